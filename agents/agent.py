@@ -13,12 +13,13 @@ key                     shape          content
 ``history_items``       (B, H*K)       the last H slates shown, oldest first, padded with -1
 ``history_clicks``      (B, H*K)       1 where the shown item was clicked
 ``history_length``      (B, 1)         slates in the history, at most H
-``feedback``            (B, R)         named rewards of the last step, in the order of Problem.rewards
+``feedback``            (B, R)         rewards of the last step, in the order of Problem.rewards
 ``candidates``          (B, C)         item ids that may be shown
 ``time``                (B, 3)         day, session of the user, step of the session
 ======================  =============  ==================================================
 
-Agents with ``privileged = True`` also get ``oracle_slate`` (B, K), which no real system has.
+Agents with ``privileged = True`` also get ``oracle_slate`` and ``long_term_slate``, both (B, K)
+indices into ``candidates``, which no real system has.
 """
 
 from __future__ import annotations
@@ -121,7 +122,9 @@ class Agent(Protocol):
         """Choose a slate for every user."""
         ...
 
-    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64] | None:
+    def propensities(
+        self, obs: Observation, items: NDArray[np.int64]
+    ) -> NDArray[np.float64] | None:
         """Probability that the policy would put each of ``items`` (B, K) at its position.
 
         Used to evaluate the policy on a log. None where it is not known exactly.

@@ -1,0 +1,132 @@
+"""Who recommends: the agents, by name.
+
+``agents.make("linucb", problem, alpha=0.5)`` builds one. A third party adds an agent through the
+entry-point group ``recsim.agents``, without touching this package.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from importlib.metadata import entry_points
+from typing import Any
+
+from pydantic import ValidationError
+
+from agents.agent import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
+from recsim.errors import UserError, did_you_mean
+from recsim.problem import Problem
+
+__all__ = [
+    "Agent",
+    "AgentConfig",
+    "Decision",
+    "Feedback",
+    "FitReport",
+    "Observation",
+    "available",
+    "configure",
+    "load",
+    "make",
+]
+
+GROUP = "recsim.agents"
+
+# Declared in pyproject.toml too; repeated here so that a source tree works without being installed.
+BUILTIN = {
+    "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
+    "linucb": "agents.linucb:LinUCBAgent",
+    "oracle": "agents.baselines:OracleAgent",
+    "popularity": "agents.baselines:PopularityAgent",
+    "random": "agents.baselines:RandomAgent",
+}
+
+
+def _targets() -> dict[str, set[str]]:
+    """Return every ``module:Class`` declared for each name; more than one is a clash."""
+    targets = {name: {target} for name, target in BUILTIN.items()}
+    for entry in entry_points(group=GROUP):
+        targets.setdefault(entry.name, set()).add(entry.value)
+    return targets
+
+
+def _import(target: str) -> type[Agent]:
+    module, _, attribute = target.partition(":")
+    loaded: type[Agent] = getattr(importlib.import_module(module), attribute)
+    return loaded
+
+
+def load(name: str) -> type[Agent]:
+    """Return the class of an agent, to ask what it needs before building it.
+
+    Args:
+        name: A name that `available` lists.
+
+    Raises:
+        UserError: The name is unknown, declared twice, or its module cannot be imported.
+    """
+    targets = _targets()
+    if name not in targets:
+        raise UserError(f"unknown agent {name!r}.{did_you_mean(name, targets)}")
+    if len(targets[name]) > 1:
+        clash = " and ".join(sorted(targets[name]))
+        raise UserError(
+            f"agent {name!r} is declared twice, by {clash}: rename or uninstall one of them."
+        )
+    (target,) = targets[name]
+    try:
+        return _import(target)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"agent {name!r} ({target}) cannot be imported: {error}") from error
+
+
+def available() -> dict[str, str]:
+    """Return the name of every agent with its one-line description, sorted by name."""
+    described = {}
+    for name in sorted(_targets()):
+        try:
+            described[name] = (inspect.getdoc(load(name)) or "").partition("\n")[0]
+        except UserError as error:  # a broken third-party agent must not hide the others
+            described[name] = str(error)
+    return described
+
+
+def configure(name: str, **config: Any) -> AgentConfig:
+    """Check an agent's settings without building it.
+
+    Args:
+        name: A name that `available` lists.
+        **config: Its settings.
+
+    Raises:
+        UserError: The name is unknown, or a setting is unknown or wrong.
+    """
+    schema = load(name).Config
+    try:
+        return schema(**config)
+    except ValidationError as error:
+        faults = []
+        for fault in error.errors(include_url=False):
+            key = ".".join(map(str, fault["loc"]))
+            if fault["type"] == "extra_forbidden":
+                faults.append(f"no setting {key!r}.{did_you_mean(key, schema.model_fields)}")
+            else:
+                given = "" if fault["type"] == "missing" else f", not {fault['input']!r}"
+                message = fault["msg"][0].lower() + fault["msg"][1:]
+                faults.append(f"setting {key!r}: {message}{given}.")
+        raise UserError(f"agent {name!r}: " + " ".join(faults)) from None
+
+
+def make(name: str, problem: Problem, *, seed: int = 0, **config: Any) -> Agent:
+    """Build an agent.
+
+    Args:
+        name: A name that `available` lists.
+        problem: Where it recommends.
+        seed: Seed of its own randomness.
+        **config: Its settings; what is left out keeps its default.
+
+    Raises:
+        UserError: The name or a setting is wrong, or the agent cannot work on this problem.
+    """
+    return load(name)(configure(name, **config), problem, seed)

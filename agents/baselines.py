@@ -1,0 +1,200 @@
+"""The policies that every other one is measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from agents import slates
+from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.targets import ItemMeans, check_target, outcomes
+from recsim.errors import UserError
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+
+class RandomConfig(AgentConfig):
+    """Settings of `RandomAgent`: none."""
+
+
+class RandomAgent:
+    """Shows distinct candidates drawn uniformly: every ordered slate is equally likely.
+
+    Propensities are exact: 1/C for an item at a position, (C-K)!/C! for a whole slate.
+    """
+
+    Config: ClassVar[type[AgentConfig]] = RandomConfig
+    privileged: ClassVar[bool] = False
+    needs_log: ClassVar[bool] = False
+
+    def __init__(self, config: RandomConfig, problem: Problem, seed: int) -> None:
+        slates.check_sizes(problem)
+        self._slate_size = problem.slate_size
+        self._rng = np.random.default_rng(seed)
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Learn nothing."""
+        return FitReport(rows=0)
+
+    def begin(self, batch_size: int) -> None:
+        """Keep nothing per user."""
+
+    def act(self, obs: Observation) -> Decision:
+        """Draw a slate for every user."""
+        batch, num_candidates = obs["candidates"].shape
+        size = self._slate_size
+        return Decision(
+            slates.uniform_slates(self._rng, batch, num_candidates, size),
+            np.full((batch, size), 1 / num_candidates),
+            np.full(batch, slates.uniform_slate_propensity(num_candidates, size)),
+        )
+
+    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return 1/C for each candidate, 0 for any other item, 1 at padding."""
+        candidates = obs["candidates"]
+        chance = slates.offered(candidates, items) / candidates.shape[1]
+        return np.where(items < 0, 1.0, chance)
+
+    def observe(self, feedback: Feedback) -> None:
+        """Learn nothing."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the random generator."""
+        return {"rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on drawing where the saved agent stopped."""
+        self._rng.bit_generator.state = state["rng"]
+
+
+class PopularityConfig(AgentConfig):
+    """Settings of `PopularityAgent`.
+
+    Attributes:
+        target: What counts: ``click``, a named reward, or ``reward`` for the scalar one.
+        smoothing: Impressions at the overall mean that every item is given for a start, so that an
+            item shown once and clicked once does not come first.
+    """
+
+    target: str = "click"
+    smoothing: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+
+
+class PopularityAgent:
+    """Shows everybody the items that earned most per impression on the log.
+
+    A reward that is known per slate only is shared equally by the items shown. Ties go to the
+    candidate listed first.
+    """
+
+    Config: ClassVar[type[AgentConfig]] = PopularityConfig
+    privileged: ClassVar[bool] = False
+    needs_log: ClassVar[bool] = True
+
+    def __init__(self, config: PopularityConfig, problem: Problem, seed: int) -> None:
+        slates.check_sizes(problem)
+        check_target(config.target, problem)
+        self._config = config
+        self._slate_size = problem.slate_size
+        self._means = ItemMeans(problem.num_items)
+        self._scores: NDArray[np.float64] | None = None
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Count the log's impressions; several logs add up."""
+        self._means.add(outcomes(log, self._config.target))
+        self._scores = self._means.estimate(None, self._config.smoothing)
+        return FitReport(rows=len(log))
+
+    def begin(self, batch_size: int) -> None:
+        """Keep nothing per user."""
+
+    def act(self, obs: Observation) -> Decision:
+        """Rank every user's candidates by popularity."""
+        if self._scores is None:
+            raise UserError(
+                "agent 'popularity' must be fitted on a log before it can act: "
+                "give it a training_log."
+            )
+        scores = self._scores[obs["candidates"]]  # (I,) -> (B, C)
+        chosen = slates.top_slates(scores, self._slate_size)
+        return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
+
+    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return 1 where this agent shows the item at the position, else 0."""
+        own = np.take_along_axis(obs["candidates"], self.act(obs).slates, axis=1)
+        return slates.matches(own, items)
+
+    def observe(self, feedback: Feedback) -> None:
+        """Learn nothing: the ranking is that of the log."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return impressions and sums per item."""
+        return dict(self._means.state_dict())
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the counts of the saved agent."""
+        self._means.load_state_dict(state)
+        self._scores = None
+        if self._means.impressions.any():
+            self._scores = self._means.estimate(None, self._config.smoothing)
+
+
+class OracleConfig(AgentConfig):
+    """Settings of `OracleAgent`.
+
+    Attributes:
+        objective: ``immediate`` maximises the expected reward of the slate at hand, ``long_term``
+            looks ahead.
+    """
+
+    objective: Literal["immediate", "long_term"] = "immediate"
+
+
+class OracleAgent:
+    """Shows the slate that the simulated world itself says is best; no real system can.
+
+    The upper line of every picture. Works in a simulation only, which must reveal its state.
+    """
+
+    Config: ClassVar[type[AgentConfig]] = OracleConfig
+    privileged: ClassVar[bool] = True
+    needs_log: ClassVar[bool] = False
+
+    def __init__(self, config: OracleConfig, problem: Problem, seed: int) -> None:
+        self._key = "oracle_slate" if config.objective == "immediate" else "long_term_slate"
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Learn nothing."""
+        return FitReport(rows=0)
+
+    def begin(self, batch_size: int) -> None:
+        """Keep nothing per user."""
+
+    def act(self, obs: Observation) -> Decision:
+        """Repeat the slate that the world names."""
+        if self._key not in obs:
+            raise UserError(
+                f"agent 'oracle' needs {self._key!r}, which only a simulation that reveals its "
+                "state gives: set reveal_state=True, and don't evaluate this agent on a log."
+            )
+        chosen = np.asarray(obs[self._key], dtype=np.int64)
+        return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
+
+    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return 1 where the world's slate has the item at the position, else 0."""
+        own = np.take_along_axis(obs["candidates"], self.act(obs).slates, axis=1)
+        return slates.matches(own, items)
+
+    def observe(self, feedback: Feedback) -> None:
+        """Learn nothing."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the oracle has no state."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore nothing."""
