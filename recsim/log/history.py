@@ -1,0 +1,67 @@
+"""What an agent would have seen before each row of a log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from recsim.log.slate_log import SlateLog
+
+
+def earlier_rows(log: SlateLog, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return the last ``count`` rows of the same user before each of ``rows``.
+
+    Args:
+        log: The log, whose order is the order of time.
+        rows: Row numbers, ``(B,)``.
+        count: H, how far back to look.
+
+    Returns:
+        Row numbers ``(B, H)``, oldest first and aligned to the left, -1 where there are fewer
+        than H.
+    """
+    if log.anonymous:
+        return np.full((len(rows), count), -1)
+    order = log.by_user
+    place = np.empty(len(log), dtype=np.int64)  # where in `order` each row stands
+    place[order] = np.arange(len(log))
+    start = np.searchsorted(log.user[order], log.user[rows])  # (B,) the user's first place
+    length = np.minimum(place[rows] - start, count)  # (B,)
+    slot = np.arange(count)
+    wanted = (place[rows] - length)[:, None] + slot  # (B, H)
+    exists = slot < length[:, None]
+    return np.where(exists, order[np.where(exists, wanted, 0)], -1)
+
+
+def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[str, NDArray[Any]]:
+    """Build the observation of every row; see `SlateLog.observations`."""
+    problem, size = log.problem, len(rows)
+    past = earlier_rows(log, rows, max(slates, 1))  # (B, H)
+    length = (past >= 0).sum(axis=1)  # (B,)
+    last = past[np.arange(size), np.maximum(length - 1, 0)]
+    feedback = np.zeros((size, len(problem.rewards)), dtype=np.float32)
+    if len(log):
+        for column, name in enumerate(problem.rewards):
+            feedback[:, column] = np.where(length > 0, log.feedback[name][last], 0.0)
+    past, length = past[:, :slates], np.minimum(length, slates)
+    width = slates * problem.slate_size
+    empty = (past < 0)[:, :, None]
+    items = np.where(empty, -1, log.slate[past])  # (B, H, K)
+    clicks = np.where(empty, 0, log.clicks[past])
+    if log.candidates is None:
+        catalogue = np.arange(problem.num_items)
+        candidates = np.broadcast_to(catalogue, (size, problem.num_items))
+    else:
+        candidates = log.candidates[rows]
+    return {
+        "user_features": log.user_features[log.user[rows]],
+        "history_items": items.reshape(size, width),  # (B, H, K) -> (B, H*K)
+        "history_clicks": clicks.astype(np.int8).reshape(size, width),
+        "history_length": length[:, None],
+        "feedback": feedback,
+        "candidates": candidates,
+        "time": np.stack([log.day[rows], log.session[rows], log.step[rows]], axis=1),
+    }

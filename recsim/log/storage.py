@@ -1,0 +1,304 @@
+"""A log on disk: a folder of Parquet files that is written and read in pieces.
+
+======================  ==============================================================
+file                    content
+======================  ==============================================================
+``problem.json``        format and version, sizes, weights of the rewards
+``interactions.parquet``  one line per slate; a column with K entries is a fixed-size list
+``users.parquet``       one line per user, in the order of the user numbers
+``items.parquet``       one line per item: group and features
+======================  ==============================================================
+
+The folder is written beside its place under another name and moved there when it is complete, so
+that a log that was interrupted is never taken for one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from recsim.errors import UserError
+from recsim.log.slate_log import SlateLog
+from recsim.log.validation import validate
+from recsim.problem import Problem
+
+FORMAT = "slaterec-log"
+VERSION = 1
+
+_PLAIN = ("user", "session", "day", "step", "slate_propensity")
+_LISTS = ("slate", "clicks", "propensity", "position", "candidates")
+_FEEDBACK = "feedback."
+
+
+def write_log(folder: str | Path, chunks: Iterable[SlateLog], *, overwrite: bool = False) -> Path:
+    """Write the chunks of one log, in order, holding one of them in memory at a time.
+
+    Args:
+        folder: Where to write; its parents are made.
+        chunks: At least one log; the same columns and catalogue in all of them, and the same
+            users unless they are anonymous.
+        overwrite: Replace the log that is there. Anything but a log is never replaced.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: If the folder exists and may not be replaced, or a chunk is not sound.
+    """
+    folder = Path(folder)
+    _check_free(folder, overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write_into(building, chunks)
+        building.chmod(0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+            os.replace(folder, old / folder.name)
+            os.replace(building, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return folder
+
+
+def load_log(folder: str | Path) -> SlateLog:
+    """Read a whole log into memory and check it.
+
+    Raises:
+        UserError: If the folder is not a log, is damaged, or holds a row that is not sound.
+    """
+    folder = Path(folder)
+    meta, problem = _read_problem(folder)
+    table = _read_table(folder / "interactions.parquet")
+    features = _matrix(_read_table(folder / "users.parquet"), problem.user_feature_dim)
+    log = _from_table(table, meta, problem, features)
+    validate(log, where=f"Log at {folder}")
+    return log
+
+
+def scan_log(folder: str | Path, batch_rows: int) -> Iterator[SlateLog]:
+    """Read a log in pieces of at most ``batch_rows`` rows; see `SlateLog.scan`."""
+    if batch_rows < 1:
+        raise UserError(f"batch_rows must be at least 1, got {batch_rows}.")
+    folder = Path(folder)
+    meta, problem = _read_problem(folder)
+    batches = _open(folder / "interactions.parquet").iter_batches(batch_rows)
+    users = _open(folder / "users.parquet")
+    if meta["anonymous"]:
+        people = _as_long(users.iter_batches(batch_rows), batches)
+    else:
+        everybody = users.read()
+        people = ((pa.Table.from_batches([batch]), everybody) for batch in batches)
+    return _chunks(people, folder, meta, problem)
+
+
+def _chunks(
+    pieces: Iterator[tuple[pa.Table, pa.Table]],
+    folder: Path,
+    meta: dict[str, Any],
+    problem: Problem,
+) -> Iterator[SlateLog]:
+    first_row = 0
+    for table, people in pieces:
+        features = _matrix(people, problem.user_feature_dim)
+        chunk = _from_table(table, meta, problem, features)
+        validate(chunk, where=f"Log at {folder}", first_row=first_row)
+        first_row += len(chunk)
+        yield chunk
+
+
+def _as_long(
+    people: Iterator[pa.RecordBatch], batches: Iterator[pa.RecordBatch]
+) -> Iterator[tuple[pa.Table, pa.Table]]:
+    """Pair every batch of rows with as many lines of users, wherever the files were cut."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        while sum(len(piece) for piece in waiting) < len(batch):
+            piece = next(people, None)
+            if piece is None:
+                raise UserError(
+                    "The log is damaged: users.parquet has fewer lines than it has rows."
+                )
+            waiting.append(piece)
+        users = pa.Table.from_batches(waiting)
+        yield pa.Table.from_batches([batch]), users.slice(0, len(batch))
+        waiting = users.slice(len(batch)).to_batches()
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not _is_log(folder):
+        raise UserError(f"{folder} exists and is not a log: choose another folder.")
+    if not overwrite:
+        raise UserError(f"{folder} already holds a log: choose another folder or overwrite it.")
+
+
+def _is_log(folder: Path) -> bool:
+    try:
+        meta = json.loads((folder / "problem.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(meta, dict) and meta.get("format") == FORMAT
+
+
+def _write_into(folder: Path, chunks: Iterable[SlateLog]) -> None:
+    writers: dict[str, pq.ParquetWriter] = {}
+    first: SlateLog | None = None
+    rows = 0
+    try:
+        for chunk in chunks:
+            chunk.validate()
+            if first is None:
+                first = chunk
+            else:
+                SlateLog.concat([first.select([]), chunk.select([])])  # refuses what differs
+            tables = {"interactions": _to_table(chunk, first_user=rows)}
+            if chunk is first or chunk.anonymous:
+                tables["users"] = _features_table(chunk.user_features)
+            for name, table in tables.items():
+                if name not in writers:
+                    writers[name] = pq.ParquetWriter(folder / f"{name}.parquet", table.schema)
+                writers[name].write_table(table)
+            rows += len(chunk)
+    finally:
+        for writer in writers.values():
+            writer.close()
+    if first is None:
+        raise UserError("There is nothing to write: no chunk of a log was given.")
+    problem = first.problem
+    items = _features_table(problem.item_features).add_column(
+        0, "group", pa.array(problem.item_groups)
+    )
+    pq.write_table(items, folder / "items.parquet")
+    meta = {
+        "format": FORMAT,
+        "version": VERSION,
+        "rows": rows,
+        "anonymous": first.anonymous,
+        "num_items": problem.num_items,
+        "slate_size": problem.slate_size,
+        "num_candidates": problem.num_candidates,
+        "user_feature_dim": problem.user_feature_dim,
+        "item_feature_dim": problem.item_features.shape[1],
+        "rewards": problem.rewards,
+    }
+    (folder / "problem.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+
+
+def _to_table(log: SlateLog, first_user: int) -> pa.Table:
+    columns: dict[str, pa.Array] = {}
+    for name in _PLAIN:
+        if getattr(log, name) is not None:
+            columns[name] = pa.array(getattr(log, name))
+    if log.anonymous:
+        columns["user"] = pa.array(log.user + first_user)
+    for name in _LISTS:
+        if getattr(log, name) is not None:
+            columns[name] = _lists(getattr(log, name))
+    columns |= {_FEEDBACK + name: pa.array(column) for name, column in log.feedback.items()}
+    return pa.table(columns)
+
+
+def _from_table(
+    table: pa.Table, meta: dict[str, Any], problem: Problem, features: NDArray[np.float32]
+) -> SlateLog:
+    columns: dict[str, Any] = {}
+    feedback: dict[str, NDArray[np.float64]] = {}
+    for name in table.column_names:
+        if name.startswith(_FEEDBACK):
+            feedback[name.removeprefix(_FEEDBACK)] = table[name].to_numpy()
+        elif name in _LISTS:
+            columns[name] = _unlist(table[name])
+        elif name in _PLAIN:
+            columns[name] = table[name].to_numpy()
+    if meta["anonymous"]:
+        columns["user"] = np.arange(len(table))
+    try:
+        return SlateLog(
+            problem=problem,
+            feedback=feedback,
+            user_features=features,
+            anonymous=meta["anonymous"],
+            **columns,
+        )
+    except TypeError as error:
+        raise UserError(f"interactions.parquet of the log lacks a column: {error}.") from error
+
+
+def _read_problem(folder: Path) -> tuple[dict[str, Any], Problem]:
+    if not folder.is_dir():
+        raise UserError(f"There is no log at {folder}: a log is a folder with problem.json in it.")
+    if not _is_log(folder):
+        raise UserError(f"{folder} is not a log: its problem.json is missing or not ours.")
+    meta = json.loads((folder / "problem.json").read_text(encoding="utf-8"))
+    if meta.get("version") != VERSION:
+        raise UserError(
+            f"{folder} is a log of version {meta.get('version')}; this release reads {VERSION}."
+        )
+    items = _read_table(folder / "items.parquet")
+    try:
+        problem = Problem(
+            num_items=meta["num_items"],
+            slate_size=meta["slate_size"],
+            num_candidates=meta["num_candidates"],
+            user_feature_dim=meta["user_feature_dim"],
+            item_features=_matrix(items, meta["item_feature_dim"]),
+            item_groups=items["group"].to_numpy(),
+            rewards=meta["rewards"],
+        )
+        meta["anonymous"] = bool(meta["anonymous"])
+    except KeyError as error:
+        raise UserError(f"{folder} is a damaged log: {error} is missing.") from error
+    return meta, problem
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path, memory_map=True)
+    except FileNotFoundError:
+        raise UserError(f"The log is not complete: {path} is missing.") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{path} is not a sound Parquet file: {error}") from error
+
+
+def _read_table(path: Path) -> pa.Table:
+    return _open(path).read()
+
+
+def _lists(matrix: NDArray[Any]) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+
+
+def _unlist(column: pa.ChunkedArray) -> NDArray[Any]:
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(len(column), column.type.list_size)  # (M * K,) -> (M, K)
+
+
+def _features_table(features: NDArray[np.float32]) -> pa.Table:
+    columns: dict[str, pa.Array] = {"number": pa.array(np.arange(len(features)))}
+    if features.shape[1]:  # Parquet has no lists of length zero
+        columns["features"] = _lists(features)
+    return pa.table(columns)
+
+
+def _matrix(table: pa.Table, width: int) -> NDArray[np.float32]:
+    if width == 0:
+        return np.zeros((len(table), 0), dtype=np.float32)
+    features: NDArray[np.float32] = _unlist(table["features"])
+    return features
