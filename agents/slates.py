@@ -83,4 +83,5 @@ def matches(own: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floa
 
 def offered(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether each of ``items`` (B, K) is among its row's ``candidates`` (B, C)."""
-    return np.any(items[:, :, None] == candidates[:, None, :], axis=2)  # (B, K, C) -> (B, K)
+    found: NDArray[np.bool_] = (items[:, :, None] == candidates[:, None, :]).any(axis=2)
+    return found  # (B, K, C) -> (B, K)
