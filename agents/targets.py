@@ -29,6 +29,11 @@ class Outcomes:
     by_item: NDArray[np.float64] | None
     by_slate: NDArray[np.float64]
 
+    def select(self, rows: slice | NDArray[np.bool_]) -> Outcomes:
+        """Keep some of the slates."""
+        by_item = None if self.by_item is None else self.by_item[rows]
+        return Outcomes(self.items[rows], by_item, self.by_slate[rows])
+
     def shares(self) -> NDArray[np.float64]:
         """Value per item, ``(N, K)``; a slate's value is shared equally by the items shown."""
         if self.by_item is not None:
@@ -75,14 +80,7 @@ def outcomes(data: SlateLog | Feedback, target: str) -> Outcomes:
         raise UserError(
             f"the log has no feedback column {target!r}.{did_you_mean(target, rewards)}"
         )
-    if isinstance(data, SlateLog) or data.active.all():
-        return found
-    keep = data.active
-    return Outcomes(
-        items[keep],
-        None if found.by_item is None else found.by_item[keep],
-        found.by_slate[keep],
-    )
+    return found if isinstance(data, SlateLog) else found.select(data.active)
 
 
 class ItemMeans:
