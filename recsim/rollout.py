@@ -58,7 +58,8 @@ class Rollout:
         session_end: True at the last step of a session, ``(T, B)``.
         gap_days: Days until the return where a session ended, ``(T, B)``; 0 for never.
         churned: True where the user left for good, ``(T, B)``.
-        terminated: True where the episode ended for good, not by a limit, ``(T, B)``.
+        terminated: True where the episode ended for good, ``(T, B)``.
+        truncated: True where it was stopped by a limit of the environment, ``(T, B)``.
         items: Item ids shown, -1 where nothing was, ``(T, B, K)``.
         clicks: 1 where the item was clicked, ``(T, B, K)``.
         expected_reward: Exact expected reward of the slate shown, ``(T, B)``, or None where the
@@ -78,6 +79,7 @@ class Rollout:
     gap_days: Ints
     churned: Bools
     terminated: Bools
+    truncated: Bools
     items: Ints
     clicks: NDArray[np.int8]
     expected_reward: Floats | None = None
@@ -134,7 +136,7 @@ class Rollout:
         last = end, np.arange(users)
         gone = self.terminated[last]
         if axis == "step":
-            left = gone | (end < steps - 1)
+            left = gone | self.truncated[last]
             position = np.broadcast_to(np.arange(steps)[:, None], self.active.shape)
             return (
                 position,
@@ -306,11 +308,12 @@ def rollout(
                 keep("candidates", obs["candidates"])
 
         raw, reward, terminated, truncated, infos = env.step(_like(decision.slates, raw))
-        obs, reward, terminated = _numpy(raw), _numpy(reward), _numpy(terminated)
+        obs, reward = _numpy(raw), _numpy(reward)
+        ends = {"terminated": _numpy(terminated), "truncated": _numpy(truncated)}
         told = _numpy({name: infos[name] for name in (*_KEPT, *_REVEALED) if name in infos})
         rewards = _numpy(infos["rewards"])
-        done = terminated | _numpy(truncated)
-        for name, value in {"reward": reward, "terminated": terminated, **told}.items():
+        done = ends["terminated"] | ends["truncated"]
+        for name, value in {"reward": reward, **ends, **told}.items():
             keep(name, value)
         for name, value in rewards.items():
             keep(f"rewards.{name}", value)

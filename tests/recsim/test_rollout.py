@@ -173,6 +173,13 @@ def test_after_everybody_has_left_nothing_happens(monkeypatch):
     np.testing.assert_allclose(by_day["active"], [1, 1 / 3, 1 / 3, 0])
 
 
+def test_a_user_stopped_by_the_limit_of_the_environment_is_gone_on_the_step_axis(monkeypatch):
+    monkeypatch.setitem(globals(), "TRUNCATED", TRUNCATED | (np.arange(4) == 2)[:, None])
+    frame = play().curves("step", length=4)
+    assert frame["cumulative_reward"].tolist() == [2, 7, 12, 12]
+    assert frame["active"].tolist() == pytest.approx([1, 1, 2 / 3, 0])
+
+
 def test_the_rollout_ends_when_nobody_is_left(monkeypatch):
     monkeypatch.setitem(globals(), "TRUNCATED", np.ones((4, 3), dtype=bool))
     env, done = ScriptedEnv(), []
@@ -250,7 +257,7 @@ def test_a_torch_environment_gives_the_same_run_and_gets_torch_actions():
 
 
 def test_log_of_a_recorded_rollout():
-    log = play(record=True).to_log()
+    log = play(record=True).to_log().validate()
     assert log.user.tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 2]
     assert log.day.tolist() == [0, 0, 0, 2, 2, 0, 0, 0, 1]
     assert log.session.tolist() == [0, 0, 0, 1, 1, 0, 0, 0, 1]
