@@ -1,0 +1,1 @@
+"""Where users live: simulated worlds and replayed logs, as Gymnasium environments."""

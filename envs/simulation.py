@@ -1,0 +1,301 @@
+"""The engine behind both faces of ``SlateRec-v0``: a world, and what a real system sees of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from envs.world.backend import Array, Backend, Stream
+from envs.world.world import Outcome, State, World, WorldConfig
+from recsim.problem import Problem
+
+Observation = dict[str, Array]
+
+
+class Simulation:
+    """B users, their observations and their episodes; nothing is reset behind the caller's back.
+
+    Args:
+        config: The world.
+        num_users: B.
+        slate_size: K, at most the number of candidates.
+        num_candidates: C; None offers the whole catalogue, in the order of the ids.
+        rewards: Weight of each named reward.
+        history: Slates kept in the observation, H.
+        max_steps: Slates after which an episode is truncated, or None.
+        max_days: Day from which on an episode is truncated, or None.
+        slots: Whether an action is one item at a time instead of a slate.
+        reveal_state: Whether info holds the latent state and the oracle.
+        backend: Where the arrays live.
+    """
+
+    def __init__(
+        self,
+        config: WorldConfig,
+        num_users: int,
+        *,
+        slate_size: int,
+        num_candidates: int | None,
+        rewards: dict[str, float],
+        history: int,
+        max_steps: int | None,
+        max_days: int | None,
+        slots: bool,
+        reveal_state: bool,
+        backend: Backend,
+    ) -> None:
+        self.world = World(config, backend)
+        self.xp: Any = backend.xp
+        self.backend = backend
+        self.num_users = num_users
+        self.max_steps = max_steps
+        self.max_days = max_days if config.retention else None
+        self.slots = slots
+        self.reveal_state = reveal_state
+        self.whole_catalogue = num_candidates is None
+        items = config.catalogue.num_items
+        self.problem = Problem(
+            num_items=items,
+            slate_size=slate_size,
+            num_candidates=num_candidates or items,
+            user_feature_dim=config.catalogue.dim,
+            item_features=self.world.items.features,
+            item_groups=self.world.items.group,
+            rewards={name: rewards.get(name, 0.0) for name in config.reward_names},
+        )
+        self._weights = backend.asarray(
+            np.array(list(self.problem.rewards.values()), dtype=np.float32)
+        )
+        self._width = history * slate_size
+        # Candidate c of a user is drawn from its own stratum of the catalogue, so that the
+        # candidates of a step are distinct and every item has nearly the same chance.
+        edges = np.arange(self.problem.num_candidates + 1) * items // self.problem.num_candidates
+        self._low = backend.asarray(edges[None, :-1])
+        self._size = backend.asarray(np.diff(edges)[None].astype(np.float32))
+        self._ids = backend.asarray(np.tile(np.arange(items), (num_users, 1)))
+        self._false = self._zeros(num_users, dtype=self.xp.bool)
+
+    def reset(self, stream: Stream) -> tuple[Observation, dict[str, Any]]:
+        """Draw new users in every row."""
+        self.stream = stream
+        self.state: State = self.world.draw_users(stream, self.num_users)
+        self._forget()
+        self._draw_candidates()
+        return self.observe(), self._reveal()
+
+    def step(
+        self, action: Array
+    ) -> tuple[Observation, Array, Array, Array, dict[str, Any]]:
+        """Show the slates; see `envs.slate.SlateRecEnv` for what comes back.
+
+        Raises:
+            ValueError: The action has the wrong shape, or an index that is no candidate.
+        """
+        action = self._checked(action)
+        if self.slots:
+            self._partial[:, self._filled] = action
+            self._filled += 1
+            if self._filled < self.problem.slate_size:
+                no_reward = self._zeros(self.num_users, dtype=self.xp.float64)
+                return self.observe(), no_reward, self._false, self._false, {}
+            action, self._filled = self._partial, 0
+            self._partial = self.xp.full_like(self._partial, -1)
+        xp = self.xp
+        items = action if self.whole_catalogue else self._lookup(action)
+        info: dict[str, Any] = {}
+        if self.reveal_state:
+            info["expected_reward"] = self.world.expected_reward(
+                self.state, items, self.problem.rewards
+            )
+            info["oracle_reward"] = self._oracle_reward
+        outcome = self.world.step(self.state, items, self.stream)
+        if outcome.shown is not None:
+            items = xp.where(outcome.shown, items, xp.full_like(items, -1))
+        clicks = xp.astype(outcome.clicks, xp.int8)
+        self._remember(items, clicks, outcome.rewards)
+        if not self.whole_catalogue:
+            self._draw_candidates()
+        info |= self._describe(outcome, items, clicks)
+        terminated, truncated = self._ends(outcome)
+        reward = xp.astype(xp.matmul(outcome.rewards, self._weights), xp.float64)
+        return self.observe(), reward, terminated, truncated, info | self._reveal()
+
+    def replace(self, rows: Array) -> tuple[Observation, dict[str, Any]]:
+        """Let new users take the place of ``rows`` (indices); observation of all rows."""
+        self.state.put(rows, self.world.draw_users(self.stream, len(rows)))
+        self.history_items[rows] = -1
+        self.history_clicks[rows] = 0
+        self.history_length[rows] = 0
+        self.feedback[rows] = 0
+        if not self.whole_catalogue:
+            self.candidates[rows] = self._strata(len(rows))
+        return self.observe(), self._reveal()
+
+    def observe(self) -> Observation:
+        """The observation of every user, as arrays that no later step changes.
+
+        Where the whole catalogue is offered, ``candidates`` is one array for all steps.
+        """
+        state = self.state
+        obs = {
+            "user_features": _copy(state.features),
+            "history_items": _copy(self.history_items),
+            "history_clicks": _copy(self.history_clicks),
+            "history_length": _copy(self.history_length),
+            "feedback": _copy(self.feedback),
+            "candidates": self._ids if self.whole_catalogue else _copy(self.candidates),
+            "time": _copy(state.clock[:, :3]),
+        }
+        if self.slots:
+            obs["partial_slate"] = self._partial_items()
+            obs["action_mask"] = self.action_mask()
+        return obs
+
+    def action_mask(self) -> Array:
+        """1 for each candidate that the slate does not hold yet, int8 ``(B, C)``."""
+        mask = self._zeros(self.num_users, self.problem.num_candidates, dtype=self.xp.int8) + 1
+        rows = self.xp.arange(self.num_users, device=self.backend.device)[:, None]
+        if self.slots and self._filled:
+            mask[rows, self._partial[:, : self._filled]] = 0
+        return mask
+
+    def space(self) -> spaces.Dict:
+        """Observation space of one user."""
+        problem = self.problem
+        last, far = problem.num_items - 1, np.iinfo(np.int64).max
+        largest = float(np.finfo(np.float32).max)
+
+        def integers(low: int, high: int, *shape: int, dtype: Any = np.int64) -> spaces.Box:
+            return spaces.Box(low, high, shape, dtype)
+
+        def reals(low: float, dim: int) -> spaces.Box:
+            return spaces.Box(low, largest, (dim,), np.float32)
+
+        keys: dict[str, spaces.Space[Any]] = {
+            "user_features": reals(-largest, problem.user_feature_dim),
+            "history_items": integers(-1, last, self._width),
+            "history_clicks": integers(0, 1, self._width, dtype=np.int8),
+            "history_length": integers(0, self._width // problem.slate_size, 1),
+            "feedback": reals(0, len(problem.rewards)),
+            "candidates": integers(0, last, problem.num_candidates),
+            "time": integers(0, far, 3),
+        }
+        if self.slots:
+            keys["partial_slate"] = integers(-1, last, problem.slate_size)
+            keys["action_mask"] = integers(0, 1, problem.num_candidates, dtype=np.int8)
+        return spaces.Dict(keys)
+
+    def action_space(self) -> spaces.MultiDiscrete | spaces.Discrete:
+        """Action space of one user."""
+        candidates = self.problem.num_candidates
+        if self.slots:
+            return spaces.Discrete(candidates)
+        return spaces.MultiDiscrete([candidates] * self.problem.slate_size)
+
+    def _checked(self, action: Array) -> Array:
+        """The action as int64 ``(B, K)``, or ``(B,)`` with ``slots``, on the device."""
+        if self.backend.name == "numpy":
+            action = np.asarray(action, dtype=np.int64)
+        else:
+            action = self.xp.asarray(action, dtype=self.xp.int64, device=self.backend.device)
+        want = (self.num_users,) if self.slots else (self.num_users, self.problem.slate_size)
+        if tuple(action.shape) != want:
+            raise ValueError(f"The action has shape {tuple(action.shape)}, expected {want}.")
+        wrong = (action < 0) | (action >= self.problem.num_candidates)
+        if bool(wrong.any()):
+            row = [int(index[0]) for index in self.xp.nonzero(wrong)][0]
+            raise ValueError(
+                f"The action of user {row} is {action[row].tolist()}; every entry must index a "
+                f"candidate, 0 ... {self.problem.num_candidates - 1}."
+            )
+        return action
+
+    def _lookup(self, action: Array) -> Array:
+        return self.xp.take_along_axis(self.candidates, action, axis=1)
+
+    def _strata(self, users: int) -> Array:
+        """Candidates of ``users`` users, item ids ``(users, C)``."""
+        xp = self.xp
+        chance = self.stream.uniform((users, self.problem.num_candidates))
+        return self._low + xp.astype(xp.minimum(chance * self._size, self._size - 1), xp.int64)
+
+    def _draw_candidates(self) -> None:
+        if not self.whole_catalogue:
+            self.candidates = self._strata(self.num_users)
+
+    def _forget(self) -> None:
+        users, xp = self.num_users, self.xp
+        self.history_items = self._zeros(users, self._width, dtype=xp.int64) - 1
+        self.history_clicks = self._zeros(users, self._width, dtype=xp.int8)
+        self.history_length = self._zeros(users, 1, dtype=xp.int64)
+        self.feedback = self._zeros(users, len(self.problem.rewards), dtype=xp.float32)
+        self._filled = 0
+        self._partial = self._zeros(users, self.problem.slate_size, dtype=xp.int64) - 1
+
+    def _remember(self, items: Array, clicks: Array, rewards: Array) -> None:
+        slate = self.problem.slate_size
+        if self._width:
+            self.history_items = self.xp.concat([self.history_items[:, slate:], items], axis=1)
+            self.history_clicks = self.xp.concat([self.history_clicks[:, slate:], clicks], axis=1)
+            self.history_length += self.history_length < self._width // slate
+        self.feedback = _copy(rewards)  # `replace` clears rows of it
+
+    def _partial_items(self) -> Array:
+        """Item ids chosen so far, padded with -1, ``(B, K)``."""
+        index = self.xp.maximum(self._partial, self.xp.zeros_like(self._partial))
+        items = index if self.whole_catalogue else self._lookup(index)
+        return self.xp.where(self._partial < 0, self._partial, items)
+
+    def _describe(self, outcome: Outcome, items: Array, clicks: Array) -> dict[str, Any]:
+        """What a step did, for info."""
+        users, xp = self.num_users, self.xp
+        names = self.problem.rewards
+        ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
+        return {
+            "rewards": {name: outcome.rewards[:, i] for i, name in enumerate(names)},
+            "items": items,
+            "clicks": clicks,
+            "session_end": self._zeros(users, dtype=xp.bool) if ended is None else ended,
+            "gap_days": self._zeros(users, dtype=xp.int64) if gap is None else gap,
+            "churned": self._zeros(users, dtype=xp.bool) if churned is None else churned,
+        }
+
+    def _ends(self, outcome: Outcome) -> tuple[Array, Array]:
+        """Terminated: the user left for good. Truncated: a limit was reached before that."""
+        clock = self.state.clock
+        terminated = self._false if outcome.churned is None else outcome.churned
+        truncated = self._false
+        if self.max_steps is not None:
+            truncated = truncated | (clock[:, 3] >= self.max_steps)
+        if self.max_days is not None:
+            truncated = truncated | (clock[:, 0] >= self.max_days)
+        return terminated, truncated & ~terminated
+
+    def _reveal(self) -> dict[str, Any]:
+        """Latent state and oracle of the state that the next slate meets."""
+        if not self.reveal_state:
+            return {}
+        world, state, problem = self.world, self.state, self.problem
+        candidates = self._ids if self.whole_catalogue else self.candidates
+        oracle = world.oracle_slate(state, candidates, problem.slate_size, problem.rewards)
+        foresighted = oracle
+        if world.config.foresight:
+            foresighted = world.long_term_slate(
+                state, candidates, problem.slate_size, problem.rewards
+            )
+        items = oracle if self.whole_catalogue else self._lookup(oracle)
+        self._oracle_reward = world.expected_reward(state, items, problem.rewards)
+        return {
+            "oracle_slate": oracle,
+            "long_term_slate": foresighted,
+            "state": world.latent(state),
+        }
+
+    def _zeros(self, *shape: int, dtype: Any) -> Array:
+        return self.xp.zeros(shape, dtype=dtype, device=self.backend.device)
+
+
+def _copy(array: Array) -> Array:
+    return array.copy() if isinstance(array, np.ndarray) else array.clone()

@@ -1,0 +1,115 @@
+"""Where the arrays live: numpy on the CPU, or torch on any device.
+
+The kernel is written once. It calls the array API standard through ``backend.xp`` and draws random
+numbers from a `Stream`; nothing else differs between the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import array_api_compat.numpy as numpy_api
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.errors import UserError, did_you_mean
+
+Array = Any  # a numpy array or a torch tensor
+
+
+class Stream(Protocol):
+    """Random float32 numbers, one stream for a whole batch of users."""
+
+    def uniform(self, shape: tuple[int, ...]) -> Array:
+        """Uniform numbers in [0, 1)."""
+        ...
+
+    def normal(self, shape: tuple[int, ...]) -> Array:
+        """Standard normal numbers."""
+        ...
+
+
+class NumpyStream:
+    """A numpy generator as a `Stream`."""
+
+    def __init__(self, generator: np.random.Generator) -> None:
+        self.generator = generator
+
+    def uniform(self, shape: tuple[int, ...]) -> Array:
+        """Uniform float32 numbers in [0, 1)."""
+        return self.generator.random(shape, dtype=np.float32)
+
+    def normal(self, shape: tuple[int, ...]) -> Array:
+        """Standard normal float32 numbers."""
+        return self.generator.standard_normal(shape, dtype=np.float32)
+
+
+class TorchStream:
+    """A torch generator on the arrays' device, seeded from a numpy generator."""
+
+    def __init__(self, generator: np.random.Generator, device: str) -> None:
+        import torch
+
+        self.torch = torch
+        self.device = device
+        self.generator = torch.Generator(device=device)
+        self.generator.manual_seed(int(generator.integers(2**63 - 1)))
+
+    def uniform(self, shape: tuple[int, ...]) -> Array:
+        """Uniform float32 numbers in [0, 1)."""
+        return self.torch.rand(shape, generator=self.generator, device=self.device)
+
+    def normal(self, shape: tuple[int, ...]) -> Array:
+        """Standard normal float32 numbers."""
+        return self.torch.randn(shape, generator=self.generator, device=self.device)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An array library and a device.
+
+    Attributes:
+        name: ``"numpy"`` or ``"torch"``.
+        xp: The library's array API namespace.
+        device: Torch device of every array, e.g. ``"cpu"`` or ``"cuda"``.
+    """
+
+    name: str
+    xp: Any
+    device: str
+
+    @classmethod
+    def make(cls, name: str = "numpy", device: str | None = None) -> Backend:
+        """Build the backend called ``name``.
+
+        Raises:
+            UserError: The name is unknown, or numpy is asked for a device other than the CPU.
+        """
+        if name == "numpy":
+            if device not in (None, "cpu"):
+                raise UserError(
+                    f"backend 'numpy' runs on the CPU, not on {device!r}; use backend='torch'."
+                )
+            return cls("numpy", numpy_api, "cpu")
+        if name == "torch":
+            import array_api_compat.torch as torch_api
+
+            return cls("torch", torch_api, device or "cpu")
+        raise UserError(f"Unknown backend {name!r}.{did_you_mean(name, ['numpy', 'torch'])}")
+
+    def asarray(self, values: NDArray[Any]) -> Array:
+        """A copy of ``values`` on the device, with the same dtype."""
+        if self.name == "numpy":
+            return np.array(values)
+        return self.xp.asarray(np.array(values), device=self.device)
+
+    def stream(self, generator: np.random.Generator) -> Stream:
+        """A random stream that is a function of the generator's state."""
+        if self.name == "numpy":
+            return NumpyStream(generator)
+        return TorchStream(generator, self.device)
+
+    def to_numpy(self, array: Array) -> NDArray[Any]:
+        """The array on the CPU, as numpy."""
+        return array if isinstance(array, np.ndarray) else array.cpu().numpy()

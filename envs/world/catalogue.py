@@ -1,0 +1,109 @@
+"""The items: what they are about, how good they are, how they tempt, how long they last."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from envs.world.part import Part
+
+
+class Catalogue(Part):
+    r"""Items drawn from a Gaussian mixture of groups.
+
+    Group centres are uniform on the unit sphere. An item is
+
+    .. math:: e_i \propto c_{g(i)} + \text{spread}\,\epsilon_i / \sqrt{d}, \qquad \|e_i\| = 1.
+
+    Quality :math:`q_i` and bait :math:`b_i` are uniform on [0, 1], coupled by a Gaussian copula with
+    correlation ``bait_quality_correlation``. Length in minutes is log-normal with mean
+    ``length`` and log-deviation ``length_spread``; of it
+    :math:`m_i = \ell_i (c + (1 - c) q_i)` is watched, ``c = completion``. Group sizes are
+    proportional to :math:`\text{rank}^{-\text{group_skew}}`.
+
+    A real system sees ``item_features``: the embedding plus noise of deviation
+    ``feature_noise / sqrt(dim)`` per coordinate, and the standardised log-length.
+
+    Source: mixture of topics and per-item quality after the documents of RecSim (Ie et al. 2019,
+    arXiv 1909.04847, section 5); the copula of bait and quality is this project's.
+    """
+
+    num_items: int = Field(200, ge=2, description="items in the catalogue, I")
+    num_groups: int = Field(10, ge=1, description="groups (topics), G")
+    dim: int = Field(8, ge=2, description="dimensions of embeddings and interests, d")
+    spread: float = Field(0.6, ge=0, description="distance of items from their group's centre")
+    group_skew: float = Field(0.0, ge=0, description="0: equal groups; 1: sizes fall as 1/rank")
+    bait_quality_correlation: float = Field(0.0, ge=-1, le=1)
+    length: float = Field(4.0, gt=0, description="mean length of an item, minutes")
+    length_spread: float = Field(0.4, ge=0, description="deviation of the log-length")
+    completion: float = Field(0.3, ge=0, le=1, description="share watched at quality 0")
+    feature_noise: float = Field(0.3, ge=0, description="noise of the visible item features")
+    seed: int = Field(0, ge=0, description="the catalogue is a function of this seed")
+
+    def draw(self) -> Items:
+        """Draw the items."""
+        rng = np.random.default_rng([self.seed, 0x51A7E])
+        centres = _unit(rng.standard_normal((self.num_groups, self.dim)))
+        share = np.arange(1, self.num_groups + 1.0) ** -self.group_skew
+        groups = rng.choice(self.num_groups, self.num_items, p=share / share.sum())
+        noise = rng.standard_normal((self.num_items, self.dim)) / math.sqrt(self.dim)
+        embedding = _unit(centres[groups] + self.spread * noise)
+        rho = self.bait_quality_correlation
+        z = rng.standard_normal((2, self.num_items))
+        quality = _normal_cdf(z[0])
+        bait = _normal_cdf(rho * z[0] + math.sqrt(1 - rho**2) * z[1])
+        log_length = self.length_spread * rng.standard_normal(self.num_items)
+        length = self.length * np.exp(log_length - self.length_spread**2 / 2)
+        seen = rng.standard_normal((self.num_items, self.dim)) / math.sqrt(self.dim)
+        features = np.column_stack(
+            [
+                embedding + self.feature_noise * seen,
+                log_length / self.length_spread if self.length_spread else log_length,
+            ]
+        )
+        return Items(
+            embedding=embedding.astype(np.float32),
+            centres=centres.astype(np.float32),
+            group=groups.astype(np.int64),
+            quality=quality.astype(np.float32),
+            bait=bait.astype(np.float32),
+            minutes=(length * (self.completion + (1 - self.completion) * quality)).astype(
+                np.float32
+            ),
+            features=features.astype(np.float32),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """The drawn catalogue.
+
+    Attributes:
+        embedding: Unit vectors, ``(I, d)``.
+        centres: Unit vectors of the groups, ``(G, d)``.
+        group: Group of each item, ``(I,)``.
+        quality: Long-term value in [0, 1], ``(I,)``.
+        bait: Short-term temptation in [0, 1], ``(I,)``.
+        minutes: Minutes watched when clicked, ``(I,)``.
+        features: What a real system sees, ``(I, d + 1)``.
+    """
+
+    embedding: NDArray[np.float32]
+    centres: NDArray[np.float32]
+    group: NDArray[np.int64]
+    quality: NDArray[np.float32]
+    bait: NDArray[np.float32]
+    minutes: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def _normal_cdf(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))

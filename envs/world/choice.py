@@ -1,0 +1,137 @@
+"""How a user picks from a slate.
+
+Every model maps utilities ``(B, K)`` to clicks ``(B, K)`` and knows the exact click
+probabilities. ``shown`` is False where a slot shows nothing (padding, or an item that stands
+earlier in the slate); None means that every slot shows an item.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from envs.world.backend import Array, Stream
+from envs.world.part import Part
+
+
+def draw_one(stream: Stream, cumulative: Array, total: Array) -> Array:
+    """Draw at most one slot per user, with probability proportional to its weight.
+
+    Args:
+        stream: Source of one uniform number per user.
+        cumulative: Cumulative sum of the weights over slots, ``(B, K)``.
+        total: ``(B, 1)`` or a number, at least the sum; what is left over is "no click".
+
+    Returns:
+        One-hot or zero rows, bool ``(B, K)``.
+    """
+    below = cumulative <= stream.uniform((len(cumulative), 1)) * total  # (B, K)
+    # The slot whose interval of the cumulative sum holds the uniform number: the first not below.
+    clicks = ~below
+    clicks[:, 1:] &= below[:, :-1]
+    return clicks
+
+
+class MultinomialLogit(Part):
+    r"""One click at most, by the multinomial logit with a no-click option.
+
+    .. math:: P(\text{click } k) = \frac{e^{u_k}}{e^{u_\varnothing} + \sum_j e^{u_j}}
+
+    ``no_click`` is :math:`u_\varnothing`, in units of utility.
+
+    Source: McFadden 1974; for slates Ie et al. 2019 (SlateQ, arXiv 1905.12767).
+    """
+
+    kind: Literal["multinomial_logit"] = "multinomial_logit"
+    no_click: float = Field(1.0, ge=-50, le=50, description="utility of clicking nothing")
+
+    def _weights(self, xp: Any, utility: Array, shown: Array | None) -> Array:
+        return xp.exp(utility) if shown is None else xp.exp(utility) * shown
+
+    def probabilities(self, xp: Any, utility: Array, shown: Array | None = None) -> Array:
+        """Click probability of each slot, ``(B, K)``."""
+        weights = self._weights(xp, utility, shown)
+        return weights / (weights.sum(1)[:, None] + math.exp(self.no_click))
+
+    def draw(self, xp: Any, stream: Stream, utility: Array, shown: Array | None = None) -> Array:
+        """Draw clicks, bool ``(B, K)``."""
+        cumulative = self._weights(xp, utility, shown).cumsum(1)
+        return draw_one(stream, cumulative, cumulative[:, -1:] + math.exp(self.no_click))
+
+
+class Cascade(Part):
+    r"""The user scans from the top, clicks the first item that attracts, and stops.
+
+    .. math:: a_k = \sigma(u_k - \text{threshold}), \qquad
+       P(\text{click } k) = a_k \prod_{j<k} \gamma (1 - a_j)
+
+    ``patience`` is :math:`\gamma`, the probability of looking at the next slot after passing one.
+    A slot that shows nothing is passed without effort.
+
+    Source: Craswell et al. 2008 (cascade model); patience as the satisfaction-free dynamic
+    Bayesian network of Chapelle and Zhang 2009.
+    """
+
+    kind: Literal["cascade"] = "cascade"
+    threshold: float = Field(2.0, description="utility at which an item attracts half of the time")
+    patience: float = Field(0.95, gt=0, le=1)
+
+    def attraction(self, xp: Any, utility: Array) -> Array:
+        """Probability that a slot which is looked at is clicked, same shape as ``utility``."""
+        return 1 / (1 + xp.exp(self.threshold - utility))
+
+    def probabilities(self, xp: Any, utility: Array, shown: Array | None = None) -> Array:
+        """Click probability of each slot, ``(B, K)``."""
+        attraction = self.attraction(xp, utility)
+        passing = self.patience * (1 - attraction)  # (B, K)
+        if shown is not None:
+            attraction = attraction * shown
+            passing = xp.where(shown, passing, xp.ones_like(passing))
+        reached = xp.ones_like(passing)
+        reached[:, 1:] = passing[:, :-1].cumprod(1)
+        return attraction * reached
+
+    def draw(self, xp: Any, stream: Stream, utility: Array, shown: Array | None = None) -> Array:
+        """Draw clicks, bool ``(B, K)``."""
+        return draw_one(stream, self.probabilities(xp, utility, shown).cumsum(1), 1.0)
+
+
+class PositionBased(Part):
+    r"""Every slot is looked at with a probability of its own; several clicks can happen.
+
+    .. math:: P(\text{click } k) = (k+1)^{-\eta}\, \sigma(u_k - \text{threshold}), \quad k = 0, 1, ...
+
+    independently over slots; ``bias`` is :math:`\eta`, 0 for no position bias.
+
+    Source: Craswell et al. 2008 (position model); the power form of examination is the usual one
+    of unbiased learning to rank, e.g. Joachims et al. 2017 (arXiv 1608.04468).
+    """
+
+    kind: Literal["position_based"] = "position_based"
+    threshold: float = Field(2.0, description="utility at which an item attracts half of the time")
+    bias: float = Field(1.0, ge=0)
+
+    def examination(self, xp: Any, like: Array) -> Array:
+        """Probability that each slot is looked at, ``(1, K)``, dtype and device of ``like``."""
+        rank = xp.ones_like(like[:1]).cumsum(1)  # (1, K)
+        return rank**-self.bias
+
+    def attraction(self, xp: Any, utility: Array) -> Array:
+        """Probability that a slot which is looked at is clicked, same shape as ``utility``."""
+        return 1 / (1 + xp.exp(self.threshold - utility))
+
+    def probabilities(self, xp: Any, utility: Array, shown: Array | None = None) -> Array:
+        """Click probability of each slot, ``(B, K)``."""
+        clicked = self.examination(xp, utility) * self.attraction(xp, utility)
+        return clicked if shown is None else clicked * shown
+
+    def draw(self, xp: Any, stream: Stream, utility: Array, shown: Array | None = None) -> Array:
+        """Draw clicks, bool ``(B, K)``."""
+        return stream.uniform(tuple(utility.shape)) < self.probabilities(xp, utility, shown)
+
+
+ChoiceModel = Annotated[
+    MultinomialLogit | Cascade | PositionBased, Field(discriminator="kind")
+]

@@ -1,0 +1,111 @@
+"""The best slate: exact maximisers of the expected payoff of one step.
+
+The payoff of an item is what its click earns; the value of a slate is the sum over slots of click
+probability times payoff. Fewer than K items may be best (an item with a small payoff takes clicks
+from one with a large payoff): the left-over slots repeat the first item, which shows nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from envs.world.backend import Array
+from envs.world.choice import Cascade, ChoiceModel, MultinomialLogit, PositionBased
+
+
+def best_slate(
+    xp: Any, choice: ChoiceModel, utility: Array, payoff: Array, slate_size: int
+) -> Array:
+    """Indices of the slate with the largest expected payoff, ``(B, K)``.
+
+    Args:
+        xp: Array namespace of the arguments.
+        choice: How users choose.
+        utility: Utility of every candidate, ``(B, C)``.
+        payoff: What a click on it earns, ``(B, C)``; may be negative.
+        slate_size: K, at most C.
+    """
+    if isinstance(choice, MultinomialLogit):
+        return _best_multinomial(xp, choice, utility, payoff, slate_size)
+    if isinstance(choice, PositionBased):
+        gain = choice.attraction(xp, utility) * payoff
+        best = top_k(gain, slate_size)
+        return _drop(xp, best, xp.take_along_axis(gain, best, axis=1) > 0)
+    return _best_cascade(xp, choice, utility, payoff, slate_size)
+
+
+def top_k(scores: Array, k: int) -> Array:
+    """Indices of the k largest scores of each row, best first, ``(B, k)``."""
+    if not isinstance(scores, np.ndarray):
+        return scores.topk(k, dim=1).indices
+    if k < scores.shape[1]:
+        part = np.argpartition(scores, -k, axis=1)[:, -k:]
+    else:
+        part = np.broadcast_to(np.arange(k), scores.shape)
+    order = np.argsort(-np.take_along_axis(scores, part, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(part, order, axis=1)
+
+
+def _drop(xp: Any, slate: Array, keep: Array) -> Array:
+    """Replace the slots that are not kept by repeats of the first."""
+    return xp.where(keep, slate, slate[:, :1])
+
+
+def _best_multinomial(
+    xp: Any, choice: MultinomialLogit, utility: Array, payoff: Array, slate_size: int
+) -> Array:
+    r"""Dinkelbach's method for the ratio :math:`\sum w r / (w_\varnothing + \sum w)`.
+
+    At the optimal value v the best slate holds the items with the largest positive
+    :math:`w_i (r_i - v)`; the value of each such slate is a better v, until it no longer grows.
+    Source: Dinkelbach 1967; the same parametric form is used for assortments by
+    Rusmevichientong, Shen and Shmoys 2010.
+    """
+    value = xp.zeros_like(payoff[:, :1])  # (B, 1)
+    while True:
+        gain = xp.exp(utility) * (payoff - value)
+        best = top_k(gain, slate_size)
+        keep = xp.take_along_axis(gain, best, axis=1) > 0
+        # One item is always shown, even where none is worth it.
+        keep[:, 0] = True
+        click = choice.probabilities(xp, xp.take_along_axis(utility, best, axis=1), keep)
+        better = (click * xp.take_along_axis(payoff, best, axis=1)).sum(1)[:, None]
+        if not bool(xp.any(better > value + 1e-6 * abs(value))):
+            return _drop(xp, best, keep)
+        value = xp.maximum(value, better)
+
+
+def _best_cascade(
+    xp: Any, choice: Cascade, utility: Array, payoff: Array, slate_size: int
+) -> Array:
+    r"""Dynamic programme over items in the order of :math:`a r / (1 - \gamma (1 - a))`.
+
+    In any slate, exchanging two neighbours shows that this order is best; what remains is which
+    items to take: :math:`V_i(k) = \max(V_{i+1}(k),\; a_i r_i + \gamma (1-a_i) V_{i+1}(k-1))`.
+    """
+    attraction = choice.attraction(xp, utility)
+    passing = choice.patience * (1 - attraction)
+    order = xp.argsort(-(attraction * payoff) / (1 - passing), axis=1)  # (B, C)
+    a_r = xp.take_along_axis(attraction * payoff, order, axis=1)
+    passing = xp.take_along_axis(passing, order, axis=1)
+    users, num = order.shape
+    value = xp.zeros((users, slate_size + 1), dtype=a_r.dtype, device=a_r.device)
+    takes = []
+    for i in range(num - 1, -1, -1):
+        taken = a_r[:, i : i + 1] + passing[:, i : i + 1] * value[:, :-1]  # (B, K)
+        take = taken > value[:, 1:]
+        takes.append(take)
+        value[:, 1:] = xp.where(take, taken, value[:, 1:])
+    takes.reverse()
+    slate = order[:, :1] + 0 * order[:, :slate_size]  # the best single item where nothing is taken
+    left = slate_size + 0 * order[:, 0]  # (B,) slots still free
+    for i in range(num):
+        full = xp.take_along_axis(takes[i], xp.maximum(left - 1, 0 * left)[:, None], axis=1)
+        take = full[:, 0] & (left > 0)
+        at = (slate_size - left)[:, None] == xp.arange(slate_size, device=order.device)[None, :]
+        slate = xp.where(at & take[:, None], order[:, i : i + 1], slate)
+        left = left - xp.astype(take, left.dtype)
+    filled = xp.arange(slate_size, device=order.device)[None, :] < (slate_size - left)[:, None]
+    return _drop(xp, slate, filled)

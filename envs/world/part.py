@@ -1,0 +1,14 @@
+"""Base of the world's parts."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Part(BaseModel):
+    """A named part of a world: its parameters, and the formula that uses them.
+
+    Parts are frozen; unknown parameters are errors.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,0 +1,139 @@
+"""The known problems of the field, each as a world with a reward and an episode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from envs.world.catalogue import Catalogue
+from envs.world.choice import Cascade, MultinomialLogit, PositionBased
+from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
+from envs.world.part import Part
+from envs.world.population import Population
+from envs.world.retention import Retention
+from envs.world.world import WorldConfig
+from recsim.errors import UserError, did_you_mean
+from recsim.settings import validated
+
+
+class Preset(Part):
+    """A world and how it is played.
+
+    Attributes:
+        description: One line.
+        world: The parts.
+        rewards: Weight of each named reward in the scalar.
+        slate_size: Items shown at a time, K.
+        max_steps: Slates after which an episode is truncated.
+        max_days: Day from which on an episode is truncated; only with retention.
+    """
+
+    description: str
+    world: WorldConfig
+    rewards: dict[str, float] = Field(default_factory=lambda: {"click": 1.0})
+    slate_size: int = 5
+    max_steps: int | None = 60
+    max_days: int | None = None
+
+
+PRESETS: dict[str, Preset] = {
+    "interest_evolution": Preset(
+        description="interests drift towards what is consumed, within a time budget",
+        world=WorldConfig(
+            drift=InterestDrift(rate=0.15, noise=0.1),
+            session=SessionBudget(minutes=90, spread=0.3, step_minutes=1.0, refund=2.0),
+            choice=MultinomialLogit(no_click=3.5),
+        ),
+        rewards={"click": 0.0, "watch": 1.0},
+        max_steps=200,
+    ),
+    "interest_exploration": Preset(
+        description="the system is told almost nothing of new users and must explore",
+        world=WorldConfig(
+            catalogue=Catalogue(group_skew=1.0, feature_noise=0.2),
+            population=Population(spread=0.4, feature_noise=1.5),
+            choice=Cascade(threshold=3.0, patience=0.9),
+            quality_appeal=2.0,
+        ),
+    ),
+    "long_term_satisfaction": Preset(
+        description="bait is clicked now and costs satisfaction, which all later clicks need",
+        world=WorldConfig(
+            catalogue=Catalogue(bait_quality_correlation=-0.8),
+            satisfaction=Satisfaction(rate=0.05, appeal=8.0, engagement=0.8, neglect=0.5),
+            choice=MultinomialLogit(no_click=4.0),
+            affinity=2.0,
+            bait_appeal=3.0,
+            foresight=8.0,
+        ),
+        max_steps=120,
+    ),
+    "boredom": Preset(
+        description="users tire of a group of items and recover when shown others",
+        world=WorldConfig(
+            fatigue=GroupFatigue(weight=8.0, memory=0.85),
+            choice=MultinomialLogit(no_click=3.0),
+            population=Population(spread=1.5),
+        ),
+    ),
+    "position_bias": Preset(
+        description="lower positions are seldom looked at; several clicks can happen",
+        world=WorldConfig(
+            choice=PositionBased(threshold=2.5, bias=1.0),
+            quality_appeal=2.0,
+        ),
+        slate_size=8,
+    ),
+    "retention": Preset(
+        description="satisfied users return soon, others late or never; bait works against it",
+        world=WorldConfig(
+            catalogue=Catalogue(bait_quality_correlation=-0.8),
+            satisfaction=Satisfaction(rate=0.15, appeal=2.0, neglect=0.4, recovery=0.1),
+            session=SessionBudget(minutes=20, spread=0.3, step_minutes=1.0),
+            retention=Retention(churn=-2.5, churn_slope=8.0, hazard=0.0, hazard_slope=8.0),
+            choice=MultinomialLogit(no_click=3.0),
+            affinity=3.0,
+            bait_appeal=3.0,
+            foresight=8.0,
+        ),
+        rewards={"click": 1.0, "watch": 0.0, "return": 0.0},
+        max_steps=600,
+        max_days=60,
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset called ``name``.
+
+    Raises:
+        UserError: There is none; the message names the nearest.
+    """
+    if name not in PRESETS:
+        raise UserError(f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)}")
+    return PRESETS[name]
+
+
+def override(world: WorldConfig, changes: Mapping[str, Any]) -> WorldConfig:
+    """A copy of ``world`` with ``changes``, nested as the parts are.
+
+    ``{"drift": None}`` removes a part; ``{"drift": {"rate": 0.3}}`` changes one parameter of it,
+    or adds the part; a ``kind`` that differs replaces the choice model.
+
+    Raises:
+        UserError: A key or a value is wrong.
+    """
+    return validated(WorldConfig, _merged(world.model_dump(), changes), "world")
+
+
+def _merged(base: Any, changes: Any) -> Any:
+    if not (isinstance(base, dict) and isinstance(changes, Mapping)):
+        return changes
+    if changes.get("kind", base.get("kind")) != base.get("kind"):
+        return dict(changes)
+    merged = dict(base)
+    for key, value in changes.items():
+        merged[key] = _merged(base.get(key), value)
+    return merged

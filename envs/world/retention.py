@@ -1,0 +1,57 @@
+"""Whether and when a user comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from envs.world.backend import Array, Stream
+from envs.world.part import Part
+
+
+class Retention(Part):
+    r"""After a session the user leaves for good, or returns after a number of days.
+
+    With satisfaction s, the user churns with probability
+
+    .. math:: \sigma(\text{churn} - \text{churn_slope}\,(s - \tfrac12)),
+
+    else returns after a gap of :math:`D \ge 1` days, geometric with the daily hazard
+
+    .. math:: h = \sigma(\text{hazard} + \text{hazard_slope}\,(s - \tfrac12)).
+
+    The reward ``return`` of the session's last step is 1/D, or 0 where the user never returns.
+
+    Source: return time as a hazard that depends on the experience, Du et al. 2015 (time-sensitive
+    recommendation) and Zou et al. 2019 (arXiv 1902.05570, delayed retention reward).
+    """
+
+    churn: float = Field(-3.0, description="log-odds of leaving at satisfaction 1/2")
+    churn_slope: float = Field(6.0, ge=0)
+    hazard: float = Field(0.0, description="log-odds of returning on a day, at satisfaction 1/2")
+    hazard_slope: float = Field(6.0, ge=0)
+
+    def churn_probability(self, xp: Any, satisfaction: Array) -> Array:
+        """Probability of never returning, ``(B,)``."""
+        return 1 / (1 + xp.exp(self.churn_slope * (satisfaction - 0.5) - self.churn))
+
+    def daily_hazard(self, xp: Any, satisfaction: Array) -> Array:
+        """Probability of returning on a given day, ``(B,)``."""
+        return 1 / (1 + xp.exp(-self.hazard - self.hazard_slope * (satisfaction - 0.5)))
+
+    def draw(self, xp: Any, stream: Stream, satisfaction: Array) -> tuple[Array, Array]:
+        """Draw what happens after a session.
+
+        Returns:
+            ``gap`` in days ``(B,)`` float, 0 where the user churned, and ``churned`` ``(B,)`` bool.
+        """
+        users = satisfaction.shape[0]
+        chance = stream.uniform((users, 2))
+        churned = chance[:, 0] < self.churn_probability(xp, satisfaction)
+        hazard = self.daily_hazard(xp, satisfaction)
+        # Inverse of the geometric distribution function; a hazard that rounds to 1 gives one day.
+        survive = xp.log1p(-xp.minimum(hazard, 0 * hazard + (1 - 1e-6)))
+        days = xp.ceil(xp.log1p(-chance[:, 1]) / survive)
+        days = xp.maximum(days, xp.ones_like(days))
+        return xp.where(churned, xp.zeros_like(days), days), churned

@@ -1,0 +1,353 @@
+"""The batched kernel: B users meet B slates, all at once.
+
+Everything that an item does to a user is linear in one row of the item table,
+
+    [ affinity * e_i | appeal_i | value_i | 1 | minutes_i | 0 | one-hot group ]    (D = d + 5 + G)
+
+so a step is one gather and two batched products. Rows times the user's weight vector
+
+    [ interest | 1 | 0 | lift of satisfaction | 0 | 0 | -weight * fatigue ]
+
+gives utilities; clicks times rows gives all that was consumed, its columns 1, minutes and 0 being
+the named rewards click, watch and return. Parts that a world does not have cost nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from envs.world.backend import Array, Backend, Stream
+from envs.world.catalogue import Catalogue, Items
+from envs.world.choice import ChoiceModel, MultinomialLogit
+from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
+from envs.world.oracle import best_slate
+from envs.world.part import Part
+from envs.world.population import Population
+from envs.world.retention import Retention
+
+# Largest utility whose exponential still leaves room for a sum in float32.
+MAX_UTILITY = 80.0
+
+
+class WorldConfig(Part):
+    r"""A world is composed of parts; a part that is None is absent.
+
+    The utility of item i for a user with interest u, satisfaction s and fatigue f is
+
+    .. math:: \text{affinity}\,\langle u, e_i \rangle + \text{bait_appeal}\,(b_i - \tfrac12)
+       + \text{quality_appeal}\,(q_i - \tfrac12) + \text{appeal}\,(s - \tfrac12)
+       - \text{weight}\, f_{g(i)}.
+
+    The rewards are ``click`` (number of clicks), ``watch`` (minutes) and, where there is
+    retention, ``return`` (1 / days until the return). ``foresight`` is what one unit of
+    satisfaction is worth to `World.long_term_slate`, in units of immediate reward.
+    """
+
+    catalogue: Catalogue = Catalogue()
+    population: Population = Population()
+    choice: ChoiceModel = MultinomialLogit()
+    drift: InterestDrift | None = None
+    satisfaction: Satisfaction | None = None
+    fatigue: GroupFatigue | None = None
+    session: SessionBudget | None = None
+    retention: Retention | None = None
+    affinity: float = Field(4.0, gt=0, description="weight of interest in utility")
+    bait_appeal: float = Field(0.0, ge=0, description="weight of bait in utility")
+    quality_appeal: float = Field(0.0, ge=0, description="weight of quality in utility")
+    foresight: float = Field(0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> WorldConfig:
+        if self.retention and not (self.session and self.satisfaction):
+            raise ValueError("retention needs both a session and a satisfaction part")
+        if self.foresight and not self.satisfaction:
+            raise ValueError("foresight needs a satisfaction part")
+        largest = self.affinity + (self.bait_appeal + self.quality_appeal) / 2
+        largest += self.satisfaction.appeal / 2 if self.satisfaction else 0
+        if largest > MAX_UTILITY:
+            raise ValueError(
+                f"utilities can reach {largest:g}, whose exponential overflows; "
+                f"lower the weights so that they stay below {MAX_UTILITY:g}"
+            )
+        return self
+
+    @property
+    def reward_names(self) -> tuple[str, ...]:
+        """Names of the rewards, in the order of the feedback vector."""
+        return ("click", "watch", "return") if self.retention else ("click", "watch")
+
+
+@dataclass(eq=False)
+class State:
+    """The latent state of B users. Rows are independent.
+
+    Attributes:
+        weights: Weight vector of the module docstring, ``(B, D)``.
+        features: What the system knows of the user, ``(B, d)``.
+        satisfaction: In [0, 1], ``(B,)``; zeros where the world has no satisfaction.
+        fatigue: Per group, ``(B, G)``; ``(B, 0)`` where the world has no fatigue.
+        budget: Minutes left in the session, ``(B,)``; zeros where sessions do not end.
+        clock: Day, session, step of the session, slates since arrival, ``(B, 4)`` int64.
+    """
+
+    weights: Array
+    features: Array
+    satisfaction: Array
+    fatigue: Array
+    budget: Array
+    clock: Array
+
+    def put(self, rows: Array, other: State) -> None:
+        """Overwrite ``rows`` (indices) by the users of ``other``."""
+        for name, array in vars(self).items():
+            array[rows] = getattr(other, name)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one step did to B users.
+
+    Attributes:
+        clicks: Clicked slots, bool ``(B, K)``.
+        shown: Slots that showed an item, bool ``(B, K)``; None where all did.
+        rewards: Named rewards, ``(B, R)`` float32, in the order of ``reward_names``.
+        session_end: ``(B,)`` bool; None where no session ended.
+        gap: Days until the return, ``(B,)`` int64, 0 where no session ended or the user never
+            returns; None where it is 0 for all.
+        churned: The user has left for good, ``(B,)`` bool; None where nobody has.
+    """
+
+    clicks: Array
+    shown: Array | None
+    rewards: Array
+    session_end: Array | None = None
+    gap: Array | None = None
+    churned: Array | None = None
+
+
+class World:
+    """The users of one configuration, on one backend.
+
+    Args:
+        config: The parts.
+        backend: Where the arrays live.
+    """
+
+    def __init__(self, config: WorldConfig, backend: Backend) -> None:
+        self.config = config
+        self.backend = backend
+        self.xp: Any = backend.xp
+        self.items = config.catalogue.draw()
+        self.table = backend.asarray(_item_table(config, self.items))  # (I, D)
+        self.centres = backend.asarray(self.items.centres)
+        self.dim = config.catalogue.dim
+        self.groups = config.catalogue.num_groups if config.fatigue else 0
+        self.reward_names = config.reward_names
+
+    def draw_users(self, stream: Stream, num: int) -> State:
+        """Draw ``num`` new users at the start of their first session."""
+        xp, config = self.xp, self.config
+        interest, features = config.population.draw(xp, stream, self.centres, num)
+        weights = self._zeros(num, self.table.shape[1])
+        weights[:, : self.dim] = interest
+        weights[:, self.dim] = 1
+        state = State(
+            weights=weights,
+            features=features,
+            satisfaction=self._zeros(num),
+            fatigue=self._zeros(num, self.groups),
+            budget=config.session.draw(xp, stream, num) if config.session else self._zeros(num),
+            clock=xp.zeros((num, 4), dtype=xp.int64, device=self.backend.device),
+        )
+        if config.satisfaction:
+            self._satisfy(state, state.satisfaction + config.satisfaction.start)
+        return state
+
+    def step(self, state: State, slate: Array, stream: Stream) -> Outcome:
+        """Show a slate to every user; ``state`` is updated in place.
+
+        Args:
+            state: B users.
+            slate: Item ids, ``(B, K)`` int64; an item that stands earlier in the slate shows
+                nothing.
+            stream: Source of randomness.
+        """
+        xp, config = self.xp, self.config
+        shown, rows, utility = self._look(state, slate)
+        clicks = config.choice.draw(xp, stream, utility, shown)  # (B, K) bool
+        # (B, 1, K) @ (B, K, D) -> (B, D)
+        consumed = xp.matmul(xp.astype(clicks, xp.float32)[:, None, :], rows)[:, 0]
+        rewards = consumed[:, self.dim + 2 : self.dim + 2 + len(self.reward_names)]
+        if config.satisfaction:
+            rewards[:, 1] *= config.satisfaction.engaged(state.satisfaction)
+        self._change(state, stream, consumed)
+        state.clock[:, 2:] += 1
+        if config.session is None:
+            return Outcome(clicks, shown, rewards)
+        value = consumed[:, self.dim + 1]
+        state.budget += config.session.refund * value - rewards[:, 1] - config.session.step_minutes
+        ended = state.budget <= 0
+        if not bool(ended.any()):
+            return Outcome(clicks, shown, rewards)
+        if config.retention is None:
+            return Outcome(clicks, shown, rewards, ended, churned=ended)
+        gap, churned = self._leave(state, stream, ended)
+        rewards[:, 2] = xp.where(gap > 0, 1 / xp.maximum(gap, xp.ones_like(gap)), 0 * gap)
+        return Outcome(clicks, shown, rewards, ended, xp.astype(gap, xp.int64), churned)
+
+    def click_probabilities(self, state: State, slate: Array) -> Array:
+        """Exact probability that each slot is clicked, ``(B, K)``; arguments as in `step`."""
+        shown, _, utility = self._look(state, slate)
+        return self.config.choice.probabilities(self.xp, utility, shown)
+
+    def expected_reward(self, state: State, slate: Array, weights: dict[str, float]) -> Array:
+        """Exact expected immediate reward of a slate, ``(B,)``.
+
+        The immediate rewards are ``click`` and ``watch``; ``return`` comes later and is not in it.
+        """
+        xp = self.xp
+        shown, rows, utility = self._look(state, slate)
+        click = self.config.choice.probabilities(xp, utility, shown)
+        payoff = self._payoff(state, rows[:, :, self.dim + 3], weights)
+        return (click * payoff).sum(1)
+
+    def oracle_slate(
+        self, state: State, candidates: Array, slate_size: int, weights: dict[str, float]
+    ) -> Array:
+        """Candidate indices with the largest expected immediate reward, ``(B, K)``.
+
+        Args:
+            state: B users.
+            candidates: Item ids, ``(B, C)`` int64, distinct in a row.
+            slate_size: K.
+            weights: Weight of each named reward.
+        """
+        utility, minutes, _ = self._candidates(state, candidates)
+        payoff = self._payoff(state, minutes, weights)
+        return best_slate(self.xp, self.config.choice, utility, payoff, slate_size)
+
+    def long_term_slate(
+        self, state: State, candidates: Array, slate_size: int, weights: dict[str, float]
+    ) -> Array:
+        """Candidate indices of a foresighted slate, ``(B, K)``; arguments as in `oracle_slate`.
+
+        It maximises the immediate reward plus ``foresight`` times the expected gain of
+        satisfaction, :math:`v_i - s` for a click on item i: a one-step look ahead that knows the
+        latent state, not the optimal policy. Without satisfaction it is the oracle slate.
+        """
+        utility, minutes, value = self._candidates(state, candidates)
+        payoff = self._payoff(state, minutes, weights)
+        if self.config.satisfaction:
+            payoff = payoff + self.config.foresight * (value - state.satisfaction[:, None])
+        return best_slate(self.xp, self.config.choice, utility, payoff, slate_size)
+
+    def latent(self, state: State) -> dict[str, Array]:
+        """Copies of the latent variables that this world has."""
+        parts = {"interest": state.weights[:, : self.dim]}
+        if self.config.satisfaction:
+            parts["satisfaction"] = state.satisfaction
+        if self.config.fatigue:
+            parts["fatigue"] = state.fatigue
+        if self.config.session:
+            parts["budget"] = state.budget
+        return {name: self.xp.asarray(array, copy=True) for name, array in parts.items()}
+
+    def _look(self, state: State, slate: Array) -> tuple[Array | None, Array, Array]:
+        """Shown slots, item rows ``(B, K, D)`` and utilities ``(B, K)``."""
+        xp = self.xp
+        rows = xp.take(self.table, slate.reshape(-1), axis=0).reshape(*slate.shape, -1)
+        utility = xp.matmul(rows, state.weights[:, :, None])[:, :, 0]
+        return shown_slots(xp, slate), rows, utility
+
+    def _candidates(self, state: State, candidates: Array) -> tuple[Array, Array, Array]:
+        """Utility, minutes and value of every candidate, each ``(B, C)``."""
+        utility = self.xp.take_along_axis(state.weights @ self.table.T, candidates, axis=1)
+        minutes, value = (
+            self.xp.take(self.table[:, self.dim + column], candidates.reshape(-1), axis=0)
+            for column in (3, 1)
+        )
+        return utility, minutes.reshape(candidates.shape), value.reshape(candidates.shape)
+
+    def _payoff(self, state: State, minutes: Array, weights: dict[str, float]) -> Array:
+        """Immediate reward of a click, same shape as ``minutes``."""
+        if self.config.satisfaction:
+            minutes = minutes * self.config.satisfaction.engaged(state.satisfaction)[:, None]
+        return weights.get("click", 0.0) + weights.get("watch", 0.0) * minutes
+
+    def _change(self, state: State, stream: Stream, consumed: Array) -> None:
+        """Interests, satisfaction and fatigue after what was consumed, ``(B, D)``."""
+        xp, config, dim = self.xp, self.config, self.dim
+        if config.drift:
+            state.weights[:, :dim] = config.drift.step(
+                xp, stream, state.weights[:, :dim], consumed[:, :dim], scale=config.affinity
+            )
+        if config.satisfaction:
+            value, count = consumed[:, dim + 1], consumed[:, dim + 2]
+            self._satisfy(state, config.satisfaction.step(xp, state.satisfaction, value, count))
+        if config.fatigue:
+            self._tire(state, config.fatigue.step(state.fatigue, consumed[:, dim + 5 :]))
+
+    def _satisfy(self, state: State, satisfaction: Array) -> None:
+        state.satisfaction = satisfaction
+        if self.config.satisfaction:
+            state.weights[:, self.dim + 2] = self.config.satisfaction.lift(satisfaction)
+
+    def _tire(self, state: State, fatigue: Array) -> None:
+        state.fatigue = fatigue
+        if self.config.fatigue:
+            state.weights[:, self.dim + 5 :] = -self.config.fatigue.weight * fatigue
+
+    def _leave(self, state: State, stream: Stream, ended: Array) -> tuple[Array, Array]:
+        """Let the users of ``ended`` (B,) leave; those who return start a session when they do.
+
+        Returns:
+            Gap in days ``(B,)`` float, 0 where there is none, and churned ``(B,)`` bool.
+        """
+        xp, config = self.xp, self.config
+        assert config.session and config.retention and config.satisfaction
+        gap, churned = config.retention.draw(xp, stream, state.satisfaction)
+        gap = gap * ended
+        self._satisfy(state, config.satisfaction.rest(state.satisfaction, gap))
+        if config.fatigue:
+            self._tire(state, config.fatigue.rest(state.fatigue, gap))
+        state.budget = xp.where(ended, config.session.draw(xp, stream, len(gap)), state.budget)
+        ended_number = xp.astype(ended, xp.int64)
+        state.clock[:, 0] += xp.astype(gap, xp.int64)
+        state.clock[:, 1] += ended_number
+        state.clock[:, 2] *= 1 - ended_number
+        return gap, churned & ended
+
+    def _zeros(self, *shape: int) -> Array:
+        return self.xp.zeros(shape, dtype=self.xp.float32, device=self.backend.device)
+
+
+def shown_slots(xp: Any, slate: Array) -> Array | None:
+    """Slots that show an item, bool ``(B, K)``: the first occurrences; None where no item repeats."""
+    ordered = xp.sort(slate, axis=1)
+    if not bool((ordered[:, 1:] == ordered[:, :-1]).any()):
+        return None
+    same = slate[:, :, None] == slate[:, None, :]  # (B, K, K), slot by earlier slot
+    slots = xp.arange(slate.shape[1], device=slate.device)
+    earlier = slots[None, :] < slots[:, None]  # (K, K)
+    return ~(same & earlier).any(2)
+
+
+def _item_table(config: WorldConfig, items: Items) -> NDArray[np.float32]:
+    """The item table of the module docstring, ``(I, D)``."""
+    bait_cost = config.satisfaction.bait_cost if config.satisfaction else 0.0
+    columns = [
+        config.affinity * items.embedding,
+        config.bait_appeal * (items.bait - 0.5) + config.quality_appeal * (items.quality - 0.5),
+        (1 + items.quality - bait_cost * items.bait) / 2,
+        np.ones(len(items.group)),
+        items.minutes,
+        np.zeros(len(items.group)),
+    ]
+    if config.fatigue:
+        columns.append(np.eye(config.catalogue.num_groups)[items.group])
+    return np.column_stack(columns).astype(np.float32)
