@@ -1,5 +1,73 @@
 """Logs in: the one table that every reader fills and every estimator reads."""
 
-from recsim.log.slate_log import SlateLog
+from __future__ import annotations
 
-__all__ = ["SlateLog"]
+from pathlib import Path
+from typing import Any
+
+from recsim.errors import UserError, did_you_mean
+from recsim.log.open_bandit import OpenBanditReader, read_open_bandit
+from recsim.log.reader import Reader, configure
+from recsim.log.slate_log import SlateLog
+from recsim.log.storage import write_log
+from recsim.log.table import TableReader, read_table
+
+__all__ = [
+    "READERS",
+    "Reader",
+    "SlateLog",
+    "make_reader",
+    "read_log",
+    "read_open_bandit",
+    "read_table",
+    "write_log",
+]
+
+
+class SavedReader(Reader):
+    """A folder written by `SlateLog.save`, e.g. by a simulated rollout.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    def read(self) -> SlateLog:
+        """Read the whole log and check it."""
+        return SlateLog.load(self.path)
+
+
+READERS: dict[str, type[Reader]] = {
+    "open_bandit": OpenBanditReader,
+    "saved": SavedReader,
+    "table": TableReader,
+}
+
+
+def make_reader(name: str, **options: Any) -> Reader:
+    """Build a reader without reading anything yet.
+
+    Args:
+        name: One of `READERS`.
+        **options: Its settings, ``path`` among them.
+
+    Raises:
+        UserError: If the name or an option is unknown, missing or wrong.
+    """
+    if name not in READERS:
+        raise UserError(f"Unknown reader {name!r}.{did_you_mean(name, READERS)}")
+    return configure(READERS[name], name, options)
+
+
+def read_log(name: str, **options: Any) -> SlateLog:
+    """Read a log, e.g. ``read_log("open_bandit", path="obd", campaign="women")``.
+
+    Args:
+        name: One of `READERS`.
+        **options: Its settings, ``path`` among them.
+
+    Raises:
+        UserError: If the name or an option is wrong, a file is missing, or a row is malformed.
+    """
+    return make_reader(name, **options).read()

@@ -286,7 +286,7 @@ def _lists(matrix: NDArray[Any]) -> pa.Array:
 
 
 def _unlist(column: pa.ChunkedArray) -> NDArray[Any]:
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    flat: NDArray[Any] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return flat.reshape(len(column), column.type.list_size)  # (M * K,) -> (M, K)
 
 
