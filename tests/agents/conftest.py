@@ -1,0 +1,85 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from agents.agent import Feedback
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+
+@pytest.fixture
+def make_problem() -> Callable[..., Problem]:
+    """Build a problem of I items with K slots, whose items have random features."""
+
+    def build(num_items=4, slate_size=2, num_candidates=None, users=3, items=2) -> Problem:
+        rng = np.random.default_rng(7)
+        return Problem(
+            num_items=num_items,
+            slate_size=slate_size,
+            num_candidates=num_candidates or num_items,
+            user_feature_dim=users,
+            item_features=rng.normal(size=(num_items, items)).astype(np.float32),
+            item_groups=np.zeros(num_items, dtype=np.int64),
+            rewards={"click": 1.0, "watch": 0.5},
+        )
+
+    return build
+
+
+@pytest.fixture
+def observe_users() -> Callable[..., dict]:
+    """Build the observation of B users, who see the whole catalogue or C random items of it."""
+
+    def build(problem: Problem, batch: int, seed: int = 0) -> dict:
+        rng = np.random.default_rng(seed)
+        order = np.argsort(rng.random((batch, problem.num_items)), axis=1)
+        features = rng.normal(size=(batch, problem.user_feature_dim)).astype(np.float32)
+        return {"user_features": features, "candidates": order[:, : problem.num_candidates]}
+
+    return build
+
+
+@pytest.fixture
+def make_log() -> Callable[..., SlateLog]:
+    """Build a log of M random slates with random outcomes, one user a row."""
+
+    def build(problem: Problem, rows: int, seed: int = 0, **columns) -> SlateLog:
+        rng = np.random.default_rng(seed)
+        keys = rng.random((rows, problem.num_items))
+        slate = np.argsort(keys, axis=1)[:, : problem.slate_size]
+        clicks = (rng.random(slate.shape) < 0.3).astype(np.int8)
+        zeros = np.zeros(rows, dtype=np.int64)
+        features = rng.normal(size=(rows, problem.user_feature_dim)).astype(np.float32)
+        watch = rng.random(rows)
+        defaults = {
+            "user": np.arange(rows),
+            "slate": slate,
+            "clicks": clicks,
+            "feedback": {"click": clicks.sum(axis=1).astype(float), "watch": watch},
+            "user_features": features,
+        }
+        return SlateLog(
+            problem=problem, session=zeros, day=zeros, step=zeros, **(defaults | columns)
+        )
+
+    return build
+
+
+@pytest.fixture
+def make_feedback() -> Callable[..., Feedback]:
+    """Build feedback from nested lists; named rewards by keyword."""
+
+    def build(items, clicks, reward=None, active=None, **rewards) -> Feedback:
+        items, clicks = np.array(items), np.array(clicks, dtype=np.int8)
+        total = clicks.sum(axis=1).astype(float)
+        return Feedback(
+            items=items,
+            clicks=clicks,
+            rewards={"click": total} | {k: np.array(v, dtype=float) for k, v in rewards.items()},
+            reward=total if reward is None else np.array(reward, dtype=float),
+            done=np.zeros(len(items), dtype=bool),
+            active=np.ones(len(items), dtype=bool) if active is None else np.array(active),
+        )
+
+    return build

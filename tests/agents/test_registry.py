@@ -1,0 +1,243 @@
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+
+import agents
+from agents import baselines
+from recsim.errors import UserError
+
+NAMES = ["epsilon_greedy", "linucb", "oracle", "popularity", "random"]
+
+
+THIRD_PARTY = '''
+from agents.baselines import PopularityConfig, RandomAgent
+
+
+class Theirs(RandomAgent):
+    """Somebody else's agent.
+
+    With more to say about it.
+    """
+
+    Config = PopularityConfig
+'''
+
+
+@pytest.fixture
+def entry_points(monkeypatch):
+    """Pretend that other distributions declare agents: a list of (name, value)."""
+
+    def declare(*declared):
+        points = [EntryPoint(name, value, agents.GROUP) for name, value in declared]
+        monkeypatch.setattr(agents, "entry_points", lambda group: points)
+
+    declare()
+    return declare
+
+
+def test_built_in_agents_work_without_an_installation(entry_points, make_problem):
+    described = agents.available()
+    assert list(described) == NAMES
+    assert described["linucb"] == (
+        "Shows the items with the highest upper confidence bound of a linear model."
+    )
+    for name in NAMES:
+        assert isinstance(agents.make(name, make_problem()), agents.Agent)
+
+
+def test_an_installed_third_party_agent_is_found(tmp_path, monkeypatch, make_problem):
+    information = tmp_path / "theirs-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[recsim.agents]\ntheirs = their_agent:Theirs\n")
+    (tmp_path / "their_agent.py").write_text(THIRD_PARTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert agents.available()["theirs"] == "Somebody else's agent."
+    agent = agents.make("theirs", make_problem(), smoothing=2)
+    assert type(agent).__name__ == "Theirs"
+    with pytest.raises(UserError, match=r"agent 'theirs': no setting 'smooth'"):
+        agents.make("theirs", make_problem(), smooth=2)
+
+
+def test_declaring_a_built_in_agent_again_is_no_clash(entry_points):
+    entry_points(*agents.BUILTIN.items())
+    assert list(agents.available()) == NAMES
+    assert agents.load("random") is baselines.RandomAgent
+
+
+def test_two_agents_of_one_name_are_refused(entry_points, make_problem):
+    entry_points(("random", "elsewhere:Agent"))
+    with pytest.raises(UserError, match=r"'random' is declared twice, by agents.*and elsewhere"):
+        agents.make("random", make_problem())
+
+
+@pytest.mark.parametrize("value", ["no_such_module:Agent", "agents.baselines:NoSuchAgent"])
+def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value):
+    entry_points(("broken", value))
+    described = agents.available()
+    assert "cannot be imported" in described["broken"]
+    assert set(described) == {*NAMES, "broken"}
+    with pytest.raises(UserError, match=f"'broken' .{value}. cannot be imported"):
+        agents.load("broken")
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("linucbb", {}, "unknown agent 'linucbb'. Did you mean 'linucb'?"),
+        ("zzz", {}, f"unknown agent 'zzz'. Known: {', '.join(NAMES)}."),
+        ("linucb", {"alhpa": 1}, "agent 'linucb': no setting 'alhpa'. Did you mean 'alpha'?"),
+        (
+            "linucb",
+            {"alpha": "much"},
+            "agent 'linucb': setting 'alpha': input should be a valid number, unable to parse "
+            "string as a number, not 'much'.",
+        ),
+        (
+            "epsilon_greedy",
+            {"epsilon": 1.5, "prior": 0},
+            "agent 'epsilon_greedy': setting 'epsilon': input should be less than or equal to 1, "
+            "not 1.5. no setting 'prior'. Did you mean 'prior_mean'?",
+        ),
+        (
+            "oracle",
+            {"objective": "longterm"},
+            "agent 'oracle': setting 'objective': input should be 'immediate' or 'long_term', "
+            "not 'longterm'.",
+        ),
+        ("popularity", {"target": "wach"}, "no reward is called 'wach'. Did you mean 'watch'?"),
+    ],
+)
+def test_mistakes_are_told_in_one_message(entry_points, make_problem, name, config, message):
+    with pytest.raises(UserError) as caught:
+        agents.make(name, make_problem(), **config)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1])
+def test_numbers_that_mean_nothing_are_refused(value):
+    with pytest.raises(UserError, match="setting 'alpha'"):
+        agents.configure("linucb", alpha=value)
+
+
+def test_settings_are_frozen():
+    config = agents.configure("linucb", alpha=2)
+    with pytest.raises(ValueError, match="frozen"):
+        config.alpha = 3.0  # type: ignore[attr-defined]
+
+
+def test_exports_are_sorted_and_there():
+    assert agents.__all__ == sorted(agents.__all__)
+    assert all(hasattr(agents, name) for name in agents.__all__)
+
+
+# What holds for every agent of the contract.
+
+
+def play(agent, problem, observe_users, make_feedback, steps):
+    """Let an agent choose and learn; return its decisions."""
+    rng = np.random.default_rng(5)
+    decisions = []
+    agent.begin(6)
+    for step in range(steps):
+        obs = observe_users(problem, 6, seed=step)
+        obs["oracle_slate"] = np.tile([1, 0], (6, 1))
+        decision = agent.act(obs)
+        items = np.take_along_axis(obs["candidates"], decision.slates, axis=1)
+        agent.observe(make_feedback(items, rng.random(items.shape) < 0.5, watch=rng.random(6)))
+        decisions.append(decision)
+    return decisions
+
+
+def assert_same(one, other):
+    for left, right in zip(one, other, strict=True):
+        np.testing.assert_array_equal(left.slates, right.slates)
+        np.testing.assert_array_equal(left.propensities, right.propensities)
+        np.testing.assert_array_equal(left.slate_propensities, right.slate_propensities)
+
+
+@pytest.mark.parametrize("target", ["click", "watch", "reward"])
+@pytest.mark.parametrize("name", NAMES)
+class TestEveryAgent:
+    def make(self, name, target, problem, log, seed=1):
+        config = {} if name in {"random", "oracle"} else {"target": target}
+        agent = agents.make(name, problem, seed=seed, **config)
+        agent.fit(log)
+        return agent
+
+    def test_same_seed_same_decisions(
+        self, name, target, make_problem, make_log, observe_users, make_feedback
+    ):
+        problem = make_problem(num_items=9, num_candidates=6)
+        runs = [
+            play(
+                self.make(name, target, problem, make_log(problem, 20)),
+                problem,
+                observe_users,
+                make_feedback,
+                steps=5,
+            )
+            for _ in range(2)
+        ]
+        assert_same(*runs)
+
+    def test_a_fresh_agent_goes_on_from_the_saved_state(
+        self, name, target, make_problem, make_log, observe_users, make_feedback, tmp_path
+    ):
+        from recsim.results import load_state, save_state
+
+        problem = make_problem(num_items=9, num_candidates=6)
+        agent = self.make(name, target, problem, make_log(problem, 20))
+        play(agent, problem, observe_users, make_feedback, steps=3)
+        save_state(tmp_path / "agent.pt", agent.state_dict())
+        config = {} if name in {"random", "oracle"} else {"target": target}
+        fresh = agents.make(name, problem, seed=2, **config)
+        fresh.load_state_dict(load_state(tmp_path / "agent.pt"))
+        rest = [play(a, problem, observe_users, make_feedback, steps=4) for a in (agent, fresh)]
+        assert_same(*rest)
+
+    def test_a_saved_state_does_not_change_with_the_agent(
+        self, name, target, make_problem, make_log, observe_users, make_feedback
+    ):
+        problem = make_problem(num_items=9, num_candidates=6)
+        agent = self.make(name, target, problem, make_log(problem, 20))
+        state = agent.state_dict()
+        before = repr(state)
+        play(agent, problem, observe_users, make_feedback, steps=3)
+        assert repr(state) == before
+
+    def test_slates_hold_distinct_candidates(
+        self, name, target, make_problem, make_log, observe_users, make_feedback
+    ):
+        problem = make_problem(num_items=9, num_candidates=6)
+        agent = self.make(name, target, problem, make_log(problem, 20))
+        for decision in play(agent, problem, observe_users, make_feedback, steps=4):
+            assert decision.slates.shape == (6, 2)
+            assert decision.slates.dtype == np.int64
+            assert (decision.slates >= 0).all()
+            assert (decision.slates < 6).all()
+            assert (decision.slates[:, 0] != decision.slates[:, 1]).all()
+
+    def test_propensities_on_a_log_are_those_of_the_decision(
+        self, name, target, make_problem, make_log, observe_users
+    ):
+        problem = make_problem(num_items=9, num_candidates=6)
+        agent = self.make(name, target, problem, make_log(problem, 20))
+        obs = observe_users(problem, 30)
+        obs["oracle_slate"] = np.tile([1, 0], (30, 1))
+        decision = agent.act(obs)
+        items = np.take_along_axis(obs["candidates"], decision.slates, axis=1)
+        np.testing.assert_allclose(agent.propensities(obs, items), decision.propensities)
+
+    def test_propensities_sum_to_one_over_the_items_of_a_position(
+        self, name, target, make_problem, make_log, observe_users
+    ):
+        problem = make_problem(num_items=9, num_candidates=6)
+        agent = self.make(name, target, problem, make_log(problem, 20))
+        obs = observe_users(problem, 4)
+        obs["oracle_slate"] = np.tile([1, 0], (4, 1))
+        total = sum(agent.propensities(obs, np.full((4, 2), item)) for item in range(9))
+        np.testing.assert_allclose(total, 1)
+        padding = agent.propensities(obs, np.full((4, 2), -1))
+        np.testing.assert_array_equal(padding, 1)
