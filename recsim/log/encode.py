@@ -1,4 +1,4 @@
-"""Turning names into numbers: ids into indices, categories into one-hot columns."""
+"""Turning names into numbers: ids into indices, categories into one-hot columns, ranks."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ def codes(values: NDArray[Any], known: Sequence[Any]) -> NDArray[np.int64]:
     """
     place = {value: number for number, value in enumerate(known)}
     return np.array([place.get(value, -1) for value in values.tolist()], dtype=np.int64)
+
+
+def rank_within(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many earlier entries are of the same group, for every entry, ``(N,)``."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    starts = np.searchsorted(ordered, ordered)
+    rank = np.empty(len(groups), dtype=np.int64)
+    rank[order] = np.arange(len(groups)) - starts
+    return rank
 
 
 def one_hot(values: NDArray[Any], known: Sequence[Any]) -> NDArray[np.float32]:

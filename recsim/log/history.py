@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.log import encode
+
 if TYPE_CHECKING:
     from recsim.log.slate_log import SlateLog
 
@@ -36,6 +38,12 @@ def earlier_rows(log: SlateLog, rows: NDArray[np.int64], count: int) -> NDArray[
     return np.where(exists, order[np.where(exists, wanted, 0)], -1)
 
 
+def last_rows(log: SlateLog, count: int) -> NDArray[np.int64]:
+    """Return the last ``count`` rows of every user, in the order of the log."""
+    from_end = encode.rank_within(log.user[::-1])[::-1]
+    return np.flatnonzero(from_end < count)
+
+
 def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[str, NDArray[Any]]:
     """Build the observation of every row; see `SlateLog.observations`."""
     problem, size = log.problem, len(rows)
@@ -56,7 +64,7 @@ def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[st
         candidates = np.broadcast_to(catalogue, (size, problem.num_items))
     else:
         candidates = log.candidates[rows]
-    return {
+    seen = {
         "user_features": log.user_features[log.user[rows]],
         "history_items": items.reshape(size, width),  # (B, H, K) -> (B, H*K)
         "history_clicks": clicks.astype(np.int8).reshape(size, width),
@@ -65,3 +73,6 @@ def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[st
         "candidates": candidates,
         "time": np.stack([log.day[rows], log.session[rows], log.step[rows]], axis=1),
     }
+    if log.position is not None:
+        seen["position"] = log.position[rows]
+    return seen

@@ -73,7 +73,7 @@ def read_table_rows(reader: TableReader) -> SlateLog:
     elif seconds is not None:
         day = whole_days(seconds[order])
     span = int(session.max(initial=0)) + 1
-    step = table[names.step][lines] if names.step else rank_within(user * span + session)
+    step = table[names.step][lines] if names.step else encode.rank_within(user * span + session)
 
     clicks = np.zeros(len(item), dtype=np.int8) if click is None else click.astype(np.int8)
     clicks = entries.spread(clicks, 0)[order]
@@ -102,16 +102,6 @@ def read_table_rows(reader: TableReader) -> SlateLog:
         position=None if position is None else entries.spread(position[entries.line], -1)[order],
         anonymous=names.user is None,
     ).validate()
-
-
-def rank_within(groups: Ints) -> Ints:
-    """Return how many earlier entries are of the same group, for every entry, ``(N,)``."""
-    order = np.argsort(groups, kind="stable")
-    ordered = groups[order]
-    starts = np.searchsorted(ordered, ordered)
-    rank = np.empty(len(groups), dtype=np.int64)
-    rank[order] = np.arange(len(groups)) - starts
-    return rank
 
 
 def _open(reader: TableReader) -> Columns:
@@ -154,7 +144,9 @@ def _shown(
             values.append(entries)
         assert lengths is not None
         row = np.repeat(lines, lengths)
-        shown = _Entries(line=row, row=row, slot=rank_within(row), first=lines, row_of_line=lines)
+        shown = _Entries(
+            line=row, row=row, slot=encode.rank_within(row), first=lines, row_of_line=lines
+        )
     elif reader.layout == "columns":
         width = len(names.item)
         row = np.repeat(lines, width)
@@ -187,14 +179,16 @@ def _impressions(names: ColumnMap, table: Columns) -> _Entries:
     row = encode.codes(keys, encode.first_seen(keys))
     _, first = np.unique(row, return_index=True)
     if names.position is None:
-        return _Entries(line=lines, row=row, slot=rank_within(row), first=first, row_of_line=row)
+        return _Entries(
+            line=lines, row=row, slot=encode.rank_within(row), first=first, row_of_line=row
+        )
     position = table[names.position]
     order = np.lexsort((position, row))
     again = np.zeros(len(lines), dtype=np.bool_)
     again[order[1:]] = (np.diff(row[order]) == 0) & (np.diff(position[order]) == 0)
     table.refuse(again, names.position, "occurs twice in one slate")
     slot = np.empty_like(lines)
-    slot[order] = rank_within(row[order])
+    slot[order] = encode.rank_within(row[order])
     return _Entries(line=lines, row=row, slot=slot, first=first, row_of_line=row)
 
 
@@ -257,7 +251,7 @@ def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], NDArray[np
     advice = "Give the table of items as 'items.path', or leave 'items' out."
     table = read_columns(items.path, kinds, separator=separator, missing=advice)
     ids = table[items.item]
-    again = rank_within(encode.codes(ids, encode.first_seen(ids))) > 0
+    again = encode.rank_within(encode.codes(ids, encode.first_seen(ids))) > 0
     table.refuse(again, items.item, "is listed twice")
     hot = [encode.one_hot(table[name], encode.distinct(table[name])) for name in items.categories]
     features = encode.stack([*(table[name] for name in items.features), *hot], table.length)
@@ -282,7 +276,7 @@ def _who(names: ColumnMap, table: Columns, lines: Ints) -> tuple[Ints, Ints]:
     )
     pairs = np.argsort(first)  # by first occurrence
     number = np.empty(len(pairs), dtype=np.int64)
-    number[pairs] = rank_within(user[first[pairs]])
+    number[pairs] = encode.rank_within(user[first[pairs]])
     return user, number[of_pair]
 
 

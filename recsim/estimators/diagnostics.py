@@ -1,0 +1,154 @@
+"""Whether an off-policy estimate can be trusted: what the importance weights say.
+
+The rules, each a constant below, and why they are where they are:
+
+- **Largest weight.** The normal and the bootstrap interval both rest on no single impression
+  mattering (Lindeberg's condition). Where one carries more than 5% of the total weight, it does.
+- **Effective sample size.** Below 1% of the impressions, more than 99 of 100 say nothing about the
+  policy: the log is of another policy, and the estimate is as good as its rarest draws.
+- **Clipping.** Clipping moves the value towards that of a policy nearer to the logging one. Where
+  it cuts away more than half of the total weight, it is mostly that policy's value.
+- **Mean weight.** E[w] = 1 if the logging policy can show all that the policy would. A mean more
+  than 5% and more than four standard errors away means that it cannot, or that the logged
+  propensities are wrong.
+- **Contributions.** The bootstrap cannot draw what is not in the log. With fewer than ten
+  impressions that have both weight and reward (the usual demand on a count before it is treated
+  as normal) its interval is too narrow.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from recsim.estimators.sample import Estimator, Sample
+
+LARGEST_SHARE = 0.05
+ESS_SHARE = 0.01
+CUT_SHARE = 0.5
+MEAN_WEIGHT_ERROR = 0.05
+MEAN_WEIGHT_SIGMAS = 4.0
+CONTRIBUTIONS = 10
+
+
+@dataclass(frozen=True)
+class WeightSums:
+    """Sums over the importance weights of one estimator; they add up over pieces of a log.
+
+    Attributes:
+        n: Impressions.
+        weight: Sum of the weights w.
+        square: Sum of w^2.
+        largest: Largest w.
+        zeros: Impressions with w = 0: the policy never shows that item there.
+        clipped: Impressions with w above the clip.
+        used: Sum of the weights after clipping.
+        used_square: Sum of their squares.
+        used_largest: The largest of them.
+        contributing: Impressions with both weight and reward.
+    """
+
+    n: int = 0
+    weight: float = 0.0
+    square: float = 0.0
+    largest: float = 0.0
+    zeros: int = 0
+    clipped: int = 0
+    used: float = 0.0
+    used_square: float = 0.0
+    used_largest: float = 0.0
+    contributing: int = 0
+
+    @classmethod
+    def of(cls, estimator: Estimator, sample: Sample) -> Self:
+        """Return the sums of one sample."""
+        weights, used = sample.weights, estimator.used(sample.weights)
+        return cls(
+            n=len(sample),
+            weight=float(weights.sum()),
+            square=float((weights**2).sum()),
+            largest=float(weights.max(initial=0.0)),
+            zeros=int(np.count_nonzero(weights == 0)),
+            clipped=int(np.count_nonzero(weights > estimator.clip)),
+            used=float(used.sum()),
+            used_square=float((used**2).sum()),
+            used_largest=float(used.max(initial=0.0)),
+            contributing=int(np.count_nonzero((weights > 0) & (sample.rewards != 0))),
+        )
+
+    def __add__(self, other: WeightSums) -> WeightSums:
+        """Return the sums of both pieces together."""
+        return WeightSums(
+            n=self.n + other.n,
+            weight=self.weight + other.weight,
+            square=self.square + other.square,
+            largest=max(self.largest, other.largest),
+            zeros=self.zeros + other.zeros,
+            clipped=self.clipped + other.clipped,
+            used=self.used + other.used,
+            used_square=self.used_square + other.used_square,
+            used_largest=max(self.used_largest, other.used_largest),
+            contributing=self.contributing + other.contributing,
+        )
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size of the weights used, (sum of w)^2 / sum of w^2."""
+        return self.used**2 / self.used_square if self.used_square else 0.0
+
+    @property
+    def mean_weight(self) -> float:
+        """Mean weight before clipping; 1 is expected."""
+        return self.weight / self.n if self.n else math.nan
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the total weight used that the largest weight carries."""
+        return self.used_largest / self.used if self.used else math.nan
+
+    @property
+    def cut_share(self) -> float:
+        """Share of the total weight that clipping cut away."""
+        return 1.0 - self.used / self.weight if self.weight else 0.0
+
+    def warnings(self, clip: float) -> tuple[str, ...]:
+        """Say in plain words what speaks against the estimate; empty if nothing does."""
+        if not self.n:
+            return ("there is no impression to estimate from",)
+        if not self.weight:
+            return ("the policy never shows a logged item: the log says nothing about it",)
+        said = []
+        if self.largest_share > LARGEST_SHARE:
+            said.append(
+                f"one impression of {self.n} carries {self.largest_share:.0%} of the total weight: "
+                "the value hangs on it"
+            )
+        if self.ess < ESS_SHARE * self.n:
+            said.append(
+                f"the {self.n} impressions are worth only {self.ess:.1f} equally weighted ones"
+            )
+        if self.cut_share > CUT_SHARE:
+            said.append(
+                f"clipping at {clip:g} cut away {self.cut_share:.0%} of the total weight: this is "
+                "rather the value of a policy nearer to the logging one"
+            )
+        if self._mean_weight_is_off():
+            said.append(
+                f"the weights average {self.mean_weight:.3g} where 1 is expected: the log hardly "
+                "ever shows some of what the policy would, or its propensities are wrong"
+            )
+        if self.contributing < CONTRIBUTIONS:
+            said.append(
+                f"only {self.contributing} impressions have both weight and reward: the interval "
+                "is too narrow"
+            )
+        return tuple(said)
+
+    def _mean_weight_is_off(self) -> bool:
+        error = abs(self.mean_weight - 1.0)
+        variance = max(self.square / self.n - self.mean_weight**2, 0.0)
+        sigma = math.sqrt(variance / self.n)
+        return error > max(MEAN_WEIGHT_ERROR, MEAN_WEIGHT_SIGMAS * sigma)

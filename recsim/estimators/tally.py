@@ -1,0 +1,180 @@
+"""Estimates from a log that is read once, in pieces, in any order, on any number of machines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from recsim.errors import UserError
+from recsim.estimators.bootstrap import percentile_interval, resampled_sums
+from recsim.estimators.diagnostics import WeightSums
+from recsim.estimators.sample import Estimator, Floats, Sample
+
+
+@dataclass(frozen=True)
+class PolicyValue:
+    """The estimated value of a policy, with all that is needed to judge the estimate.
+
+    Attributes:
+        estimator: Name of the estimator.
+        value: Reward per impression.
+        low: Lower end of the bootstrap interval.
+        high: Upper end.
+        level: Nominal coverage of the interval.
+        n: Impressions.
+        ess: Effective sample size of the weights that the estimator uses.
+        max_weight: Largest importance weight, before clipping.
+        largest_share: Share of the total weight used that the largest one carries.
+        mean_weight: Mean weight before clipping; 1 is expected.
+        zero_weight_share: Share of impressions that the policy never shows.
+        clip: Largest weight kept; infinite if all are.
+        clipped_share: Share of impressions whose weight was clipped.
+        cut_share: Share of the total weight that clipping cut away.
+        warnings: What speaks against the estimate, in plain words; see
+            `recsim.estimators.diagnostics` for the rules.
+    """
+
+    estimator: str
+    value: float
+    low: float
+    high: float
+    level: float
+    n: int
+    ess: float
+    max_weight: float
+    largest_share: float
+    mean_weight: float
+    zero_weight_share: float
+    clip: float
+    clipped_share: float
+    cut_share: float
+    warnings: tuple[str, ...]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Lower and upper end of the bootstrap interval."""
+        return self.low, self.high
+
+    @property
+    def trustworthy(self) -> bool:
+        """Whether nothing speaks against the estimate."""
+        return not self.warnings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Return one line, and one more for every warning."""
+        clipped = f", clipped {self.clipped_share:.2%}" if np.isfinite(self.clip) else ""
+        lines = [
+            f"{self.estimator}: {self.value:.6g} [{self.low:.6g}, {self.high:.6g}] at "
+            f"{self.level:.0%}, effective sample size {self.ess:.1f} of {self.n}, largest weight "
+            f"{self.max_weight:.6g}{clipped}"
+        ]
+        return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])
+
+
+class Tally:
+    """Running sums of several estimators over one log.
+
+    Every estimator sees the same bootstrap samples, so that the difference of two of them has an
+    interval too. Sums, and with them intervals, do not depend on how the log was cut.
+
+    Args:
+        estimators: What to estimate with.
+        samples: Bootstrap samples, S.
+        seed: Seed of the bootstrap.
+    """
+
+    def __init__(self, estimators: Sequence[Estimator], *, samples: int = 1000, seed: int = 0):
+        if not estimators:
+            raise UserError("Name at least one estimator.")
+        if samples < 1 or seed < 0:
+            raise UserError(f"samples must be at least 1 and seed at least 0: {samples}, {seed}.")
+        self.estimators = tuple(estimators)
+        self.samples = samples
+        self.seed = seed
+        empty = Sample(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))
+        widths = [estimator.terms(empty).shape[1] for estimator in self.estimators]
+        self._ends = np.cumsum(widths)
+        self._sums = np.zeros(self._ends[-1])  # (m,)
+        self._resampled = np.zeros((samples, self._ends[-1]))  # (S, m)
+        self._weights = [WeightSums()] * len(self.estimators)
+
+    def add(self, sample: Sample) -> None:
+        """Count a piece of the log; no impression may be counted twice."""
+        terms = np.concatenate([e.terms(sample) for e in self.estimators], axis=1)  # (N, m)
+        self._sums += terms.sum(axis=0)
+        self._resampled += resampled_sums(terms, sample.units, seed=self.seed, samples=self.samples)
+        self._weights = [
+            sums + WeightSums.of(estimator, sample)
+            for sums, estimator in zip(self._weights, self.estimators, strict=True)
+        ]
+
+    def merge(self, other: Tally) -> None:
+        """Count all that another tally has counted, e.g. on another machine.
+
+        Raises:
+            ValueError: If the other has other estimators, clips, samples or seed.
+        """
+        if self._settings() != other._settings():
+            raise ValueError("Only tallies of the same estimators, samples and seed can merge.")
+        self._sums += other._sums
+        self._resampled += other._resampled
+        self._weights = [a + b for a, b in zip(self._weights, other._weights, strict=True)]
+
+    def values(self, level: float = 0.95) -> list[PolicyValue]:
+        """Return the estimates so far, in the order of the estimators.
+
+        Args:
+            level: Nominal coverage of the intervals, in (0, 1).
+        """
+        if not 0 < level < 1:
+            raise UserError(f"level must be between 0 and 1, got {level}.")
+        starts = [0, *self._ends[:-1]]
+        return [
+            self._value(estimator, slice(start, end), sums, level)
+            for estimator, start, end, sums in zip(
+                self.estimators, starts, self._ends, self._weights, strict=True
+            )
+        ]
+
+    def replicates(self) -> Floats:
+        """Return every estimate in every bootstrap sample, ``(S, number of estimators)``."""
+        starts = [0, *self._ends[:-1]]
+        columns = [
+            estimator.value(self._resampled[:, start:end])
+            for estimator, start, end in zip(self.estimators, starts, self._ends, strict=True)
+        ]
+        return np.stack(columns, axis=1)
+
+    def _value(
+        self, estimator: Estimator, part: slice, sums: WeightSums, level: float
+    ) -> PolicyValue:
+        low, high = percentile_interval(estimator.value(self._resampled[:, part]), level)
+        size = max(sums.n, 1)
+        return PolicyValue(
+            estimator=estimator.name,
+            value=float(estimator.value(self._sums[part])),
+            low=low,
+            high=high,
+            level=level,
+            n=sums.n,
+            ess=sums.ess,
+            max_weight=sums.largest,
+            largest_share=sums.largest_share,
+            mean_weight=sums.mean_weight,
+            zero_weight_share=sums.zeros / size,
+            clip=estimator.clip,
+            clipped_share=sums.clipped / size,
+            cut_share=sums.cut_share,
+            warnings=sums.warnings(estimator.clip),
+        )
+
+    def _settings(self) -> tuple[Any, ...]:
+        names = tuple((estimator.name, estimator.clip) for estimator in self.estimators)
+        return names, self.samples, self.seed
