@@ -48,6 +48,7 @@ class Simulation:
     ) -> None:
         self.world = World(config, backend)
         self.xp: Any = backend.xp
+        self._copy = backend.copy
         self.backend = backend
         self.num_users = num_users
         self.max_steps = max_steps
@@ -69,6 +70,7 @@ class Simulation:
             np.array(list(self.problem.rewards.values()), dtype=np.float32)
         )
         self._width = history * slate_size
+        self._history = backend.asarray(np.array([history]))
         # Candidate c of a user is drawn from its own stratum of the catalogue, so that the
         # candidates of a step are distinct and every item has nearly the same chance.
         edges = np.arange(self.problem.num_candidates + 1) * items // self.problem.num_candidates
@@ -76,6 +78,7 @@ class Simulation:
         self._size = backend.asarray(np.diff(edges)[None].astype(np.float32))
         self._ids = backend.asarray(np.tile(np.arange(items), (num_users, 1)))
         self._false = self._zeros(num_users, dtype=self.xp.bool)
+        self._no_days = self._zeros(num_users, dtype=self.xp.int64)
 
     def reset(self, stream: Stream) -> tuple[Observation, dict[str, Any]]:
         """Draw new users in every row."""
@@ -99,7 +102,7 @@ class Simulation:
             self._filled += 1
             if self._filled < self.problem.slate_size:
                 no_reward = self._zeros(self.num_users, dtype=self.xp.float64)
-                return self.observe(), no_reward, self._false, self._false, {}
+                return self.observe(), no_reward, self._copy(self._false), self._copy(self._false), {}
             action, self._filled = self._partial, 0
             self._partial = self.xp.full_like(self._partial, -1)
         xp = self.xp
@@ -113,13 +116,13 @@ class Simulation:
         outcome = self.world.step(self.state, items, self.stream)
         if outcome.shown is not None:
             items = xp.where(outcome.shown, items, xp.full_like(items, -1))
-        clicks = xp.astype(outcome.clicks, xp.int8)
+        clicks = outcome.clicks.view(xp.int8)
         self._remember(items, clicks, outcome.rewards)
         if not self.whole_catalogue:
             self._draw_candidates()
         info |= self._describe(outcome, items, clicks)
         terminated, truncated = self._ends(outcome)
-        reward = xp.astype(xp.matmul(outcome.rewards, self._weights), xp.float64)
+        reward = xp.astype(outcome.rewards @ self._weights, xp.float64)
         return self.observe(), reward, terminated, truncated, info | self._reveal()
 
     def replace(self, rows: Array) -> tuple[Observation, dict[str, Any]]:
@@ -127,7 +130,7 @@ class Simulation:
         self.state.put(rows, self.world.draw_users(self.stream, len(rows)))
         self.history_items[rows] = -1
         self.history_clicks[rows] = 0
-        self.history_length[rows] = 0
+        self.feedback = self._copy(self.feedback)  # info shows the same array
         self.feedback[rows] = 0
         if not self.whole_catalogue:
             self.candidates[rows] = self._strata(len(rows))
@@ -138,15 +141,15 @@ class Simulation:
 
         Where the whole catalogue is offered, ``candidates`` is one array for all steps.
         """
-        state = self.state
+        state, copy = self.state, self._copy
         obs = {
-            "user_features": _copy(state.features),
-            "history_items": _copy(self.history_items),
-            "history_clicks": _copy(self.history_clicks),
-            "history_length": _copy(self.history_length),
-            "feedback": _copy(self.feedback),
-            "candidates": self._ids if self.whole_catalogue else _copy(self.candidates),
-            "time": _copy(state.clock[:, :3]),
+            "user_features": copy(state.features),
+            "history_items": copy(self.history_items),
+            "history_clicks": copy(self.history_clicks),
+            "history_length": self.xp.minimum(state.clock[:, 3:], self._history),
+            "feedback": copy(self.feedback),
+            "candidates": self._ids if self.whole_catalogue else copy(self.candidates),
+            "time": copy(state.clock[:, :3]),
         }
         if self.slots:
             obs["partial_slate"] = self._partial_items()
@@ -197,14 +200,16 @@ class Simulation:
     def _checked(self, action: Array) -> Array:
         """The action as int64 ``(B, K)``, or ``(B,)`` with ``slots``, on the device."""
         if self.backend.name == "numpy":
-            action = np.asarray(action, dtype=np.int64)
+            action = np.array(action, dtype=np.int64)  # a copy: it goes into info
         else:
-            action = self.xp.asarray(action, dtype=self.xp.int64, device=self.backend.device)
+            action = self.xp.asarray(
+                action, dtype=self.xp.int64, device=self.backend.device, copy=True
+            )
         want = (self.num_users,) if self.slots else (self.num_users, self.problem.slate_size)
-        if tuple(action.shape) != want:
+        if action.shape != want:
             raise ValueError(f"The action has shape {tuple(action.shape)}, expected {want}.")
         wrong = (action < 0) | (action >= self.problem.num_candidates)
-        if bool(wrong.any()):
+        if int(self.xp.count_nonzero(wrong)):
             row = [int(index[0]) for index in self.xp.nonzero(wrong)][0]
             raise ValueError(
                 f"The action of user {row} is {action[row].tolist()}; every entry must index a "
@@ -229,7 +234,6 @@ class Simulation:
         users, xp = self.num_users, self.xp
         self.history_items = self._zeros(users, self._width, dtype=xp.int64) - 1
         self.history_clicks = self._zeros(users, self._width, dtype=xp.int8)
-        self.history_length = self._zeros(users, 1, dtype=xp.int64)
         self.feedback = self._zeros(users, len(self.problem.rewards), dtype=xp.float32)
         self._filled = 0
         self._partial = self._zeros(users, self.problem.slate_size, dtype=xp.int64) - 1
@@ -239,8 +243,7 @@ class Simulation:
         if self._width:
             self.history_items = self.xp.concat([self.history_items[:, slate:], items], axis=1)
             self.history_clicks = self.xp.concat([self.history_clicks[:, slate:], clicks], axis=1)
-            self.history_length += self.history_length < self._width // slate
-        self.feedback = _copy(rewards)  # `replace` clears rows of it
+        self.feedback = rewards
 
     def _partial_items(self) -> Array:
         """Item ids chosen so far, padded with -1, ``(B, K)``."""
@@ -250,28 +253,28 @@ class Simulation:
 
     def _describe(self, outcome: Outcome, items: Array, clicks: Array) -> dict[str, Any]:
         """What a step did, for info."""
-        users, xp = self.num_users, self.xp
         names = self.problem.rewards
         ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
         return {
             "rewards": {name: outcome.rewards[:, i] for i, name in enumerate(names)},
             "items": items,
             "clicks": clicks,
-            "session_end": self._zeros(users, dtype=xp.bool) if ended is None else ended,
-            "gap_days": self._zeros(users, dtype=xp.int64) if gap is None else gap,
-            "churned": self._zeros(users, dtype=xp.bool) if churned is None else churned,
+            "session_end": self._copy(self._false if ended is None else ended),
+            "gap_days": self._copy(self._no_days) if gap is None else gap,
+            "churned": self._copy(self._false if churned is None else churned),
         }
 
     def _ends(self, outcome: Outcome) -> tuple[Array, Array]:
         """Terminated: the user left for good. Truncated: a limit was reached before that."""
         clock = self.state.clock
-        terminated = self._false if outcome.churned is None else outcome.churned
-        truncated = self._false
+        truncated = self._copy(self._false)
         if self.max_steps is not None:
-            truncated = truncated | (clock[:, 3] >= self.max_steps)
+            truncated |= clock[:, 3] >= self.max_steps
         if self.max_days is not None:
-            truncated = truncated | (clock[:, 0] >= self.max_days)
-        return terminated, truncated & ~terminated
+            truncated |= clock[:, 0] >= self.max_days
+        if outcome.churned is None:
+            return self._copy(self._false), truncated
+        return self._copy(outcome.churned), truncated & ~outcome.churned
 
     def _reveal(self) -> dict[str, Any]:
         """Latent state and oracle of the state that the next slate meets."""
@@ -296,6 +299,3 @@ class Simulation:
     def _zeros(self, *shape: int, dtype: Any) -> Array:
         return self.xp.zeros(shape, dtype=dtype, device=self.backend.device)
 
-
-def _copy(array: Array) -> Array:
-    return array.copy() if isinstance(array, np.ndarray) else array.clone()

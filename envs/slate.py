@@ -160,8 +160,8 @@ class SlateRecEnv(gym.Env[dict[str, NDArray[Any]], Any]):
         Raises:
             ValueError: The action has the wrong shape, or an index that is no candidate.
         """
-        batch = np.asarray(action, dtype=np.int64)[None]
-        obs, reward, terminated, truncated, info = self.simulation.step(batch)
+        batch = self.simulation.step(np.asarray(action)[None])
+        obs, reward, terminated, truncated, info = batch
         info = _first(info)
         if self.render_mode and info:
             self._last = info

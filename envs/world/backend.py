@@ -6,6 +6,7 @@ numbers from a `Stream`; nothing else differs between the two.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -73,11 +74,13 @@ class Backend:
         name: ``"numpy"`` or ``"torch"``.
         xp: The library's array API namespace.
         device: Torch device of every array, e.g. ``"cpu"`` or ``"cuda"``.
+        copy: Copies an array.
     """
 
     name: str
     xp: Any
     device: str
+    copy: Callable[[Array], Array]
 
     @classmethod
     def make(cls, name: str = "numpy", device: str | None = None) -> Backend:
@@ -91,11 +94,11 @@ class Backend:
                 raise UserError(
                     f"backend 'numpy' runs on the CPU, not on {device!r}; use backend='torch'."
                 )
-            return cls("numpy", numpy_api, "cpu")
+            return cls("numpy", numpy_api, "cpu", np.ndarray.copy)
         if name == "torch":
             import array_api_compat.torch as torch_api
 
-            return cls("torch", torch_api, device or "cpu")
+            return cls("torch", torch_api, device or "cpu", torch_api.clone)
         raise UserError(f"Unknown backend {name!r}.{did_you_mean(name, ['numpy', 'torch'])}")
 
     def asarray(self, values: NDArray[Any]) -> Array:

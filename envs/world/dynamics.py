@@ -29,22 +29,22 @@ class InterestDrift(Part):
 
     def step(
         self, xp: Any, stream: Stream, interest: Array, consumed: Array, scale: float = 1.0
-    ) -> Array:
-        """New interests, ``(B, d)``.
+    ) -> None:
+        """Move the interests, in place.
 
         Args:
             xp: Array namespace.
             stream: Source of the noise.
-            interest: Unit vectors, ``(B, d)``.
+            interest: Unit vectors, ``(B, d)``; overwritten.
             consumed: Sum of the clicked embeddings times ``scale``, ``(B, d)``.
             scale: Length of an embedding in ``consumed``.
         """
         rate = self.rate if self.direction == "towards" else -self.rate
-        moved = interest + (rate / scale) * consumed
+        interest += (rate / scale) * consumed
         if self.noise:
-            moved += (self.noise / interest.shape[1] ** 0.5) * stream.normal(tuple(interest.shape))
-        moved /= xp.sqrt(xp.vecdot(moved, moved))[:, None]
-        return moved
+            users, dim = interest.shape
+            interest += (self.noise / dim**0.5) * stream.normal((users, dim))
+        interest /= xp.sqrt(xp.vecdot(interest, interest))[:, None]
 
 
 class Satisfaction(Part):

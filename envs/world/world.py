@@ -15,7 +15,7 @@ the named rewards click, watch and return. Parts that a world does not have cost
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +108,7 @@ class State:
             array[rows] = getattr(other, name)
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(NamedTuple):
     """What one step did to B users.
 
     Attributes:
@@ -181,7 +180,7 @@ class World:
         shown, rows, utility = self._look(state, slate)
         clicks = config.choice.draw(xp, stream, utility, shown)  # (B, K) bool
         # (B, 1, K) @ (B, K, D) -> (B, D)
-        consumed = xp.matmul(xp.astype(clicks, xp.float32)[:, None, :], rows)[:, 0]
+        consumed = (xp.astype(clicks, xp.float32)[:, None, :] @ rows)[:, 0]
         rewards = consumed[:, self.dim + 2 : self.dim + 2 + len(self.reward_names)]
         if config.satisfaction:
             rewards[:, 1] *= config.satisfaction.engaged(state.satisfaction)
@@ -261,7 +260,7 @@ class World:
         """Shown slots, item rows ``(B, K, D)`` and utilities ``(B, K)``."""
         xp = self.xp
         rows = xp.take(self.table, slate.reshape(-1), axis=0).reshape(*slate.shape, -1)
-        utility = xp.matmul(rows, state.weights[:, :, None])[:, :, 0]
+        utility = (rows @ state.weights[:, :, None])[:, :, 0]
         return shown_slots(xp, slate), rows, utility
 
     def _candidates(self, state: State, candidates: Array) -> tuple[Array, Array, Array]:
@@ -283,9 +282,8 @@ class World:
         """Interests, satisfaction and fatigue after what was consumed, ``(B, D)``."""
         xp, config, dim = self.xp, self.config, self.dim
         if config.drift:
-            state.weights[:, :dim] = config.drift.step(
-                xp, stream, state.weights[:, :dim], consumed[:, :dim], scale=config.affinity
-            )
+            interest = state.weights[:, :dim]
+            config.drift.step(xp, stream, interest, consumed[:, :dim], config.affinity)
         if config.satisfaction:
             value, count = consumed[:, dim + 1], consumed[:, dim + 2]
             self._satisfy(state, config.satisfaction.step(xp, state.satisfaction, value, count))
@@ -328,8 +326,8 @@ class World:
 
 def shown_slots(xp: Any, slate: Array) -> Array | None:
     """Slots that show an item, bool ``(B, K)``: the first occurrences; None where no item repeats."""
-    ordered = xp.sort(slate, axis=1)
-    if not bool((ordered[:, 1:] == ordered[:, :-1]).any()):
+    ordered = xp.sort(slate, axis=1, stable=False)
+    if not int(xp.count_nonzero(ordered[:, 1:] == ordered[:, :-1])):
         return None
     same = slate[:, :, None] == slate[:, None, :]  # (B, K, K), slot by earlier slot
     slots = xp.arange(slate.shape[1], device=slate.device)
