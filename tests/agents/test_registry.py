@@ -87,7 +87,7 @@ def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value
     [
         ("linucbb", {}, "unknown agent 'linucbb'. Did you mean 'linucb'?"),
         ("zzz", {}, f"unknown agent 'zzz'. Known: {', '.join(NAMES)}."),
-        ("linucb", {"alhpa": 1}, "agent 'linucb': no setting 'alhpa'. Did you mean 'alpha'?"),
+        ("linucb", {"alphaa": 1}, "agent 'linucb': no setting 'alphaa'. Did you mean 'alpha'?"),
         (
             "linucb",
             {"alpha": "much"},
