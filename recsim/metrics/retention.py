@@ -18,7 +18,7 @@ def active_share(active: NDArray[np.bool_]) -> NDArray[np.float64]:
     Args:
         active: ``(T, B)``.
     """
-    return np.asarray(active, dtype=np.float64).mean(axis=1)
+    return np.asarray(np.mean(active, axis=1, dtype=np.float64))
 
 
 def return_rate(

@@ -1,0 +1,167 @@
+"""From the words of a scenario to environments and agents; every mistake is a `UserError`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.vector import VectorEnv
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+
+import agents
+import recsim  # registers the environments
+from agents.agent import Agent
+from recsim.errors import UserError, did_you_mean
+from recsim.problem import Problem
+from recsim.scenario import AgentSpec, EnvSpec
+
+__all__ = [
+    "blame",
+    "environment_presets",
+    "make_agent",
+    "make_env",
+    "problem_of",
+    "registered_environments",
+]
+
+# Given by this program, not by the scenario.
+_OWN_ARGUMENTS = {"num_envs", "render_mode", "max_episode_steps"}
+
+
+@contextlib.contextmanager
+def blame(key: str) -> Iterator[None]:
+    """Put the key path of the scenario in front of the message of a user's mistake."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from error
+
+
+def registered_environments() -> dict[str, str]:
+    """Return the environments of this project, each with the first line of its docstring."""
+    described = {}
+    for spec in gymnasium.registry.values():
+        entry = spec.vector_entry_point or spec.entry_point
+        if isinstance(entry, str) and entry.startswith(("envs.", f"{recsim.__name__}.")):
+            scalar = spec.entry_point if isinstance(spec.entry_point, str) else entry
+            doc = inspect.getdoc(load_env_creator(scalar)) or ""
+            described[spec.id] = doc.partition("\n")[0]
+    return described
+
+
+def environment_presets() -> dict[str, str]:
+    """Return the presets of ``SlateRec-v0`` with one line each."""
+    from envs.world.presets import PRESETS
+
+    return {name: preset.description for name, preset in PRESETS.items()}
+
+
+def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any, Any, Any]:
+    """Build the environment of a scenario.
+
+    Args:
+        spec: The block ``env`` of the scenario.
+        users: Users at a time, B.
+        reveal: Whether to reveal the state, so that regret is exact, unless the scenario says
+            otherwise.
+
+    Raises:
+        UserError: If the id is unknown, or an argument is unknown or wrong.
+    """
+    with blame("env"):
+        arguments = _arguments(spec.id)
+        options = spec.options
+        if arguments is not None:
+            for key, value in options.items():
+                if key not in arguments:
+                    raise UserError(f"{key}: unknown key.{did_you_mean(key, ['id', *arguments])}")
+                _check_type(key, value, arguments[key])
+            if "reveal_state" in arguments:
+                options.setdefault("reveal_state", reveal)
+        try:
+            env = gymnasium.make_vec(spec.id, num_envs=users, **options)
+        except (TypeError, ValueError, gymnasium.error.Error) as error:
+            raise UserError(f"{spec.id} cannot be built: {error}") from error
+    if not isinstance(getattr(env.unwrapped, "problem", None), Problem):
+        env.close()
+        raise UserError(f"env.id: {spec.id} is not a place to recommend: it has no 'problem'.")
+    return env
+
+
+def problem_of(env: VectorEnv[Any, Any, Any]) -> Problem:
+    """Return the public facts of an environment that `make_env` built."""
+    problem: Problem = env.unwrapped.problem  # type: ignore[attr-defined]
+    return problem
+
+
+def make_agent(spec: AgentSpec, problem: Problem, seed: int) -> Agent:
+    """Build an agent of a scenario.
+
+    Raises:
+        UserError: If its name or a setting is wrong, or it cannot work on this problem.
+    """
+    with blame(f"agents: {spec.label}"):
+        return agents.make(spec.name, problem, seed=seed, **spec.config)
+
+
+def _arguments(env_id: str) -> dict[str, Any] | None:
+    """Return the arguments of a vector environment and their types; None if it takes any."""
+    module, _, name = env_id.rpartition(":")
+    if module:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise UserError(f"id: module {module!r} cannot be imported: {error}") from error
+    spec = gymnasium.registry.get(name)
+    if spec is None:
+        near = did_you_mean(name, registered_environments())
+        raise UserError(f"id: unknown environment {env_id!r}.{near}")
+    if spec.vector_entry_point is None:
+        raise UserError(
+            f"id: {env_id} has no vector environment: it cannot run many users at once."
+        )
+    arguments = _parameters(spec.vector_entry_point)
+    if None in arguments and spec.entry_point is not None:
+        # Both faces of an environment take the same settings; one of them spells them out.
+        del arguments[None]
+        arguments |= _parameters(spec.entry_point)
+    if None in arguments:
+        return None
+    return {key: hint for key, hint in arguments.items() if key and key not in _OWN_ARGUMENTS}
+
+
+def _parameters(entry: Any) -> dict[str | None, Any]:
+    """Return the type of each parameter; the key None stands for ``**kwargs``."""
+    creator = load_env_creator(entry) if isinstance(entry, str) else entry
+    try:
+        # A class has its hints on __init__; mypy warns of subclasses, which do not matter here.
+        called = creator.__init__ if isinstance(creator, type) else creator  # type: ignore[misc]
+        hints = typing.get_type_hints(called)
+    except (NameError, TypeError):
+        hints = {}
+    return {
+        None if p.kind is inspect.Parameter.VAR_KEYWORD else p.name: hints.get(p.name, Any)
+        for p in inspect.signature(creator).parameters.values()
+    }
+
+
+def _check_type(key: str, value: Any, hint: Any) -> None:
+    """Refuse a value that is not what the environment says it takes."""
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(strict=True))
+    except PydanticSchemaGenerationError:
+        return
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        path = ".".join(map(str, (key, *fault["loc"])))
+        message = fault["msg"].replace("Input should", "must")
+        raise UserError(f"{path}: {message}, not {fault['input']!r}.") from None

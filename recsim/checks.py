@@ -1,0 +1,84 @@
+"""Everything that can be wrong with a scenario, found before anything is written.
+
+A scenario that passes names environments, readers, estimators, metrics and agents that exist, with
+settings that they accept on the problem at hand, and files that can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import agents
+from agents.agent import Agent
+from recsim.building import blame, make_agent, make_env, problem_of
+from recsim.errors import UserError, did_you_mean
+from recsim.evaluation import check_log_scenario, check_same_problem, read_data
+from recsim.problem import Problem
+from recsim.rollout import rollout
+from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
+
+__all__ = ["check"]
+
+
+def check(scenario: Scenario) -> None:
+    """Refuse a scenario that could not run.
+
+    Raises:
+        UserError: Says which key is wrong, and what would be right.
+    """
+    if scenario.env is not None:
+        _check_simulation(scenario)
+    else:
+        check_log_scenario(scenario)
+
+
+def _check_simulation(scenario: Scenario) -> None:
+    assert scenario.env is not None
+    env = make_env(scenario.env, 2)
+    try:
+        problem = problem_of(env)
+        for spec in scenario.agents:
+            agent = make_agent(spec, problem, seed=0)
+            _check_training(scenario.training_log_of(spec), spec, agent, problem)
+            if agent.privileged and scenario.env.options.get("reveal_state") is False:
+                raise UserError(
+                    f"agents: {spec.label}: {spec.name!r} needs env.reveal_state to be true."
+                )
+        # Two users, one slate: which metrics there are, and that the environment can be played.
+        try:
+            played = rollout(env, agents.make("random", problem), seed=0, max_steps=1)
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(f"env: cannot be played with these settings: {error}") from error
+        known = played.summary()
+    finally:
+        env.close()
+    _check_metrics("metrics", scenario.metrics or (), known)
+    _check_metrics("front", scenario.front or (), known)
+
+
+def _check_training(
+    training: TrainingLogSpec | None, spec: AgentSpec, agent: Agent, problem: Problem
+) -> None:
+    if training is None:
+        if agent.needs_log:
+            raise UserError(
+                f"agents: {spec.label}: {spec.name!r} must be fitted on a log: "
+                "add e.g. 'training_log: {agent: random}'."
+            )
+        return
+    with blame("training_log"):
+        if training.data is not None:
+            check_same_problem(read_data(training.data).problem, problem)
+            return
+        collector = AgentSpec.model_validate({"name": training.agent, "config": training.config})
+        if make_agent(collector, problem, seed=0).needs_log:
+            raise UserError(
+                f"agent: {training.agent!r} would have to be fitted itself: "
+                "choose one that needs no log, e.g. 'random'."
+            )
+
+
+def _check_metrics(key: str, names: Iterable[str], known: Iterable[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise UserError(f"{key}: unknown metric {name!r}.{did_you_mean(name, known)}")

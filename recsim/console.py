@@ -1,0 +1,165 @@
+"""What a run says while it goes on and when it is over."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from recsim.results import RunFolder, Trial
+from recsim.summary import main_metrics, seeds_table, summary_table, trials, values_table
+from recsim.text import interval_text, number, warnings_of
+
+__all__ = ["Reporter", "print_results"]
+
+
+class Reporter:
+    """Shows progress: a bar on a terminal, plain lines anywhere else.
+
+    Args:
+        console: Where to write.
+        total: Trials of the run.
+        done: Trials that were finished before.
+    """
+
+    def __init__(self, console: Console, total: int, done: int = 0) -> None:
+        self._console = console
+        self._total = total
+        self._done = done
+        self._begin = time.monotonic()
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("trials", total=self._total, completed=self._done)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Leave the screen clean."""
+        if self._bar is not None:
+            self._bar.stop()
+
+    def finished(self, trial: Trial) -> None:
+        """Say that a trial is done."""
+        self._advance(f"done: {trial}")
+
+    def failed(self, trial: Trial, error: str, path: str) -> None:
+        """Say that a trial failed, and where its traceback is."""
+        last = error.strip().splitlines()[-1]
+        message = f"[red]failed:[/red] {escape(str(trial))}: {escape(last)} (all of it: {path})"
+        self._console.print(message, soft_wrap=True)
+        self._advance(None)
+
+    def _advance(self, line: str | None) -> None:
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done)
+        elif line:
+            seconds = time.monotonic() - self._begin
+            self._console.print(
+                f"[{self._done}/{self._total}] {line} ({seconds:.1f} s)",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console that keeps tables whole where no terminal says how wide it is."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else 140)
+
+
+def print_results(run: RunFolder, console: Console) -> None:
+    """Print the main table of a run."""
+    if not any(run.has(trial) for trial in trials(run.scenario)):
+        return
+    if run.scenario.env is not None:
+        _print_metrics(run, console)
+    else:
+        _print_values(run, console)
+
+
+def _print_metrics(run: RunFolder, console: Console) -> None:
+    seeds = seeds_table(run)
+    table = summary_table(run, seeds).set_index(["agent", "metric"])
+    names = main_metrics(run.scenario, list(seeds.columns[2:]))
+    shown = Table(
+        title=f"{run.scenario.name}: interquartile mean over seeds "
+        f"[{run.scenario.bootstrap.level:.0%} interval]".replace("[", r"\["),
+        title_justify="left",
+    )
+    shown.add_column("agent")
+    shown.add_column("seeds", justify="right")
+    for name in names:
+        shown.add_column(name.replace("_", " "), justify="right")
+    for agent in seeds["agent"].unique():
+        cells = [table.loc[(agent, name)] for name in names]
+        shown.add_row(
+            escape(str(agent)),
+            str(int((seeds["agent"] == agent).sum())),
+            *(escape(interval_text(c["iqm"], c["low"], c["high"])) for c in cells),
+        )
+    console.print(shown)
+
+
+def _print_values(run: RunFolder, console: Console) -> None:
+    values = values_table(run)
+    level = f"{run.scenario.bootstrap.level:.0%}"
+    shown = Table(
+        title=rf"{run.scenario.name}: mean reward \[{level} interval]", title_justify="left"
+    )
+    for name in ("log", "policy", "estimator"):
+        shown.add_column(name)
+    for name in ("value", "effective sample", "rows", "largest weight", "clipped"):
+        shown.add_column(name, justify="right")
+    previous = None
+    for _, row in values.iterrows():
+        if previous is not None and row["case"] != previous:
+            shown.add_section()
+        previous = row["case"]
+        doubtful = " [yellow]![/yellow]" if row["warnings"] else ""
+        shown.add_row(
+            escape(str(row["case"])),
+            escape(_policy(row)),
+            escape(str(row["estimator"])) + doubtful,
+            escape(interval_text(row["value"], row["low"], row["high"])),
+            number(row["ess"]),
+            number(row["n"]),
+            number(row["max_weight"]),
+            "" if pd.isna(row["clip"]) else f"{row['clipped_share']:.2%}",
+        )
+    console.print(shown)
+    for text in warnings_of(values):
+        console.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
+
+
+def _policy(row: pd.Series) -> str:
+    words = {
+        "logged": "policy that logged",
+        "reference": "reference log",
+    }
+    return words.get(str(row["agent"]), str(row["agent"]))

@@ -1,0 +1,266 @@
+"""Pictures: reward curves, immediate against long-term reward, estimates with their intervals.
+
+Each function takes tables and returns a matplotlib figure that no window holds; `save` writes it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from recsim.statistics import band
+from recsim.summary import LOWER_IS_BETTER
+
+__all__ = ["estimates", "front", "reward_curves", "save"]
+
+# Okabe and Ito's palette: told apart by readers with any colour vision, and in print.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STYLES = ("-", "--", ":", "-.")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+Look = dict[str, Any]
+
+
+def looks(labels: Sequence[str]) -> dict[str, Look]:
+    """Return colour, line style and marker of each label; none is used twice before all are."""
+    return {
+        label: {
+            "color": _COLOURS[i % len(_COLOURS)],
+            "linestyle": _STYLES[(i // len(_COLOURS)) % len(_STYLES)],
+            "marker": _MARKERS[i % len(_MARKERS)],
+        }
+        for i, label in enumerate(labels)
+    }
+
+
+def reward_curves(
+    curves: Mapping[str, Sequence[pd.DataFrame]], *, level: float = 0.95, title: str = ""
+) -> Figure:
+    """Draw how reward, retention and regret went, with bands over the seeds.
+
+    Args:
+        curves: Per agent, the curves of each seed as `Rollout.curves` gives them.
+        level: Coverage of the bands.
+        title: Written above.
+    """
+    frames = [frame for group in curves.values() for frame in group]
+    axis = str(frames[0].index.name)
+    panels = [(name, heading) for name, heading in _panels(axis) if _has(frames, name)]
+    look = looks(list(curves))
+    figure, axes = _grid(len(panels), title)
+    for plot, (name, heading) in zip(axes, panels, strict=True):
+        for label, group in curves.items():
+            _draw_band(plot, group, name, level, label, look[label])
+        plot.set_title(heading)
+        plot.set_xlabel(axis)
+        plot.margins(x=0)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
+    return figure
+
+
+def front(
+    seeds: pd.DataFrame,
+    summary: pd.DataFrame,
+    immediate: str,
+    long_term: str,
+    *,
+    title: str = "",
+) -> Figure:
+    """Draw long-term against immediate reward: intervals, single seeds, and who is not dominated.
+
+    Args:
+        seeds: One row per agent and seed, as `recsim.summary.seeds_table` gives it.
+        summary: One row per agent and metric, as `recsim.summary.summary_table` gives it.
+        immediate: Metric of the horizontal axis.
+        long_term: Metric of the vertical axis.
+        title: Written above.
+    """
+    labels = list(seeds["agent"].unique())
+    look = looks(labels)
+    figure, (plot,) = _grid(1, title)
+    table = summary.set_index(["metric", "agent"])
+    x, y = table.loc[immediate].loc[labels], table.loc[long_term].loc[labels]
+    for label in labels:
+        mine = seeds[seeds["agent"] == label]
+        style = {"color": look[label]["color"], "marker": look[label]["marker"]}
+        plot.plot(mine[immediate], mine[long_term], linestyle="", alpha=0.25, markersize=4, **style)
+        plot.errorbar(
+            x.loc[label, "iqm"],
+            y.loc[label, "iqm"],
+            xerr=_reach(x.loc[label]),
+            yerr=_reach(y.loc[label]),
+            capsize=3,
+            markersize=8,
+            label=label,
+            linestyle="",
+            **style,
+        )
+    points = np.column_stack([x["iqm"], y["iqm"]])  # (agents, 2)
+    signs = [-1 if metric in LOWER_IS_BETTER else 1 for metric in (immediate, long_term)]
+    best = points[undominated(points * signs)]
+    if len(best) > 1:
+        best = best[np.argsort(best[:, 0])]
+        plot.plot(best[:, 0], best[:, 1], color="0.6", linestyle="--", linewidth=1, zorder=0)
+    plot.set_xlabel(f"immediate: {_words(immediate)}")
+    plot.set_ylabel(f"long-term: {_words(long_term)}")
+    plot.legend()
+    return figure
+
+
+def estimates(values: pd.DataFrame, *, title: str = "") -> Figure:
+    """Draw off-policy estimates with their intervals, one panel per log.
+
+    A hollow marker is an estimate that carries a warning. The line and its band are the mean
+    reward of the log that the evaluated policy collected itself, where there is one.
+
+    Args:
+        values: As `recsim.summary.values_table` gives it.
+        title: Written above.
+    """
+    groups = list(values.groupby("case", sort=False))
+    figure, axes = _grid(len(groups), title, height=0.9 + 0.35 * len(values) / len(groups))
+    for plot, (case, group) in zip(axes, groups, strict=True):
+        lines = group[~group["agent"].isin(["reference"])]
+        truth = group[group["agent"] == "reference"]
+        look = looks([label for label in lines["agent"].unique() if label != "logged"])
+        look["logged"] = {"color": "0.35", "marker": "o"}
+        for _, row in truth.iterrows():
+            plot.axvspan(row["low"], row["high"], color="0.9", zorder=0)
+            plot.axvline(row["value"], color="0.4", linewidth=1, label="reference")
+        several = lines.loc[lines["seed"] != "", "seed"].nunique() > 1
+        names = []
+        for height, (_, row) in enumerate(lines.iterrows()):
+            style = look[row["agent"]]
+            plot.errorbar(
+                row["value"],
+                height,
+                xerr=_reach(row, "value"),
+                capsize=3,
+                color=style["color"],
+                marker=style["marker"],
+                markerfacecolor="white" if row["warnings"] else style["color"],
+            )
+            seed = f", seed {row['seed']}" if several and row["seed"] != "" else ""
+            names.append(f"{row['agent']}: {_words(row['estimator'])}{seed}")
+        plot.set_yticks(range(len(names)), names)
+        plot.invert_yaxis()
+        plot.set_title(str(case))
+        plot.set_xlabel("value: mean reward")
+        if len(truth):
+            plot.legend(loc="best")
+    return figure
+
+
+def undominated(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which of the points ``(N, 2)`` no other equals or exceeds in both and beats in one."""
+    at_least = (points[None] >= points[:, None]).all(axis=2)  # (N, N): other at least as good
+    better = (points[None] > points[:, None]).any(axis=2)
+    undone: NDArray[np.bool_] = ~np.any(at_least & better, axis=1)
+    return undone
+
+
+def aligned(group: Sequence[pd.DataFrame], name: str) -> NDArray[np.float64]:
+    """Return one column of the curves of each seed as a table ``(S, L)``.
+
+    A curve whose last row has nobody left goes on: nothing more happens, sums stay. Of the others
+    nothing is known after their end, so that the shortest of them ends the table.
+
+    Args:
+        group: The curves of each seed.
+        name: A column, or ``immediate`` for the reward per user still there.
+    """
+    lengths = [len(frame) for frame in group if frame["active"].iloc[-1] > 0]
+    length = min(lengths) if lengths else max(len(frame) for frame in group)
+    table = np.empty((len(group), length))
+    for row, frame in zip(table, group, strict=True):
+        column = _column(frame, name)[:length]
+        rest = {"immediate": math.nan, "active": 0.0}.get(
+            name, column[-1] if name.startswith("cumulative") else 0.0
+        )
+        row[: len(column)], row[len(column) :] = column, rest
+    return table
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, the same bytes for the same picture."""
+    FigureCanvasAgg(figure)
+    # Without a version in it, the file depends on the picture alone.
+    figure.savefig(path, format="png", metadata={"Software": None})
+
+
+def _panels(axis: str) -> list[tuple[str, str]]:
+    per = {"step": "per slate", "day": "per day"}[axis]
+    return [
+        ("immediate", f"Immediate: reward {per},\nusers still there"),
+        ("cumulative_reward", "Long-term: reward so far,\nper initial user"),
+        ("cumulative_return", "Long-term: return reward so far,\nper initial user"),
+        ("active", "Long-term: share of users\nstill there"),
+        ("cumulative_regret", "Regret so far,\nper initial user"),
+    ]
+
+
+def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    column = np.asarray(frame["reward" if name == "immediate" else name], dtype=np.float64)
+    if name != "immediate":
+        return column
+    active = np.asarray(frame["active"], dtype=np.float64)
+    per_user = np.full(len(frame), math.nan)
+    np.divide(column, active, out=per_user, where=active > 0)
+    return per_user
+
+
+def _has(frames: Sequence[pd.DataFrame], name: str) -> bool:
+    return name == "immediate" or any(name in f and f[name].notna().any() for f in frames)
+
+
+def _draw_band(
+    plot: Axes, group: Sequence[pd.DataFrame], name: str, level: float, label: str, look: Look
+) -> None:
+    """Draw one agent up to the last point that is known for all of its seeds."""
+    table = aligned(group, name)  # (S, L)
+    value, low, high = band(table, level=level)
+    x = np.arange(len(value))
+    plot.plot(x, value, label=label, color=look["color"], linestyle=look["linestyle"])
+    if len(group) > 1:
+        plot.fill_between(x, low, high, color=look["color"], alpha=0.2, linewidth=0)
+
+
+def _grid(panels: int, title: str, height: float = 3.6) -> tuple[Figure, list[Axes]]:
+    columns = min(panels, 3)
+    rows = -(-panels // columns)
+    width = 6.5 if panels == 1 else 4.2 * columns
+    figure = Figure(
+        figsize=(width, (5.0 if panels == 1 and height == 3.6 else height) * rows + 0.6),
+        dpi=110,
+        layout="constrained",
+    )
+    axes = np.atleast_1d(np.asarray(figure.subplots(rows, columns, squeeze=False))).ravel()
+    for spare in axes[panels:]:
+        spare.remove()
+    for plot in axes[:panels]:
+        plot.spines[["top", "right"]].set_visible(False)
+        plot.grid(alpha=0.25)
+    if title:
+        figure.suptitle(title)
+    return figure, list(axes[:panels])
+
+
+def _reach(row: Any, value: str = "iqm") -> NDArray[np.float64] | None:
+    """Return how far an interval reaches below and above its value, ``(2, 1)``; None if unknown."""
+    ends = np.array([[row[value] - row["low"]], [row["high"] - row[value]]], dtype=np.float64)
+    # The value need not lie inside a percentile interval.
+    return np.maximum(ends, 0) if np.isfinite(ends).all() else None
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

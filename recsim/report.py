@@ -1,0 +1,193 @@
+"""The report of a run: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from recsim import plots
+from recsim.files import write_atomically
+from recsim.results import RunFolder
+from recsim.summary import (
+    comparisons,
+    front_metrics,
+    main_metrics,
+    seeds_table,
+    summary_table,
+    trials,
+    values_table,
+)
+from recsim.text import interval_text, number, p_text, warnings_of
+
+__all__ = ["write_report"]
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+       color: #222; }
+h1 { margin-bottom: 0; } .question { color: #555; font-size: 1.1rem; margin-top: .2rem; }
+table { border-collapse: collapse; margin: 1rem 0; } caption { text-align: left; color: #555; }
+th, td { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right;
+         font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child { text-align: left; } small { color: #777; white-space: nowrap; }
+img { max-width: 100%; } .warning { background: #fff4e0; padding: .5rem 1rem; margin: .5rem 0; }
+pre { background: #f6f6f6; padding: 1rem; overflow: auto; font-size: 13px; }
+"""
+
+
+def write_report(run: RunFolder) -> list[Path]:
+    """Draw the pictures of a run and write its report; return the files."""
+    done = any(run.has(trial) for trial in trials(run.scenario))
+    pictures: list[Path] = []
+    body = ["<p>No trial has finished.</p>"]
+    if done:
+        pictures, body = _simulation(run) if run.scenario.env is not None else _log(run)
+    report = run.path / "report.html"
+    write_atomically(report, _page(run, body, pictures))
+    return [*pictures, report]
+
+
+def _simulation(run: RunFolder) -> tuple[list[Path], list[str]]:
+    scenario = run.scenario
+    seeds = seeds_table(run)
+    table = summary_table(run, seeds)
+    level = scenario.bootstrap.level
+    curves = {
+        agent.label: [
+            run.curves(trial)
+            for trial in trials(scenario)
+            if trial.agent == agent.label and run.has(trial)
+        ]
+        for agent in scenario.agents
+    }
+    figures = {
+        "curves.png": plots.reward_curves(
+            {label: group for label, group in curves.items() if group},
+            level=level,
+            title=scenario.name,
+        ),
+        "front.png": plots.front(
+            seeds, table, *front_metrics(scenario, list(seeds.columns[2:])), title=scenario.name
+        ),
+    }
+    pictures = _save(run, figures)
+    names = main_metrics(scenario, list(seeds.columns[2:]))
+    body = [
+        _table(
+            ["agent", *names],
+            _metric_rows(table, names),
+            f"Interquartile mean over seeds, with the {level:.0%} bootstrap interval.",
+        )
+    ]
+    paired = comparisons(run, seeds)
+    if len(paired):
+        rows = [
+            [
+                f"{row['agent']} against {row['baseline']}",
+                row["metric"],
+                interval_text(row["difference"], row["low"], row["high"]),
+                f"{row['wins']:.0%} of {row['pairs']}",
+                p_text(row["p_value"]),
+            ]
+            for _, row in paired[paired["metric"].isin(names)].iterrows()
+        ]
+        body.append(
+            _table(
+                ["difference", "metric", "value", "higher in", "p (sign flips)"],
+                rows,
+                "Against the first agent, seed by seed. With few seeds p cannot be small.",
+            )
+        )
+    return pictures, body
+
+
+def _log(run: RunFolder) -> tuple[list[Path], list[str]]:
+    values = values_table(run)
+    pictures = _save(run, {"estimates.png": plots.estimates(values, title=run.scenario.name)})
+    rows = [
+        [
+            f"{row['case']}: {row['agent']}",
+            row["estimator"],
+            interval_text(row["value"], row["low"], row["high"]),
+            number(row["ess"]),
+            number(row["max_weight"]),
+            "" if pd.isna(row["clip"]) else f"{row['clipped_share']:.2%}",
+            number(row["n"]),
+        ]
+        for _, row in values.iterrows()
+    ]
+    heads = [
+        "policy",
+        "estimator",
+        "value",
+        "effective sample",
+        "largest weight",
+        "clipped",
+        "rows",
+    ]
+    level = run.scenario.bootstrap.level
+    body = [_table(heads, rows, f"Mean reward, with the {level:.0%} bootstrap interval.")]
+    body += [f'<p class="warning">{html.escape(text)}</p>' for text in warnings_of(values)]
+    return pictures, body
+
+
+def _save(run: RunFolder, figures: dict[str, Figure]) -> list[Path]:
+    for name, figure in figures.items():
+        plots.save(figure, run.path / name)
+    return [run.path / name for name in figures]
+
+
+def _metric_rows(table: pd.DataFrame, names: Sequence[str]) -> list[list[str]]:
+    rows = []
+    for agent, group in table.groupby("agent", sort=False):
+        of = group.set_index("metric")
+        cells = [interval_text(*of.loc[name, ["iqm", "low", "high"]]) for name in names]
+        rows.append([str(agent), *cells])
+    return rows
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> str:
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n"
+        for row in rows
+    )
+    return (
+        f"<table><caption>{html.escape(caption)}</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+    )
+
+
+def _page(run: RunFolder, body: Sequence[str], pictures: Sequence[Path]) -> str:
+    scenario = run.scenario
+    images = [
+        f'<p><img alt="{path.stem}" src="data:image/png;base64,'
+        f'{base64.b64encode(path.read_bytes()).decode()}"></p>'
+        for path in pictures
+    ]
+    missing = [str(trial) for trial in trials(scenario) if not run.has(trial)]
+    warnings = [f'<p class="warning">Not finished: {html.escape(name)}.</p>' for name in missing]
+    versions = ", ".join(f"{name} {version}" for name, version in run.info["versions"].items())
+    settings = (run.path / "scenario.yaml").read_text(encoding="utf-8")
+    question = scenario.question or scenario.description
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            f'<html lang="en"><head><meta charset="utf-8"><title>{scenario.name}</title>',
+            f"<style>{_STYLE}</style></head><body>",
+            f"<h1>{scenario.name}</h1>",
+            f'<p class="question">{html.escape(question)}</p>',
+            *warnings,
+            *body,
+            *images,
+            "<details><summary>Settings</summary>",
+            f"<pre>{html.escape(settings)}</pre></details>",
+            f"<p><small>digest {run.info['digest']}; {html.escape(versions)}</small></p>",
+            "</body></html>",
+            "",
+        ]
+    )

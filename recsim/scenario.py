@@ -1,0 +1,336 @@
+"""What a scenario may say: one question, where it is asked, who answers, how often.
+
+A scenario asks either of simulated users (``env``) or of a log (``data``). The schema is strict:
+an unknown key, a wrong type, or a key that has no effect is a mistake, never ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+__all__ = [
+    "AgentSpec",
+    "BootstrapSpec",
+    "DataSpec",
+    "EnvSpec",
+    "Scenario",
+    "TrainingLogSpec",
+]
+
+# Names and labels become folder names.
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)]
+
+# Rows that a log scenario adds beside those of its agents.
+RESERVED_LABELS = ("logged", "reference")
+
+_ENV_ONLY = ("users", "steps", "axis", "learn", "metrics", "front")
+_DATA_ONLY = ("estimators", "clip")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class EnvSpec(_Model):
+    """Where the users live; keys beyond ``id`` are arguments of the environment.
+
+    Attributes:
+        id: A registered Gymnasium id with a vector entry point.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = "SlateRec-v0"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of the environment."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class DataSpec(_Model):
+    """Which log; keys beyond those below are options of the reader.
+
+    Attributes:
+        reader: Name of the reader.
+        path: File or folder; relative to the working directory.
+        each: Reader options with a list of values: one evaluation for every combination.
+        reference: Reader options of a log collected by the evaluated policy itself, whose own
+            mean reward is shown beside the estimates.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    reader: str
+    path: str
+    each: dict[str, list[Any]] = {}
+    reference: dict[str, Any] | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the reader."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @field_validator("each")
+    @classmethod
+    def _each_has_values(cls, each: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        for key, values in each.items():
+            if not values:
+                raise ValueError(f"{key!r} lists no values")
+            if len({str(value) for value in values}) < len(values):
+                raise ValueError(f"{key!r} lists a value twice")
+        return each
+
+
+class TrainingLogSpec(_Model):
+    """What an agent is fitted on: a simulated log, a log on disk, or a share of ``data``.
+
+    Attributes:
+        agent: Who collects the simulated log.
+        config: Settings of that agent.
+        users: Simulated users; by default as many as the scenario has.
+        steps: Slates per user, at most; by default as in the scenario.
+        seed: Seed of the collection. By default every seed of the scenario collects its own log,
+            so that the intervals include the luck of the training data.
+        data: A log on disk.
+        share: In a log scenario, the share of rows, the earliest, that agents are fitted on; the
+            estimates use the others.
+    """
+
+    agent: str = "random"
+    config: dict[str, Any] = {}
+    users: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+    data: DataSpec | None = None
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        simulated = self.model_fields_set & {"agent", "config", "users", "steps", "seed"}
+        if self.data is not None and (simulated or self.share is not None):
+            raise ValueError("'data' stands alone: a log on disk has no other settings")
+        if self.share is not None and simulated:
+            raise ValueError("'share' stands alone: it takes rows of the scenario's own data")
+        return self
+
+
+class AgentSpec(_Model):
+    """One agent.
+
+    Attributes:
+        name: Registered name.
+        label: Name in tables and folders; by default the registered name.
+        config: Its settings.
+        training_log: What this agent is fitted on, in place of the scenario's training log.
+    """
+
+    name: str
+    label: Label
+    config: dict[str, Any] = {}
+    training_log: TrainingLogSpec | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_label(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, dict) and "label" not in value:
+            value = {**value, "label": value.get("name", "agent")}
+        return value
+
+
+class BootstrapSpec(_Model):
+    """How intervals are drawn.
+
+    Attributes:
+        samples: Resamples.
+        level: Nominal coverage.
+    """
+
+    samples: Annotated[int, Field(ge=100)] = 2000
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+
+class Scenario(_Model):
+    """A whole scenario; exactly one of ``env`` and ``data`` is given.
+
+    Attributes:
+        name: Names the folder of its runs.
+        description: One line, shown by ``--list``.
+        question: What it answers.
+        env: Simulated users.
+        data: A log.
+        training_log: What agents that need a log are fitted on.
+        agents: Who is compared; the first is the baseline of the comparisons.
+        seeds: Seeds; ``3`` means 0, 1, 2.
+        users: Simulated users at a time.
+        steps: Slates per user, at most.
+        axis: What reward curves are drawn over.
+        learn: Whether agents learn from the users they meet.
+        metrics: Columns of the printed table; the files hold all metrics.
+        front: The two metrics, immediate and long-term, drawn against each other.
+        estimators: Off-policy estimators.
+        clip: Largest weight that clipped estimators keep.
+        bootstrap: How intervals are drawn.
+        output: Where run folders go.
+    """
+
+    name: Label
+    description: Annotated[str, Field(min_length=1)]
+    question: str = ""
+    env: EnvSpec | None = None
+    data: DataSpec | None = None
+    training_log: TrainingLogSpec | None = None
+    agents: Annotated[tuple[AgentSpec, ...], Field(min_length=1, strict=False)]
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
+    users: PositiveInt = 256
+    steps: PositiveInt = 200
+    axis: Literal["step", "day"] = "step"
+    learn: bool = True
+    metrics: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    front: Annotated[tuple[str, str], Field(strict=False)] | None = None
+    estimators: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = (
+        "ips",
+        "snips",
+        "clipped_ips",
+    )
+    clip: Annotated[float, Field(gt=0)] = 10.0
+    bootstrap: BootstrapSpec = BootstrapSpec()
+    output: str = "runs"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_seeds(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "seeds" not in value:
+            value = {**value, "seeds": 5 if value.get("env") is not None else 1}
+        return value
+
+    @field_validator("description")
+    @classmethod
+    def _one_line(cls, text: str) -> str:
+        text = text.strip()
+        if "\n" in text:
+            raise ValueError("must be one line")
+        return text
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _count_seeds(cls, value: Any) -> Any:
+        if isinstance(value, int) and not isinstance(value, bool):
+            if value < 1:
+                raise ValueError("there must be at least one seed")
+            return tuple(range(value))
+        if isinstance(value, list | tuple):
+            return value
+        raise ValueError("must be a number of seeds or a list of seeds")
+
+    @field_validator("seeds", "metrics", "estimators")
+    @classmethod
+    def _no_repeats(cls, values: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        if values and len(set(values)) < len(values):
+            repeated = next(value for value in values if values.count(value) > 1)
+            raise ValueError(f"lists {repeated!r} twice")
+        return values
+
+    @field_validator("agents")
+    @classmethod
+    def _labels_differ(cls, agents: tuple[AgentSpec, ...]) -> tuple[AgentSpec, ...]:
+        # Compared without case: labels name folders, and some file systems ignore case.
+        labels = [agent.label.lower() for agent in agents]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"two agents are labelled {label!r}: give each its own 'label'")
+        return agents
+
+    @model_validator(mode="after")
+    def _env_or_data(self) -> Self:
+        if (self.env is None) == (self.data is None):
+            given = "neither" if self.env is None else "both"
+            raise ValueError(
+                f"give exactly one of 'env' (simulated users) and 'data' (a log), not {given}"
+            )
+        without_effect = _ENV_ONLY if self.env is None else _DATA_ONLY
+        kind = "'data'" if self.env is None else "'env'"
+        for key in without_effect:
+            if key in self.model_fields_set:
+                raise ValueError(f"{key!r} has no effect in a scenario with {kind}: remove it")
+        self._check_training_logs()
+        if self.data is not None:
+            for agent in self.agents:
+                if agent.label.lower() in RESERVED_LABELS:
+                    raise ValueError(f"label {agent.label!r} is taken by a row of the log itself")
+        return self
+
+    def _check_training_logs(self) -> None:
+        for agent in self.agents:
+            spec = agent.training_log
+            if spec is not None and spec.share is not None:
+                raise ValueError(
+                    f"agent {agent.label!r}: 'share' belongs to the scenario's own training_log, "
+                    "so that all agents are judged on the same rows"
+                )
+        if self.env is not None and self.training_log and self.training_log.share is not None:
+            raise ValueError("training_log: 'share' needs a scenario with 'data'")
+        if self.data is not None:
+            for spec in (self.training_log, *(agent.training_log for agent in self.agents)):
+                if spec is not None and spec.data is None and spec.share is None:
+                    raise ValueError(
+                        "training_log: a scenario with 'data' has no users to simulate: "
+                        "give 'share' or 'data'"
+                    )
+
+    def training_log_of(self, agent: AgentSpec) -> TrainingLogSpec | None:
+        """Return what an agent is fitted on, or None."""
+        return agent.training_log or self.training_log
+
+    def resolved(self) -> dict[str, Any]:
+        """Return everything that has an effect, defaults included, as plain data.
+
+        The result is a scenario again, and an equal one.
+        """
+        content = _without_none(self.model_dump(mode="json", exclude_none=False))
+        for key in _ENV_ONLY if self.env is None else _DATA_ONLY:
+            content.pop(key, None)
+        for spec in (
+            content.get("training_log"),
+            *(a.get("training_log") for a in content["agents"]),
+        ):
+            if spec and ("data" in spec or "share" in spec):
+                for key in ("agent", "config"):
+                    spec.pop(key)
+        return content
+
+    def digest(self) -> str:
+        """Return eight hexadecimal digits that stand for what is computed.
+
+        ``output``, ``description`` and ``question`` do not change a number and do not count.
+        """
+        content = self.resolved()
+        for key in ("output", "description", "question"):
+            content.pop(key, None)
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _without_none(content: dict[str, Any]) -> dict[str, Any]:
+    """Drop unset optional keys of the schema, but not what a user gave inside free-form options."""
+    cleaned = {key: value for key, value in content.items() if value is not None}
+    free = {"config", "env", "data", "each", "reference"}
+    for key, value in cleaned.items():
+        if isinstance(value, dict) and key not in free:
+            cleaned[key] = _without_none(value)
+        elif key == "agents":
+            cleaned[key] = [_without_none(agent) for agent in value]
+    return cleaned

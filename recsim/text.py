@@ -1,0 +1,49 @@
+"""Numbers and warnings in words, the same on the console and in the report."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["interval_text", "number", "p_text", "warnings_of"]
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """Return a number with four significant digits, whole ones whole; empty for NaN."""
+    value = float(value)
+    if not math.isfinite(value):
+        return "" if math.isnan(value) else str(value)
+    if value == int(value) and abs(value) < 1e9:
+        return str(int(value))
+    return f"{value:.{digits}g}"
+
+
+def interval_text(value: float, low: float, high: float) -> str:
+    """Return ``value [low, high]`` with as many decimals as the width justifies; "-" for NaN."""
+    if not math.isfinite(value):
+        return "-"
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return number(value)
+    width = high - low
+    # Two digits of the width: more would be noise.
+    decimals = 4 if width <= 0 else min(max(1 - math.floor(math.log10(width)), 0), 6)
+    return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def p_text(value: float) -> str:
+    """Return a p-value."""
+    if math.isnan(value):
+        return "-"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def warnings_of(values: pd.DataFrame) -> list[str]:
+    """Return the warnings of all estimates, each with what it speaks of, without repetition."""
+    texts = [
+        f"{row['case']}, {row['agent']}, {row['estimator']}: {text}"
+        for _, row in values.iterrows()
+        for text in row["warnings"]
+    ]
+    return list(dict.fromkeys(texts))
