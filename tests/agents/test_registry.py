@@ -241,3 +241,17 @@ class TestEveryAgent:
         np.testing.assert_allclose(total, 1)
         padding = agent.propensities(obs, np.full((4, 2), -1))
         np.testing.assert_array_equal(padding, 1)
+
+
+def test_the_agent_of_the_documentation_works(root, make_problem, observe_users):
+    text = (root / "docs" / "agents.md").read_text(encoding="utf-8")
+    source = text.partition("# my_agents/newest.py\n")[2].partition("```")[0]
+    names: dict = {}
+    exec(compile(source, "docs/agents.md", "exec"), names)  # our own text
+    problem = make_problem(num_items=9)
+    agent = names["NewestAgent"](names["AgentConfig"](), problem, 0)
+    assert isinstance(agent, agents.Agent)
+    obs = observe_users(problem, 3)
+    items = np.take_along_axis(obs["candidates"], agent.act(obs).slates, axis=1)
+    assert items.tolist() == [[8, 7]] * 3
+    np.testing.assert_array_equal(agent.propensities(obs, items), np.ones((3, 2)))
