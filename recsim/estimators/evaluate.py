@@ -48,7 +48,7 @@ def evaluate(
     seed: int = 0,
     reward: str | None = None,
     unit: Unit = "user",
-    history_slates: int = 10,
+    history_slates: int = 5,
 ) -> list[PolicyValue]:
     """Estimate what a policy would have earned per impression, from a log of another policy.
 
@@ -117,7 +117,7 @@ def policy_samples(
     *,
     reward: str | None = None,
     unit: Unit = "user",
-    history_slates: int = 10,
+    history_slates: int = 5,
     batch_rows: int = 8192,
     first_row: int = 0,
 ) -> Iterator[Sample]:

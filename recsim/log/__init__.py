@@ -7,10 +7,11 @@ from typing import Any
 
 from recsim.errors import UserError, did_you_mean
 from recsim.log.open_bandit import OpenBanditReader, read_open_bandit
-from recsim.log.reader import Reader, configure
+from recsim.log.reader import Reader
 from recsim.log.slate_log import SlateLog
 from recsim.log.storage import write_log
 from recsim.log.table import TableReader, read_table
+from recsim.settings import validated
 
 __all__ = [
     "READERS",
@@ -57,7 +58,7 @@ def make_reader(name: str, **options: Any) -> Reader:
     """
     if name not in READERS:
         raise UserError(f"Unknown reader {name!r}.{did_you_mean(name, READERS)}")
-    return configure(READERS[name], name, options)
+    return validated(READERS[name], options, name)
 
 
 def read_log(name: str, **options: Any) -> SlateLog:

@@ -22,7 +22,7 @@ def earlier_rows(log: SlateLog, rows: NDArray[np.int64], count: int) -> NDArray[
         count: H, how far back to look.
 
     Returns:
-        Row numbers ``(B, H)``, oldest first and aligned to the left, -1 where there are fewer
+        Row numbers ``(B, H)``, oldest first and aligned to the right, -1 where there are fewer
         than H.
     """
     if log.anonymous:
@@ -31,10 +31,8 @@ def earlier_rows(log: SlateLog, rows: NDArray[np.int64], count: int) -> NDArray[
     place = np.empty(len(log), dtype=np.int64)  # where in `order` each row stands
     place[order] = np.arange(len(log))
     start = np.searchsorted(log.user[order], log.user[rows])  # (B,) the user's first place
-    length = np.minimum(place[rows] - start, count)  # (B,)
-    slot = np.arange(count)
-    wanted = (place[rows] - length)[:, None] + slot  # (B, H)
-    exists = slot < length[:, None]
+    wanted = place[rows][:, None] - np.arange(count, 0, -1)  # (B, H)
+    exists = wanted >= start[:, None]
     return np.where(exists, order[np.where(exists, wanted, 0)], -1)
 
 
@@ -48,13 +46,11 @@ def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[st
     """Build the observation of every row; see `SlateLog.observations`."""
     problem, size = log.problem, len(rows)
     past = earlier_rows(log, rows, max(slates, 1))  # (B, H)
-    length = (past >= 0).sum(axis=1)  # (B,)
-    last = past[np.arange(size), np.maximum(length - 1, 0)]
+    last = past[:, -1]
     feedback = np.zeros((size, len(problem.rewards)), dtype=np.float32)
-    if len(log):
-        for column, name in enumerate(problem.rewards):
-            feedback[:, column] = np.where(length > 0, log.feedback[name][last], 0.0)
-    past, length = past[:, :slates], np.minimum(length, slates)
+    for column, name in enumerate(problem.rewards):
+        feedback[:, column] = np.where(last >= 0, log.feedback[name][last], 0.0)
+    past = past[:, :slates]
     width = slates * problem.slate_size
     empty = (past < 0)[:, :, None]
     items = np.where(empty, -1, log.slate[past])  # (B, H, K)
@@ -68,7 +64,7 @@ def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[st
         "user_features": log.user_features[log.user[rows]],
         "history_items": items.reshape(size, width),  # (B, H, K) -> (B, H*K)
         "history_clicks": clicks.astype(np.int8).reshape(size, width),
-        "history_length": length[:, None],
+        "history_length": (past >= 0).sum(axis=1, keepdims=True),
         "feedback": feedback,
         "candidates": candidates,
         "time": np.stack([log.day[rows], log.session[rows], log.step[rows]], axis=1),

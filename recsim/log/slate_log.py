@@ -144,7 +144,7 @@ class SlateLog:
         return replace(first, **columns)
 
     def observations(
-        self, rows: NDArray[Any] | slice | None = None, *, history_slates: int = 10
+        self, rows: NDArray[Any] | slice | None = None, *, history_slates: int = 5
     ) -> dict[str, NDArray[Any]]:
         """Return what an agent would have seen before each row, under the keys of ``SlateRec-v0``.
 

@@ -7,9 +7,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recsim.log.reader import Reader, configure
+from recsim.log.reader import Reader
 from recsim.log.slate_log import SlateLog
 from recsim.log.table_rows import read_table_rows
+from recsim.settings import validated
 
 Slots = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -157,4 +158,4 @@ def read_table(path: str | Path, **options: object) -> SlateLog:
     Raises:
         UserError: If an option is wrong, the file is missing, or a row is malformed.
     """
-    return configure(TableReader, "table", {"path": path, **options}).read()
+    return validated(TableReader, {"path": path, **options}, "table").read()

@@ -1,0 +1,323 @@
+"""``SlateReplay-v0``: a log as an environment, which tells the outcome of what was shown only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from recsim.errors import UserError, did_you_mean
+from recsim.log import SlateLog, read_log
+from recsim.problem import Problem
+
+Episodes = Literal["auto", "session", "user", "log"]
+
+_FAR = float(np.finfo(np.float32).max)
+
+
+class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
+    """The users of a log, who react only where the agent shows what the log showed.
+
+    ## Description
+    At each step the agent meets one row of a log: a user, and the items that could be shown. If it
+    shows the slate that was logged, the step *matches* and gives the logged reward. If it shows
+    anything else, nobody knows what the user would have done: the reward is 0, and neither
+    ``info`` nor any later observation tells how the user reacted to the logged slate. Every step
+    uses up one row, matched or not.
+
+    With the logged propensities the mean of ``info["importance_weight"]`` times reward is an
+    unbiased estimate of the agent's reward per step, as long as the log could have shown whatever
+    the agent shows. With a uniformly random log so is the mean reward of the matched steps alone:
+    the replay method of Li et al. 2011, "Unbiased Offline Evaluation of Contextual-bandit-based
+    News Article Recommendation Algorithms", arXiv 1003.5956. For agents that know their
+    propensities, `recsim.estimators` makes the same of every row, not of the matched ones only.
+
+    ## Action Space
+    ``MultiDiscrete([C] * K)``: indices into ``obs["candidates"]``. As in ``SlateRec-v0``, an item
+    that stands twice in a slate is shown once and its second place stays empty (-1). The step
+    matches if the slate that results equals the logged one, position by position.
+
+    ## Observation Space
+    A flat ``Dict``:
+
+    | key | shape | content |
+    |---|---|---|
+    | ``user_features`` | (F,) | what the system knew of the user; left out where F is 0 |
+    | ``history_items`` | (H*K,) | last H matched slates of the episode, oldest first, else -1 |
+    | ``history_clicks`` | (H*K,) | 1 where the item was clicked |
+    | ``history_length`` | (1,) | slates in the history, at most H |
+    | ``feedback`` | (R,) | named rewards of the last step, 0 if it did not match |
+    | ``candidates`` | (C,) | item ids that may be shown |
+    | ``time`` | (3,) | day, session of the user, step of the session |
+    | ``position`` | (K,) | positions on the page, where the log has them |
+
+    Item features and groups are public too: ``env.unwrapped.problem``.
+
+    ## Rewards
+    The logged reward, the weighted sum of the log's named rewards, if the step matches; else 0.
+
+    ``info`` holds ``matched``, the agent's ``items`` (K,), the ``row`` of the log, and what was
+    logged there: ``logged_items`` (K,), and where known ``logged_propensities`` (K,) and
+    ``logged_slate_propensity``. ``importance_weight`` is 1 / propensity of the logged slate if the
+    step matched, else 0; it is left out where that propensity is not known. ``rewards`` (by name)
+    and ``clicks`` (K,) are there only if the step matched.
+
+    ## Starting State
+    The first row of the next episode, in the order of the log; after a reset with a seed, of the
+    first. With ``shuffle`` the episodes come in random order. ``options={"episode": n}`` asks for
+    a certain one.
+
+    ## Episode End
+    Terminated after the last row of the episode. The observation returned then repeats the context
+    of that row. Truncated after ``max_steps`` rows.
+
+    ## Arguments
+    * ``reader``, ``path``, ``options``: where the log is, as in `recsim.log.read_log`, e.g.
+      ``gymnasium.make("recsim:SlateReplay-v0", reader="open_bandit", path="obd",
+      options={"campaign": "women"})``; ``reader="saved"`` reads a log that `SlateLog.save` wrote.
+    * ``log``: the log itself, in place of these three. For ``SlateReplayEnv(log=log)`` only:
+      `gymnasium.make` would copy it again and again.
+    * ``episodes``: what an episode is: one ``"session"`` of a user, all rows of a ``"user"``, or
+      the whole ``"log"``. ``"auto"``: the session, or the whole log if it is anonymous.
+    * ``shuffle``: random order of the episodes; of the rows, where the log is one episode.
+    * ``max_steps``: rows after which an episode is truncated; None for no limit. The next one does
+      not go on from there: together with one long episode, use ``shuffle``.
+    * ``history``: H.
+
+    ## Vectorized environment
+    None of its own: ``gymnasium.make_vec("recsim:SlateReplay-v0", ...)`` runs copies.
+
+    ## Version History
+    * v0: Initial version.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+
+    def __init__(
+        self,
+        reader: str | None = None,
+        path: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        log: SlateLog | None = None,
+        episodes: Episodes = "auto",
+        shuffle: bool = False,
+        max_steps: int | None = None,
+        history: int = 5,
+        render_mode: None = None,
+    ) -> None:
+        if log is None:
+            if reader is None or path is None:
+                raise UserError("SlateReplay-v0 needs reader and path, e.g. reader='saved'.")
+            log = read_log(reader, path=path, **(options or {}))
+        elif (reader, path, options) != (None, None, None):
+            raise UserError("Give SlateReplay-v0 a log, or reader and path, not both.")
+        if len(log) == 0:
+            raise UserError("There is nothing to replay: the log has no rows.")
+        if max_steps is not None and max_steps < 1:
+            raise UserError(f"max_steps must be at least 1, or None for no limit, got {max_steps}.")
+        if history < 0:
+            raise UserError(f"history must be at least 0, got {history}.")
+        self.log = log
+        self.render_mode = render_mode
+        self.max_steps = max_steps
+        self.history = history
+        self.shuffle = shuffle
+        self._episodes = _grouped(log, episodes)
+        self._reward = log.reward
+        self._inverse = _inverse_propensity(log)
+        self._queue: list[int] = []
+        self._rows: NDArray[np.int64] | None = None
+        self._step = 0
+        self.observation_space = self._space()
+        self.action_space = spaces.MultiDiscrete(
+            [log.problem.num_candidates] * log.problem.slate_size
+        )
+
+    @property
+    def problem(self) -> Problem:
+        """The public facts: catalogue, slate size, reward names and weights."""
+        return self.log.problem
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes in the log."""
+        return len(self._episodes)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Go to the first row of an episode.
+
+        Raises:
+            UserError: ``options`` asks for an episode that does not exist, or for something else.
+        """
+        super().reset(seed=seed)
+        if seed is not None:
+            self._queue = []
+        episode = self._choose(options or {})
+        rows = self._episodes[episode]
+        if self.shuffle and self.num_episodes == 1:
+            rows = self.np_random.permutation(rows)
+        self._rows, self._step = rows, 0
+        width = self.history * self.problem.slate_size
+        self._items = np.full(width, -1, dtype=np.int64)
+        self._clicks = np.zeros(width, dtype=np.int8)
+        self._length = 0
+        self._feedback = np.zeros(len(self.problem.rewards), dtype=np.float32)
+        return self._observe(int(rows[0])), {"episode": episode}
+
+    def step(
+        self, action: NDArray[np.int64]
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        """Show a slate to the user of the row.
+
+        Raises:
+            ValueError: The action has the wrong shape, or an index that is no candidate.
+            gymnasium.error.ResetNeeded: No episode has begun, or it is over.
+        """
+        if self._rows is None or self._step >= len(self._rows):
+            raise gym.error.ResetNeeded("Call reset before the next step: no episode is running.")
+        log, row = self.log, int(self._rows[self._step])
+        items = self._shown(row, np.asarray(action))
+        matched = bool(np.array_equal(items, log.slate[row]))
+        info: dict[str, Any] = {
+            "matched": matched,
+            "items": items,
+            "row": row,
+            "logged_items": log.slate[row].copy(),
+        }
+        if log.propensity is not None:
+            info["logged_propensities"] = log.propensity[row].copy()
+        if log.slate_propensity is not None:
+            info["logged_slate_propensity"] = float(log.slate_propensity[row])
+        if self._inverse is not None:
+            info["importance_weight"] = float(self._inverse[row]) if matched else 0.0
+        if matched:
+            info["rewards"] = {name: float(log.feedback[name][row]) for name in log.feedback}
+            info["clicks"] = log.clicks[row].copy()
+            self._remember(row)
+        else:
+            self._feedback = np.zeros_like(self._feedback)
+        self._step += 1
+        terminated = self._step == len(self._rows)
+        truncated = not terminated and self._step == self.max_steps
+        obs = self._observe(row if terminated else int(self._rows[self._step]))
+        if truncated:
+            self._rows = None
+        return obs, float(self._reward[row]) if matched else 0.0, terminated, truncated, info
+
+    def _choose(self, options: Mapping[str, Any]) -> int:
+        """Return the number of the episode to play."""
+        for name in options:
+            if name != "episode":
+                raise UserError(f"reset has no option {name!r}.{did_you_mean(name, ['episode'])}")
+        if "episode" in options:
+            episode = int(options["episode"])
+            if not 0 <= episode < self.num_episodes:
+                raise UserError(
+                    f"There is no episode {episode}: the log has 0 ... {self.num_episodes - 1}."
+                )
+            return episode
+        if not self._queue:
+            order = np.arange(self.num_episodes)
+            if self.shuffle:
+                order = self.np_random.permutation(order)
+            self._queue = order[::-1].tolist()
+        return self._queue.pop()
+
+    def _candidates(self, row: int) -> NDArray[np.int64]:
+        """Return the item ids that may be shown, ``(C,)``, as an array of its own."""
+        if self.log.candidates is None:
+            return np.arange(self.problem.num_items)
+        offered: NDArray[np.int64] = self.log.candidates[row].copy()
+        return offered
+
+    def _shown(self, row: int, action: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the items that the action puts on the page, -1 for repeats, ``(K,)``."""
+        size, offered = self.problem.slate_size, self.problem.num_candidates
+        if action.shape != (size,) or not ((action >= 0) & (action < offered)).all():
+            raise ValueError(
+                f"The action is {action.tolist()}; it must be {size} indices of candidates, "
+                f"0 ... {offered - 1}."
+            )
+        items = self._candidates(row)[action]
+        earlier = np.tril(items[:, None] == items[None, :], k=-1)  # (K, K)
+        return np.where(earlier.any(axis=1), -1, items)
+
+    def _remember(self, row: int) -> None:
+        size = self.problem.slate_size
+        if self.history:
+            self._items = np.concatenate([self._items[size:], self.log.slate[row]])
+            self._clicks = np.concatenate([self._clicks[size:], self.log.clicks[row]])
+            self._length = min(self._length + 1, self.history)
+        rewards = [self.log.feedback[name][row] for name in self.problem.rewards]
+        self._feedback = np.array(rewards, dtype=np.float32)
+
+    def _observe(self, row: int) -> dict[str, NDArray[Any]]:
+        log = self.log
+        obs: dict[str, NDArray[Any]] = {
+            "history_items": self._items.copy(),
+            "history_clicks": self._clicks.copy(),
+            "history_length": np.array([self._length]),
+            "feedback": self._feedback.copy(),
+            "candidates": self._candidates(row),
+            "time": np.array([log.day[row], log.session[row], log.step[row]]),
+        }
+        if self.problem.user_feature_dim:
+            obs["user_features"] = log.user_features[log.user[row]].copy()
+        if log.position is not None:
+            obs["position"] = log.position[row].copy()
+        return obs
+
+    def _space(self) -> spaces.Dict:
+        log, problem = self.log, self.problem
+        width, last = self.history * problem.slate_size, max(problem.num_items - 1, 1)
+        time = np.stack([log.day, log.session, log.step])  # (3, M)
+        keys: dict[str, spaces.Space[Any]] = {
+            "history_items": spaces.Box(-1, last, (width,), np.int64),
+            "history_clicks": spaces.Box(0, 1, (width,), np.int8),
+            "history_length": spaces.Box(0, self.history, (1,), np.int64),
+            "feedback": spaces.Box(-_FAR, _FAR, (len(problem.rewards),), np.float32),
+            "candidates": spaces.Box(0, last, (problem.num_candidates,), np.int64),
+            "time": _range(time),
+        }
+        if problem.user_feature_dim:
+            shape = (problem.user_feature_dim,)
+            keys["user_features"] = spaces.Box(-_FAR, _FAR, shape, np.float32)
+        if log.position is not None:
+            keys["position"] = _range(log.position.T)
+        return spaces.Dict(keys)
+
+
+def _range(values: NDArray[np.int64]) -> spaces.Box:
+    """Return the space of columns ``(D, M)``; Gymnasium warns of one that holds a single value."""
+    low, high = np.minimum(values.min(axis=1), 0), np.maximum(values.max(axis=1), 0) + 1
+    return spaces.Box(low, high, low.shape, np.int64)
+
+
+def _grouped(log: SlateLog, episodes: str) -> list[NDArray[np.int64]]:
+    """Return the rows of every episode, in the order of the log; episodes by their first row."""
+    known = ("auto", "session", "user", "log")
+    if episodes not in known:
+        raise UserError(f"Unknown episodes {episodes!r}.{did_you_mean(episodes, known)}")
+    if episodes == "log" or (episodes == "auto" and log.anonymous):
+        return [np.arange(len(log))]
+    keys = log.user if episodes == "user" else np.stack([log.user, log.session])
+    _, first, group = np.unique(keys, axis=-1, return_index=True, return_inverse=True)
+    rows = np.argsort(group, kind="stable")
+    pieces = np.split(rows, np.cumsum(np.bincount(group))[:-1])
+    return [pieces[number] for number in np.argsort(first)]
+
+
+def _inverse_propensity(log: SlateLog) -> NDArray[np.float64] | None:
+    """Return 1 / probability of each logged slate, ``(M,)``, or None where it is not known."""
+    if log.slate_propensity is not None:
+        return 1.0 / log.slate_propensity
+    if log.propensity is not None and log.problem.slate_size == 1:
+        inverse: NDArray[np.float64] = 1.0 / log.propensity[:, 0]
+        return inverse
+    return None
