@@ -151,13 +151,13 @@ class LinUCBAgent:
         """Add slates: ``users`` (N, P) with a leading one, and what they saw."""
         shown = found.items >= 0
         items = self._items[found.items] * shown[:, :, None]  # (N, K) -> (N, K, Q)
-        if found.by_item is not None:
+        if found.values.ndim == 2:
             gram = items.transpose(0, 2, 1) @ items  # (N, Q, Q)
-            moment = np.einsum("nkq,nk->nq", items, found.by_item)
+            moment = np.einsum("nkq,nk->nq", items, found.values)
         else:
             total = items.sum(axis=1)  # (N, K, Q) -> (N, Q): one observation per slate
             gram = total[:, :, None] * total[:, None, :]
-            moment = total * found.by_slate[:, None]
+            moment = total * found.values[:, None]
         square, linear = self._joint.sums(users, gram, moment)
         self._square += square
         self._moment += linear

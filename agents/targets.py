@@ -21,26 +21,24 @@ class Outcomes:
 
     Attributes:
         items: Item ids shown, ``(N, K)``, -1 where nothing was shown.
-        by_item: Value that each item earned, ``(N, K)``, or None where only the slate's is known.
-        by_slate: Value that the slate earned, ``(N,)``.
+        values: What each item earned, ``(N, K)``, or where only that is known, what the slate
+            earned, ``(N,)``.
     """
 
     items: NDArray[np.int64]
-    by_item: NDArray[np.float64] | None
-    by_slate: NDArray[np.float64]
+    values: NDArray[np.float64]
 
     def select(self, rows: slice | NDArray[np.bool_]) -> Outcomes:
         """Keep some of the slates."""
-        by_item = None if self.by_item is None else self.by_item[rows]
-        return Outcomes(self.items[rows], by_item, self.by_slate[rows])
+        return Outcomes(self.items[rows], self.values[rows])
 
     def shares(self) -> NDArray[np.float64]:
         """Value per item, ``(N, K)``; a slate's value is shared equally by the items shown."""
-        if self.by_item is not None:
-            return self.by_item
-        shown = self.items >= 0
-        share = self.by_slate / np.maximum(shown.sum(axis=1), 1)
-        return np.where(shown, share[:, None], 0.0)
+        if self.values.ndim == 2:
+            return self.values
+        shown = (self.items >= 0).sum(axis=1, keepdims=True)
+        share = self.values[:, None] / np.maximum(shown, 1)  # (N, 1)
+        return np.broadcast_to(share, self.items.shape)
 
 
 def check_target(target: str, problem: Problem) -> None:
@@ -70,16 +68,16 @@ def outcomes(data: SlateLog | Feedback, target: str) -> Outcomes:
     else:
         items, clicks, rewards = data.items, data.clicks, dict(data.rewards)
     if target == "click":
-        by_item = np.where(items >= 0, clicks, 0).astype(np.float64)
-        found = Outcomes(items, by_item, by_item.sum(axis=1))
+        values = clicks.astype(np.float64)
     elif target == "reward":
-        found = Outcomes(items, None, data.reward)
+        values = data.reward
     elif target in rewards:
-        found = Outcomes(items, None, rewards[target])
+        values = rewards[target]
     else:
         raise UserError(
             f"the log has no feedback column {target!r}.{did_you_mean(target, rewards)}"
         )
+    found = Outcomes(items, values)
     return found if isinstance(data, SlateLog) else found.select(data.active)
 
 

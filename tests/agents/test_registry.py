@@ -204,6 +204,7 @@ class TestEveryAgent:
         agent = self.make(name, target, problem, make_log(problem, 20))
         state = agent.state_dict()
         before = repr(state)
+        agent.fit(make_log(problem, 20, seed=1))
         play(agent, problem, observe_users, make_feedback, steps=3)
         assert repr(state) == before
 

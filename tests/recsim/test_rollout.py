@@ -228,6 +228,26 @@ def test_feedback_tells_who_is_active_and_who_is_done():
     np.testing.assert_array_equal([f.rewards["return"] for f in agent.heard], RETURN)
 
 
+def test_an_environment_may_reuse_its_arrays():
+    buffers: dict = {}
+
+    def reuse(value):
+        buffer = buffers.setdefault((value.shape, value.dtype), np.empty_like(value))
+        buffer[...] = value
+        return buffer
+
+    class Reusing(ScriptedEnv):
+        def step(self, action):
+            obs, reward, terminated, truncated, infos = super().step(action)
+            # One buffer for each thing told, overwritten in the next step.
+            infos["items"] = reuse(infos["items"])
+            return obs, reuse(reward), terminated, truncated, infos
+
+    run = play(Reusing())
+    np.testing.assert_array_equal(run.reward, REWARD)
+    assert run.items[:, 0].tolist() == [[0, 1], [2, 3]] * 2
+
+
 def test_without_learning_the_agent_hears_nothing():
     agent = FirstItems()
     play(agent=agent, learn=False)
