@@ -75,16 +75,17 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
     Raises:
         UserError: If the id is unknown, or an argument is unknown or wrong.
     """
+    arguments = _arguments(spec.id)
+    options = spec.options
+    if arguments is not None:
+        for key, value in options.items():
+            if key not in arguments:
+                near = did_you_mean(key, ["id", *arguments])
+                raise UserError(f"env.{key}: unknown key.{near}")
+            _check_type(f"env.{key}", value, arguments[key])
+        if "reveal_state" in arguments:
+            options.setdefault("reveal_state", reveal)
     with blame("env"):
-        arguments = _arguments(spec.id)
-        options = spec.options
-        if arguments is not None:
-            for key, value in options.items():
-                if key not in arguments:
-                    raise UserError(f"{key}: unknown key.{did_you_mean(key, ['id', *arguments])}")
-                _check_type(key, value, arguments[key])
-            if "reveal_state" in arguments:
-                options.setdefault("reveal_state", reveal)
         try:
             env = gymnasium.make_vec(spec.id, num_envs=users, **options)
         except (TypeError, ValueError, gymnasium.error.Error) as error:
@@ -118,14 +119,14 @@ def _arguments(env_id: str) -> dict[str, Any] | None:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            raise UserError(f"id: module {module!r} cannot be imported: {error}") from error
+            raise UserError(f"env.id: module {module!r} cannot be imported: {error}") from error
     spec = gymnasium.registry.get(name)
     if spec is None:
         near = did_you_mean(name, registered_environments())
-        raise UserError(f"id: unknown environment {env_id!r}.{near}")
+        raise UserError(f"env.id: unknown environment {env_id!r}.{near}")
     if spec.vector_entry_point is None:
         raise UserError(
-            f"id: {env_id} has no vector environment: it cannot run many users at once."
+            f"env.id: {env_id} has no vector environment: it cannot run many users at once."
         )
     arguments = _parameters(spec.vector_entry_point)
     if None in arguments and spec.entry_point is not None:

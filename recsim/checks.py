@@ -6,13 +6,16 @@ settings that they accept on the problem at hand, and files that can be read.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import agents
 from agents.agent import Agent
 from recsim.building import blame, make_agent, make_env, problem_of
 from recsim.errors import UserError, did_you_mean
 from recsim.evaluation import check_log_scenario, check_same_problem, read_data
+from recsim.experiment import metrics_of
 from recsim.problem import Problem
 from recsim.rollout import rollout
 from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
@@ -20,16 +23,21 @@ from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
 __all__ = ["check"]
 
 
-def check(scenario: Scenario) -> None:
+def check(scenario: Scenario, source: str | Path = "") -> None:
     """Refuse a scenario that could not run.
+
+    Args:
+        scenario: What to check.
+        source: Its file, to be named in messages.
 
     Raises:
         UserError: Says which key is wrong, and what would be right.
     """
-    if scenario.env is not None:
-        _check_simulation(scenario)
-    else:
-        check_log_scenario(scenario)
+    with blame(str(source)) if source else contextlib.nullcontext():
+        if scenario.env is not None:
+            _check_simulation(scenario)
+        else:
+            check_log_scenario(scenario)
 
 
 def _check_simulation(scenario: Scenario) -> None:
@@ -49,7 +57,7 @@ def _check_simulation(scenario: Scenario) -> None:
             played = rollout(env, agents.make("random", problem), seed=0, max_steps=1)
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"env: cannot be played with these settings: {error}") from error
-        known = played.summary()
+        known = metrics_of(played)
     finally:
         env.close()
     _check_metrics("metrics", scenario.metrics or (), known)

@@ -90,7 +90,7 @@ class Reporter:
 def make_console(*, stderr: bool = False) -> Console:
     """Return a console that keeps tables whole where no terminal says how wide it is."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else 140)
+    return Console(stderr=stderr, width=None if stream.isatty() else 180)
 
 
 def print_results(run: RunFolder, console: Console) -> None:

@@ -25,7 +25,9 @@ from recsim.results import RunFolder, Trial
 from recsim.rollout import Rollout, rollout
 from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
 
-__all__ = ["Seeds", "run_trial", "simulate"]
+__all__ = ["Seeds", "metrics_of", "run_trial", "simulate"]
+
+EARLY_SLATES = 5
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
     if run.scenario.env is not None:
         played, agent, fitted = simulate(run.scenario, trial)
         curves = _curves(run.scenario, played)
-        result: dict[str, Any] = {"metrics": played.summary()}
+        result: dict[str, Any] = {"metrics": metrics_of(played)}
     else:
         seeds = Seeds.of(trial.seed)
         rows, agent, fitted = evaluate_trial(
@@ -106,6 +108,17 @@ def simulate(scenario: Scenario, trial: Trial) -> tuple[Rollout, Agent, FitRepor
     return played, agent, fitted
 
 
+def metrics_of(played: Rollout) -> dict[str, float]:
+    """Return the metrics of a run: those of `Rollout.summary`, and the immediate reward.
+
+    ``early_reward_per_step`` is the reward per slate over each user's first five: all agents meet
+    the same users in the same state there, before what they did to them can show.
+    """
+    early = played.active[:EARLY_SLATES]
+    reward = float(played.reward[:EARLY_SLATES][early].sum()) / int(early.sum())
+    return {"early_reward_per_step": reward, **played.summary()}
+
+
 def collect_log(scenario: Scenario, training: TrainingLogSpec, seeds: Seeds) -> SlateLog:
     """Let the training log's own agent meet users of the same world, and record it."""
     assert scenario.env is not None
@@ -136,7 +149,9 @@ def _training_log(scenario: Scenario, training: TrainingLogSpec, seeds: Seeds) -
 
 
 def _curves(scenario: Scenario, played: Rollout) -> pd.DataFrame:
-    """Return the curves as far as they are known, and one row of nobody if all have left."""
-    known = len(played.curves(scenario.axis))
-    # The extra row is NaN unless everybody has left, after which nothing is ever unknown.
-    return played.curves(scenario.axis, known + 1).dropna(how="all")
+    """Return the curves as far as they are known, and one row of nobody if all left for good."""
+    curves = played.curves(scenario.axis)
+    if (played.terminated & played.active).any(axis=0).all():
+        # After that nothing is ever unknown: who reads the curve may go on with this row.
+        curves = played.curves(scenario.axis, len(curves) + 1)
+    return curves

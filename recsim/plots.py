@@ -27,6 +27,9 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _STYLES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+# Below this share of the initial users a mean over those still there is noise.
+_FEW = 0.05
+
 Look = dict[str, Any]
 
 
@@ -56,10 +59,12 @@ def reward_curves(
     axis = str(frames[0].index.name)
     panels = [(name, heading) for name, heading in _panels(axis) if _has(frames, name)]
     look = looks(list(curves))
+    longest = max(len(frame) for frame in frames)
     figure, axes = _grid(len(panels), title)
     for plot, (name, heading) in zip(axes, panels, strict=True):
         for label, group in curves.items():
-            _draw_band(plot, group, name, level, label, look[label])
+            table = aligned(group, name, longest)  # (S, L)
+            _draw_band(plot, table, level, label, look[label])
         plot.set_title(heading)
         plot.set_xlabel(axis)
         plot.margins(x=0)
@@ -156,7 +161,10 @@ def estimates(values: pd.DataFrame, *, title: str = "") -> Figure:
         plot.invert_yaxis()
         plot.set_title(str(case))
         plot.set_xlabel("value: mean reward")
-        if len(truth):
+        if any(lines["warnings"].map(len)):
+            hollow = {"marker": "o", "color": "0.4", "markerfacecolor": "white"}
+            plot.plot([], [], linestyle="", label="warned against", **hollow)
+        if plot.get_legend_handles_labels()[0]:
             plot.legend(loc="best")
     return figure
 
@@ -169,7 +177,7 @@ def undominated(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return undone
 
 
-def aligned(group: Sequence[pd.DataFrame], name: str) -> NDArray[np.float64]:
+def aligned(group: Sequence[pd.DataFrame], name: str, longest: int = 0) -> NDArray[np.float64]:
     """Return one column of the curves of each seed as a table ``(S, L)``.
 
     A curve whose last row has nobody left goes on: nothing more happens, sums stay. Of the others
@@ -178,9 +186,10 @@ def aligned(group: Sequence[pd.DataFrame], name: str) -> NDArray[np.float64]:
     Args:
         group: The curves of each seed.
         name: A column, or ``immediate`` for the reward per user still there.
+        longest: Length wanted where nobody is left at the end of any curve.
     """
     lengths = [len(frame) for frame in group if frame["active"].iloc[-1] > 0]
-    length = min(lengths) if lengths else max(len(frame) for frame in group)
+    length = min(lengths) if lengths else max(longest, *(len(frame) for frame in group))
     table = np.empty((len(group), length))
     for row, frame in zip(table, group, strict=True):
         column = _column(frame, name)[:length]
@@ -215,28 +224,29 @@ def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
         return column
     active = np.asarray(frame["active"], dtype=np.float64)
     per_user = np.full(len(frame), math.nan)
-    np.divide(column, active, out=per_user, where=active > 0)
+    np.divide(column, active, out=per_user, where=active >= _FEW)
     return per_user
 
 
 def _has(frames: Sequence[pd.DataFrame], name: str) -> bool:
+    """Return whether a panel would show anything."""
+    if name == "active":
+        return any((frame[name] < 1).any() for frame in frames)
     return name == "immediate" or any(name in f and f[name].notna().any() for f in frames)
 
 
 def _draw_band(
-    plot: Axes, group: Sequence[pd.DataFrame], name: str, level: float, label: str, look: Look
+    plot: Axes, table: NDArray[np.float64], level: float, label: str, look: Look
 ) -> None:
-    """Draw one agent up to the last point that is known for all of its seeds."""
-    table = aligned(group, name)  # (S, L)
     value, low, high = band(table, level=level)
     x = np.arange(len(value))
     plot.plot(x, value, label=label, color=look["color"], linestyle=look["linestyle"])
-    if len(group) > 1:
+    if len(table) > 1:
         plot.fill_between(x, low, high, color=look["color"], alpha=0.2, linewidth=0)
 
 
 def _grid(panels: int, title: str, height: float = 3.6) -> tuple[Figure, list[Axes]]:
-    columns = min(panels, 3)
+    columns = 2 if panels == 4 else min(panels, 3)
     rows = -(-panels // columns)
     width = 6.5 if panels == 1 else 4.2 * columns
     figure = Figure(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsim.errors import UserError
 from recsim.scenario import Scenario
-from recsim.scenario_file import load_scenario, packaged_scenarios
+from recsim.scenario_file import find_scenario, load_scenario, packaged_scenarios
 
 if TYPE_CHECKING:
     from recsim.executor import Executor
@@ -52,6 +52,7 @@ def run_scenario(
     resume: bool | str | Path = False,
     executor: Executor | None = None,
     console: Any = None,
+    source: str | Path = "",
 ) -> Run:
     """Run every trial of a scenario that is not finished yet, and summarise them.
 
@@ -63,6 +64,7 @@ def run_scenario(
             folder.
         executor: Another engine to run on, in place of local processes.
         console: A ``rich.console.Console`` for progress; silent without.
+        source: File of the scenario, to be named where it is wrong.
 
     Returns:
         The folder with everything in it, and what failed.
@@ -82,7 +84,7 @@ def run_scenario(
     from recsim.summary import trials, write_summary
 
     console = console or Console(quiet=True)
-    checks.check(scenario)
+    checks.check(scenario, source)
     if resume is False:
         folder = RunFolder.create(scenario)
     else:
@@ -113,6 +115,8 @@ def run_scenario(
                 path = folder.write_error(outcome.key, outcome.error)
                 reporter.failed(outcome.key, outcome.error, str(path))
                 failed.append(str(outcome.key))
+        write_summary(folder)
+        write_report(folder)
     except KeyboardInterrupt:
         executor.cancel()
         finished = sum(folder.has(trial) for trial in every)
@@ -122,29 +126,22 @@ def run_scenario(
             soft_wrap=True,
         )
         raise
-    write_summary(folder)
-    write_report(folder)
     return Run(folder, failed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    given = _parse(arguments)
     try:
         if given.list:
             _print_list()
             return 0
-        if given.scenario is None:
-            parser.error("which scenario? Give a name or a file, or --list to see them.")
-        if "=" in given.scenario:
-            raise UserError(f"the scenario comes first, then {given.scenario!r}.")
         if given.workers is not None and given.workers < 1:
             raise UserError(f"--workers must be at least 1, not {given.workers}.")
-        scenario = load_scenario(given.scenario, given.overrides)
+        scenario, source = _scenario(given)
         if given.validate:
-            return _validate(scenario)
-        return _run(scenario, given)
+            return _validate(scenario, source)
+        return _run(scenario, source, given)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -152,11 +149,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _run(scenario: Scenario, given: argparse.Namespace) -> int:
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    given = _parser().parse_intermixed_args(arguments)
+    # In "--resume users=10" the word after --resume is a change, not a folder.
+    if isinstance(given.resume, str) and "=" in given.resume and not Path(given.resume).exists():
+        given.words.append(given.resume)
+        given.resume = True
+    return given
+
+
+def _scenario(given: argparse.Namespace) -> tuple[Scenario, Path]:
+    """Return the scenario that the command line asks for, and its file."""
+    names = [word for word in given.words if "=" not in word or Path(word).is_file()]
+    overrides = [word for word in given.words if word not in names]
+    if len(names) > 1:
+        raise UserError(
+            f"one scenario at a time, not {' and '.join(names)}; changes to it are key=value."
+        )
+    if names:
+        source = find_scenario(names[0])
+        return load_scenario(source, overrides), source
+    if isinstance(given.resume, str) and not overrides:
+        from recsim.results import RunFolder
+
+        folder = RunFolder.open(given.resume)
+        return folder.scenario, folder.path / "scenario.yaml"
+    raise UserError("which scenario? Give a name or a file; --list shows the names.")
+
+
+def _run(scenario: Scenario, source: Path, given: argparse.Namespace) -> int:
     from recsim.console import make_console, print_results
 
     console = make_console()
-    run = run_scenario(scenario, workers=given.workers, resume=given.resume, console=console)
+    run = run_scenario(
+        scenario, workers=given.workers, resume=given.resume, console=console, source=source
+    )
     print_results(run.folder, console)
     console.print(f"report: {run.folder.path / 'report.html'}", soft_wrap=True, highlight=False)
     if run.failed:
@@ -169,11 +196,11 @@ def _run(scenario: Scenario, given: argparse.Namespace) -> int:
     return 0
 
 
-def _validate(scenario: Scenario) -> int:
+def _validate(scenario: Scenario, source: Path) -> int:
     from recsim import checks
     from recsim.summary import trials
 
-    checks.check(scenario)
+    checks.check(scenario, source)
     print(f"{scenario.name} is valid: {len(trials(scenario))} trials, digest {scenario.digest()}.")
     return 0
 
@@ -185,15 +212,14 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        usage="%(prog)s [options] SCENARIO [key=value ...]",
     )
     parser.add_argument(
-        "scenario", nargs="?", help="a YAML file, or the name of a packaged scenario (--list)"
-    )
-    parser.add_argument(
-        "overrides",
+        "words",
         nargs="*",
-        metavar="key=value",
-        help="changes to the scenario; keys are dotted paths, values are YAML",
+        metavar="SCENARIO [key=value ...]",
+        help="a YAML file, or the name of a packaged scenario (--list); "
+        "then changes to it, whose keys are dotted paths and whose values are YAML",
     )
     parser.add_argument(
         "--list",

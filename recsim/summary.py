@@ -38,7 +38,7 @@ __all__ = [
 LOWER_IS_BETTER = frozenset({"churned_share", "regret_per_step", "regret_per_user", "gini"})
 
 _MAIN_METRICS = (
-    "reward_per_step",
+    "early_reward_per_step",
     "reward_per_user",
     "return_per_user",
     "churned_share",
@@ -80,7 +80,8 @@ def front_metrics(scenario: Scenario, known: Sequence[str]) -> tuple[str, str]:
     """Return the immediate and the long-term metric that are drawn against each other."""
     if scenario.front is not None:
         return scenario.front
-    return "reward_per_step", "return_per_user" if "return_per_user" in known else "reward_per_user"
+    long_term = "return_per_user" if "return_per_user" in known else "reward_per_user"
+    return "early_reward_per_step", long_term
 
 
 def seeds_table(run: RunFolder) -> pd.DataFrame:
