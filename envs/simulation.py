@@ -31,6 +31,15 @@ class Simulation:
         backend: Where the arrays live.
     """
 
+    state: State
+    stream: Stream
+    history_items: Array
+    history_clicks: Array
+    feedback: Array
+    candidates: Array
+    _partial: Array
+    _filled: int
+
     def __init__(
         self,
         config: WorldConfig,
@@ -83,14 +92,12 @@ class Simulation:
     def reset(self, stream: Stream) -> tuple[Observation, dict[str, Any]]:
         """Draw new users in every row."""
         self.stream = stream
-        self.state: State = self.world.draw_users(stream, self.num_users)
+        self.state = self.world.draw_users(stream, self.num_users)
         self._forget()
         self._draw_candidates()
         return self.observe(), self._reveal()
 
-    def step(
-        self, action: Array
-    ) -> tuple[Observation, Array, Array, Array, dict[str, Any]]:
+    def step(self, action: Array) -> tuple[Observation, Array, Array, Array, dict[str, Any]]:
         """Show the slates; see `envs.slate.SlateRecEnv` for what comes back.
 
         Raises:
@@ -101,8 +108,9 @@ class Simulation:
             self._partial[:, self._filled] = action
             self._filled += 1
             if self._filled < self.problem.slate_size:
-                no_reward = self._zeros(self.num_users, dtype=self.xp.float64)
-                return self.observe(), no_reward, self._copy(self._false), self._copy(self._false), {}
+                nothing = self._zeros(self.num_users, dtype=self.xp.float64)
+                never = self._false
+                return self.observe(), nothing, self._copy(never), self._copy(never), {}
             action, self._filled = self._partial, 0
             self._partial = self.xp.full_like(self._partial, -1)
         xp = self.xp
@@ -210,7 +218,7 @@ class Simulation:
             raise ValueError(f"The action has shape {tuple(action.shape)}, expected {want}.")
         wrong = (action < 0) | (action >= self.problem.num_candidates)
         if int(self.xp.count_nonzero(wrong)):
-            row = [int(index[0]) for index in self.xp.nonzero(wrong)][0]
+            row = int(self.xp.nonzero(wrong)[0][0])
             raise ValueError(
                 f"The action of user {row} is {action[row].tolist()}; every entry must index a "
                 f"candidate, 0 ... {self.problem.num_candidates - 1}."
@@ -298,4 +306,3 @@ class Simulation:
 
     def _zeros(self, *shape: int, dtype: Any) -> Array:
         return self.xp.zeros(shape, dtype=dtype, device=self.backend.device)
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, SupportsInt
+from typing import Any, Literal, SupportsInt
 
 import gymnasium as gym
 import numpy as np
@@ -23,7 +23,7 @@ from recsim.problem import Problem
 ActionMode = Literal["slate", "slot"]
 
 
-class SlateRecEnv(gym.Env[dict[str, NDArray[Any]], Any]):
+class SlateRecEnv(gym.Env[dict[str, Any], Any]):
     """One simulated user who is shown slates of items.
 
     ## Description
@@ -96,7 +96,7 @@ class SlateRecEnv(gym.Env[dict[str, NDArray[Any]], Any]):
     * v0: Initial version.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi"], "render_fps": 1}
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
 
     def __init__(
         self,
@@ -125,8 +125,6 @@ class SlateRecEnv(gym.Env[dict[str, NDArray[Any]], Any]):
             action=action,
             reveal_state=reveal_state,
         )
-        if render_mode not in (None, "ansi"):
-            raise UserError(f"render_mode {render_mode!r} is unknown; use 'ansi' or None.")
         self.render_mode = render_mode
         self.observation_space = self.simulation.space()
         self.action_space = self.simulation.action_space()
@@ -174,12 +172,12 @@ class SlateRecEnv(gym.Env[dict[str, NDArray[Any]], Any]):
             With ``action="slot"``, ``(C,)``: False where the item is in the slate already. Else all
             True, ``(K*C,)``, slot by slot: no mask of independent slots can forbid a repeat.
         """
-        mask: NDArray[np.bool_] = self.simulation.action_mask()[0].astype(bool)
-        return mask if self.simulation.slots else np.tile(mask, self.problem.slate_size)
+        mask: NDArray[np.bool_] = _action_masks(self.simulation)[0]
+        return mask
 
     def render(self) -> str | None:
         """The last step as text."""
-        return transcript(self._last) if self.render_mode == "ansi" else None
+        return transcript(self._last) if self.render_mode else None
 
     def _first(self, obs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         first = {name: array[0] for name, array in obs.items()}
@@ -209,7 +207,7 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         **settings: Arguments of `SlateRecEnv`.
     """
 
-    metadata: dict[str, Any] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012
         "render_modes": [],
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
@@ -261,9 +259,7 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         super().reset(seed=None if seed is None else int(seed))
         return self.simulation.reset(self.simulation.backend.stream(self.np_random))
 
-    def step(
-        self, actions: Array
-    ) -> tuple[dict[str, Array], Array, Array, Array, dict[str, Any]]:
+    def step(self, actions: Array) -> tuple[dict[str, Array], Array, Array, Array, dict[str, Any]]:
         """Show a slate to every user.
 
         Raises:
@@ -280,6 +276,10 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             info |= {"final_obs": final_obs, "_final_obs": done}
             info |= {"final_info": final_info, "_final_info": done}
         return obs, reward, terminated, truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Valid actions of every user; see `SlateRecEnv.action_masks`."""
+        return _action_masks(self.simulation)
 
 
 def build(
@@ -347,3 +347,8 @@ def _first(info: Mapping[str, Any]) -> dict[str, Any]:
         else (value.item() if value.ndim == 1 else value[0])
         for name, value in info.items()
     }
+
+
+def _action_masks(simulation: Simulation) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = simulation.backend.to_numpy(simulation.action_mask()) > 0  # (B, C)
+    return mask if simulation.slots else np.tile(mask, (1, simulation.problem.slate_size))

@@ -13,16 +13,13 @@ __version__ = "0.1.0"
 
 def _register() -> None:
     # Entry points are strings, so that importing recsim stays light.
-    environments: dict[str, dict[str, str]] = {
-        "SlateRec-v0": {
-            "entry_point": "envs.slate:SlateRecEnv",
-            "vector_entry_point": "envs.slate:SlateRecVectorEnv",
-        },
-        "SlateReplay-v0": {"entry_point": "envs.replay:SlateReplayEnv"},
+    environments = {
+        "SlateRec-v0": ("envs.slate:SlateRecEnv", "envs.slate:SlateRecVectorEnv"),
+        "SlateReplay-v0": ("envs.replay:SlateReplayEnv", None),
     }
-    for name, points in environments.items():
+    for name, (entry_point, vector_entry_point) in environments.items():
         if name not in gym.registry:
-            gym.register(id=name, **points)
+            gym.register(name, entry_point, vector_entry_point=vector_entry_point)
 
 
 _register()

@@ -97,8 +97,9 @@ class Backend:
             return cls("numpy", numpy_api, "cpu", np.ndarray.copy)
         if name == "torch":
             import array_api_compat.torch as torch_api
+            import torch
 
-            return cls("torch", torch_api, device or "cpu", torch_api.clone)
+            return cls("torch", torch_api, device or "cpu", torch.clone)
         raise UserError(f"Unknown backend {name!r}.{did_you_mean(name, ['numpy', 'torch'])}")
 
     def asarray(self, values: NDArray[Any]) -> Array:

@@ -19,8 +19,8 @@ class Catalogue(Part):
 
     .. math:: e_i \propto c_{g(i)} + \text{spread}\,\epsilon_i / \sqrt{d}, \qquad \|e_i\| = 1.
 
-    Quality :math:`q_i` and bait :math:`b_i` are uniform on [0, 1], coupled by a Gaussian copula with
-    correlation ``bait_quality_correlation``. Length in minutes is log-normal with mean
+    Quality :math:`q_i` and bait :math:`b_i` are uniform on [0, 1], coupled by a Gaussian copula
+    with correlation ``bait_quality_correlation``. Length in minutes is log-normal with mean
     ``length`` and log-deviation ``length_spread``; of it
     :math:`m_i = \ell_i (c + (1 - c) q_i)` is watched, ``c = completion``. Group sizes are
     proportional to :math:`\text{rank}^{-\text{group_skew}}`.
@@ -102,8 +102,10 @@ class Items:
 
 
 def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+    unit: NDArray[np.float64] = x / np.linalg.norm(x, axis=-1, keepdims=True)
+    return unit
 
 
 def _normal_cdf(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
+    cdf: NDArray[np.float64] = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
+    return cdf

@@ -101,9 +101,9 @@ class Cascade(Part):
 class PositionBased(Part):
     r"""Every slot is looked at with a probability of its own; several clicks can happen.
 
-    .. math:: P(\text{click } k) = (k+1)^{-\eta}\, \sigma(u_k - \text{threshold}), \quad k = 0, 1, ...
+    .. math:: P(\text{click } k) = (k+1)^{-\eta}\, \sigma(u_k - \text{threshold})
 
-    independently over slots; ``bias`` is :math:`\eta`, 0 for no position bias.
+    independently over slots k = 0, 1, ...; ``bias`` is :math:`\eta`, 0 for no position bias.
 
     Source: Craswell et al. 2008 (position model); the power form of examination is the usual one
     of unbiased learning to rank, e.g. Joachims et al. 2017 (arXiv 1608.04468).
@@ -132,6 +132,4 @@ class PositionBased(Part):
         return stream.uniform(tuple(utility.shape)) < self.probabilities(xp, utility, shown)
 
 
-ChoiceModel = Annotated[
-    MultinomialLogit | Cascade | PositionBased, Field(discriminator="kind")
-]
+ChoiceModel = Annotated[MultinomialLogit | Cascade | PositionBased, Field(discriminator="kind")]

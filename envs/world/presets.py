@@ -43,7 +43,7 @@ PRESETS: dict[str, Preset] = {
         description="interests drift towards what is consumed, within a time budget",
         world=WorldConfig(
             drift=InterestDrift(rate=0.15, noise=0.1),
-            session=SessionBudget(minutes=90, spread=0.3, step_minutes=1.0, refund=2.0),
+            session=SessionBudget(minutes=90, spread=0.3, step_minutes=4.0, refund=2.0),
             choice=MultinomialLogit(no_click=3.5),
         ),
         rewards={"click": 0.0, "watch": 1.0},
@@ -62,11 +62,11 @@ PRESETS: dict[str, Preset] = {
         description="bait is clicked now and costs satisfaction, which all later clicks need",
         world=WorldConfig(
             catalogue=Catalogue(bait_quality_correlation=-0.8),
-            satisfaction=Satisfaction(rate=0.05, appeal=8.0, engagement=0.8, neglect=0.5),
+            satisfaction=Satisfaction(rate=0.2, appeal=10.0, engagement=0.8, neglect=0.5),
             choice=MultinomialLogit(no_click=4.0),
             affinity=2.0,
-            bait_appeal=3.0,
-            foresight=8.0,
+            bait_appeal=2.0,
+            foresight=3.0,
         ),
         max_steps=120,
     ),
@@ -89,7 +89,7 @@ PRESETS: dict[str, Preset] = {
     "retention": Preset(
         description="satisfied users return soon, others late or never; bait works against it",
         world=WorldConfig(
-            catalogue=Catalogue(bait_quality_correlation=-0.8),
+            catalogue=Catalogue(bait_quality_correlation=-0.8, completion=0.0, length_spread=0.2),
             satisfaction=Satisfaction(rate=0.15, appeal=2.0, neglect=0.4, recovery=0.1),
             session=SessionBudget(minutes=20, spread=0.3, step_minutes=1.0),
             retention=Retention(churn=-2.5, churn_slope=8.0, hazard=0.0, hazard_slope=8.0),

@@ -307,7 +307,10 @@ class World:
             Gap in days ``(B,)`` float, 0 where there is none, and churned ``(B,)`` bool.
         """
         xp, config = self.xp, self.config
-        assert config.session and config.retention and config.satisfaction
+        # WorldConfig has seen to it that a world with retention has the other two.
+        assert config.session
+        assert config.retention
+        assert config.satisfaction
         gap, churned = config.retention.draw(xp, stream, state.satisfaction)
         gap = gap * ended
         self._satisfy(state, config.satisfaction.rest(state.satisfaction, gap))
@@ -325,7 +328,7 @@ class World:
 
 
 def shown_slots(xp: Any, slate: Array) -> Array | None:
-    """Slots that show an item, bool ``(B, K)``: the first occurrences; None where no item repeats."""
+    """Slots that show an item, bool ``(B, K)``: the first occurrences; None if all are."""
     ordered = xp.sort(slate, axis=1, stable=False)
     if not int(xp.count_nonzero(ordered[:, 1:] == ordered[:, :-1])):
         return None
