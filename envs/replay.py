@@ -95,7 +95,7 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
     * v0: Initial version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gymnasium.Env has it
 
     def __init__(
         self,

@@ -64,6 +64,8 @@ def resampled_sums(terms: Floats, units: NDArray[np.int64], *, seed: int, sample
         ``(S, m)``.
     """
     sums = np.zeros((samples, terms.shape[1]))
+    if len(units) == 0:
+        return sums
     block = units // _BLOCK
     order = np.argsort(block, kind="stable")
     blocks, starts = np.unique(block[order], return_index=True)

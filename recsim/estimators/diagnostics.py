@@ -11,14 +11,15 @@ The rules, each a constant below, and why they are where they are:
 - **Mean weight.** E[w] = 1 if the logging policy can show all that the policy would. A mean more
   than 5% and more than four standard errors away means that it cannot, or that the logged
   propensities are wrong.
-- **Contributions.** The bootstrap cannot draw what is not in the log. With fewer than ten
-  impressions that have both weight and reward (the usual demand on a count before it is treated
-  as normal) its interval is too narrow.
+- **Contributions.** The bootstrap cannot draw what is not in the log. With fewer than ten users (in
+  an anonymous log: impressions) that have both weight and reward, the usual demand on a count
+  before it is treated as normal, its interval is too narrow.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -48,7 +49,7 @@ class WeightSums:
         used: Sum of the weights after clipping.
         used_square: Sum of their squares.
         used_largest: The largest of them.
-        contributing: Impressions with both weight and reward.
+        contributing: Numbers of independent units with both weight and reward, ten at most.
     """
 
     n: int = 0
@@ -60,7 +61,7 @@ class WeightSums:
     used: float = 0.0
     used_square: float = 0.0
     used_largest: float = 0.0
-    contributing: int = 0
+    contributing: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, estimator: Estimator, sample: Sample) -> Self:
@@ -76,7 +77,7 @@ class WeightSums:
             used=float(used.sum()),
             used_square=float((used**2).sum()),
             used_largest=float(used.max(initial=0.0)),
-            contributing=int(np.count_nonzero((weights > 0) & (sample.rewards != 0))),
+            contributing=_few(sample.units[(weights > 0) & (sample.rewards != 0)].tolist()),
         )
 
     def __add__(self, other: WeightSums) -> WeightSums:
@@ -91,7 +92,7 @@ class WeightSums:
             used=self.used + other.used,
             used_square=self.used_square + other.used_square,
             used_largest=max(self.used_largest, other.used_largest),
-            contributing=self.contributing + other.contributing,
+            contributing=_few(self.contributing | other.contributing),
         )
 
     @property
@@ -140,10 +141,10 @@ class WeightSums:
                 f"the weights average {self.mean_weight:.3g} where 1 is expected: the log hardly "
                 "ever shows some of what the policy would, or its propensities are wrong"
             )
-        if self.contributing < CONTRIBUTIONS:
+        if len(self.contributing) < CONTRIBUTIONS:
             said.append(
-                f"only {self.contributing} impressions have both weight and reward: the interval "
-                "is too narrow"
+                f"only {len(self.contributing)} independent users or rows have both weight and "
+                "reward: the interval is too narrow"
             )
         return tuple(said)
 
@@ -152,3 +153,8 @@ class WeightSums:
         variance = max(self.square / self.n - self.mean_weight**2, 0.0)
         sigma = math.sqrt(variance / self.n)
         return error > max(MEAN_WEIGHT_ERROR, MEAN_WEIGHT_SIGMAS * sigma)
+
+
+def _few(units: Iterable[int]) -> frozenset[int]:
+    """Return the distinct units, or as many of them as there must be."""
+    return frozenset(sorted(set(units))[:CONTRIBUTIONS])

@@ -1,0 +1,186 @@
+"""A policy on a log: which weights, which rewards, which units."""
+
+import csv
+import itertools
+from dataclasses import replace
+from fractions import Fraction as F
+
+import numpy as np
+import pytest
+
+from recsim.errors import UserError
+from recsim.estimators import Tally, evaluate, log_value, make_estimator, policy_samples
+from recsim.log import SlateLog, read_open_bandit
+
+
+def uniform(obs, items):
+    return np.full(items.shape, 1 / obs["candidates"].shape[1])
+
+
+class Follower:
+    """Likes what the user saw last: a policy that depends on the history, user and feedback."""
+
+    def propensities(self, obs, items):
+        last = obs["history_items"][:, -items.shape[1] :]
+        liked = 0.1 * obs["history_length"] + 0.05 * (obs["feedback"][:, :1] > 0)
+        return np.where(items == last, 0.5, 0.2) + np.minimum(liked, 0.3)
+
+
+def test_every_item_shown_is_an_impression(random_log):
+    log = random_log(
+        2,
+        slate=np.array([[3, -1], [0, 2]]),
+        clicks=np.array([[1, 0], [0, 1]], dtype=np.int8),
+        propensity=np.array([[0.5, 1.0], [0.25, 0.125]]),
+    )
+    asked = []
+
+    def policy(obs, items):
+        asked.append(items.tolist())
+        return np.array([[0.25, np.nan], [0.5, 0.25]])  # what it says of padding does not count
+
+    (sample,) = policy_samples(log, policy)
+    assert asked == [[[3, -1], [0, 2]]]
+    assert sample.weights.tolist() == [0.5, 2.0, 2.0]
+    assert sample.rewards.tolist() == [1, 0, 1]
+    assert sample.units.tolist() == [log.user[0], log.user[1], log.user[1]]
+    (by_row,) = policy_samples(log, policy, unit="row", first_row=10)
+    assert by_row.units.tolist() == [10, 11, 11]
+    ips, snips = evaluate(log, policy, ("ips", "snips"), samples=10)
+    assert ips.value == pytest.approx(2.5 / 3)
+    assert snips.value == pytest.approx(2.5 / 4.5)
+    assert ips.n == 3
+
+
+def test_ips_is_exact_on_a_log_that_holds_every_slate_as_often_as_it_is_drawn(random_log):
+    # Slates of two out of three items, all six once, and a click that depends on item and place.
+    slates = list(itertools.permutations(range(3), 2))
+    clicked = {(0, 0): 1, (1, 0): 0, (2, 0): 1, (0, 1): 0, (1, 1): 1, (2, 1): 0}
+    clicks = np.array([[clicked[item, k] for k, item in enumerate(s)] for s in slates], np.int8)
+    log = random_log(
+        6, items=3, slate=np.array(slates), clicks=clicks, propensity=np.full((6, 2), 1 / 3)
+    )
+    shown = {0: (F(1, 2), F(1, 4)), 1: (F(1, 4), F(1, 4)), 2: (F(1, 4), F(1, 2))}
+    value = sum(shown[item][k] * click for (item, k), click in clicked.items()) / 2
+
+    def policy(obs, items):
+        table = np.array([[float(p) for p in shown[item]] for item in range(3)])
+        return table[items, np.arange(2)]
+
+    assert evaluate(log, policy, ("ips",), samples=10)[0].value == pytest.approx(float(value))
+
+
+def test_slates_of_one_item_have_any_reward(random_log):
+    log = random_log(30, slots=1, anonymous=True)
+    log = replace(log, problem=replace(log.problem, rewards={"click": 1.0, "watch": 2.0}))
+    weights = (1 / 7) / log.propensity[:, 0]
+    for reward, values in ((None, log.reward), ("watch", log.feedback["watch"])):
+        (found,) = evaluate(log, uniform, ("ips",), reward=reward, samples=10)
+        assert found.value == pytest.approx((weights * values).mean())
+        assert log_value(log, reward=reward, samples=10).value == pytest.approx(values.mean())
+
+
+def test_the_reward_of_a_slate_cannot_be_shared_out(random_log):
+    log = random_log(4)
+    with pytest.raises(UserError, match="'watch' belongs to a slate of several items"):
+        evaluate(log, uniform, reward="watch")
+    log = replace(log, problem=replace(log.problem, rewards={"click": 1.0, "watch": 1.0}))
+    with pytest.raises(UserError, match=r"'click \+ watch' belongs to a slate"):
+        evaluate(log, uniform)
+    assert evaluate(log, uniform, reward="click", samples=10)[0].n == 8
+
+
+@pytest.mark.parametrize("anonymous", [False, True])
+@pytest.mark.parametrize("unit", ["user", "row"])
+def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path, anonymous, unit):
+    log = random_log(200, anonymous=anonymous)
+    folder = log.save(tmp_path / "log")
+    settings = {"samples": 40, "unit": unit, "history_slates": 2}
+    whole = evaluate(log, Follower(), **settings)
+    pieces = evaluate(SlateLog.scan(folder, batch_rows=17), Follower(), **settings)
+    batches = Tally([make_estimator("ips")], samples=40)
+    for sample in policy_samples(log, Follower(), unit=unit, history_slates=2, batch_rows=9):
+        batches.add(sample)
+    for ours, theirs in zip([*pieces, *batches.values()], [*whole, whole[0]], strict=True):
+        for name in ("value", "low", "high", "ess", "max_weight"):
+            assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-10), name
+    one, other = log_value(log, samples=40), log_value(SlateLog.scan(folder, 17), samples=40)
+    assert other.interval == pytest.approx(one.interval, rel=1e-10)
+
+
+def test_users_are_resampled_with_all_their_rows(random_log):
+    log = random_log(400, users=4)
+    by_user = log_value(log, samples=500)
+    by_row = log_value(log, samples=500, unit="row")
+    assert by_user.value == by_row.value == pytest.approx(log.clicks.mean())
+    assert by_user.interval != by_row.interval
+    one = log_value(log.select(log.user == 2), samples=500)
+    assert one.interval == pytest.approx((one.value, one.value))  # nobody else to draw
+    assert not one.trustworthy
+
+
+def test_the_log_is_not_changed(random_log):
+    log = random_log(20)
+    before = {name: getattr(log, name).copy() for name in ("slate", "clicks", "propensity")}
+    evaluate(log, uniform, samples=10)
+    for name, values in before.items():
+        assert np.array_equal(getattr(log, name), values)
+
+
+def test_what_cannot_be_evaluated_is_told(random_log):
+    log = random_log(5)
+    with pytest.raises(UserError, match="The log has no propensities"):
+        evaluate(replace(log, propensity=None), uniform)
+
+    class Shy:
+        def propensities(self, obs, items):
+            return None
+
+    with pytest.raises(UserError, match="Shy does not know the probability of what it shows"):
+        evaluate(log, Shy())
+    with pytest.raises(ValueError, match=r"gave propensities \(5, 1\) for items \(5, 2\)"):
+        evaluate(log, lambda obs, items: np.ones((5, 1)))
+    with pytest.raises(ValueError, match=r"gave 1\.5 as a probability, for row 0, position 0"):
+        evaluate(log, lambda obs, items: np.full(items.shape, 1.5))
+    with pytest.raises(UserError, match=r"Unknown estimator 'isp'\. Did you mean 'ips'\?"):
+        evaluate(log, uniform, ("isp",))
+    with pytest.raises(UserError, match=r"no reward 'clicks'\. Did you mean 'click'\?"):
+        evaluate(log, uniform, reward="clicks")
+    with pytest.raises(UserError, match=r"Unknown unit 'users'\. Did you mean 'user'\?"):
+        evaluate(log, uniform, unit="users")
+
+
+# The uniform policy from the logs of Bernoulli Thompson sampling: made with pandas, once, apart.
+OPEN_BANDIT = {
+    "men": {"ips": 0.003008626327256482, "snips": 0.003189423162277403, "ess": 655.7098495873269},
+    "women": {"ips": 0.00743757754192316, "snips": 0.0023730461434477677, "ess": 2.077822692483687},
+}
+
+
+@pytest.mark.parametrize("campaign", sorted(OPEN_BANDIT))
+def test_the_uniform_policy_on_open_bandit(data_dir, campaign):
+    path = data_dir / "obd_small"
+    if not path.is_dir():
+        pytest.skip(f"no Open Bandit sample at {path}")
+    log = read_open_bandit(path, campaign, "bts")
+    ips, snips, clipped = evaluate(log, uniform, clip=10.0)
+    known = OPEN_BANDIT[campaign]
+    assert ips.value == pytest.approx(known["ips"], rel=1e-9)
+    assert snips.value == pytest.approx(known["snips"], rel=1e-9)
+    assert ips.ess == pytest.approx(known["ess"], rel=1e-9)
+    with (path / "bts" / campaign / f"{campaign}.csv").open() as file:
+        rows = [(F(row["propensity_score"]), int(row["click"])) for row in csv.DictReader(file)]
+    weights = [1 / (log.problem.num_items * mu) for mu, _ in rows]
+    exact = sum(min(w, 10) * click for w, (_, click) in zip(weights, rows, strict=True)) / 10_000
+    assert clipped.value == pytest.approx(float(exact), rel=1e-9)
+    assert ips.max_weight == pytest.approx(float(max(weights)), rel=1e-9)
+
+    # One row carries most of the weight of the women's log: nothing from it is to be trusted.
+    for value in (ips, snips, clipped):
+        assert value.trustworthy == (campaign == "men"), value
+        assert value.low < value.value < value.high
+
+    reference = log_value(read_open_bandit(path, campaign, "random"))
+    assert reference.value == pytest.approx(0.0046)
+    assert reference.trustworthy
+    assert max(ips.low, reference.low) < min(ips.high, reference.high)  # they agree

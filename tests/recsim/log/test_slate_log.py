@@ -1,0 +1,132 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recsim.errors import UserError
+from recsim.log import SlateLog
+
+
+def test_reward_is_the_weighted_sum(random_log):
+    log = random_log(3)
+    problem = replace(log.problem, rewards={"click": 2.0, "watch": 0.5})
+    feedback = {"click": np.array([1.0, 0.0, 2.0]), "watch": np.array([4.0, 2.0, 0.0])}
+    log = replace(log, problem=problem, feedback=feedback)
+    assert log.reward.tolist() == [4.0, 1.0, 4.0]
+
+
+def test_select_takes_rows_of_every_column(random_log):
+    log = random_log(10, position=np.arange(20).reshape(10, 2), slate_propensity=np.full(10, 0.5))
+    part = log.select([7, 2])
+    assert part.slate.tolist() == log.slate[[7, 2]].tolist()
+    assert part.user.tolist() == log.user[[7, 2]].tolist()
+    assert part.position.tolist() == [[14, 15], [4, 5]]
+    assert part.feedback["watch"].tolist() == log.feedback["watch"][[7, 2]].tolist()
+    assert part.slate_propensity.shape == (2,)
+    assert part.user_features is log.user_features
+    assert len(log.select(log.day == 0)) == 10
+    assert len(log.select(slice(4, None))) == 6
+    assert len(log.select([])) == 0
+
+
+def test_select_renumbers_the_users_of_an_anonymous_log(random_log):
+    log = random_log(10, anonymous=True)
+    part = log.select([7, 2]).validate()
+    assert part.user.tolist() == [0, 1]
+    assert np.array_equal(part.user_features, log.user_features[[7, 2]])
+
+
+def test_concat_undoes_select(random_log):
+    log = random_log(10)
+    again = SlateLog.concat([log.select(slice(0, 3)), log.select(slice(3, 10))], same_users=True)
+    for name in ("user", "session", "day", "step", "slate", "clicks", "propensity"):
+        assert np.array_equal(getattr(again, name), getattr(log, name)), name
+    assert np.array_equal(again.user_features, log.user_features)
+    assert np.array_equal(again.reward, log.reward)
+
+
+def test_concat_keeps_the_users_of_different_logs_apart(random_log):
+    log = random_log(10, users=5)
+    both = SlateLog.concat([log, log]).validate()
+    assert both.user.tolist() == [*log.user, *(log.user + 5)]
+    assert both.user_features.shape == (10, 3)
+    anonymous = random_log(4, anonymous=True)
+    assert SlateLog.concat([anonymous, anonymous]).validate().user.tolist() == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"propensity": None}, "only one of them has the column 'propensity'"),
+        (
+            {"feedback": {"click": np.zeros(4)}},
+            r"feedback \['click', 'watch'\] against \['click'\]",
+        ),
+    ],
+)
+def test_concat_refuses_what_does_not_fit(random_log, change, message):
+    log = random_log(4)
+    with pytest.raises(UserError, match=message):
+        SlateLog.concat([log, replace(log, **change)])
+
+
+def test_concat_refuses_another_catalogue_and_nothing(random_log):
+    with pytest.raises(UserError, match=r"differ in problem\.num_items"):
+        SlateLog.concat([random_log(4), random_log(4, items=8)])
+    with pytest.raises(UserError, match="at least one log"):
+        SlateLog.concat([])
+
+
+def test_to_pandas_has_a_line_per_item_shown(random_log):
+    slate, clicks = np.array([[3, -1], [0, 2]]), np.array([[1, 0], [0, 1]], dtype=np.int8)
+    table = random_log(2, slate=slate, clicks=clicks).to_pandas()
+    assert table["row"].tolist() == [0, 1, 1]
+    assert table["position"].tolist() == [0, 0, 1]
+    assert table["item"].tolist() == [3, 0, 2]
+    assert table["click"].tolist() == [1, 0, 1]
+    assert {"propensity", "feedback.click", "feedback.watch"} <= set(table.columns)
+
+
+BAD = {
+    "slate": (np.array([[0, 1], [2, 7], [0, 1]]), r"row 1, position 1: slate 7 is outside the cat"),
+    "clicks": (np.array([[0, 0], [0, 0], [2, 0]]), "row 2, position 0: clicks 2 is not a click"),
+    "user": (np.array([0, 5, 1]), "row 1: user 5 is not one of 5 users"),
+    "session": (np.zeros(2), r"column session has shape \(2,\); it must be \(3,\)"),
+    "propensity": (np.array([[1, 1], [1, 0], [1, 1.0]]), "row 1, position 1: propensity 0.0 is no"),
+    "slate_propensity": (np.array([1, 1.2, 1]), r"row 1: slate_propensity 1.2 is not a prob"),
+    "candidates": (np.full((3, 7), 7), "row 0, position 0: candidates 7 is outside"),
+    "feedback": ({"click": np.zeros(3)}, "no feedback column for the reward 'watch'"),
+}
+
+
+@pytest.mark.parametrize("column", BAD)
+def test_validate_names_row_and_column(random_log, column):
+    wrong, message = BAD[column]
+    with pytest.raises(UserError, match=message):
+        random_log(3, **{column: wrong}).validate()
+
+
+def test_validate_refuses_nan_and_strays(random_log):
+    nan = np.full((3, 2), np.nan)
+    with pytest.raises(UserError, match=r"propensity nan .*\(6 such entries in all\.\)"):
+        random_log(3, propensity=nan).validate()
+    features = np.zeros((5, 3), dtype=np.float32)
+    features[4, 2] = np.inf
+    with pytest.raises(UserError, match="user 4, position 2: user_features inf"):
+        random_log(3, user_features=features).validate()
+    feedback = {"click": np.zeros(3), "watch": np.array([0, np.nan, 0])}
+    with pytest.raises(UserError, match="row 1: feedback 'watch' nan"):
+        random_log(3, feedback=feedback).validate()
+    extra = {"click": np.zeros(3), "watch": np.zeros(3), "wach": np.zeros(3)}
+    with pytest.raises(UserError, match=r"'wach' is not a reward of the problem\. Did you mean"):
+        random_log(3, feedback=extra).validate()
+    with pytest.raises(UserError, match="row 0: user 1 is not the number of its row"):
+        random_log(3, anonymous=True, user=np.array([1, 0, 2])).validate()
+
+
+def test_validate_does_not_mind_padding(random_log):
+    slate = np.array([[3, -1], [0, 2]])
+    log = random_log(2, slate=slate, clicks=np.zeros((2, 2), dtype=np.int8))
+    assert log.validate() is log
+    with pytest.raises(UserError, match="row 0, position 1: clicks 1 is on an empty position"):
+        replace(log, clicks=np.array([[0, 1], [0, 0]])).validate()
