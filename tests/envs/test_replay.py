@@ -1,0 +1,346 @@
+"""``SlateReplay-v0``: the logged outcome where the action matches, nothing where it does not."""
+
+import itertools
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as check_env_sb3
+
+from envs.replay import SlateReplayEnv
+from recsim.errors import UserError
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+
+def make_log(**columns) -> SlateLog:
+    """Six rows: ann's two sessions, interleaved with one of bob's."""
+    values = {
+        "problem": Problem(
+            num_items=4,
+            slate_size=2,
+            num_candidates=4,
+            user_feature_dim=1,
+            item_features=np.zeros((4, 1), dtype=np.float32),
+            item_groups=np.zeros(4, dtype=np.int64),
+            rewards={"click": 1.0, "watch": 0.5},
+        ),
+        "user": np.array([0, 1, 0, 0, 1, 0]),
+        "session": np.array([0, 0, 0, 1, 0, 1]),
+        "day": np.array([0, 0, 0, 2, 2, 2]),
+        "step": np.array([0, 0, 1, 0, 1, 1]),
+        "slate": np.array([[0, 1], [2, 3], [1, 2], [3, 0], [0, 2], [1, -1]]),
+        "clicks": np.array([[1, 0], [0, 1], [1, 1], [0, 0], [1, 0], [1, 0]], dtype=np.int8),
+        "feedback": {"click": np.array([1.0, 1, 2, 0, 1, 1]), "watch": np.arange(6.0)},
+        "user_features": np.array([[0.5], [1.5]], dtype=np.float32),
+        "propensity": np.array([[0.5, 0.5]] * 5 + [[0.25, 1.0]]),
+        "slate_propensity": np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+    }
+    return SlateLog(**values | columns).validate()
+
+
+def one_item_log(rows: int = 8, **columns) -> SlateLog:
+    """Open Bandit in small: anonymous users, slates of one item, a position on the page."""
+    log = make_log()
+    rng = np.random.default_rng(0)
+    clicks = (rng.random((rows, 1)) < 0.5).astype(np.int8)
+    problem = replace(log.problem, slate_size=1, rewards={"click": 1.0})
+    values = {
+        "problem": problem,
+        "user": np.arange(rows),
+        "session": np.zeros(rows, dtype=np.int64),
+        "day": np.zeros(rows, dtype=np.int64),
+        "step": np.zeros(rows, dtype=np.int64),
+        "slate": rng.integers(0, 4, (rows, 1)),
+        "clicks": clicks,
+        "feedback": {"click": clicks[:, 0].astype(float)},
+        "user_features": rng.normal(size=(rows, 1)).astype(np.float32),
+        "propensity": rng.uniform(0.1, 0.9, (rows, 1)),
+        "position": rng.integers(1, 4, (rows, 1)),
+        "anonymous": True,
+    }
+    return SlateLog(**values | columns).validate()
+
+
+def test_a_match_gives_what_was_logged():
+    env = SlateReplayEnv(log=make_log())
+    env.reset(seed=0)
+    obs, reward, terminated, truncated, info = env.step(np.array([0, 1]))
+    assert (reward, terminated, truncated) == (1.0, False, False)
+    assert info["matched"] is True
+    assert info["rewards"] == {"click": 1.0, "watch": 0.0}
+    assert info["clicks"].tolist() == [1, 0]
+    assert info["items"].tolist() == info["logged_items"].tolist() == [0, 1]
+    assert info["logged_propensities"].tolist() == [0.5, 0.5]
+    assert info["logged_slate_propensity"] == 0.1
+    assert info["importance_weight"] == pytest.approx(10.0)
+    assert info["row"] == 0
+    assert obs["feedback"].tolist() == [1.0, 0.0]
+    assert obs["history_items"].tolist() == [-1] * 8 + [0, 1]
+    assert obs["history_clicks"].tolist() == [0] * 8 + [1, 0]
+    assert obs["history_length"].tolist() == [1]
+    assert obs["time"].tolist() == [0, 0, 1]  # row 2: the next of ann's first session
+    _, reward, terminated, _, info = env.step(np.array([1, 2]))
+    assert (reward, terminated) == (3.0, True)
+    assert info["rewards"] == {"click": 2.0, "watch": 2.0}
+
+
+def test_a_repeat_leaves_its_place_empty():
+    env = SlateReplayEnv(log=make_log())
+    env.reset(seed=0, options={"episode": 2})  # rows 3 and 5
+    env.step(np.array([3, 0]))
+    _, reward, _, _, info = env.step(np.array([1, 1]))
+    assert info["items"].tolist() == [1, -1]
+    assert info["matched"] is True
+    assert reward == 1 + 0.5 * 5
+    env.reset(options={"episode": 2})
+    assert env.step(np.array([3, 3]))[4]["items"].tolist() == [3, -1]
+
+
+def test_the_same_items_in_another_order_do_not_match():
+    env = SlateReplayEnv(log=make_log())
+    env.reset(seed=0)
+    _, reward, _, _, info = env.step(np.array([1, 0]))
+    assert reward == 0.0
+    assert info["matched"] is False
+    assert info["importance_weight"] == 0.0
+    assert {"rewards", "clicks"}.isdisjoint(info)
+
+
+def play(log: SlateLog, actions, **settings) -> list:
+    """Return all that an agent is told."""
+    env = SlateReplayEnv(log=log, **settings)
+    heard = [env.reset(seed=0)]
+    for action in actions:
+        heard.append(env.step(np.array(action)))
+        if heard[-1][2]:
+            heard.append(env.reset())
+    return heard
+
+
+def same(one, other) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("row", range(6))
+def test_nothing_tells_the_outcome_of_an_action_not_taken(row):
+    log = make_log()
+    shown = log.slate >= 0
+    clicks = log.clicks.copy()
+    clicks[row] = (1 - clicks[row]) * shown[row]
+    feedback = {name: values.copy() for name, values in log.feedback.items()}
+    for values in feedback.values():
+        values[row] += 7
+    other = replace(log, clicks=clicks, feedback=feedback)
+    order = [0, 2, 1, 4, 3, 5]  # rows as the episodes give them
+    right = [np.where(log.slate[r] < 0, log.slate[r][0], log.slate[r]) for r in order]
+    wrong = [slate if r != row else (slate + 1) % 4 for r, slate in zip(order, right, strict=True)]
+    assert same(play(log, wrong), play(other, wrong))
+    assert not same(play(log, right), play(other, right))  # the change is there to be heard
+
+
+def test_feedback_is_forgotten_after_a_step_that_does_not_match():
+    env = SlateReplayEnv(log=make_log(), episodes="user", history=1)
+    env.reset(seed=0)
+    env.step(np.array([0, 1]))
+    obs, *_ = env.step(np.array([0, 0]))
+    assert obs["feedback"].tolist() == [0.0, 0.0]
+    assert obs["history_items"].tolist() == [0, 1]  # the last slate that matched
+
+
+@pytest.mark.parametrize(
+    ("episodes", "rows"),
+    [
+        ("auto", [[0, 2], [1, 4], [3, 5]]),
+        ("session", [[0, 2], [1, 4], [3, 5]]),
+        ("user", [[0, 2, 3, 5], [1, 4]]),
+        ("log", [[0, 1, 2, 3, 4, 5]]),
+    ],
+)
+def test_episodes(episodes, rows):
+    env = SlateReplayEnv(log=make_log(), episodes=episodes)
+    assert env.num_episodes == len(rows)
+    env.reset(seed=0)
+    for expected in rows + rows:  # after the last comes the first
+        found, terminated = [], False
+        while not terminated:
+            _, _, terminated, truncated, info = env.step(np.array([0, 0]))
+            assert not truncated
+            found.append(info["row"])
+        assert found == expected
+        env.reset()
+
+
+def test_an_anonymous_log_is_one_episode():
+    env = SlateReplayEnv(log=one_item_log())
+    assert env.num_episodes == 1
+    obs, _ = env.reset(seed=0)
+    assert set(obs) == set(env.observation_space)
+    assert "position" in obs
+
+
+def rows_played(env: SlateReplayEnv, **reset) -> list[int]:
+    env.reset(**reset)
+    rows, over = [], False
+    while not over:
+        _, _, terminated, truncated, info = env.step(env.action_space.sample())
+        over = terminated or truncated
+        rows.append(info["row"])
+    return rows
+
+
+def test_shuffle_plays_every_episode_once_and_follows_the_seed():
+    env = SlateReplayEnv(log=make_log(), shuffle=True)
+    first = [rows_played(env, seed=5), rows_played(env), rows_played(env)]
+    assert sorted(first) == [[0, 2], [1, 4], [3, 5]]
+    assert [rows_played(env, seed=5), rows_played(env), rows_played(env)] == first
+    orders = {tuple(map(tuple, [rows_played(env, seed=s), rows_played(env)])) for s in range(20)}
+    assert len(orders) > 1
+
+
+def test_shuffle_with_one_episode_shuffles_its_rows():
+    env = SlateReplayEnv(log=one_item_log(50), shuffle=True, max_steps=10)
+    one, two = rows_played(env, seed=1), rows_played(env)
+    assert len(one) == len(two) == 10
+    assert one != two
+    assert rows_played(env, seed=1) == one
+
+
+def test_max_steps_truncates_and_the_end_terminates():
+    env = SlateReplayEnv(log=make_log(), episodes="log", max_steps=2)
+    env.reset(seed=0)
+    assert env.step(np.array([0, 0]))[2:4] == (False, False)
+    assert env.step(np.array([0, 0]))[2:4] == (False, True)
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(np.array([0, 0]))
+    env = SlateReplayEnv(log=make_log(), max_steps=2)
+    env.reset(seed=0)
+    env.step(np.array([0, 0]))
+    assert env.step(np.array([0, 0]))[2:4] == (True, False)
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(np.array([0, 0]))
+
+
+def test_weighted_rewards_are_unbiased_for_any_policy():
+    """Sum over every action, each with its probability: the estimate is IPS, exactly."""
+    log = one_item_log(12)
+    policy = np.array([0.1, 0.2, 0.3, 0.4])
+    env = SlateReplayEnv(log=log)
+    expected = np.zeros(12)
+    for action, chance in enumerate(policy):
+        env.reset(seed=0)
+        for row in range(12):
+            _, reward, _, _, info = env.step(np.array([action]))
+            expected[row] += chance * reward * info["importance_weight"]
+    ips = policy[log.slate[:, 0]] / log.propensity[:, 0] * log.reward
+    np.testing.assert_allclose(expected, ips, rtol=1e-12)
+
+
+def test_candidates_of_the_row_are_what_an_action_indexes():
+    candidates = np.array([[3, 1, 0], [2, 3, 1], [1, 2, 0], [0, 3, 1], [0, 2, 1], [1, 0, 2]])
+    log = make_log()
+    log = replace(log, problem=replace(log.problem, num_candidates=3), candidates=candidates)
+    env = SlateReplayEnv(log=log)
+    obs, _ = env.reset(seed=0)
+    assert obs["candidates"].tolist() == [3, 1, 0]
+    assert env.step(np.array([2, 1]))[4]["matched"]
+    assert env.action_space.nvec.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(
+    ("slots", "columns", "known"),
+    [
+        (2, {}, True),
+        (2, {"slate_propensity": None}, False),  # that of the items does not give the slate's
+        (2, {"slate_propensity": None, "propensity": None}, False),
+        (1, {}, True),
+        (1, {"propensity": None}, False),
+    ],
+)
+def test_the_importance_weight_is_there_where_it_is_known(slots, columns, known):
+    log = make_log(**columns) if slots == 2 else one_item_log(**columns)
+    env = SlateReplayEnv(log=log)
+    env.reset(seed=0)
+    info = env.step(env.action_space.sample())[4]
+    assert ("importance_weight" in info) == known
+    assert ("logged_propensities" in info) == (log.propensity is not None)
+
+
+def test_bad_arguments_are_told(tmp_path):
+    log = make_log()
+    cases = [
+        ({}, "needs reader and path"),
+        ({"log": log, "path": "x"}, "a log, or reader and path, not both"),
+        ({"log": log.select([])}, "the log has no rows"),
+        ({"log": log, "max_steps": 0}, "max_steps must be at least 1"),
+        ({"log": log, "history": -1}, "history must be at least 0"),
+        ({"log": log, "episodes": "sesion"}, r"Unknown episodes 'sesion'\. Did you mean 'sess"),
+        ({"reader": "saved", "path": str(tmp_path / "no")}, "There is no log at"),
+        ({"reader": "saved", "path": "x", "options": {"pth": 1}}, "unknown key. Did you mean"),
+    ]
+    for settings, message in cases:
+        with pytest.raises(UserError, match=message):
+            SlateReplayEnv(**settings)
+    env = SlateReplayEnv(log=log)
+    with pytest.raises(gym.error.ResetNeeded):
+        env.step(np.array([0, 0]))
+    with pytest.raises(UserError, match=r"There is no episode 3: the log has 0 \.\.\. 2"):
+        env.reset(options={"episode": 3})
+    with pytest.raises(UserError, match="reset has no option 'epsode'"):
+        env.reset(options={"epsode": 3})
+    env.reset()
+    for action in ([0], [0, 4], [-1, 0]):
+        with pytest.raises(ValueError, match=r"it must be 2 indices of candidates, 0 \.\.\. 3"):
+            env.step(np.array(action))
+
+
+VARIANTS = list(itertools.product([make_log, one_item_log], [False, True], [None, 3]))
+
+
+@pytest.mark.parametrize(("build", "shuffle", "max_steps"), VARIANTS)
+def test_gymnasium_and_stable_baselines_accept_it(tmp_path, build, shuffle, max_steps):
+    build().save(tmp_path / "log")
+    env = gym.make(
+        "recsim:SlateReplay-v0",
+        reader="saved",
+        path=str(tmp_path / "log"),
+        shuffle=shuffle,
+        max_steps=max_steps,
+    )
+    check_env(env.unwrapped)
+    check_env_sb3(env.unwrapped)
+    assert env.spec.to_json()
+
+
+def test_a_log_without_features_of_users_has_no_such_key():
+    log = make_log()
+    problem = replace(log.problem, user_feature_dim=0)
+    env = SlateReplayEnv(log=replace(log, problem=problem, user_features=np.zeros((2, 0))))
+    assert "user_features" not in env.observation_space.spaces
+    obs, _ = env.reset(seed=0)
+    assert env.observation_space.contains(obs)
+
+
+def test_open_bandit_by_name(data_dir):
+    path = data_dir / "obd_small"
+    if not path.is_dir():
+        pytest.skip(f"no Open Bandit sample at {path}")
+    env = gym.make(
+        "recsim:SlateReplay-v0",
+        reader="open_bandit",
+        path=str(path),
+        options={"campaign": "women", "policy": "random"},
+        max_steps=500,
+    )
+    obs, _ = env.reset(seed=0)
+    assert env.observation_space.contains(obs)
+    matched = [env.step(np.array([7]))[4]["matched"] for _ in range(500)]
+    log = env.unwrapped.log
+    assert matched == (log.slate[:500, 0] == 7).tolist()
+    assert 0 < sum(matched) < 50
