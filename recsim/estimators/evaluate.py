@@ -54,7 +54,8 @@ def evaluate(
 
     In a log of slates of several items every item shown is an impression, weighted by the
     propensity of that item at that position; its reward is its own click. That is unbiased if a
-    click depends on nothing else in the slate.
+    click depends on nothing else in the slate, and for users in the state in which the logging
+    policy left them.
 
     Args:
         log: The log, or its pieces in order, such as `SlateLog.scan` gives.
