@@ -248,9 +248,9 @@ class Simulation:
 
     def _remember(self, items: Array, clicks: Array, rewards: Array) -> None:
         slate = self.problem.slate_size
-        if self._width:
-            self.history_items = self.xp.concat([self.history_items[:, slate:], items], axis=1)
-            self.history_clicks = self.xp.concat([self.history_clicks[:, slate:], clicks], axis=1)
+        xp = self.xp
+        self.history_items = xp.concat([self.history_items[:, slate:], items], axis=1)
+        self.history_clicks = xp.concat([self.history_clicks[:, slate:], clicks], axis=1)
         self.feedback = rewards
 
     def _partial_items(self) -> Array:

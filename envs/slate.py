@@ -311,8 +311,8 @@ def build(
         raise UserError(f"num_candidates is {offered}; the catalogue has {items} items.")
     if not 1 <= slate <= offered:
         raise UserError(f"slate_size is {slate}; there are {offered} candidates to fill it with.")
-    if num_users < 1 or history < 0:
-        raise UserError(f"num_envs is {num_users} and history {history}; at least 1 and 0.")
+    if num_users < 1 or history < 1:
+        raise UserError(f"num_envs is {num_users} and history {history}; each must be at least 1.")
     for name, limit in (("max_steps", max_steps), ("max_days", max_days)):
         if limit is not None and limit < 0:
             raise UserError(f"{name} is {limit}; it must be positive, or 0 for no limit.")

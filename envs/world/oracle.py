@@ -63,7 +63,8 @@ def _best_multinomial(
     Source: Dinkelbach 1967; the same parametric form is used for assortments by
     Rusmevichientong, Shen and Shmoys 2010.
     """
-    value = xp.zeros_like(payoff[:, :1])  # (B, 1)
+    # A value that every slate reaches: nothing earned, or nothing but the worst payoff.
+    value = xp.minimum(xp.min(payoff, axis=1), xp.zeros_like(payoff[:, 0]))[:, None]  # (B, 1)
     while True:
         gain = xp.exp(utility) * (payoff - value)
         best = top_k(gain, slate_size)
@@ -99,7 +100,8 @@ def _best_cascade(
         takes.append(take)
         value[:, 1:] = xp.where(take, taken, value[:, 1:])
     takes.reverse()
-    slate = order[:, :1] + 0 * order[:, :slate_size]  # the best single item where nothing is taken
+    # Where nothing is worth taking, the least bad item is shown alone.
+    slate = xp.argmax(attraction * payoff, axis=1)[:, None] + 0 * order[:, :slate_size]
     left = slate_size + 0 * order[:, 0]  # (B,) slots still free
     for i in range(num):
         full = xp.take_along_axis(takes[i], xp.maximum(left - 1, 0 * left)[:, None], axis=1)
