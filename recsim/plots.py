@@ -162,7 +162,7 @@ def estimates(values: pd.DataFrame, *, title: str = "") -> Figure:
         plot.set_title(str(case))
         plot.set_xlabel("value: mean reward")
         if any(lines["warnings"].map(len)):
-            hollow = {"marker": "o", "color": "0.4", "markerfacecolor": "white"}
+            hollow: Look = {"marker": "o", "color": "0.4", "markerfacecolor": "white"}
             plot.plot([], [], linestyle="", label="warned against", **hollow)
         if plot.get_legend_handles_labels()[0]:
             plot.legend(loc="best")

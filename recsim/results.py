@@ -246,9 +246,7 @@ class RunFolder:
 
     def curves(self, trial: Trial) -> pd.DataFrame:
         """Return the reward curves of a finished trial, indexed by their axis."""
-        # The default parser is off by a last digit now and then.
-        path = self._folder(trial) / "curves.csv"
-        return pd.read_csv(path, index_col=0, float_precision="round_trip")
+        return pd.read_csv(self._folder(trial) / "curves.csv", index_col=0)
 
     def clean(self) -> None:
         """Remove half-written trials of a run that was stopped."""

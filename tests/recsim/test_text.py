@@ -1,0 +1,38 @@
+import math
+
+import pandas as pd
+import pytest
+
+from recsim.text import interval_text, number, p_text, warnings_of
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(3.0, "3"), (0.123456, "0.1235"), (12345.678, "1.235e+04"), (math.nan, ""), (math.inf, "inf")],
+)
+def test_number(value, text):
+    assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ((20.3912, 19.2, 22.46), "20.4 [19.2, 22.5]"),
+        ((0.00301, 0.0017, 0.0047), "0.0030 [0.0017, 0.0047]"),
+        ((1234.4, 1000.0, 1500.0), "1234 [1000, 1500]"),
+        ((1.0, 1.0, 1.0), "1.0000 [1.0000, 1.0000]"),
+        ((0.5, math.nan, math.nan), "0.5"),
+        ((math.nan, math.nan, math.nan), "-"),
+    ],
+)
+def test_an_interval_has_the_digits_that_its_width_justifies(interval, text):
+    assert interval_text(*interval) == text
+
+
+def test_p_values():
+    assert [p_text(p) for p in (0.25, 0.0001, math.nan)] == ["0.250", "< 0.001", "-"]
+
+
+def test_warnings_name_what_they_speak_of_once():
+    row = {"case": "men", "agent": "a", "estimator": "ips", "warnings": ["x", "y"]}
+    assert warnings_of(pd.DataFrame([row, row])) == ["men, a, ips: x", "men, a, ips: y"]
