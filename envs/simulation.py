@@ -133,8 +133,12 @@ class Simulation:
         reward = xp.astype(outcome.rewards @ self._weights, xp.float64)
         return self.observe(), reward, terminated, truncated, info | self._reveal()
 
-    def replace(self, rows: Array) -> tuple[Observation, dict[str, Any]]:
-        """Let new users take the place of ``rows`` (indices); observation of all rows."""
+    def replace(self, rows: Array, info: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
+        """Let new users take the place of ``rows`` (indices).
+
+        Returns:
+            The observation of all rows, and ``info`` with what it reveals of the new users.
+        """
         self.state.put(rows, self.world.draw_users(self.stream, len(rows)))
         self.history_items[rows] = -1
         self.history_clicks[rows] = 0
@@ -142,7 +146,20 @@ class Simulation:
         self.feedback[rows] = 0
         if not self.whole_catalogue:
             self.candidates[rows] = self._strata(len(rows))
-        return self.observe(), self._reveal()
+        if self.reveal_state:
+            info = info | self._put(rows, info, self._reveal(rows))
+        return self.observe(), info
+
+    def _put(self, rows: Array, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        """``new`` (rows, ...) in the place of ``rows`` in copies of the same keys of ``old``."""
+        merged: dict[str, Any] = {}
+        for name, value in new.items():
+            if isinstance(value, dict):
+                merged[name] = self._put(rows, old[name], value)
+            else:
+                merged[name] = self._copy(old[name])
+                merged[name][rows] = value
+        return merged
 
     def observe(self) -> Observation:
         """The observation of every user, as arrays that no later step changes.
@@ -284,20 +301,28 @@ class Simulation:
             return self._copy(self._false), truncated
         return self._copy(outcome.churned), truncated & ~outcome.churned
 
-    def _reveal(self) -> dict[str, Any]:
-        """Latent state and oracle of the state that the next slate meets."""
+    def _reveal(self, rows: Array | None = None) -> dict[str, Any]:
+        """Latent state and oracle of the states that the next slates meet, of ``rows`` or all."""
         if not self.reveal_state:
             return {}
-        world, state, problem = self.world, self.state, self.problem
-        candidates = self._ids if self.whole_catalogue else self.candidates
-        oracle = world.oracle_slate(state, candidates, problem.slate_size, problem.rewards)
+        world, size, weights = self.world, self.problem.slate_size, self.problem.rewards
+        state = self.state if rows is None else self.state.take(rows)
+        candidates = None
+        if not self.whole_catalogue:
+            candidates = self.candidates if rows is None else self.candidates[rows]
+        oracle = world.oracle_slate(state, candidates, size, weights)
         foresighted = oracle
         if world.config.foresight:
-            foresighted = world.long_term_slate(
-                state, candidates, problem.slate_size, problem.rewards
-            )
-        items = oracle if self.whole_catalogue else self._lookup(oracle)
-        self._oracle_reward = world.expected_reward(state, items, problem.rewards)
+            foresighted = world.long_term_slate(state, candidates, size, weights)
+        items = oracle
+        if candidates is not None:
+            items = self.xp.take_along_axis(candidates, oracle, axis=1)
+        reward = world.expected_reward(state, items, weights)
+        if rows is None:
+            self._oracle_reward = reward
+        else:
+            self._oracle_reward = self._copy(self._oracle_reward)  # info shows the same array
+            self._oracle_reward[rows] = reward
         return {
             "oracle_slate": oracle,
             "long_term_slate": foresighted,

@@ -271,9 +271,8 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         if bool(done.any()):
             rows = simulation.xp.nonzero(done)[0]
             final_obs, final_info = obs, info
-            obs, revealed = simulation.replace(rows)
-            info = info | revealed
-            info |= {"final_obs": final_obs, "_final_obs": done}
+            obs, info = simulation.replace(rows, info)
+            info = info | {"final_obs": final_obs, "_final_obs": done}
             info |= {"final_info": final_info, "_final_info": done}
         return obs, reward, terminated, truncated, info
 

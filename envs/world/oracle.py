@@ -63,19 +63,20 @@ def _best_multinomial(
     Source: Dinkelbach 1967; the same parametric form is used for assortments by
     Rusmevichientong, Shen and Shmoys 2010.
     """
-    # A value that every slate reaches: nothing earned, or nothing but the worst payoff.
-    value = xp.minimum(xp.min(payoff, axis=1), xp.zeros_like(payoff[:, 0]))[:, None]  # (B, 1)
+    weights = xp.exp(utility)
+    gain = weights * payoff
+    reached = -float("inf")
     while True:
-        gain = xp.exp(utility) * (payoff - value)
         best = top_k(gain, slate_size)
         keep = xp.take_along_axis(gain, best, axis=1) > 0
         # One item is always shown, even where none is worth it.
         keep[:, 0] = True
         click = choice.probabilities(xp, xp.take_along_axis(utility, best, axis=1), keep)
-        better = (click * xp.take_along_axis(payoff, best, axis=1)).sum(1)[:, None]
-        if not bool(xp.any(better > value + 1e-6 * abs(value))):
+        value = (click * xp.take_along_axis(payoff, best, axis=1)).sum(1)[:, None]  # (B, 1)
+        if not bool((value > reached + 1e-6 * abs(value)).any()):
             return _drop(xp, best, keep)
-        value = xp.maximum(value, better)
+        reached = value
+        gain = weights * (payoff - value)
 
 
 def _best_cascade(

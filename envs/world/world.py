@@ -102,6 +102,10 @@ class State:
     budget: Array
     clock: Array
 
+    def take(self, rows: Array) -> State:
+        """Copies of ``rows`` (indices)."""
+        return State(**{name: array[rows] for name, array in vars(self).items()})
+
     def put(self, rows: Array, other: State) -> None:
         """Overwrite ``rows`` (indices) by the users of ``other``."""
         for name, array in vars(self).items():
@@ -216,22 +220,22 @@ class World:
         return (click * payoff).sum(1)
 
     def oracle_slate(
-        self, state: State, candidates: Array, slate_size: int, weights: dict[str, float]
+        self, state: State, candidates: Array | None, slate_size: int, weights: dict[str, float]
     ) -> Array:
         """Candidate indices with the largest expected immediate reward, ``(B, K)``.
 
         Args:
             state: B users.
-            candidates: Item ids, ``(B, C)`` int64, distinct in a row.
+            candidates: Item ids, ``(B, C)`` int64, distinct in a row; None for the catalogue.
             slate_size: K.
             weights: Weight of each named reward.
         """
         utility, minutes, _ = self._candidates(state, candidates)
-        payoff = self._payoff(state, minutes, weights)
+        payoff = self._payoff(state, minutes, weights) + 0 * utility  # (B, C)
         return best_slate(self.xp, self.config.choice, utility, payoff, slate_size)
 
     def long_term_slate(
-        self, state: State, candidates: Array, slate_size: int, weights: dict[str, float]
+        self, state: State, candidates: Array | None, slate_size: int, weights: dict[str, float]
     ) -> Array:
         """Candidate indices of a foresighted slate, ``(B, K)``; arguments as in `oracle_slate`.
 
@@ -240,7 +244,7 @@ class World:
         latent state, not the optimal policy. Without satisfaction it is the oracle slate.
         """
         utility, minutes, value = self._candidates(state, candidates)
-        payoff = self._payoff(state, minutes, weights)
+        payoff = self._payoff(state, minutes, weights) + 0 * utility  # (B, C)
         if self.config.satisfaction:
             payoff = payoff + self.config.foresight * (value - state.satisfaction[:, None])
         return best_slate(self.xp, self.config.choice, utility, payoff, slate_size)
@@ -263,14 +267,19 @@ class World:
         utility = (rows @ state.weights[:, :, None])[:, :, 0]
         return shown_slots(xp, slate), rows, utility
 
-    def _candidates(self, state: State, candidates: Array) -> tuple[Array, Array, Array]:
-        """Utility, minutes and value of every candidate, each ``(B, C)``."""
-        utility = self.xp.take_along_axis(state.weights @ self.table.T, candidates, axis=1)
-        minutes, value = (
-            self.xp.take(self.table[:, self.dim + column], candidates.reshape(-1), axis=0)
-            for column in (3, 1)
+    def _candidates(self, state: State, candidates: Array | None) -> tuple[Array, Array, Array]:
+        """Utility ``(B, C)``, minutes and value ``(B, C)`` or ``(1, C)`` of every candidate."""
+        utility = state.weights @ self.table.T  # (B, I)
+        minutes, value = (self.table[:, self.dim + column][None] for column in (3, 1))
+        if candidates is None:
+            return utility, minutes, value
+        users = (len(candidates), 1)
+        take = self.xp.take_along_axis
+        return (
+            take(utility, candidates, axis=1),
+            take(self.xp.tile(minutes, users), candidates, axis=1),
+            take(self.xp.tile(value, users), candidates, axis=1),
         )
-        return utility, minutes.reshape(candidates.shape), value.reshape(candidates.shape)
 
     def _payoff(self, state: State, minutes: Array, weights: dict[str, float]) -> Array:
         """Immediate reward of a click, same shape as ``minutes``."""
