@@ -112,7 +112,7 @@ def _print_metrics(run: RunFolder, console: Console) -> None:
         f"[{run.scenario.bootstrap.level:.0%} interval]".replace("[", r"\["),
         title_justify="left",
     )
-    shown.add_column("agent")
+    shown.add_column("agent", no_wrap=True)
     shown.add_column("seeds", justify="right")
     for name in names:
         shown.add_column(name.replace("_", " "), justify="right")
@@ -121,7 +121,7 @@ def _print_metrics(run: RunFolder, console: Console) -> None:
         shown.add_row(
             escape(str(agent)),
             str(int((seeds["agent"] == agent).sum())),
-            *(escape(interval_text(c["iqm"], c["low"], c["high"])) for c in cells),
+            *(_cell(console, c["iqm"], c["low"], c["high"]) for c in cells),
         )
     console.print(shown)
 
@@ -146,7 +146,7 @@ def _print_values(run: RunFolder, console: Console) -> None:
             escape(str(row["case"])),
             escape(_policy(row)),
             escape(str(row["estimator"])) + doubtful,
-            escape(interval_text(row["value"], row["low"], row["high"])),
+            _cell(console, row["value"], row["low"], row["high"]),
             number(row["ess"]),
             number(row["n"]),
             number(row["max_weight"]),
@@ -157,9 +157,15 @@ def _print_values(run: RunFolder, console: Console) -> None:
         console.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
 
 
+def _cell(console: Console, value: float, low: float, high: float) -> str:
+    text = escape(interval_text(value, low, high))
+    # A narrow table would break inside the brackets.
+    return text.replace(" [", "\n[") if console.width < 110 else text
+
+
 def _policy(row: pd.Series) -> str:
     words = {
-        "logged": "policy that logged",
-        "reference": "reference log",
+        "logged": "(as logged)",
+        "reference": "(reference)",
     }
     return words.get(str(row["agent"]), str(row["agent"]))

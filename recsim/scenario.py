@@ -176,7 +176,7 @@ class Scenario(_Model):
         agents: Who is compared; the first is the baseline of the comparisons.
         seeds: Seeds; ``3`` means 0, 1, 2.
         users: Simulated users at a time.
-        steps: Slates per user, at most.
+        steps: Slates per user, at most; the environment may stop earlier.
         axis: What reward curves are drawn over.
         learn: Whether agents learn from the users they meet.
         metrics: Columns of the printed table; the files hold all metrics.
@@ -196,7 +196,7 @@ class Scenario(_Model):
     agents: Annotated[tuple[AgentSpec, ...], Field(min_length=1, strict=False)]
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
     users: PositiveInt = 256
-    steps: PositiveInt = 200
+    steps: PositiveInt = 1000
     axis: Literal["step", "day"] = "step"
     learn: bool = True
     metrics: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None

@@ -11,13 +11,13 @@ __all__ = ["interval_text", "number", "p_text", "warnings_of"]
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Return a number with four significant digits, whole ones whole; empty for NaN."""
+    """Return a number with four significant digits, at least all before the point; "" for NaN."""
     value = float(value)
     if not math.isfinite(value):
         return "" if math.isnan(value) else str(value)
     if value == int(value) and abs(value) < 1e9:
         return str(int(value))
-    return f"{value:.{digits}g}"
+    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
 def interval_text(value: float, low: float, high: float) -> str:

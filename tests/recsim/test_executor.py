@@ -12,7 +12,6 @@ import pytest
 
 from recsim.executor import ProcessExecutor, SerialExecutor
 
-
 CALLS = Path(__file__).parent / "calls"
 
 

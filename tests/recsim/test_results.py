@@ -41,7 +41,7 @@ def test_a_new_run_has_a_folder_of_its_own(scenario, tmp_path):
 
 def test_a_place_that_cannot_be_written_to(scenario, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written to .*output="):
+    with pytest.raises(UserError, match=r"cannot be written to .*output="):
         RunFolder.create(scenario(output=str(tmp_path / "file")))
 
 
@@ -107,9 +107,10 @@ def test_a_trial_that_was_not_written_to_its_end_is_not_there(scenario, monkeypa
     def stop(*_):
         raise OSError("power is gone")
 
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="power"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "replace", stop)
-        folder.write(TRIAL, {"metrics": {}})
+        with pytest.raises(OSError, match="power"):
+            folder.write(TRIAL, {"metrics": {}})
     assert not folder.has(TRIAL)
     # What a killed process leaves behind is cleaned away.
     draft = folder.path / "trials" / "random" / ".seed-0.123"

@@ -149,7 +149,10 @@ def test_the_written_files(simulated):
     write_summary(simulated)
     table = pd.read_csv(simulated.path / "summary.csv")
     assert table["agent"].tolist() == ["a", "a", "b", "b"]
-    assert pd.read_csv(simulated.path / "seeds.csv")["reward"].tolist() == sum(SCORES.values(), [])
+    assert pd.read_csv(simulated.path / "seeds.csv")["reward"].tolist() == [
+        *SCORES["a"],
+        *SCORES["b"],
+    ]
     content = json.loads((simulated.path / "summary.json").read_text())
     assert content["metrics"][0]["iqm"] == 2.5
     assert content["metrics"][1]["iqm"] is None

@@ -8,7 +8,14 @@ from recsim.text import interval_text, number, p_text, warnings_of
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(3.0, "3"), (0.123456, "0.1235"), (12345.678, "1.235e+04"), (math.nan, ""), (math.inf, "inf")],
+    [
+        (3.0, "3"),
+        (0.123456, "0.1235"),
+        (12345.678, "12346"),
+        (1e-7, "1e-07"),
+        (math.nan, ""),
+        (math.inf, "inf"),
+    ],
 )
 def test_number(value, text):
     assert number(value) == text
