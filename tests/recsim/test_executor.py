@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from recsim.executor import ProcessExecutor, SerialExecutor
 
@@ -39,6 +40,26 @@ def test_every_call_has_one_outcome_and_an_error_stops_nobody(executor, tmp_path
     assert (tmp_path / "a").exists()
     # One thread each, so that sums do not depend on the number of cores.
     assert (tmp_path / "c").read_text().split()[1] == "1"
+
+
+def test_one_thread_during_a_call_and_as_many_as_before_after_it(tmp_path, calls):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        executor = SerialExecutor()
+        executor.submit("a", calls.note, tmp_path, "a")
+        list(executor.gather())
+        assert (tmp_path / "a").read_text().split()[1] == "1"
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_workers_leave_interrupts_to_their_parent(tmp_path, calls):
+    executor = ProcessExecutor(1)
+    executor.submit("a", calls.interrupt_itself, tmp_path)
+    assert [outcome.error for outcome in executor.gather()] == [None]
+    assert (tmp_path / "lived").exists()
 
 
 def test_processes_are_other_processes(tmp_path, calls):

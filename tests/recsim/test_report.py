@@ -66,7 +66,7 @@ def test_the_report_needs_nothing_beside_it(run):
 def test_the_report_says_what_was_asked_and_found(run):
     fill(run)
     text = write_report(run)[-1].read_text()
-    assert "Is 1 &lt; 2 &amp; so on?" in text
+    assert '<p class="question">Is 1 &lt; 2 &amp; so on?</p>' in text
     assert "<td>1.5 [1.0, 2.0]</td>" in text
     assert "linucb against random" in text
     assert run.info["digest"] in text

@@ -250,7 +250,15 @@ def test_an_interrupt_keeps_what_is_finished(place, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert "interrupted: 2 of 4 trials are finished" in out
     assert "--resume" in out
+    computed = []
+
+    def recorded(scenario, trial):
+        computed.append(trial.agent)
+        return simulate(scenario, trial)
+
+    monkeypatch.setattr(experiment, "simulate", recorded)
     assert main(["tiny.yaml", "--resume", "--workers", "1"]) == 0
+    assert computed == ["popularity", "popularity"], "only what was missing"
     assert len(runs(place)) == 1
 
 

@@ -118,6 +118,15 @@ def test_band_of_shifted_curves_has_the_width_of_the_scores():
     assert low[0] < value[0] < high[0]
 
 
+def test_band_of_two_curves_by_hand():
+    # As for two scores, at each point: the resamples have mean 0, 1/2 or 1 times the distance.
+    curves = np.array([[0.0, 0.0], [1.0, 10.0]])
+    value, low, high = band(curves, statistic=np.mean, level=0.9)
+    assert [value.tolist(), low.tolist(), high.tolist()] == [[0.5, 5.0], [0.0, 0.0], [1.0, 10.0]]
+    _, low, high = band(curves, statistic=np.mean, level=0.2)
+    assert low.tolist() == high.tolist() == [0.5, 5.0]
+
+
 def test_band_in_chunks_is_the_same_band(monkeypatch):
     curves = np.random.default_rng(6).normal(size=(5, 33))
     whole = band(curves, samples=200)

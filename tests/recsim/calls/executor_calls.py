@@ -22,6 +22,11 @@ def die(folder):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def interrupt_itself(folder):
+    os.kill(os.getpid(), signal.SIGINT)
+    (Path(folder) / "lived").touch()
+
+
 def sleep_long(folder):
     (Path(folder) / "pid").write_text(str(os.getpid()))
     time.sleep(600)
