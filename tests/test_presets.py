@@ -1,5 +1,7 @@
 """In every preset the better agent is better, over ten seeds, with intervals apart."""
 
+import itertools
+
 import gymnasium
 import pytest
 
@@ -57,7 +59,7 @@ def test_better_agents_are_better(preset):
     intervals = [
         interval([played.summary()[metric] for played in play(preset, *agent)]) for agent in order
     ]
-    for (_, high), (low, _) in zip(intervals, intervals[1:], strict=False):
+    for (_, high), (low, _) in itertools.pairwise(intervals):
         assert high < low, (preset, metric, intervals)
 
 
