@@ -21,11 +21,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
-from recsim.estimators.sample import Estimator, Sample
+from recsim.estimators.sample import Estimator
 
 LARGEST_SHARE = 0.05
 ESS_SHARE = 0.01
@@ -43,7 +43,7 @@ class WeightSums:
         n: Impressions.
         weight: Sum of the weights w.
         square: Sum of w^2.
-        largest: Largest w.
+        largest: Largest w (in the families that have weights below zero, of either sign).
         zeros: Impressions with w = 0: the policy never shows that item there.
         clipped: Impressions with w above the clip.
         used: Sum of the weights after clipping.
@@ -64,20 +64,20 @@ class WeightSums:
     contributing: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, estimator: Estimator, sample: Sample) -> Self:
-        """Return the sums of one sample."""
-        weights, used = sample.weights, estimator.used(sample.weights)
+    def of(cls, estimator: Estimator, sample: Any) -> Self:
+        """Return the sums of one sample of the estimator's family."""
+        weights, used, clipped = estimator.weigh(sample)
         return cls(
             n=len(sample),
             weight=float(weights.sum()),
             square=float((weights**2).sum()),
-            largest=float(weights.max(initial=0.0)),
+            largest=float(np.abs(weights).max(initial=0.0)),
             zeros=int(np.count_nonzero(weights == 0)),
-            clipped=int(np.count_nonzero(weights > estimator.clip)),
+            clipped=int(np.count_nonzero(clipped)),
             used=float(used.sum()),
             used_square=float((used**2).sum()),
-            used_largest=float(used.max(initial=0.0)),
-            contributing=_few(sample.units[(weights > 0) & (sample.rewards != 0)].tolist()),
+            used_largest=float(np.abs(used).max(initial=0.0)),
+            contributing=_few(sample.units[(weights != 0) & (sample.rewards != 0)].tolist()),
         )
 
     def __add__(self, other: WeightSums) -> WeightSums:
@@ -115,21 +115,26 @@ class WeightSums:
         """Share of the total weight that clipping cut away."""
         return 1.0 - self.used / self.weight if self.weight else 0.0
 
-    def warnings(self, clip: float) -> tuple[str, ...]:
-        """Say in plain words what speaks against the estimate; empty if nothing does."""
+    def warnings(self, clip: float, noun: str = "impression") -> tuple[str, ...]:
+        """Say in plain words what speaks against the estimate; empty if nothing does.
+
+        Args:
+            clip: Largest weight that the estimator keeps.
+            noun: What has a weight.
+        """
         if not self.n:
-            return ("there is no impression to estimate from",)
+            return (f"there is no {noun} to estimate from",)
         if not self.weight:
             return ("the policy never shows a logged item: the log says nothing about it",)
         said = []
         if self.largest_share > LARGEST_SHARE:
             said.append(
-                f"one impression of {self.n} carries {self.largest_share:.0%} of the total weight: "
+                f"one {noun} of {self.n} carries {self.largest_share:.0%} of the total weight: "
                 "the value hangs on it"
             )
         if self.ess < ESS_SHARE * self.n:
             said.append(
-                f"the {self.n} impressions are worth only {self.ess:.1f} equally weighted ones"
+                f"the {self.n} {_plural(noun)} are worth only {self.ess:.1f} equally weighted ones"
             )
         if self.cut_share > CUT_SHARE:
             said.append(
@@ -153,6 +158,10 @@ class WeightSums:
         variance = max(self.square / self.n - self.mean_weight**2, 0.0)
         sigma = math.sqrt(variance / self.n)
         return error > max(MEAN_WEIGHT_ERROR, MEAN_WEIGHT_SIGMAS * sigma)
+
+
+def _plural(noun: str) -> str:
+    return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
 
 
 def _few(units: Iterable[int]) -> frozenset[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,13 +62,27 @@ class Estimator:
         value: From the sums ``(..., m)`` to the estimate ``(...)``; NaN where it is undefined.
         used: From importance weights to the weights that the estimator gives them, ``(N,)``.
         clip: Largest weight that is kept, infinite if all are.
+        noun: What one row of its sample is, for messages.
     """
 
+    noun: ClassVar[str] = "impression"
+
     name: str
-    terms: Callable[[Sample], Floats]
+    terms: Callable[[Any], Floats]
     value: Callable[[Floats], Floats]
     used: Callable[[Floats], Floats]
     clip: float = float("inf")
+
+    @property
+    def width(self) -> int:
+        """Number of sums, m."""
+        empty = Sample(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))
+        return int(self.terms(empty).shape[1])
+
+    def weigh(self, sample: Any) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """Return the weights, those used, and where the two differ by clipping, each ``(N,)``."""
+        weights: Floats = sample.weights
+        return weights, self.used(weights), weights > self.clip
 
     def __call__(self, weights: Any, rewards: Any) -> float:
         """Return the estimate for arrays that are all there, both ``(N,)``."""

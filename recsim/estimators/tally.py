@@ -11,7 +11,7 @@ import numpy as np
 from recsim.errors import UserError
 from recsim.estimators.bootstrap import percentile_interval, resampled_sums
 from recsim.estimators.diagnostics import WeightSums
-from recsim.estimators.sample import Estimator, Floats, Sample
+from recsim.estimators.sample import Estimator, Floats
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,13 @@ class Tally:
         self.estimators = tuple(estimators)
         self.samples = samples
         self.seed = seed
-        empty = Sample(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))
-        widths = [estimator.terms(empty).shape[1] for estimator in self.estimators]
-        self._ends = np.cumsum(widths)
+        self._ends = np.cumsum([estimator.width for estimator in self.estimators])
         self._sums = np.zeros(self._ends[-1])  # (m,)
         self._resampled = np.zeros((samples, self._ends[-1]))  # (S, m)
         self._weights = [WeightSums()] * len(self.estimators)
 
-    def add(self, sample: Sample) -> None:
-        """Count a piece of the log; no impression may be counted twice."""
+    def add(self, sample: Any) -> None:
+        """Count a piece of the log, a sample of the estimators' family; nothing twice."""
         terms = np.concatenate([e.terms(sample) for e in self.estimators], axis=1)  # (N, m)
         self._sums += terms.sum(axis=0)
         self._resampled += resampled_sums(terms, sample.units, seed=self.seed, samples=self.samples)
@@ -172,7 +170,7 @@ class Tally:
             clip=estimator.clip,
             clipped_share=sums.clipped / size,
             cut_share=sums.cut_share,
-            warnings=sums.warnings(estimator.clip),
+            warnings=sums.warnings(estimator.clip, estimator.noun),
         )
 
     def _settings(self) -> tuple[Any, ...]:
