@@ -174,15 +174,10 @@ def _call(function: Callable[..., object], args: tuple[Any, ...]) -> str | None:
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Compute on one thread: sums would else depend on the number of cores in the last digits."""
-    import torch
+    import torch  # noqa: F401  its threads can only be limited once it is there
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
+    with threadpool_limits(1):
+        yield
 
 
 def _new_pool(workers: int) -> ProcessPoolExecutor:
