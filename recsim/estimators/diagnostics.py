@@ -66,9 +66,9 @@ class WeightSums:
     @classmethod
     def of(cls, estimator: Estimator, sample: Any) -> Self:
         """Return the sums of one sample of the estimator's family."""
-        weights, used, clipped = estimator.weigh(sample)
+        weights, used, clipped, contributing = estimator.weigh(sample)
         return cls(
-            n=len(sample),
+            n=len(weights),
             weight=float(weights.sum()),
             square=float((weights**2).sum()),
             largest=float(np.abs(weights).max(initial=0.0)),
@@ -77,7 +77,7 @@ class WeightSums:
             used=float(used.sum()),
             used_square=float((used**2).sum()),
             used_largest=float(np.abs(used).max(initial=0.0)),
-            contributing=_few(sample.units[(weights != 0) & (sample.rewards != 0)].tolist()),
+            contributing=_few(np.unique(contributing).tolist()),
         )
 
     def __add__(self, other: WeightSums) -> WeightSums:

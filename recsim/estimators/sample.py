@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,22 @@ class Sample:
         return len(self.weights)
 
 
+class Weighing(NamedTuple):
+    """The weights that an estimator gives to a sample.
+
+    Attributes:
+        weights: Importance weights before clipping, ``(n,)``.
+        used: The weights used instead, ``(n,)``.
+        clipped: Where clipping made the difference, ``(n,)``.
+        contributing: Unit of every row that has both weight and reward, ``(m,)``.
+    """
+
+    weights: Floats
+    used: Floats
+    clipped: NDArray[np.bool_]
+    contributing: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Estimator:
     """An estimator as a function of sums over impressions.
@@ -62,7 +78,7 @@ class Estimator:
         value: From the sums ``(..., m)`` to the estimate ``(...)``; NaN where it is undefined.
         used: From importance weights to the weights that the estimator gives them, ``(N,)``.
         clip: Largest weight that is kept, infinite if all are.
-        noun: What one row of its sample is, for messages.
+        noun: What has a weight, for messages.
     """
 
     noun: ClassVar[str] = "impression"
@@ -79,10 +95,11 @@ class Estimator:
         empty = Sample(np.zeros(0), np.zeros(0), np.zeros(0, dtype=np.int64))
         return int(self.terms(empty).shape[1])
 
-    def weigh(self, sample: Any) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-        """Return the weights, those used, and where the two differ by clipping, each ``(N,)``."""
+    def weigh(self, sample: Any) -> Weighing:
+        """Return what the diagnostics look at."""
         weights: Floats = sample.weights
-        return weights, self.used(weights), weights > self.clip
+        contributing = sample.units[(weights != 0) & (sample.rewards != 0)]
+        return Weighing(weights, self.used(weights), weights > self.clip, contributing)
 
     def __call__(self, weights: Any, rewards: Any) -> float:
         """Return the estimate for arrays that are all there, both ``(N,)``."""
