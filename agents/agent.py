@@ -18,8 +18,9 @@ key                     shape          content
 ``time``                (B, 3)         day, session of the user, step of the session
 ======================  =============  ==================================================
 
-Agents with ``privileged = True`` also get ``oracle_slate`` and ``long_term_slate``, both (B, K)
-indices into ``candidates``, which no real system has.
+Observations of a log that knows its users also have ``user``, (B,): the row of the log's table of
+users. Agents with ``privileged = True`` also get ``oracle_slate`` and ``long_term_slate``, both
+(B, K) indices into ``candidates``, which no real system has.
 """
 
 from __future__ import annotations

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from recsim.errors import UserError, did_you_mean
+from recsim.log.coat import CoatReader, coat_log, read_coat
+from recsim.log.movielens import MovieLensReader, read_movielens
 from recsim.log.open_bandit import OpenBanditReader, read_open_bandit
+from recsim.log.ratings import Ratings
 from recsim.log.reader import Reader
 from recsim.log.slate_log import SlateLog
 from recsim.log.storage import write_log
@@ -15,10 +18,14 @@ from recsim.settings import validated
 
 __all__ = [
     "READERS",
+    "Ratings",
     "Reader",
     "SlateLog",
+    "coat_log",
     "make_reader",
+    "read_coat",
     "read_log",
+    "read_movielens",
     "read_open_bandit",
     "read_table",
     "write_log",
@@ -40,6 +47,8 @@ class SavedReader(Reader):
 
 
 READERS: dict[str, type[Reader]] = {
+    "coat": CoatReader,
+    "movielens": MovieLensReader,
     "open_bandit": OpenBanditReader,
     "saved": SavedReader,
     "table": TableReader,

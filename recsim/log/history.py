@@ -69,6 +69,8 @@ def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[st
         "candidates": candidates,
         "time": np.stack([log.day[rows], log.session[rows], log.step[rows]], axis=1),
     }
+    if not log.anonymous:
+        seen["user"] = log.user[rows]
     if log.position is not None:
         seen["position"] = log.position[rows]
     return seen

@@ -10,6 +10,7 @@ KEYS = {
     "feedback",
     "candidates",
     "time",
+    "user",
 }
 
 

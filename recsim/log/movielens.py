@@ -1,0 +1,92 @@
+"""MovieLens: people's ratings of films, with times; the layout of ml-latest-small and ml-25m.
+
+Reference: Harper and Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
+The licence of the data asks for this reference and rules out commercial use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field
+
+from recsim.log import encode
+from recsim.log.columns import read_columns
+from recsim.log.ratings import Ratings
+from recsim.log.reader import Reader
+from recsim.log.slate_log import SlateLog
+
+_GET = (
+    "Get a MovieLens data set (grouplens.org/datasets/movielens) and let 'path' be the folder with "
+    "ratings.csv and movies.csv."
+)
+_NO_GENRE = "(no genres listed)"
+
+
+class MovieLensReader(Reader):
+    """MovieLens ratings in the order of time; a click is a high rating.
+
+    Attributes:
+        path: The folder that holds ``ratings.csv`` and ``movies.csv``.
+        threshold: Lowest rating, of 0.5 to 5, that counts as a click.
+    """
+
+    path: Path
+    threshold: float = Field(default=4.0, allow_inf_nan=False)
+
+    def read(self) -> SlateLog:
+        """Read the log; it has no propensities."""
+        return read_movielens(self.path).to_log(self.threshold)
+
+
+def read_movielens(path: str | Path) -> Ratings:
+    """Read ratings and genres.
+
+    Users and films are numbered in the order of their ids; films that nobody rated count. The
+    features of a film are its genres, one column each in alphabetical order; its group is the
+    genre listed first.
+
+    Args:
+        path: The folder that holds ``ratings.csv`` and ``movies.csv``.
+
+    Raises:
+        UserError: If a file is missing or a row is malformed, with line and column.
+    """
+    root = Path(path)
+    films = read_columns(root / "movies.csv", {"movieId": "int", "genres": "text"}, missing=_GET)
+    ids = films["movieId"]
+    first = np.unique(ids, return_index=True)[1]
+    repeated = np.ones(len(ids), dtype=np.bool_)
+    repeated[first] = False
+    films.refuse(repeated, "movieId", "is listed twice")
+    order = np.argsort(ids)
+    genres = [
+        [genre for genre in text.split("|") if genre != _NO_GENRE]
+        for text in films["genres"][order]
+    ]
+    known = sorted({genre for listed in genres for genre in listed})
+    place = {genre: number for number, genre in enumerate(known)}
+    features = np.zeros((len(ids), len(known)), dtype=np.float32)
+    for film, listed in enumerate(genres):
+        features[film, [place[genre] for genre in listed]] = 1.0
+    table = read_columns(
+        root / "ratings.csv",
+        {"userId": "int", "movieId": "int", "rating": "float", "timestamp": "float"},
+        missing=_GET,
+    )
+    item = encode.codes(table["movieId"], ids[order].tolist())
+    table.refuse(item < 0, "movieId", "is not in movies.csv")
+    rating = table["rating"]
+    table.refuse((rating < 0.5) | (rating > 5), "rating", "is not a rating: 0.5 to 5")
+    users, user = np.unique(table["userId"], return_inverse=True)
+    return Ratings(
+        user=user.astype(np.int64),
+        item=item,
+        rating=rating,
+        seconds=table["timestamp"],
+        user_features=np.zeros((len(users), 0), dtype=np.float32),
+        item_features=features,
+        # Films without a genre form a group of their own, the last.
+        item_groups=np.array([place[g[0]] if g else len(known) for g in genres], dtype=np.int64),
+    )

@@ -1,0 +1,60 @@
+import pytest
+
+from recsim.errors import UserError
+from recsim.log import read_log, read_movielens
+
+MOVIES = 'movieId,title,genres\n10,"Heat, the (1995)",Crime|Action\n2,Jumanji,(no genres listed)\n'
+RATINGS = "userId,movieId,rating,timestamp\n7,10,4.0,86400\n7,2,3.5,5\n3,10,0.5,90000\n"
+
+
+@pytest.fixture
+def movielens(tmp_path):
+    """A data set in the layout of MovieLens: two users, two films."""
+    (tmp_path / "movies.csv").write_text(MOVIES)
+    (tmp_path / "ratings.csv").write_text(RATINGS)
+    return tmp_path
+
+
+def test_users_films_and_genres_are_numbered(movielens):
+    ratings = read_movielens(movielens)
+    assert ratings.user.tolist() == [1, 1, 0]
+    assert ratings.item.tolist() == [1, 0, 1]
+    assert ratings.item_features.tolist() == [[0, 0], [1, 1]]  # Action, Crime
+    assert ratings.item_groups.tolist() == [2, 1]  # none, Crime
+
+
+def test_the_log_is_in_the_order_of_time(movielens):
+    log = read_log("movielens", path=movielens)
+    assert log.slate[:, 0].tolist() == [0, 1, 1]
+    assert log.clicks[:, 0].tolist() == [0, 1, 0]
+    assert log.day.tolist() == [0, 1, 1]
+    assert not log.anonymous
+    assert log.propensity is None
+    assert read_log("movielens", path=movielens, threshold=3.5).clicks.sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("ratings.csv", RATINGS + "3,99,4.0,1\n", r"ratings.csv, line 5.*'movieId': 99 is not in"),
+        ("ratings.csv", RATINGS + "3,2,5.5,1\n", r"line 5, column 'rating': 5.5 is not a rating"),
+        ("ratings.csv", RATINGS + "3,2,good,1\n", r"line 5, column 'rating': 'good' is not a fin"),
+        ("movies.csv", MOVIES + "2,Again,Drama\n", r"movies.csv, line 4.*2 is listed twice"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_with_its_place(movielens, file, text, message):
+    (movielens / file).write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_movielens(movielens)
+
+
+def test_a_missing_file_says_where_to_get_it(tmp_path):
+    with pytest.raises(UserError, match=r"Get a MovieLens data set"):
+        read_movielens(tmp_path)
+
+
+def test_the_real_data_set(data_dir):
+    ratings = read_movielens(data_dir / "ml_latest_small")
+    assert (len(ratings), ratings.num_users, ratings.num_items) == (100_836, 610, 9742)
+    assert ratings.item_features.shape == (9742, 19)
+    assert len(set(ratings.item.tolist())) == 9724
