@@ -11,11 +11,10 @@ import inspect
 from importlib.metadata import entry_points
 from typing import Any
 
-from pydantic import ValidationError
-
 from agents.agent import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import UserError, did_you_mean
 from recsim.problem import Problem
+from recsim.settings import validated
 
 __all__ = [
     "Agent",
@@ -101,20 +100,7 @@ def configure(name: str, **config: Any) -> AgentConfig:
     Raises:
         UserError: The name is unknown, or a setting is unknown or wrong.
     """
-    schema = load(name).Config
-    try:
-        return schema(**config)
-    except ValidationError as error:
-        faults = []
-        for fault in error.errors(include_url=False):
-            key = ".".join(map(str, fault["loc"]))
-            if fault["type"] == "extra_forbidden":
-                faults.append(f"no setting {key!r}.{did_you_mean(key, schema.model_fields)}")
-            else:
-                given = "" if fault["type"] == "missing" else f", not {fault['input']!r}"
-                message = fault["msg"][0].lower() + fault["msg"][1:]
-                faults.append(f"setting {key!r}: {message}{given}.")
-        raise UserError(f"agent {name!r}: " + " ".join(faults)) from None
+    return validated(load(name).Config, config, f"agent {name!r}: config")
 
 
 def make(name: str, problem: Problem, *, seed: int = 0, **config: Any) -> Agent:

@@ -56,7 +56,7 @@ def test_an_installed_third_party_agent_is_found(tmp_path, monkeypatch, make_pro
     assert agents.available()["theirs"] == "Somebody else's agent."
     agent = agents.make("theirs", make_problem(), smoothing=2)
     assert type(agent).__name__ == "Theirs"
-    with pytest.raises(UserError, match=r"agent 'theirs': no setting 'smooth'"):
+    with pytest.raises(UserError, match=r"agent 'theirs': config\.smooth: unknown key"):
         agents.make("theirs", make_problem(), smooth=2)
 
 
@@ -87,24 +87,27 @@ def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value
     [
         ("linucbb", {}, "unknown agent 'linucbb'. Did you mean 'linucb'?"),
         ("zzz", {}, f"unknown agent 'zzz'. Known: {', '.join(NAMES)}."),
-        ("linucb", {"alphaa": 1}, "agent 'linucb': no setting 'alphaa'. Did you mean 'alpha'?"),
+        (
+            "linucb",
+            {"alphaa": 1},
+            "agent 'linucb': config.alphaa: unknown key. Did you mean 'alpha'?",
+        ),
         (
             "linucb",
             {"alpha": "much"},
-            "agent 'linucb': setting 'alpha': input should be a valid number, unable to parse "
+            "agent 'linucb': config.alpha: must be a valid number, unable to parse "
             "string as a number, not 'much'.",
         ),
         (
             "epsilon_greedy",
             {"epsilon": 1.5, "prior": 0},
-            "agent 'epsilon_greedy': setting 'epsilon': input should be less than or equal to 1, "
-            "not 1.5. no setting 'prior'. Did you mean 'prior_mean'?",
+            "agent 'epsilon_greedy': config.epsilon: must be less than or equal to 1, not 1.5.\n"
+            "agent 'epsilon_greedy': config.prior: unknown key. Did you mean 'prior_mean'?",
         ),
         (
             "oracle",
             {"objective": "longterm"},
-            "agent 'oracle': setting 'objective': input should be 'immediate' or 'long_term', "
-            "not 'longterm'.",
+            "agent 'oracle': config.objective: must be 'immediate' or 'long_term', not 'longterm'.",
         ),
         ("popularity", {"target": "wach"}, "no reward is called 'wach'. Did you mean 'watch'?"),
     ],
@@ -117,7 +120,7 @@ def test_mistakes_are_told_in_one_message(entry_points, make_problem, name, conf
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1])
 def test_numbers_that_mean_nothing_are_refused(value):
-    with pytest.raises(UserError, match="setting 'alpha'"):
+    with pytest.raises(UserError, match=r"config\.alpha"):
         agents.configure("linucb", alpha=value)
 
 

@@ -56,8 +56,8 @@ def test_mistakes_about_the_environment(options, message):
     ("agents", "message"),
     [
         (["randm"], "agents: randm: unknown agent 'randm'. Did you mean 'random'?"),
-        ([{"name": "linucb", "config": {"alfa": 1}}], "no setting 'alfa'. Did you mean 'alpha'?"),
-        ([{"name": "linucb", "config": {"alpha": "big"}}], "setting 'alpha'"),
+        ([{"name": "linucb", "config": {"alfa": 1}}], "config.alfa: unknown key. Did you mean 'alpha'?"),
+        ([{"name": "linucb", "config": {"alpha": "big"}}], "config.alpha: must be a valid number"),
         ([{"name": "linucb", "config": {"target": "clck"}}], "clck"),
         (["popularity"], "must be fitted on a log: add e.g. 'training_log: {agent: random}'"),
     ],
