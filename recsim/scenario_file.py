@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from recsim.errors import UserError, did_you_mean
 from recsim.scenario import Scenario
+from recsim.settings import explain
 
 __all__ = ["find_scenario", "load_scenario", "packaged_scenarios"]
 
@@ -168,47 +166,7 @@ def _explain(fault: ErrorDetails, path: Path, text: str, changed: Sequence[Path_
     where = f"{path}:{line}" if line else f"{path}"
     where = "command line" if overridden and location else where
     where = f"{where}: {key}" if key else where
-    if fault["type"] == "extra_forbidden":
-        known = _fields_at(Scenario, location[:-1])
-        return f"{where}: unknown key.{did_you_mean(str(location[-1]), known)}"
-    if fault["type"] == "missing":
-        return f"{where}: is missing."
-    if fault["type"] == "value_error":
-        return f"{where}: {fault['ctx']['error']}."
-    return f"{where}: {_message(fault)}, not {fault['input']!r}."
-
-
-def _message(fault: ErrorDetails) -> str:
-    """Return what would be right, in the words of YAML."""
-    if fault["type"] == "string_pattern_mismatch":
-        return "must be letters, digits, '.', '_', '+' or '-', as it names a folder"
-    if fault["type"] == "tuple_type":
-        return "must be a list"
-    if fault["type"] in {"too_short", "too_long"}:
-        bound = fault["ctx"].get("min_length", fault["ctx"].get("max_length"))
-        return f"must list {'at least' if fault['type'] == 'too_short' else 'at most'} {bound}"
-    if fault["type"] in {"model_type", "dict_type"}:
-        return "must be a block of 'key: value' lines"
-    return fault["msg"].replace("Input should", "must")
-
-
-def _fields_at(model: Any, location: Path_) -> list[str]:
-    """Return the keys that the schema knows at a place, an empty list where it knows none."""
-    for step in location:
-        if isinstance(step, int):
-            continue
-        model = _model_in(model.model_fields[step].annotation)
-        if model is None:
-            return []
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model inside ``X``, ``X | None``, ``tuple[X, ...]`` or ``Annotated[X, ...]``."""
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        return annotation if issubclass(annotation, BaseModel) else None
-    found = (_model_in(argument) for argument in typing.get_args(annotation))
-    return next((model for model in found if model is not None), None)
+    return f"{where}: {explain(fault, Scenario)}"
 
 
 def _line_of(text: str, location: Path_) -> tuple[int | None, bool]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from recsim.errors import UserError, did_you_mean
 
@@ -26,31 +29,59 @@ def validated(model: type[Model], settings: Any, where: str) -> Model:
     try:
         return model.model_validate(settings)
     except ValidationError as error:
-        faults = []
-        for fault in error.errors(include_url=False):
-            key = ".".join([where, *map(str, fault["loc"])])
-            if fault["type"] == "extra_forbidden":
-                known = _keys_at(model, fault["loc"][:-1])
-                faults.append(f"{key}: unknown key.{did_you_mean(str(fault['loc'][-1]), known)}")
-            elif fault["type"] == "value_error":
-                faults.append(f"{key}: {fault['ctx']['error']}.")
-            elif fault["type"] == "missing":
-                faults.append(f"{key}: is missing.")
-            else:
-                message = fault["msg"].replace("Input should", "must")
-                faults.append(f"{key}: {message}, not {fault['input']!r}.")
-        raise UserError("\n".join(faults)) from None
+        faults = error.errors(include_url=False)
+        raise UserError(
+            "\n".join(
+                f"{'.'.join([where, *map(str, fault['loc'])])}: {explain(fault, model)}"
+                for fault in faults
+            )
+        ) from None
 
 
-def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+def explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
+    """Say what is wrong with one setting and what would be right.
+
+    Args:
+        fault: What pydantic found.
+        model: The model that was to be built.
+    """
+    kind = fault["type"]
+    if kind == "extra_forbidden":
+        *place, key = fault["loc"]
+        return f"unknown key.{did_you_mean(str(key), _keys_at(model, place))}"
+    if kind == "missing":
+        return "is missing."
+    if kind == "value_error":
+        return f"{fault['ctx']['error']}."
+    return f"{_wanted(fault)}, not {fault['input']!r}."
+
+
+def _wanted(fault: ErrorDetails) -> str:
+    """What would be right, in the words of YAML."""
+    kind = fault["type"]
+    if kind == "string_pattern_mismatch":
+        return "must be letters, digits, '.', '_', '+' or '-', as it names a folder"
+    if kind == "tuple_type":
+        return "must be a list"
+    if kind in {"too_short", "too_long"}:
+        bound = fault["ctx"].get("min_length", fault["ctx"].get("max_length"))
+        return f"must list {'at least' if kind == 'too_short' else 'at most'} {bound}"
+    if kind in {"model_type", "dict_type"}:
+        return "must be a block of 'key: value' lines"
+    return fault["msg"].replace("Input should", "must")
+
+
+def _keys_at(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
     """Keys that are known at a place; the tag of a union is a step of its own."""
     candidates = [model]
-    for step in location:
-        fields = [m.model_fields[str(step)] for m in candidates if str(step) in m.model_fields]
+    for step in place:
+        if isinstance(step, int):  # of a list, whose entries are all alike
+            continue
+        fields = [m.model_fields[step] for m in candidates if step in m.model_fields]
         if fields:
             candidates = [m for field in fields for m in _models(field.annotation)]
         else:
-            candidates = [m for m in candidates if _tag(m) == step] or candidates
+            candidates = [m for m in candidates if _tag(m) == step]
     return sorted({key for m in candidates for key in m.model_fields})
 
 
@@ -60,7 +91,7 @@ def _tag(model: type[BaseModel]) -> Any:
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Every model inside ``X``, ``X | None`` or ``Annotated[X | Y, ...]``."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    """Every model inside ``X``, ``X | None``, ``tuple[X, ...]`` or ``Annotated[X | Y, ...]``."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in typing.get_args(annotation) for model in _models(part)]
