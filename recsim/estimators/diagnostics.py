@@ -43,6 +43,7 @@ class WeightSums:
         n: Impressions.
         weight: Sum of the weights w.
         square: Sum of w^2.
+        smallest: Smallest w above zero.
         largest: Largest w (in the families that have weights below zero, of either sign).
         zeros: Impressions with w = 0: the policy never shows that item there.
         clipped: Impressions with w above the clip.
@@ -55,6 +56,7 @@ class WeightSums:
     n: int = 0
     weight: float = 0.0
     square: float = 0.0
+    smallest: float = math.inf
     largest: float = 0.0
     zeros: int = 0
     clipped: int = 0
@@ -71,6 +73,7 @@ class WeightSums:
             n=len(weights),
             weight=float(weights.sum()),
             square=float((weights**2).sum()),
+            smallest=float(weights.min(initial=math.inf, where=weights > 0)),
             largest=float(np.abs(weights).max(initial=0.0)),
             zeros=int(np.count_nonzero(weights == 0)),
             clipped=int(np.count_nonzero(clipped)),
@@ -86,6 +89,7 @@ class WeightSums:
             n=self.n + other.n,
             weight=self.weight + other.weight,
             square=self.square + other.square,
+            smallest=min(self.smallest, other.smallest),
             largest=max(self.largest, other.largest),
             zeros=self.zeros + other.zeros,
             clipped=self.clipped + other.clipped,
@@ -115,18 +119,21 @@ class WeightSums:
         """Share of the total weight that clipping cut away."""
         return 1.0 - self.used / self.weight if self.weight else 0.0
 
-    def warnings(self, clip: float, noun: str = "impression") -> tuple[str, ...]:
-        """Say in plain words what speaks against the estimate; empty if nothing does.
-
-        Args:
-            clip: Largest weight that the estimator keeps.
-            noun: What has a weight.
-        """
+    def warnings(self, estimator: Estimator) -> tuple[str, ...]:
+        """Say in plain words what speaks against the estimate; empty if nothing does."""
+        noun = estimator.noun
         if not self.n:
             return (f"there is no {noun} to estimate from",)
+        if estimator.assumes == "model":
+            return ("this is the reward model's opinion: the interval does not know its error",)
         if not self.weight:
             return ("the policy never shows a logged item: the log says nothing about it",)
         said = []
+        if estimator.assumes == "uniform" and self.largest > self.smallest * (1 + 1e-6):
+            said.append(
+                "replay is right if items were logged uniformly at random; the propensities of the "
+                "matching ones differ"
+            )
         if self.largest_share > LARGEST_SHARE:
             said.append(
                 f"one {noun} of {self.n} carries {self.largest_share:.0%} of the total weight: "
@@ -136,11 +143,14 @@ class WeightSums:
             said.append(
                 f"the {self.n} {_plural(noun)} are worth only {self.ess:.1f} equally weighted ones"
             )
-        if self.cut_share > CUT_SHARE:
-            said.append(
-                f"clipping at {clip:g} cut away {self.cut_share:.0%} of the total weight: this is "
-                "rather the value of a policy nearer to the logging one"
+        if self.cut_share > CUT_SHARE and estimator.assumes != "uniform":
+            what = estimator.parameter or f"clip={estimator.clip:g}"
+            instead = (
+                "it is left to the reward model"
+                if estimator.needs
+                else "this is rather the value of a policy nearer to the logging one"
             )
+            said.append(f"{what} cut away {self.cut_share:.0%} of the total weight: {instead}")
         if self._mean_weight_is_off():
             said.append(
                 f"the weights average {self.mean_weight:.3g} where 1 is expected: the log hardly "

@@ -11,6 +11,7 @@ import numpy as np
 from recsim.errors import UserError
 from recsim.estimators.bootstrap import percentile_interval, resampled_sums
 from recsim.estimators.diagnostics import WeightSums
+from recsim.estimators.intervals import IntervalKind, Moments, UnitSums, check_kind, half_width
 from recsim.estimators.sample import Estimator, Floats
 
 
@@ -21,7 +22,7 @@ class PolicyValue:
     Attributes:
         estimator: Name of the estimator.
         value: Reward per impression.
-        low: Lower end of the bootstrap interval.
+        low: Lower end of the interval.
         high: Upper end.
         level: Nominal coverage of the interval.
         n: Impressions.
@@ -35,6 +36,14 @@ class PolicyValue:
         cut_share: Share of the total weight that clipping cut away.
         warnings: What speaks against the estimate, in plain words; see
             `recsim.estimators.diagnostics` for the rules.
+        parameter: The estimator's parameter and its value, e.g. ``clip=10``; empty without one.
+        interval_kind: Kind of the interval; see `recsim.estimators.intervals`.
+        unsupported: Number of actions that the policy would take and the logging policy never
+            does; None where that is not known. See `recsim.estimators.overlap`.
+        unsupported_share: Share of what the policy would show that they make up; None where that
+            is not known.
+        policy_draws: Draws from the policy from which its propensities were estimated; 0 where it
+            knows them.
     """
 
     estimator: str
@@ -52,10 +61,15 @@ class PolicyValue:
     clipped_share: float
     cut_share: float
     warnings: tuple[str, ...]
+    parameter: str = ""
+    interval_kind: str = "bootstrap"
+    unsupported: int | None = None
+    unsupported_share: float | None = None
+    policy_draws: int = 0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Lower and upper end of the bootstrap interval."""
+        """Lower and upper end of the interval."""
         return self.low, self.high
 
     @property
@@ -70,8 +84,11 @@ class PolicyValue:
     def __str__(self) -> str:
         """Return one line, and one more for every warning."""
         clipped = f", clipped {self.clipped_share:.2%}" if np.isfinite(self.clip) else ""
+        if self.unsupported:
+            clipped += f", unsupported actions {self.unsupported}"
+        name = f"{self.estimator} ({self.parameter})" if self.parameter else self.estimator
         lines = [
-            f"{self.estimator}: {self.value:.6g} [{self.low:.6g}, {self.high:.6g}] at "
+            f"{name}: {self.value:.6g} [{self.low:.6g}, {self.high:.6g}] at "
             f"{self.level:.0%}, effective sample size {self.ess:.1f} of {self.n}, largest weight "
             f"{self.max_weight:.6g}{clipped}"
         ]
@@ -88,26 +105,48 @@ class Tally:
         estimators: What to estimate with.
         samples: Bootstrap samples, S.
         seed: Seed of the bootstrap.
+        interval: Kind of the intervals; only ``bootstrap`` resamples, and uses the two above.
+        bound: Width of the range in which a term must lie, for ``bernstein`` and ``hoeffding``;
+            see `recsim.estimators.intervals`.
     """
 
-    def __init__(self, estimators: Sequence[Estimator], *, samples: int = 1000, seed: int = 0):
+    def __init__(
+        self,
+        estimators: Sequence[Estimator],
+        *,
+        samples: int = 1000,
+        seed: int = 0,
+        interval: IntervalKind = "bootstrap",
+        bound: float | None = None,
+    ):
         if not estimators:
             raise UserError("Name at least one estimator.")
         if samples < 1 or seed < 0:
             raise UserError(f"samples must be at least 1 and seed at least 0: {samples}, {seed}.")
+        check_kind(interval, bound, tuple(estimators))
         self.estimators = tuple(estimators)
-        self.samples = samples
+        self.samples = samples if interval == "bootstrap" else 0
         self.seed = seed
+        self.interval: IntervalKind = interval
+        self.bound = bound
         self._ends = np.cumsum([estimator.width for estimator in self.estimators])
         self._sums = np.zeros(self._ends[-1])  # (m,)
-        self._resampled = np.zeros((samples, self._ends[-1]))  # (S, m)
+        self._resampled = np.zeros((self.samples, self._ends[-1]))  # (S, m)
+        self._units = UnitSums(int(self._ends[-1]))
         self._weights = [WeightSums()] * len(self.estimators)
 
     def add(self, sample: Any) -> None:
         """Count a piece of the log, a sample of the estimators' family; nothing twice."""
+        for estimator in self.estimators:
+            estimator.check(sample)
         terms = np.concatenate([e.terms(sample) for e in self.estimators], axis=1)  # (N, m)
         self._sums += terms.sum(axis=0)
-        self._resampled += resampled_sums(terms, sample.units, seed=self.seed, samples=self.samples)
+        if self.interval == "bootstrap":
+            self._resampled += resampled_sums(
+                terms, sample.units, seed=self.seed, samples=self.samples
+            )
+        else:
+            self._units.add(terms, sample.units, whole=getattr(sample, "whole", False))
         self._weights = [
             sums + WeightSums.of(estimator, sample)
             for sums, estimator in zip(self._weights, self.estimators, strict=True)
@@ -117,12 +156,13 @@ class Tally:
         """Count all that another tally has counted, e.g. on another machine.
 
         Raises:
-            ValueError: If the other has other estimators, clips, samples or seed.
+            ValueError: If the other has other estimators, parameters, intervals, samples or seed.
         """
         if self._settings() != other._settings():
             raise ValueError("Only tallies of the same estimators, samples and seed can merge.")
         self._sums += other._sums
         self._resampled += other._resampled
+        self._units.merge(other._units)
         self._weights = [a + b for a, b in zip(self._weights, other._weights, strict=True)]
 
     def values(self, level: float = 0.95) -> list[PolicyValue]:
@@ -141,8 +181,29 @@ class Tally:
             )
         ]
 
+    def moments(self, estimator: Estimator) -> Moments:
+        """Return how the sums of the independent units spread, for one of the estimators.
+
+        Raises:
+            UserError: If the tally resamples, and so does not know.
+        """
+        if self.interval == "bootstrap":
+            raise UserError("A tally that resamples does not know the moments of its units.")
+        at = self.estimators.index(estimator)
+        part = slice(self._ends[at] - estimator.width, self._ends[at])
+        of = self._units.moments()
+        return Moments(
+            of.count, of.mean[part], of.spread[part, part], of.least[part], of.largest[part]
+        )
+
     def replicates(self) -> Floats:
-        """Return every estimate in every bootstrap sample, ``(S, number of estimators)``."""
+        """Return every estimate in every bootstrap sample, ``(S, number of estimators)``.
+
+        Raises:
+            UserError: If the tally has another kind of interval.
+        """
+        if self.interval != "bootstrap":
+            raise UserError(f"A tally with the interval {self.interval!r} does not resample.")
         starts = [0, *self._ends[:-1]]
         columns = [
             estimator.value(self._resampled[:, start:end])
@@ -153,11 +214,12 @@ class Tally:
     def _value(
         self, estimator: Estimator, part: slice, sums: WeightSums, level: float
     ) -> PolicyValue:
-        low, high = percentile_interval(estimator.value(self._resampled[:, part]), level)
+        value = float(estimator.value(self._sums[part]))
+        low, high = self._ends_of(estimator, part, value, level)
         size = max(sums.n, 1)
         return PolicyValue(
             estimator=estimator.name,
-            value=float(estimator.value(self._sums[part])),
+            value=value,
             low=low,
             high=high,
             level=level,
@@ -170,9 +232,25 @@ class Tally:
             clip=estimator.clip,
             clipped_share=sums.clipped / size,
             cut_share=sums.cut_share,
-            warnings=sums.warnings(estimator.clip, estimator.noun),
+            warnings=sums.warnings(estimator),
+            parameter=estimator.parameter,
+            interval_kind=self.interval,
         )
 
+    def _ends_of(
+        self, estimator: Estimator, part: slice, value: float, level: float
+    ) -> tuple[float, float]:
+        if self.interval == "bootstrap":
+            return percentile_interval(estimator.value(self._resampled[:, part]), level)
+        width = half_width(
+            self.interval,
+            estimator,
+            self.moments(estimator),
+            confidence=(1 + level) / 2,
+            bound=self.bound,
+        )
+        return value - width, value + width
+
     def _settings(self) -> tuple[Any, ...]:
-        names = tuple((estimator.name, estimator.clip) for estimator in self.estimators)
-        return names, self.samples, self.seed
+        names = tuple((e.name, e.clip, e.parameter) for e in self.estimators)
+        return names, self.samples, self.seed, self.interval, self.bound

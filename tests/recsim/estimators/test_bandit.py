@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from recsim.errors import UserError
 from recsim.estimators import (
     ESTIMATORS,
+    Actions,
     clipped_ips,
     clipped_snips,
     effective_sample_size,
     ips,
     make_estimator,
+    replay,
     snips,
+    sub_gaussian,
 )
 
 # One context, three actions, rewards 0 or 1 with a known mean.
@@ -52,6 +55,11 @@ def test_hand_worked():
     assert snips(WEIGHTS, REWARDS) == pytest.approx(2.5 / 6.5, abs=1e-12)
     assert clipped_ips(WEIGHTS, REWARDS, clip=3) == pytest.approx(2.0 / 4, abs=1e-12)
     assert clipped_snips(WEIGHTS, REWARDS, clip=3) == pytest.approx(2.0 / 5.5, abs=1e-12)
+    # w / (0.5 + 0.5 w) = 2/3, 4/3, 8/5, 0.
+    expected = float((F(2, 3) + F(8, 5) * F(1, 2)) / 4)
+    assert sub_gaussian(WEIGHTS, REWARDS, subgaussian=0.5) == pytest.approx(expected, abs=1e-12)
+    # Rows 0 and 3 match: rewards 1 and 1; rows 1 and 2 do not.
+    assert replay([1, 0, 0, 1], [1.0, 0.0, 0.5, 0.5]) == pytest.approx(0.75, abs=1e-12)
     assert effective_sample_size(WEIGHTS) == pytest.approx(6.5**2 / 20.25, abs=1e-12)
     assert effective_sample_size([2.0, 2.0, 2.0]) == pytest.approx(3.0, abs=1e-12)
     assert effective_sample_size([0.0, 0.0]) == 0.0
@@ -120,22 +128,68 @@ def test_ips_sees_the_scale_of_the_weights_and_the_shift_of_the_rewards():
 def test_the_logging_policy_earns_the_mean_of_the_log(rewards):
     r = np.array(rewards)
     for name in ESTIMATORS:
-        estimate = make_estimator(name, clip=1.0)(np.ones(len(r)), r)
+        ones, table = np.ones(len(r)), np.stack([r, 1 - r], axis=1)
+        # Any reward model will do that has no say: pi = mu, on an action that both always take.
+        always = Actions(np.eye(2)[[0] * len(r)], np.eye(2)[[0] * len(r)], table)
+        known = {"q": r, "v": r, "policy": ones, "actions": always}
+        estimate = make_estimator(name, clip=1.0)(ones, r, **known)
         assert estimate == pytest.approx(r.mean(), abs=1e-12), name
+
+
+@given(rows_of)
+def test_the_ends_of_sub_gaussian_are_ips_and_the_mean(rows):
+    w, r = np.array(rows).T
+    assert sub_gaussian(w, r, subgaussian=0) == pytest.approx(ips(w, r), rel=1e-12)
+    assert sub_gaussian(w, r, subgaussian=1) == pytest.approx(r.mean(), rel=1e-12, abs=1e-12)
+    assert sub_gaussian(w, np.ones(len(r)), subgaussian=0.1) <= 10
+
+
+def test_replay_needs_a_deterministic_policy():
+    with pytest.raises(UserError, match=r"shows a logged item with probability 0\.3\. Use 'snips'"):
+        replay([1.0, 0.3], [0.0, 1.0])
+
+
+def test_replay_is_unbiased_under_uniform_logging():
+    # The policy shows action 2; of all logs of two rows with mu = 1/3 each.
+    total = seen = F(0)
+    for log in itertools.product(itertools.product(range(3), (0, 1)), repeat=2):
+        chance = F(1)
+        for action, reward in log:
+            chance *= F(1, 3) * (Q[action] if reward else 1 - Q[action])
+        estimate = replay([float(a == 2) for a, _ in log], [float(r) for _, r in log])
+        if not np.isnan(estimate):
+            total, seen = total + chance * F(estimate), seen + chance
+    assert seen == 1 - F(4, 9)
+    assert float(total / seen) == pytest.approx(float(Q[2]), abs=1e-12)
+
+
+def test_a_long_log_is_read_in_blocks():
+    rng = np.random.default_rng(0)
+    w, r = rng.exponential(size=(2, 100_001))
+    assert ips(w, r) == pytest.approx((w * r).mean(), rel=1e-12)
+    assert snips(w, r) == pytest.approx((w * r).sum() / w.sum(), rel=1e-12)
+    w[70_000] = np.nan
+    with pytest.raises(ValueError, match=r"weights\[70000\] is nan"):
+        ips(w, r)
 
 
 def test_what_is_undefined_is_nan():
     assert np.isnan(ips([], []))
+    assert np.isnan(replay([0.0], [1.0]))
     assert np.isnan(snips([0.0, 0.0], [1.0, 0.0]))
     assert ips([0.0, 0.0], [1.0, 0.0]) == 0.0
 
 
 def test_arrays_of_the_caller_stay_as_they_are():
     w, r = WEIGHTS.copy(), REWARDS.copy()
+    q, pi, table = r / 2, (w > 0).astype(float), np.ones((4, 3)) / 3
+    given = (w, r, q, pi, table)
+    before = [array.copy() for array in given]
     for name in ESTIMATORS:
-        make_estimator(name, clip=1.0)(w, r)
-    assert np.array_equal(w, WEIGHTS)
-    assert np.array_equal(r, REWARDS)
+        actions = Actions(table, table, table)
+        make_estimator(name, clip=1.0)(w, r, q=q, v=q, policy=pi, actions=actions)
+    for array, copy in zip(given, before, strict=True):
+        assert np.array_equal(array, copy)
 
 
 def test_bad_input_is_refused():
@@ -147,5 +201,11 @@ def test_bad_input_is_refused():
         ips([1.0, 2.0], [1.0])
     with pytest.raises(UserError, match=r"Unknown estimator 'snip'\. Did you mean 'snips'\?"):
         make_estimator("snip")
-    with pytest.raises(UserError, match=r"clip must be above 0, got -3"):
+    with pytest.raises(UserError, match=r"estimator\.clip: must be greater than 0, not -3"):
         make_estimator("clipped_ips", clip=-3)
+    with pytest.raises(UserError, match=r"estimator\.clpi: unknown key\. Did you mean 'clip'\?"):
+        make_estimator("clipped_ips", clpi=3)
+    with pytest.raises(UserError, match=r"estimator\.clip: must be greater than 0, not nan"):
+        make_estimator("clipped_ips", clip=np.nan)
+    with pytest.raises(UserError, match=r"subgaussian: must be less than or equal to 1, not 2"):
+        make_estimator("sub_gaussian", subgaussian=2)

@@ -51,7 +51,7 @@ def test_clipping_that_cuts_more_than_half(clip, doubted):
     value = judged(np.ones(100), name="clipped_ips", clip=clip)
     assert value.cut_share == pytest.approx(1 - clip)
     assert value.clipped_share == 1.0
-    assert any("clipping at" in text for text in value.warnings) == doubted
+    assert any(f"clip={clip} cut away" in text for text in value.warnings) == doubted
 
 
 def test_clipping_takes_the_weight_off_the_largest_impression():
@@ -105,7 +105,7 @@ def test_a_log_that_says_nothing():
 
 def test_a_value_prints_as_one_line_and_one_per_warning():
     lines = str(judged(heavy(300), name="clipped_ips", clip=400)).splitlines()
-    assert lines[0].startswith("clipped_ips: 1 [")
+    assert lines[0].startswith("clipped_ips (clip=400): 1 [")
     assert "effective sample size" in lines[0]
     assert "largest weight 300, clipped 0.00%" in lines[0]
     assert lines[1:] == [

@@ -2,25 +2,38 @@
 
 import itertools
 import math
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from recsim.errors import UserError
-from recsim.estimators import ESTIMATORS, Sample, Tally, make_estimator
+from recsim.estimators import ESTIMATORS, Actions, Prediction, Sample, Tally, make_estimator
 from recsim.estimators.bootstrap import percentile_interval, poisson_counts, resampled_sums
 
-ALL = [make_estimator(name, clip=2.0) for name in ESTIMATORS]
+ALL = [make_estimator(name, clip=2.0, tau=2.0) for name in ESTIMATORS]
 
 
 def draw(rows: int, seed: int = 0, users: int = 300) -> Sample:
     rng = np.random.default_rng(seed)
     weights = rng.exponential(1.0, rows)
-    return Sample(weights, (rng.random(rows) < 0.3).astype(float), rng.integers(0, users, rows))
+    rewards = (rng.random(rows) < 0.3).astype(float)
+    units = rng.integers(0, users, rows)
+    models = [Prediction(*rng.random((2, rows))) for _ in range(2)]
+    actions = Actions(*rng.random((3, rows, 4)))
+    policy = rng.integers(0, 2, rows).astype(float)
+    return Sample(weights, rewards, units, policy, *models, actions)
 
 
 def part(sample: Sample, rows: slice) -> Sample:
-    return Sample(sample.weights[rows], sample.rewards[rows], sample.units[rows])
+    def cut(value):
+        if isinstance(value, np.ndarray):
+            return value[rows]
+        if isinstance(value, Prediction | Actions):
+            return type(value)(*(getattr(value, field.name)[rows] for field in fields(value)))
+        return value
+
+    return Sample(*(cut(getattr(sample, field.name)) for field in fields(Sample)))
 
 
 def tally_of(*samples: Sample, seed: int = 3) -> Tally:
@@ -58,10 +71,18 @@ def test_only_tallies_of_the_same_kind_merge():
 def test_the_values_are_those_of_the_estimators():
     sample = draw(500)
     for value, estimator in zip(tally_of(sample).values(), ALL, strict=True):
-        expected = estimator(sample.weights, sample.rewards)
+        model = sample.weighted_model if estimator.name == "mrdr" else sample.model
+        expected = estimator(
+            sample.weights,
+            sample.rewards,
+            q=model.logged,
+            v=model.expected,
+            policy=sample.policy,
+            actions=sample.actions,
+        )
         assert value.value == pytest.approx(expected, rel=1e-12)
         assert value.low < value.value < value.high
-        assert value.n == 500
+        assert (value.n, value.parameter) == (500, estimator.parameter)
         assert value.max_weight == sample.weights.max()
         clipped = (sample.weights > 2.0).mean() if estimator.clip == 2.0 else 0.0
         assert value.clipped_share == pytest.approx(clipped)
@@ -88,12 +109,12 @@ def test_counts_are_poisson():
 
 
 def test_rows_of_one_user_are_taken_together():
-    alone = Sample(np.ones(100), np.tile([0.0, 1.0], 50), np.arange(100))
+    alone = replace(draw(100), units=np.arange(100))
     # Twice the rows, but every user has the same two of them: nothing new is known.
-    twice = Sample(np.ones(200), np.repeat(alone.rewards, 2), np.repeat(alone.units, 2))
+    twice = part(alone, np.repeat(np.arange(100), 2))
     first, second = tally_of(alone), tally_of(twice)
     np.testing.assert_allclose(first.replicates(), second.replicates())
-    assert second.values()[0].n == 200
+    assert second.values()[0].n == 2 * first.values()[0].n == 200
 
 
 def test_bootstrap_error_is_the_standard_error():

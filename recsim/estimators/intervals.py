@@ -1,0 +1,289 @@
+r"""Intervals around an estimate, and the sums over independent units that they need.
+
+With n units, a level of 1 - delta and s^2 the variance over units:
+
+=============  ===============================================================  ==================
+kind           half width                                                       holds
+=============  ===============================================================  ==================
+`t`            t_{n-1} quantile of 1 - delta/2, times s / sqrt(n)               as n grows
+`bernstein`    sqrt(2 log(4/delta) s^2 / n) + 7 b log(4/delta) / (3 (n - 1))    for every n
+`hoeffding`    b sqrt(log(2/delta) / (2 n))                                     for every n
+`bootstrap`    none: the central part of the resampled estimates                as n grows
+=============  ===============================================================  ==================
+
+b is the width of the range in which the term of a unit (for IPS, w r) must lie. Only the caller can
+know it: for weights up to W and rewards in [0, 1] it is W. The largest term in the log is no such
+bound. `bernstein` and `hoeffding` are for means, of one impression per unit; the others take every
+estimate: a ratio is resampled as a ratio, and `t` has its error from the delta method.
+
+References: empirical Bernstein, Maurer and Pontil, "Empirical Bernstein Bounds and Sample Variance
+Penalization", 2009, arXiv:0907.3740, theorem 4, which bounds one side: here each side has half of
+delta. Hoeffding 1963.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from recsim.errors import UserError, did_you_mean
+from recsim.estimators.sample import Estimator, Floats
+
+IntervalKind = Literal["bootstrap", "t", "bernstein", "hoeffding"]
+
+
+def student_t(n: int, variance: float, confidence: float) -> float:
+    """Return how far the mean of ``n`` units may lie from its expectation, on one side.
+
+    Args:
+        n: Units.
+        variance: Their variance, with denominator n - 1.
+        confidence: Probability that the bound holds, e.g. 0.975 for each side of a 95% interval.
+
+    Returns:
+        t_{n-1} quantile times sqrt(variance / n); NaN for fewer than two units.
+    """
+    if n < 2:
+        return math.nan
+    return float(stdtrit(n - 1, confidence)) * math.sqrt(variance / n)
+
+
+def empirical_bernstein(n: int, variance: float, bound: float, confidence: float) -> float:
+    """Return a bound like that of `student_t`, which holds for every ``n``.
+
+    Args:
+        n: Units.
+        variance: Their variance, with denominator n - 1.
+        bound: Width b of the range of a unit's term.
+        confidence: Probability that the bound holds, on one side.
+
+    Returns:
+        sqrt(2 log(2/d) variance / n) + 7 b log(2/d) / (3 (n - 1)), where d is 1 - confidence; NaN
+        for fewer than two units.
+    """
+    if n < 2:
+        return math.nan
+    log = math.log(2 / (1 - confidence))
+    return math.sqrt(2 * log * variance / n) + 7 * bound * log / (3 * (n - 1))
+
+
+def hoeffding(n: int, bound: float, confidence: float) -> float:
+    """Return a bound like that of `student_t`, which holds for every ``n`` and variance.
+
+    Args:
+        n: Units.
+        bound: Width b of the range of a unit's term.
+        confidence: Probability that the bound holds, on one side.
+
+    Returns:
+        b sqrt(log(1/d) / (2 n)), where d is 1 - confidence; NaN without a unit.
+    """
+    return bound * math.sqrt(math.log(1 / (1 - confidence)) / (2 * n)) if n else math.nan
+
+
+def check_kind(kind: str, bound: float | None, estimators: tuple[Estimator, ...]) -> None:
+    """Refuse a kind of interval that these estimators cannot have.
+
+    Raises:
+        UserError: The kind is unknown, lacks a bound, or needs an estimator that is a mean.
+    """
+    known = get_args(IntervalKind)
+    if kind not in known:
+        raise UserError(f"Unknown interval {kind!r}.{did_you_mean(kind, known)}")
+    bounded = kind in ("bernstein", "hoeffding")
+    if not bounded and bound is not None:
+        raise UserError(f"interval {kind!r} takes no bound: remove it.")
+    if not bounded:
+        return
+    if bound is None:
+        raise UserError(
+            f"interval {kind!r} needs a bound: the width of the range of a term, such as the "
+            "largest possible weight times the largest reward. The log cannot tell it."
+        )
+    if not 0 < bound < math.inf:
+        raise UserError(f"bound must be above 0 and finite, got {bound}.")
+    for estimator in estimators:
+        if not estimator.mean:
+            raise UserError(
+                f"interval {kind!r} is for means, and {estimator.name!r} is a ratio of sums: use "
+                "'t' or 'bootstrap'."
+            )
+
+
+@dataclass
+class Moments:
+    """How the sums of independent units spread: count, mean, and co-moments about the mean.
+
+    Merged by the formula of Chan, Golub and LeVeque 1979, which does not subtract large numbers.
+
+    Attributes:
+        count: Units, n.
+        mean: Mean over units, ``(m,)``.
+        spread: Sum over units of the outer product of (unit - mean), ``(m, m)``.
+        least: Least value of each column, ``(m,)``.
+        largest: Largest value, ``(m,)``.
+    """
+
+    count: int
+    mean: Floats
+    spread: Floats
+    least: Floats
+    largest: Floats
+
+    @classmethod
+    def of(cls, sums: Floats) -> Moments:
+        """Return the moments of units that are all there, ``(n, m)``."""
+        size, width = sums.shape
+        if not size:
+            empty, top = np.zeros(width), np.full(width, np.inf)
+            return cls(0, empty, np.zeros((width, width)), top, -top)
+        mean = sums.mean(axis=0)
+        away = sums - mean
+        return cls(size, mean, away.T @ away, sums.min(axis=0), sums.max(axis=0))
+
+    def __add__(self, other: Moments) -> Moments:
+        """Return the moments of both groups of units together."""
+        count = self.count + other.count
+        if not count:
+            return self
+        apart = other.mean - self.mean
+        return Moments(
+            count,
+            self.mean + apart * (other.count / count),
+            self.spread
+            + other.spread
+            + np.outer(apart, apart) * (self.count * other.count / count),
+            np.minimum(self.least, other.least),
+            np.maximum(self.largest, other.largest),
+        )
+
+
+@dataclass
+class UnitSums:
+    """Sums of terms per independent unit, for units that come back and for units that do not.
+
+    Attributes:
+        width: Number of columns, m.
+        whole: Moments of the units that came in one piece; their sums are not kept.
+        open: Sums of the units that may come back, by their number, ``(U, m)``.
+        seen: Which of those numbers occurred, ``(U,)``.
+    """
+
+    width: int
+    whole: Moments = field(init=False)
+    open: Floats = field(init=False)
+    seen: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.whole = Moments.of(np.zeros((0, self.width)))
+        self.open = np.zeros((0, self.width))
+        self.seen = np.zeros(0, dtype=np.bool_)
+
+    def add(self, terms: Floats, units: NDArray[np.int64], *, whole: bool) -> None:
+        """Count rows.
+
+        Args:
+            terms: What is summed, ``(N, m)``.
+            units: The unit of each row, ``(N,)``.
+            whole: Whether none of these units occurs in any other call.
+        """
+        if not len(units):
+            return
+        numbers, sums = _by_unit(terms, units)
+        if whole:
+            self.whole += Moments.of(sums)
+        else:
+            self._grow(int(numbers[-1]) + 1)
+            self.open[numbers] += sums
+            self.seen[numbers] = True
+
+    def merge(self, other: UnitSums) -> None:
+        """Count all that another one has counted."""
+        self.whole += other.whole
+        self._grow(len(other.seen))
+        self.open[: len(other.seen)] += other.open
+        self.seen[: len(other.seen)] |= other.seen
+
+    def moments(self) -> Moments:
+        """Return the moments of all units."""
+        return self.whole + Moments.of(self.open[self.seen])
+
+    def _grow(self, size: int) -> None:
+        if size <= len(self.seen):
+            return
+        size = max(size, 2 * len(self.seen))  # doubling keeps the number of copies small
+        more = size - len(self.seen)
+        self.open = np.concatenate([self.open, np.zeros((more, self.width))])
+        self.seen = np.concatenate([self.seen, np.zeros(more, dtype=np.bool_)])
+
+
+def half_width(
+    kind: IntervalKind,
+    estimator: Estimator,
+    moments: Moments,
+    *,
+    confidence: float,
+    bound: float | None = None,
+) -> float:
+    """Return how far the estimate may lie from the value, on one side.
+
+    Args:
+        kind: Any but ``bootstrap``.
+        estimator: The estimator.
+        moments: Moments of its terms over units.
+        confidence: Probability that the bound holds, on one side.
+        bound: Width of the range of a unit's term, for ``bernstein`` and ``hoeffding``.
+
+    Raises:
+        UserError: A term lies outside the bound, or units have several impressions each where the
+            kind needs one.
+    """
+    n = moments.count
+    if n == 0:
+        return math.nan
+    if kind == "t":
+        return student_t(n, variance_of(estimator, moments), confidence)
+    assert bound is not None
+    if moments.least[0] != 1 or moments.largest[0] != 1:
+        raise UserError(
+            f"interval {kind!r} needs one impression per independent unit; here units have up to "
+            f"{moments.largest[0]:.0f}. Use 't' or 'bootstrap'."
+        )
+    extent = float(moments.largest[1] - moments.least[1])
+    if extent > bound * (1 + 1e-9):
+        raise UserError(
+            f"bound {bound:g} is no bound: the terms of {estimator.name!r} range from "
+            f"{moments.least[1]:g} to {moments.largest[1]:g} in this log alone."
+        )
+    if kind == "hoeffding":
+        return hoeffding(n, bound, confidence)
+    return empirical_bernstein(n, variance_of(estimator, moments), bound, confidence)
+
+
+def variance_of(estimator: Estimator, moments: Moments) -> float:
+    """Return the variance, with denominator n - 1, of what a unit adds to the estimate.
+
+    The estimate is f of the mean sums; to first order a unit with sums s moves it by
+    f'(mean) (s - mean) / n (delta method). For a mean of one impression per unit this is exact.
+    """
+    if moments.count < 2:
+        return math.nan
+    slope = estimator.gradient(moments.mean)
+    return float(slope @ moments.spread @ slope) / (moments.count - 1)
+
+
+def _by_unit(terms: Floats, units: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+    """Return the numbers of the units, ascending, and their sums, ``(U, m)``."""
+    steps = np.diff(units)
+    if (steps > 0).all():
+        return units, terms
+    if not (steps >= 0).all():
+        order = np.argsort(units, kind="stable")
+        units, terms = units[order], terms[order]
+    starts = np.flatnonzero(np.diff(units, prepend=units[0] - 1))
+    return units[starts], np.add.reduceat(terms, starts, axis=0)
