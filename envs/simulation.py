@@ -108,7 +108,7 @@ class Simulation:
             self._partial[:, self._filled] = action
             self._filled += 1
             if self._filled < self.problem.slate_size:
-                nothing = self._zeros(self.num_users, dtype=self.xp.float64)
+                nothing = self._zeros(self.num_users, dtype=self.xp.float32)
                 never = self._false
                 return self.observe(), nothing, self._copy(never), self._copy(never), {}
             action, self._filled = self._partial, 0
@@ -130,7 +130,7 @@ class Simulation:
             self._draw_candidates()
         info |= self._describe(outcome, items, clicks)
         terminated, truncated = self._ends(outcome)
-        reward = xp.astype(outcome.rewards @ self._weights, xp.float64)
+        reward = outcome.rewards @ self._weights
         return self.observe(), reward, terminated, truncated, info | self._reveal()
 
     def replace(self, rows: Array, info: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
@@ -234,7 +234,7 @@ class Simulation:
         if action.shape != want:
             raise ValueError(f"The action has shape {tuple(action.shape)}, expected {want}.")
         wrong = (action < 0) | (action >= self.problem.num_candidates)
-        if int(self.xp.count_nonzero(wrong)):
+        if self.backend.any(wrong):
             row = int(self.xp.nonzero(wrong)[0][0])
             raise ValueError(
                 f"The action of user {row} is {action[row].tolist()}; every entry must index a "

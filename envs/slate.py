@@ -274,6 +274,7 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             obs, info = simulation.replace(rows, info)
             info = info | {"final_obs": final_obs, "_final_obs": done}
             info |= {"final_info": final_info, "_final_info": done}
+        reward = simulation.xp.astype(reward, simulation.xp.float64)
         return obs, reward, terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:

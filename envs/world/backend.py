@@ -70,17 +70,26 @@ class TorchStream:
 class Backend:
     """An array library and a device.
 
+    The functions are those of the array API standard, called past its numpy wrappers: for one user
+    a wrapper costs more than the work.
+
     Attributes:
         name: ``"numpy"`` or ``"torch"``.
         xp: The library's array API namespace.
         device: Torch device of every array, e.g. ``"cpu"`` or ``"cuda"``.
         copy: Copies an array.
+        any: Whether any entry of a boolean array is true.
+        take_rows: Rows of a table ``(I, D)`` by index ``(N,)``, ``(N, D)``.
+        sort_rows: Every row in ascending order.
     """
 
     name: str
     xp: Any
     device: str
     copy: Callable[[Array], Array]
+    any: Callable[[Array], Any]
+    take_rows: Callable[[Array, Array], Array]
+    sort_rows: Callable[[Array], Array]
 
     @classmethod
     def make(cls, name: str = "numpy", device: str | None = None) -> Backend:
@@ -94,12 +103,28 @@ class Backend:
                 raise UserError(
                     f"backend 'numpy' runs on the CPU, not on {device!r}; use backend='torch'."
                 )
-            return cls("numpy", numpy_api, "cpu", np.ndarray.copy)
+            return cls(
+                name="numpy",
+                xp=numpy_api,
+                device="cpu",
+                copy=np.ndarray.copy,
+                any=np.count_nonzero,
+                take_rows=lambda table, rows: table.take(rows, axis=0),
+                sort_rows=lambda rows: np.sort(rows, axis=1),
+            )
         if name == "torch":
             import array_api_compat.torch as torch_api
             import torch
 
-            return cls("torch", torch_api, device or "cpu", torch.clone)
+            return cls(
+                name="torch",
+                xp=torch_api,
+                device=device or "cpu",
+                copy=torch.clone,
+                any=torch.any,
+                take_rows=lambda table, rows: table.index_select(0, rows),
+                sort_rows=lambda rows: rows.sort(dim=1).values,
+            )
         raise UserError(f"Unknown backend {name!r}.{did_you_mean(name, ['numpy', 'torch'])}")
 
     def asarray(self, values: NDArray[Any]) -> Array:

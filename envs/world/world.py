@@ -195,7 +195,7 @@ class World:
         value = consumed[:, self.dim + 1]
         state.budget += config.session.refund * value - rewards[:, 1] - config.session.step_minutes
         ended = state.budget <= 0
-        if not bool(ended.any()):
+        if not self.backend.any(ended):
             return Outcome(clicks, shown, rewards)
         if config.retention is None:
             return Outcome(clicks, shown, rewards, ended, churned=ended)
@@ -262,10 +262,9 @@ class World:
 
     def _look(self, state: State, slate: Array) -> tuple[Array | None, Array, Array]:
         """Shown slots, item rows ``(B, K, D)`` and utilities ``(B, K)``."""
-        xp = self.xp
-        rows = xp.take(self.table, slate.reshape(-1), axis=0).reshape(*slate.shape, -1)
+        rows = self.backend.take_rows(self.table, slate.reshape(-1)).reshape(*slate.shape, -1)
         utility = (rows @ state.weights[:, :, None])[:, :, 0]
-        return shown_slots(xp, slate), rows, utility
+        return shown_slots(self.backend, slate), rows, utility
 
     def _candidates(self, state: State, candidates: Array | None) -> tuple[Array, Array, Array]:
         """Utility ``(B, C)``, minutes and value ``(B, C)`` or ``(1, C)`` of every candidate."""
@@ -336,13 +335,13 @@ class World:
         return self.xp.zeros(shape, dtype=self.xp.float32, device=self.backend.device)
 
 
-def shown_slots(xp: Any, slate: Array) -> Array | None:
+def shown_slots(backend: Backend, slate: Array) -> Array | None:
     """Slots that show an item, bool ``(B, K)``: the first occurrences; None if all are."""
-    ordered = xp.sort(slate, axis=1, stable=False)
-    if not int(xp.count_nonzero(ordered[:, 1:] == ordered[:, :-1])):
+    ordered = backend.sort_rows(slate)
+    if not backend.any(ordered[:, 1:] == ordered[:, :-1]):
         return None
     same = slate[:, :, None] == slate[:, None, :]  # (B, K, K), slot by earlier slot
-    slots = xp.arange(slate.shape[1], device=slate.device)
+    slots = backend.xp.arange(slate.shape[1], device=slate.device)
     earlier = slots[None, :] < slots[:, None]  # (K, K)
     return ~(same & earlier).any(2)
 

@@ -6,6 +6,7 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
+from envs.world.backend import Backend
 from envs.world.choice import Cascade, MultinomialLogit, PositionBased
 from envs.world.oracle import best_slate, top_k
 from envs.world.world import shown_slots
@@ -23,7 +24,7 @@ CANDIDATES, SLATE = 6, 3
 def value(model, utility, payoff, slate):
     """Expected payoff of a slate ``(B, K)`` of candidate indices."""
     click = model.probabilities(
-        xp, np.take_along_axis(utility, slate, axis=1), shown_slots(xp, slate)
+        xp, np.take_along_axis(utility, slate, axis=1), shown_slots(Backend.make("numpy"), slate)
     )
     return (click * np.take_along_axis(payoff, slate, axis=1)).sum(axis=1)
 

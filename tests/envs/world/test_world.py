@@ -4,7 +4,6 @@ import copy
 import math
 from typing import Any
 
-import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 import torch
@@ -19,6 +18,8 @@ from envs.world.world import World, WorldConfig, shown_slots
 from recsim.errors import UserError
 
 torch.set_num_threads(1)
+
+NUMPY = Backend.make("numpy")
 
 EVERYTHING = WorldConfig(
     choice=PositionBased(),
@@ -35,7 +36,7 @@ REWARDS = {"click": 1.0, "watch": 0.3, "return": 2.0}
 
 
 def numpy_world(config):
-    return World(config, Backend.make("numpy"))
+    return World(config, NUMPY)
 
 
 def stream(seed=0):
@@ -64,8 +65,8 @@ def play(config, users=16, steps=40, slate_size=4, seed=0):
 
 
 def test_shown_slots_are_first_occurrences():
-    assert shown_slots(xp, np.array([[3, 1, 2], [0, 5, 4]])) is None
-    got = shown_slots(xp, np.array([[3, 1, 3], [4, 4, 4], [0, 1, 2]]))
+    assert shown_slots(NUMPY, np.array([[3, 1, 2], [0, 5, 4]])) is None
+    got = shown_slots(NUMPY, np.array([[3, 1, 3], [4, 4, 4], [0, 1, 2]]))
     assert got.tolist() == [[True, True, False], [True, False, False], [True, True, True]]
 
 
