@@ -12,47 +12,29 @@ sum over the items shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from agents import slates
-from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
-from agents.linucb_features import Concat, JointFeatures, Outer
-from agents.targets import Outcomes, check_target, outcomes
-from recsim.errors import UserError
-from recsim.log import SlateLog
+from agents.agent import AgentConfig, Decision, Observation
+from agents.linear import Floats, LinearAgent, LinearConfig, blocks, with_one
 from recsim.problem import Problem
 
-Floats = NDArray[np.float64]
 
-# Beyond this many joint features "auto" gives up on products: inverting the matrix would dominate.
-MAX_OUTER = 512
-# Numbers that a block of rows may hold at a time (32 MiB of float64).
-_BLOCK = 2**22
-
-
-class LinUCBConfig(AgentConfig):
-    """Settings of `LinUCBAgent`.
+class LinUCBConfig(LinearConfig):
+    """Settings of `LinUCBAgent`, with those of `LinearConfig`.
 
     Attributes:
         alpha: Width of the confidence bound, in standard deviations; 0 is greedy.
-        ridge: Penalty on the squared weights.
-        target: What counts: ``click``, a named reward, or ``reward`` for the scalar one.
-        interactions: ``outer`` multiplies user by item features, which makes the ranking personal;
-            ``concat`` puts them side by side; ``auto`` is ``outer`` up to 512 products.
     """
 
     alpha: float = Field(default=0.5, ge=0, allow_inf_nan=False)
-    ridge: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    target: str = "click"
-    interactions: Literal["auto", "outer", "concat"] = "auto"
 
 
-class LinUCBAgent:
+class LinUCBAgent(LinearAgent):
     """Shows the items with the highest upper confidence bound of a linear model.
 
     With x the joint features of user and item and y the target,
@@ -62,126 +44,28 @@ class LinUCBAgent:
     """
 
     Config: ClassVar[type[AgentConfig]] = LinUCBConfig
-    privileged: ClassVar[bool] = False
-    needs_log: ClassVar[bool] = False
+    name: ClassVar[str] = "linucb"
 
     def __init__(self, config: LinUCBConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
-        check_target(config.target, problem)
-        self._config = config
-        self._slate_size = problem.slate_size
-        self._items = _with_one(problem.item_features)  # (I, Q)
-        self._user_size = problem.user_feature_dim + 1
-        outer = config.interactions == "outer" or (
-            config.interactions == "auto" and self._user_size * self._items.shape[1] <= MAX_OUTER
-        )
-        self._joint: JointFeatures = (Outer if outer else Concat)(self._items, self._user_size)
-        self._square = config.ridge * np.eye(self._joint.size)  # A
-        self._moment = np.zeros(self._joint.size)  # b
-        self._solution: tuple[Floats, Floats] | None = None
-        self._users: Floats | None = None
-
-    def fit(self, log: SlateLog) -> FitReport:
-        """Add the log's slates to the model, in blocks; several logs, and feedback, add up.
-
-        Raises:
-            UserError: The log has another number of user features than the problem.
-        """
-        wanted = self._user_size - 1
-        if wanted and log.user_features.shape[1] != wanted:
-            raise UserError(
-                f"agent 'linucb' expects {wanted} user features; "
-                f"the log has {log.user_features.shape[1]}."
-            )
-        features = log.user_features if wanted else np.zeros((int(log.user.max(initial=0)) + 1, 0))
-        found = outcomes(log, self._config.target)
-        width = self._user_size**2 + self._items.shape[1] ** 2 + found.items.shape[1] ** 2
-        for rows in _blocks(len(log), width):
-            self._learn(_with_one(features[log.user[rows]]), found.select(rows))
-        return FitReport(rows=len(log))
-
-    def begin(self, batch_size: int) -> None:
-        """Forget whom the last slates were shown to; what was learned stays."""
-        self._users = None
+        super().__init__(config, problem, seed)
+        self._alpha = config.alpha
 
     def act(self, obs: Observation) -> Decision:
         """Show every user the candidates with the highest bounds."""
-        self._users = _with_one(obs["user_features"])
+        self._users = with_one(obs["user_features"])
         chosen = self._choose(self._users, obs["candidates"])
         return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
 
     def propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
         """Return 1 where this agent shows the item at the position, else 0."""
         candidates = obs["candidates"]
-        own = self._choose(_with_one(obs["user_features"]), candidates)
+        own = self._choose(with_one(obs["user_features"]), candidates)
         return slates.matches(np.take_along_axis(candidates, own, axis=1), items)
 
-    def observe(self, feedback: Feedback) -> None:
-        """Add the slates just shown to the model.
-
-        Raises:
-            RuntimeError: There was no `act` to which this is the feedback.
-        """
-        if self._users is None:
-            raise RuntimeError("observe() is the answer to act(), which was not called")
-        self._learn(self._users[feedback.active], outcomes(feedback, self._config.target))
-        self._users = None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return A and b."""
-        return {"square": self._square.copy(), "moment": self._moment.copy()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the model of the saved agent.
-
-        Raises:
-            UserError: It is over other features.
-        """
-        square = np.array(state["square"], dtype=np.float64)
-        if square.shape != self._square.shape:
-            raise UserError(
-                f"saved agent state: 'linucb' had {len(square)} joint features, "
-                f"here there are {self._joint.size}."
-            )
-        self._square = square
-        self._moment = np.array(state["moment"], dtype=np.float64)
-        self._solution = None
-
-    def _learn(self, users: Floats, found: Outcomes) -> None:
-        """Add slates: ``users`` (N, P) with a leading one, and what they saw."""
-        shown = found.items >= 0
-        items = self._items[found.items] * shown[:, :, None]  # (N, K) -> (N, K, Q)
-        if found.values.ndim == 2:
-            gram = items.transpose(0, 2, 1) @ items  # (N, Q, Q)
-            moment = np.einsum("nkq,nk->nq", items, found.values)
-        else:
-            total = items.sum(axis=1)  # (N, K, Q) -> (N, Q): one observation per slate
-            gram = total[:, :, None] * total[:, None, :]
-            moment = total * found.values[:, None]
-        square, linear = self._joint.sums(users, gram, moment)
-        self._square += square
-        self._moment += linear
-        self._solution = None
-
     def _choose(self, users: Floats, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
-        if self._solution is None:
-            inverse = np.linalg.inv(self._square).astype(np.float64, copy=False)
-            self._solution = inverse @ self._moment, inverse
-        theta, inverse = self._solution
         chosen = np.empty((len(users), self._slate_size), dtype=np.int64)
-        for rows in _blocks(len(users), candidates.shape[1] * self._items.shape[1]):
-            mean, variance = self._joint.moments(users[rows], candidates[rows], theta, inverse)
-            bound = mean + self._config.alpha * np.sqrt(np.maximum(variance, 0.0))
+        for rows in blocks(len(users), candidates.shape[1] * self._items.shape[1]):
+            mean, variance = self._posterior(users[rows], candidates[rows])
+            bound = mean + self._alpha * np.sqrt(np.maximum(variance, 0.0))
             chosen[rows] = slates.top_slates(bound, self._slate_size)
         return chosen
-
-
-def _with_one(features: NDArray[Any]) -> Floats:
-    """Put a 1 before the features of each row, ``(N, F)`` to ``(N, F + 1)``, in float64."""
-    return np.concatenate([np.ones((len(features), 1)), features], axis=1)
-
-
-def _blocks(rows: int, width: int) -> list[slice]:
-    """Cut rows into slices of at most `_BLOCK` numbers each."""
-    size = max(1, _BLOCK // width)
-    return [slice(start, start + size) for start in range(0, rows, size)]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents.linucb_features import Concat, Outer
+from agents.linear_features import Concat, Outer
 from agents.slates import top_slates
 from recsim.errors import UserError
 from recsim.problem import Problem
@@ -48,7 +48,7 @@ class TestAgainstRidgeRegression:
     def test_fit_solves_the_regression(
         self, interactions, target, make_problem, make_log, monkeypatch
     ):
-        monkeypatch.setattr("agents.linucb._BLOCK", 100)  # several blocks even of this small log
+        monkeypatch.setattr("agents.linear._BLOCK", 100)  # several blocks even of this small log
         case = self.setup_case(make_problem, make_log, interactions, target)
         _, log, agent, square, moment = case
         assert agent.fit(log).rows == 40
@@ -60,8 +60,8 @@ class TestAgainstRidgeRegression:
     def test_slates_have_the_highest_bounds(
         self, interactions, target, limit, make_problem, make_log, observe_users, monkeypatch
     ):
-        monkeypatch.setattr("agents.linucb_features._WHOLE_CATALOGUE", limit)
-        monkeypatch.setattr("agents.linucb._BLOCK", 60)
+        monkeypatch.setattr("agents.linear_features._WHOLE_CATALOGUE", limit)
+        monkeypatch.setattr("agents.linear._BLOCK", 60)
         case = self.setup_case(make_problem, make_log, interactions, target)
         problem, log, agent, square, moment = case
         agent.fit(log)

@@ -7,7 +7,11 @@ import agents
 from agents import baselines
 from recsim.errors import UserError
 
-NAMES = ["epsilon_greedy", "linucb", "oracle", "popularity", "random"]
+NAMES = ["epsilon_greedy", "linucb", "oracle", "popularity", "random", "softmax"]
+HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
+# Whose propensities of an item at its position are known for slates of one item only.
+FOR_SINGLE_ITEMS = {"softmax"}
+QUICK: dict = {}
 
 
 THIRD_PARTY = '''
@@ -164,7 +168,7 @@ def assert_same(one, other):
 @pytest.mark.parametrize("name", NAMES)
 class TestEveryAgent:
     def make(self, name, target, problem, log, seed=1):
-        config = {} if name in {"random", "oracle"} else {"target": target}
+        config = {"target": target} if name in HAVE_A_TARGET else QUICK.get(name, {})
         agent = agents.make(name, problem, seed=seed, **config)
         agent.fit(log)
         return agent
@@ -194,7 +198,7 @@ class TestEveryAgent:
         agent = self.make(name, target, problem, make_log(problem, 20))
         play(agent, problem, observe_users, make_feedback, steps=3)
         save_state(tmp_path / "agent.pt", agent.state_dict())
-        config = {} if name in {"random", "oracle"} else {"target": target}
+        config = {"target": target} if name in HAVE_A_TARGET else QUICK.get(name, {})
         fresh = agents.make(name, problem, seed=2, **config)
         fresh.load_state_dict(load_state(tmp_path / "agent.pt"))
         rest = [play(a, problem, observe_users, make_feedback, steps=4) for a in (agent, fresh)]
@@ -226,10 +230,11 @@ class TestEveryAgent:
     def test_propensities_on_a_log_are_those_of_the_decision(
         self, name, target, make_problem, make_log, observe_users
     ):
-        problem = make_problem(num_items=9, num_candidates=6)
+        slots = 1 if name in FOR_SINGLE_ITEMS else 2
+        problem = make_problem(num_items=9, num_candidates=6, slate_size=slots)
         agent = self.make(name, target, problem, make_log(problem, 20))
         obs = observe_users(problem, 30)
-        obs["oracle_slate"] = np.tile([1, 0], (30, 1))
+        obs["oracle_slate"] = np.tile([1, 0], (30, 1))[:, :slots]
         decision = agent.act(obs)
         items = np.take_along_axis(obs["candidates"], decision.slates, axis=1)
         np.testing.assert_allclose(agent.propensities(obs, items), decision.propensities)
@@ -237,13 +242,14 @@ class TestEveryAgent:
     def test_propensities_sum_to_one_over_the_items_of_a_position(
         self, name, target, make_problem, make_log, observe_users
     ):
-        problem = make_problem(num_items=9, num_candidates=6)
+        slots = 1 if name in FOR_SINGLE_ITEMS else 2
+        problem = make_problem(num_items=9, num_candidates=6, slate_size=slots)
         agent = self.make(name, target, problem, make_log(problem, 20))
         obs = observe_users(problem, 4)
-        obs["oracle_slate"] = np.tile([1, 0], (4, 1))
-        total = sum(agent.propensities(obs, np.full((4, 2), item)) for item in range(9))
+        obs["oracle_slate"] = np.tile([1, 0], (4, 1))[:, :slots]
+        total = sum(agent.propensities(obs, np.full((4, slots), item)) for item in range(9))
         np.testing.assert_allclose(total, 1)
-        padding = agent.propensities(obs, np.full((4, 2), -1))
+        padding = agent.propensities(obs, np.full((4, slots), -1))
         np.testing.assert_array_equal(padding, 1)
 
 

@@ -1,0 +1,103 @@
+r"""A stochastic policy over a linear model: good items often, every item sometimes.
+
+Slates follow the Plackett-Luce distribution of the model's scores s, at temperature T: the first
+item is drawn with probability proportional to exp(s / T), the next one so among the rest, and so
+on. A policy whose log another one is to be evaluated on should draw like this: every item has a
+chance, and the chance is known.
+
+References: Luce 1959 and Plackett 1975; sampling by adding Gumbel noise and sorting, Yellott 1977.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from agents import slates
+from agents.agent import AgentConfig, Decision, Observation
+from agents.linear import Floats, LinearAgent, LinearConfig, with_one
+from recsim.problem import Problem
+
+
+class SoftmaxConfig(LinearConfig):
+    """Settings of `SoftmaxAgent`, with those of `LinearConfig`.
+
+    Attributes:
+        temperature: T, in units of the target: near 0 is greedy, large is uniform.
+    """
+
+    temperature: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+
+
+class SoftmaxAgent(LinearAgent):
+    """Draws slates by Plackett-Luce over the ridge regression of `LinearAgent`.
+
+    Exact propensities: of the whole slate always; of an item at its position with slates of one
+    item, where they are the same, else None (marginals of longer slates are sums over all orders).
+    """
+
+    Config: ClassVar[type[AgentConfig]] = SoftmaxConfig
+    name: ClassVar[str] = "softmax"
+
+    def __init__(self, config: SoftmaxConfig, problem: Problem, seed: int) -> None:
+        super().__init__(config, problem, seed)
+        self._temperature = config.temperature
+        self._rng = np.random.default_rng(seed)
+
+    def act(self, obs: Observation) -> Decision:
+        """Draw a slate for every user."""
+        self._users = with_one(obs["user_features"])
+        logits = self._logits(self._users, obs["candidates"])  # (B, C)
+        chosen = slates.top_slates(logits + self._rng.gumbel(size=logits.shape), self._slate_size)
+        slate = slate_propensities(logits, chosen)
+        return Decision(chosen, slate[:, None] if self._slate_size == 1 else None, slate)
+
+    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats | None:
+        """Return the probability of each item with slates of one item, else None."""
+        if self._slate_size > 1:
+            return None
+        candidates = obs["candidates"]
+        chance = softmax(self._logits(with_one(obs["user_features"]), candidates))
+        asked = items == candidates  # (B, 1) and (B, C) -> (B, C)
+        return np.where(items < 0, 1.0, (chance * asked).sum(axis=1, keepdims=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the model and the state of the random generator."""
+        return {**super().state_dict(), "rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the saved agent stopped."""
+        super().load_state_dict(state)
+        self._rng.bit_generator.state = state["rng"]
+
+    def _logits(self, users: Floats, candidates: NDArray[np.int64]) -> Floats:
+        return self._posterior(users, candidates)[0] / self._temperature
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities proportional to ``exp(logits)`` in each row, ``(B, C)``."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chance: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return chance
+
+
+def slate_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
+    """Plackett-Luce probability of ordered slates, ``(B,)``.
+
+    Args:
+        logits: Scores over temperature of every candidate, ``(B, C)``.
+        chosen: Indices of candidates, distinct in a row, ``(B, K)``.
+    """
+    picked = np.take_along_axis(logits, chosen, axis=1)  # (B, K)
+    others = logits.copy()
+    np.put_along_axis(others, chosen, -np.inf, axis=1)
+    # What is left before the pick at k, as a log sum: the items never picked, then the last pick,
+    # the last but one, ...
+    left = np.concatenate([np.logaddexp.reduce(others, axis=1)[:, None], picked[:, ::-1]], axis=1)
+    left = np.logaddexp.accumulate(left, axis=1)[:, :0:-1]  # (B, K + 1) -> (B, K)
+    propensity: Floats = np.exp((picked - left).sum(axis=1))
+    return propensity
