@@ -38,6 +38,7 @@ BUILTIN = {
     "oracle": "agents.baselines:OracleAgent",
     "popularity": "agents.baselines:PopularityAgent",
     "random": "agents.baselines:RandomAgent",
+    "rel_mf": "agents.rel_mf:RelMFAgent",
     "softmax": "agents.softmax:SoftmaxAgent",
 }
 

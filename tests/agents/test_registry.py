@@ -7,11 +7,11 @@ import agents
 from agents import baselines
 from recsim.errors import UserError
 
-NAMES = ["epsilon_greedy", "linucb", "oracle", "popularity", "random", "softmax"]
+NAMES = ["epsilon_greedy", "linucb", "oracle", "popularity", "random", "rel_mf", "softmax"]
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.
 FOR_SINGLE_ITEMS = {"softmax"}
-QUICK: dict = {}
+QUICK = {"rel_mf": {"steps": 5, "batch_size": 16}}
 
 
 THIRD_PARTY = '''

@@ -1,0 +1,29 @@
+"""Matrix factorisation from clicks that are missing not at random.
+
+A user clicks an item if it is relevant and was seen: ``Y = O R`` with ``P(O = 1) = theta`` and
+``P(R = 1) = gamma``. An item without a click may be irrelevant or unseen, and popular items are
+seen more. Relevance matrix factorisation (Rel-MF) weights the clicks by ``1 / theta``, so that its
+loss has the mean of the loss on relevance itself. The other methods are what it is compared to.
+
+Reference: Saito, Yaginuma, Nishino, Sakata and Nakata, "Unbiased Recommender Learning from
+Missing-Not-At-Random Implicit Feedback", WSDM 2020, arXiv:1909.03601. ExpoMF: Liang, Charlin,
+McInerney and Blei, "Modeling User Exposure in Recommendation", WWW 2016, arXiv:1510.07025. WMF: Hu,
+Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008.
+
+Differences from the paper and its code:
+
+- Minibatches are drawn uniformly from all pairs of user and item, so that their loss is an unbiased
+  estimate of the full one. The published batches, half clicks and half pairs without one, are not;
+  they are an option (``sampling: half_clicks``).
+- The propensity of an item nobody clicked cannot be zero, and no gradient reaches a propensity.
+- The code weights the pairs without a click where its WMF is described as weighting the clicks:
+  both are here (``weight_on``).
+- ExpoMF's penalty reaches the model, and the density is that of the Gaussian; in the published code
+  the penalty is passed under a name that is never read, and the density has a misplaced bracket.
+- A user who was not in the training log is represented by the users who clicked what that user
+  clicked; the paper ranks for known users only.
+"""
+
+from agents.rel_mf.agent import RelMFAgent, RelMFConfig
+
+__all__ = ["RelMFAgent", "RelMFConfig"]

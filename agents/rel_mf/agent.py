@@ -1,0 +1,288 @@
+"""The agent: ranks every user's candidates by the product of two vectors."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor
+
+from agents import slates
+from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.rel_mf.audience import Audience
+from agents.rel_mf.expomf import ExpoMF, fit_expomf
+from agents.rel_mf.factors import Factors, Training, train
+from agents.rel_mf.losses import Coefficients, inverse_propensities, naive, weighted, wmf
+from agents.rel_mf.pairs import ClickedPairs, batches
+from recsim.errors import UserError
+from recsim.estimators.popularity import popularity_propensities
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+# Settings that some methods do not have.
+_ONLY = {
+    "power": ("rel_mf",),
+    "clip": ("rel_mf",),
+    "non_negative": ("rel_mf",),
+    "weight": ("wmf",),
+    "weight_on": ("wmf",),
+    "sampling": ("rel_mf", "mf", "wmf"),
+    "steps": ("rel_mf", "mf", "wmf"),
+    "batch_size": ("rel_mf", "mf", "wmf"),
+    "learning_rate": ("rel_mf", "mf", "wmf"),
+    "iterations": ("expomf",),
+    "precision": ("expomf",),
+    "exposure": ("expomf",),
+}
+
+
+class RelMFConfig(AgentConfig):
+    """Settings of `RelMFAgent`; one that the method does not use is a mistake.
+
+    Attributes:
+        method: ``rel_mf``; or what it is compared to: ``mf`` (plain), ``wmf`` (weighted) or
+            ``expomf`` (exposure as a hidden variable).
+        dim: Length of the vectors.
+        l2: Penalty on the squared vectors.
+        power: rel_mf: eta of the propensity ``(n_i / max n)^eta``.
+        clip: rel_mf: M, the least propensity that is divided by; 0 is unbiased, 1 is ``mf``.
+        non_negative: rel_mf: whether the loss of a pair is cut at 0.
+        weight: wmf: c.
+        weight_on: wmf: whether c multiplies the pairs that were clicked, or ``unclicked`` ones.
+        sampling: ``uniform`` batches from all pairs, whose loss is an unbiased estimate of the full
+            one, or the published ``half_clicks``.
+        steps: Gradient steps.
+        batch_size: Pairs per step.
+        learning_rate: Of Adam.
+        iterations: expomf: rounds of expectation maximisation.
+        precision: expomf: precision of a click around its score.
+        exposure: expomf: chance that an item is seen, at the start.
+        device: Where torch computes: ``cpu``, ``cuda`` ...
+    """
+
+    method: Literal["rel_mf", "mf", "wmf", "expomf"] = "rel_mf"
+    dim: PositiveInt = 32
+    l2: float = Field(default=1e-5, ge=0, allow_inf_nan=False)
+    power: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    clip: float = Field(default=0.1, ge=0, le=1)
+    non_negative: bool = False
+    weight: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    weight_on: Literal["clicks", "unclicked"] = "clicks"
+    sampling: Literal["uniform", "half_clicks"] = "uniform"
+    steps: PositiveInt = 1000
+    batch_size: PositiveInt = 4096
+    learning_rate: float = Field(default=0.005, gt=0, allow_inf_nan=False)
+    iterations: PositiveInt = 10
+    precision: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    exposure: float = Field(default=0.01, gt=0, lt=1)
+    device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _every_setting_has_an_effect(self) -> Self:
+        for key, methods in _ONLY.items():
+            if key in self.model_fields_set and self.method not in methods:
+                having = " and ".join(repr(method) for method in methods)
+                raise ValueError(
+                    f"{key!r} has no effect on {self.method!r}: it belongs to {having}"
+                )
+        if self.method == "expomf" and not self.l2:
+            raise ValueError("'l2' must be above 0 for 'expomf'")
+        return self
+
+
+class RelMFAgent:
+    """Ranks by matrix factorisation from clicks that are missing not at random.
+
+    Fitted on the clicks of a log; every pair of user and item without a click counts as unlabelled.
+    A second fit starts anew. Known users are told by ``obs["user"]``, others by what they clicked.
+    Ties go to the candidate listed first; deterministic, so propensities are 0 or 1.
+    """
+
+    Config: ClassVar[type[AgentConfig]] = RelMFConfig
+    privileged: ClassVar[bool] = False
+    needs_log: ClassVar[bool] = True
+
+    def __init__(self, config: RelMFConfig, problem: Problem, seed: int) -> None:
+        slates.check_sizes(problem)
+        self._config = config
+        self._slate_size = problem.slate_size
+        self._num_items = problem.num_items
+        self._generator = _generator(config.device, seed)
+        self._audience: Audience | None = None
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Learn vectors of the users and items of a log, forgetting any other log.
+
+        Raises:
+            UserError: The log does not know its users, or has no click.
+        """
+        if log.anonymous:
+            raise UserError(
+                "agent 'rel_mf' learns a vector for each user, but the log does not know its "
+                "users: it is anonymous."
+            )
+        known, row_user = np.unique(log.user, return_inverse=True)
+        row, slot = np.nonzero((log.clicks == 1) & (log.slate >= 0))
+        if not len(row):
+            raise UserError("agent 'rel_mf' learns from clicks, but the log has none.")
+        device = self._generator.device
+        clicks = ClickedPairs(
+            torch.as_tensor(row_user[row], device=device),
+            torch.as_tensor(log.slate[row, slot], device=device),
+            len(known),
+            self._num_items,
+        )
+        losses: list[dict[str, float]] = []
+        if self._config.method == "expomf":
+            users, items = self._fit_expomf(clicks)
+        else:
+            users, items = self._fit_factors(clicks, losses)
+        self._audience = Audience.of(
+            known,
+            _features(log, known),
+            users.cpu().numpy(),
+            items.cpu().numpy(),
+            clicks.users.cpu().numpy(),
+            clicks.items.cpu().numpy(),
+        )
+        return FitReport(rows=len(log), losses=losses)
+
+    def begin(self, batch_size: int) -> None:
+        """Keep nothing per user."""
+
+    def act(self, obs: Observation) -> Decision:
+        """Show every user the candidates with the highest scores.
+
+        Raises:
+            UserError: The agent was not fitted.
+        """
+        chosen = slates.top_slates(self.scores(obs), self._slate_size)
+        return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
+
+    def scores(self, obs: Observation) -> NDArray[np.float32]:
+        """Return the score of every candidate, ``(B, C)``.
+
+        Raises:
+            UserError: The agent was not fitted.
+        """
+        if self._audience is None:
+            raise UserError(
+                "agent 'rel_mf' must be fitted on a log before it can act: give it a training_log."
+            )
+        return self._audience.scores(obs)
+
+    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return 1 where this agent shows the item at the position, else 0."""
+        own = np.take_along_axis(obs["candidates"], self.act(obs).slates, axis=1)
+        return slates.matches(own, items)
+
+    def action_probabilities(self, obs: Observation) -> NDArray[np.float64]:
+        """Return 1 for each candidate shown at its position, else 0, ``(B, K, C)``."""
+        return slates.one_hot(self.act(obs).slates, obs["candidates"].shape[1])
+
+    def observe(self, feedback: Feedback) -> None:
+        """Learn nothing: the vectors are those of the log."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the vectors, whom they belong to, and the state of the random generator."""
+        state: dict[str, Any] = {"generator": self._generator.get_state()}
+        if self._audience is not None:
+            state["audience"] = self._audience.state_dict()
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the vectors of the saved agent.
+
+        Raises:
+            UserError: They are of a catalogue of another size.
+        """
+        saved = state.get("audience")
+        if saved is not None and len(saved["items"]) != self._num_items:
+            raise UserError(
+                f"saved agent state: 'rel_mf' knew {len(saved['items'])} items, this catalogue has "
+                f"{self._num_items}."
+            )
+        self._generator.set_state(torch.as_tensor(state["generator"]).cpu())
+        self._audience = None if saved is None else Audience.from_state(saved)
+
+    def _fit_expomf(self, clicks: ClickedPairs) -> tuple[Tensor, Tensor]:
+        config = self._config
+        settings = ExpoMF(
+            dim=config.dim,
+            iterations=config.iterations,
+            l2=config.l2,
+            precision=config.precision,
+            exposure=config.exposure,
+        )
+        found = fit_expomf(clicks, settings, self._generator)
+        return found.users, found.items
+
+    def _fit_factors(
+        self, clicks: ClickedPairs, losses: list[dict[str, float]]
+    ) -> tuple[Tensor, Tensor]:
+        config = self._config
+        factors = Factors(clicks.num_users, clicks.num_items, config.dim, self._generator)
+        draw = clicks.uniform if config.sampling == "uniform" else clicks.half_clicks
+        every = max(1, config.steps // 100)
+
+        def note(step: int, loss: Tensor) -> bool:
+            if step % every == 0 or step == config.steps:
+                losses.append({"step": step, "loss": float(loss)})
+            return False
+
+        training = Training(config.learning_rate, config.l2, non_negative=config.non_negative)
+        drawn = batches(draw, config.batch_size, self._generator)
+        coefficients = self._coefficients(clicks)
+        train(factors, itertools.islice(drawn, config.steps), coefficients, training, on_step=note)
+        return factors.users.detach(), factors.items.detach()
+
+    def _coefficients(self, clicks: ClickedPairs) -> _Coefficients:
+        """Return the function that gives a and b of pairs of users and items."""
+        config = self._config
+        inverse = None
+        if config.method == "rel_mf":
+            counts = clicks.counts().cpu().numpy()
+            # An item without a click never has Y = 1, so its propensity does not matter; that of
+            # an item with a single click keeps it above 0.
+            least = float(counts.max()) ** -config.power
+            theta = popularity_propensities(counts, power=config.power, floor=least)
+            inverse = inverse_propensities(torch.as_tensor(theta), config.clip)
+            inverse = inverse.float().to(self._generator.device)
+        return _Coefficients(clicks, config, inverse)
+
+
+class _Coefficients:
+    """a and b of the pairs of a batch."""
+
+    def __init__(self, clicks: ClickedPairs, config: RelMFConfig, inverse: Tensor | None) -> None:
+        self._clicks = clicks
+        self._config = config
+        self._inverse = inverse  # (I,)
+
+    def __call__(self, users: Tensor, items: Tensor) -> Coefficients:
+        y = self._clicks.contains(users, items)
+        if self._inverse is not None:
+            return weighted(y, self._inverse[items])
+        if self._config.method == "wmf":
+            return wmf(y, self._config.weight, self._config.weight_on)
+        return naive(y)
+
+
+def _generator(device: str, seed: int) -> torch.Generator:
+    try:
+        return torch.Generator(device).manual_seed(seed)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"agent 'rel_mf': no device {device!r} here: {reason}") from error
+
+
+def _features(log: SlateLog, users: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the features of some users of a log, ``(N, F)``; F may be 0."""
+    if not log.user_features.shape[1]:
+        return np.zeros((len(users), 0), dtype=np.float32)
+    return log.user_features[users]

@@ -1,0 +1,95 @@
+"""What was learned of users and items, and what it says of a user, known or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.agent import Observation
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Audience:
+    """Vectors of the U users and I items of a log.
+
+    Attributes:
+        known: The users' rows in the log's table of users, sorted, ``(U,)``.
+        features: Their features there, ``(U, F)``.
+        users: Their vectors, ``(U, d)``.
+        items: Vectors of the items, ``(I, d)``.
+        clickers: Mean vector of the users who clicked each item, ``(I, d)``; of all users where
+            nobody did.
+        everybody: Mean vector of all users, ``(d,)``.
+    """
+
+    known: NDArray[np.int64]
+    features: Floats
+    users: Floats
+    items: Floats
+    clickers: Floats
+    everybody: Floats
+
+    @staticmethod
+    def of(
+        known: NDArray[np.int64],
+        features: Floats,
+        users: Floats,
+        items: Floats,
+        clicking: NDArray[np.int64],
+        clicked: NDArray[np.int64],
+    ) -> Audience:
+        """Build it from vectors and the distinct pairs, user ``clicking`` item ``clicked``."""
+        everybody = users.mean(axis=0)
+        sums = np.zeros_like(items)
+        np.add.at(sums, clicked, users[clicking])
+        counts = np.bincount(clicked, minlength=len(items)).astype(np.float32)[:, None]
+        clickers = np.where(counts > 0, sums / np.maximum(counts, 1), everybody)
+        return Audience(known, features, users, items, clickers, everybody)
+
+    def scores(self, obs: Observation) -> Floats:
+        """Return the score of every candidate, ``(B, C)``."""
+        candidates = obs["candidates"]
+        scores: Floats = self.vectors(obs) @ self.items.T  # (B, d) (d, I) -> (B, I)
+        return np.take_along_axis(scores, candidates, axis=1)
+
+    def vectors(self, obs: Observation) -> Floats:
+        """Return the vector of every user, ``(B, d)``.
+
+        A user of the log has a vector. Anybody else gets the mean of one vector of everybody and
+        one of the clickers of each item in the user's history of clicks.
+        """
+        vectors = self._of_strangers(obs)
+        if "user" not in obs:
+            return vectors
+        users = np.asarray(obs["user"])
+        place = np.minimum(np.searchsorted(self.known, users), len(self.known) - 1)
+        met = self.known[place] == users
+        if self.features.shape[1]:
+            # The same number in another log's table is somebody else.
+            met &= (self.features[place] == obs["user_features"]).all(axis=1)
+        return np.where(met[:, None], self.users[place], vectors)
+
+    def _of_strangers(self, obs: Observation) -> Floats:
+        batch = len(obs["candidates"])
+        if "history_clicks" not in obs:
+            return np.broadcast_to(self.everybody, (batch, len(self.everybody)))
+        items = obs["history_items"]
+        clicked = (obs["history_clicks"] == 1) & (items >= 0)  # (B, H)
+        sums = np.einsum("bh,bhd->bd", clicked.astype(np.float32), self.clickers[items])
+        total: Floats = (sums + self.everybody) / (1 + clicked.sum(axis=1, keepdims=True))
+        return total.astype(np.float32)
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays."""
+        return {name: array.copy() for name, array in asdict(self).items()}
+
+    @staticmethod
+    def from_state(state: Mapping[str, Any]) -> Audience:
+        """Build it from what `state_dict` gave."""
+        return Audience(**{name: np.array(array) for name, array in state.items()})

@@ -1,0 +1,137 @@
+r"""Losses of one pair of user and item; every estimator is their mean over all pairs.
+
+``Y = O R``: clicked Y, seen O with probability theta, relevant R with probability gamma. With
+``d1`` the loss if the pair is relevant and ``d0`` if not, every loss here is ``a d1 + b d0``:
+
+==============  ========================================  ======================================
+loss            a, b                                      mean over O and R
+==============  ========================================  ======================================
+`ideal`         gamma, 1 - gamma                          the target
+`naive` (MF)    Y, 1 - Y                                  takes unseen for irrelevant
+`wmf`           c Y, 1 - Y (or Y, c (1 - Y))              biased
+`weighted`      Y/theta, 1 - Y/theta                      the target: unbiased (Rel-MF); a single
+                                                          pair can be negative
+  clipped       Y/max(theta, M), 1 - Y/max(theta, M)      M = 0 unbiased, M = 1 naive
+==============  ========================================  ======================================
+
+Over n pairs, with the mean of gamma and theta known (derived; the tests enumerate it)::
+
+    variance of unbiased = sum of gamma (1/theta - gamma) (d1 - d0)^2 / n^2
+    bias of clipped      = sum of gamma (theta / max(theta, M) - 1) (d1 - d0) / n
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from recsim.errors import UserError
+
+Coefficients = tuple[Tensor, Tensor]
+PointLoss = Literal["squared", "log"]
+
+
+def ideal(relevance: Tensor) -> Coefficients:
+    """Return a and b if the probability of relevance were known.
+
+    Args:
+        relevance: gamma of each pair, ``(N,)``.
+    """
+    return relevance, 1 - relevance
+
+
+def naive(clicks: Tensor) -> Coefficients:
+    """Return a and b of plain matrix factorisation: what was not clicked is irrelevant.
+
+    Args:
+        clicks: Y of each pair, ``(N,)``, 0 or 1.
+    """
+    return clicks, 1 - clicks
+
+
+def wmf(
+    clicks: Tensor, weight: float, on: Literal["clicks", "unclicked"] = "clicks"
+) -> Coefficients:
+    """Return a and b of weighted matrix factorisation.
+
+    Args:
+        clicks: Y of each pair, ``(N,)``.
+        weight: c.
+        on: Whether it multiplies the pairs that were clicked, or those that were not.
+    """
+    if on == "clicks":
+        return weight * clicks, 1 - clicks
+    return clicks, weight * (1 - clicks)
+
+
+def inverse_propensities(propensities: Tensor, clip: float = 0.0) -> Tensor:
+    """Return ``1 / max(theta, clip)``, through which no gradient flows.
+
+    Args:
+        propensities: theta, ``(N,)``.
+        clip: M, in [0, 1]: the least propensity that is divided by.
+
+    Raises:
+        UserError: A propensity is outside (0, 1], or the clip outside [0, 1].
+    """
+    if not 0 <= clip <= 1:
+        raise UserError(f"clip must be in [0, 1], got {clip}: the least propensity divided by.")
+    theta = propensities.detach()
+    wrong = ~((theta > 0) & (theta <= 1))
+    if bool(wrong.any()):
+        row = int(wrong.flatten().int().argmax())
+        raise UserError(
+            f"Row {row}: propensity {theta.flatten()[row].item()} is not a probability in (0, 1]."
+        )
+    return 1 / theta.clamp_min(clip)
+
+
+def weighted(clicks: Tensor, inverse: Tensor) -> Coefficients:
+    """Return a and b of Rel-MF.
+
+    Args:
+        clicks: Y of each pair, ``(N,)``.
+        inverse: What `inverse_propensities` gives for each pair, ``(N,)``.
+    """
+    a = clicks * inverse
+    return a, 1 - a
+
+
+def point_losses(logits: Tensor, kind: PointLoss = "squared") -> tuple[Tensor, Tensor]:
+    """Return d1 and d0, the loss of each pair if it is relevant and if it is not.
+
+    With ``f = sigmoid(logit)``: ``(1 - f)^2`` and ``f^2`` if ``squared``, ``-log f`` and
+    ``-log(1 - f)`` if ``log``.
+
+    Args:
+        logits: Scores, ``(N,)``.
+        kind: ``squared`` or ``log``.
+    """
+    if kind == "log":
+        return functional.softplus(-logits), functional.softplus(logits)
+    share = torch.sigmoid(logits)
+    return (1 - share) ** 2, share**2
+
+
+def pair_losses(
+    coefficients: Coefficients,
+    logits: Tensor,
+    kind: PointLoss = "squared",
+    *,
+    non_negative: bool = False,
+) -> Tensor:
+    """Return the loss of each pair, ``(N,)``.
+
+    Args:
+        coefficients: a and b, ``(N,)`` each.
+        logits: Scores, ``(N,)``.
+        kind: The loss of a point.
+        non_negative: Whether the loss of a pair is cut at 0. Then it is bounded below, and biased.
+    """
+    a, b = coefficients
+    if_relevant, if_not = point_losses(logits, kind)
+    losses = a * if_relevant + b * if_not
+    return losses.clamp_min(0.0) if non_negative else losses
