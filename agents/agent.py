@@ -129,6 +129,10 @@ class Agent(Protocol):
         """Probability that the policy would put each of ``items`` (B, K) at its position.
 
         Used to evaluate the policy on a log. None where it is not known exactly.
+
+        An agent may also have ``action_probabilities(obs) -> (B, K, C) | None``, the probability
+        of every candidate at every position, for estimators that need them all; without it they ask
+        for one candidate at a time, or give up if there are many.
         """
         ...
 

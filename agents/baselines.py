@@ -59,6 +59,11 @@ class RandomAgent:
         chance = slates.offered(candidates, items) / candidates.shape[1]
         return np.where(items < 0, 1.0, chance)
 
+    def action_probabilities(self, obs: Observation) -> NDArray[np.float64]:
+        """Return 1/C for every candidate at every position, ``(B, K, C)``; read-only."""
+        batch, size = obs["candidates"].shape
+        return np.broadcast_to(1 / size, (batch, self._slate_size, size))
+
     def observe(self, feedback: Feedback) -> None:
         """Learn nothing."""
 
@@ -128,6 +133,10 @@ class PopularityAgent:
         own = np.take_along_axis(obs["candidates"], self.act(obs).slates, axis=1)
         return slates.matches(own, items)
 
+    def action_probabilities(self, obs: Observation) -> NDArray[np.float64]:
+        """Return 1 for each candidate shown at its position, else 0, ``(B, K, C)``."""
+        return slates.one_hot(self.act(obs).slates, obs["candidates"].shape[1])
+
     def observe(self, feedback: Feedback) -> None:
         """Learn nothing: the ranking is that of the log."""
 
@@ -188,6 +197,10 @@ class OracleAgent:
         """Return 1 where the world's slate has the item at the position, else 0."""
         own = np.take_along_axis(obs["candidates"], self.act(obs).slates, axis=1)
         return slates.matches(own, items)
+
+    def action_probabilities(self, obs: Observation) -> NDArray[np.float64]:
+        """Return 1 for each candidate shown at its position, else 0, ``(B, K, C)``."""
+        return slates.one_hot(self.act(obs).slates, obs["candidates"].shape[1])
 
     def observe(self, feedback: Feedback) -> None:
         """Learn nothing."""

@@ -91,6 +91,13 @@ class EpsilonGreedyAgent:
         chance = epsilon * slates.offered(candidates, items) / candidates.shape[1]
         return np.where(items < 0, 1.0, chance + (1 - epsilon) * (greedy == items))
 
+    def action_probabilities(self, obs: Observation) -> NDArray[np.float64]:
+        """Return the exact probability of every candidate at every position, ``(B, K, C)``."""
+        candidates = obs["candidates"]
+        epsilon, size = self._config.epsilon, candidates.shape[1]
+        greedy = slates.one_hot(self._greedy(candidates), size)
+        return np.asarray(epsilon / size + (1 - epsilon) * greedy, dtype=np.float64)
+
     def observe(self, feedback: Feedback) -> None:
         """Count the impressions just made."""
         self._means.add(outcomes(feedback, self._config.target))

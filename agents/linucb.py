@@ -62,6 +62,12 @@ class LinUCBAgent(LinearAgent):
         own = self._choose(with_one(obs["user_features"]), candidates)
         return slates.matches(np.take_along_axis(candidates, own, axis=1), items)
 
+    def action_probabilities(self, obs: Observation) -> Floats:
+        """Return 1 for each candidate shown at its position, else 0, ``(B, K, C)``."""
+        candidates = obs["candidates"]
+        own = self._choose(with_one(obs["user_features"]), candidates)
+        return slates.one_hot(own, candidates.shape[1])
+
     def _choose(self, users: Floats, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
         chosen = np.empty((len(users), self._slate_size), dtype=np.int64)
         for rows in blocks(len(users), candidates.shape[1] * self._items.shape[1]):

@@ -81,6 +81,21 @@ def matches(own: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floa
     return np.where((own == items) | (items < 0), 1.0, 0.0)
 
 
+def one_hot(own: NDArray[np.int64], num_candidates: int) -> NDArray[np.float64]:
+    """Probability of every candidate at every position under a deterministic policy.
+
+    Args:
+        own: Indices of the candidates that the policy shows, ``(B, K)``.
+        num_candidates: C.
+
+    Returns:
+        ``(B, K, C)``.
+    """
+    table = np.zeros((*own.shape, num_candidates))
+    np.put_along_axis(table, own[:, :, None], 1.0, axis=2)
+    return table
+
+
 def offered(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether each of ``items`` (B, K) is among its row's ``candidates`` (B, C)."""
     found: NDArray[np.bool_] = (items[:, :, None] == candidates[:, None, :]).any(axis=2)

@@ -65,6 +65,13 @@ class SoftmaxAgent(LinearAgent):
         asked = items == candidates  # (B, 1) and (B, C) -> (B, C)
         return np.where(items < 0, 1.0, (chance * asked).sum(axis=1, keepdims=True))
 
+    def action_probabilities(self, obs: Observation) -> Floats | None:
+        """Return the probability of every candidate with slates of one item, else None."""
+        if self._slate_size > 1:
+            return None
+        chance: Floats = softmax(self._logits(with_one(obs["user_features"]), obs["candidates"]))
+        return chance[:, None, :]  # (B, C) -> (B, 1, C)
+
     def state_dict(self) -> dict[str, Any]:
         """Return the model and the state of the random generator."""
         return {**super().state_dict(), "rng": self._rng.bit_generator.state}

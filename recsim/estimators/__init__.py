@@ -11,6 +11,8 @@ from recsim.estimators.bandit import (
     snips,
     sub_gaussian,
 )
+from recsim.estimators.clipping import Choice, choose
+from recsim.estimators.crossfitting import CrossFit, cross_fit
 from recsim.estimators.doubly_robust import (
     clipped_dr,
     dm,
@@ -22,26 +24,41 @@ from recsim.estimators.doubly_robust import (
     switch,
     switch_dr,
 )
-from recsim.estimators.evaluate import HasPropensities, evaluate, log_value, policy_samples
+from recsim.estimators.evaluate import evaluate, log_value, policy_samples
+from recsim.estimators.overlap import Overlap, count_unsupported
+from recsim.estimators.policies import HasActionProbabilities, HasPropensities, SampledPolicy
+from recsim.estimators.propensities import LoggingSettings, estimate_logging, with_propensities
+from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.sample import Actions, Estimator, Prediction, Sample
 from recsim.estimators.tally import PolicyValue, Tally
 
 __all__ = [
     "ESTIMATORS",
     "Actions",
+    "Choice",
+    "CrossFit",
     "Estimator",
+    "HasActionProbabilities",
     "HasPropensities",
+    "LoggingSettings",
+    "Overlap",
     "PolicyValue",
     "Prediction",
+    "RewardModel",
     "Sample",
+    "SampledPolicy",
     "Tally",
+    "choose",
     "clipped_dr",
     "clipped_ips",
     "clipped_snips",
+    "count_unsupported",
+    "cross_fit",
     "dm",
     "dr",
     "dros",
     "effective_sample_size",
+    "estimate_logging",
     "evaluate",
     "ips",
     "log_value",
@@ -55,4 +72,5 @@ __all__ = [
     "sub_gaussian",
     "switch",
     "switch_dr",
+    "with_propensities",
 ]

@@ -3,52 +3,63 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import UserError
 from recsim.estimators.bandit import make_estimator
-from recsim.estimators.sample import Floats, Sample
+from recsim.estimators.clipping import PARAMETER_OF, ClipRule, check_rule, choose
+from recsim.estimators.crossfitting import CrossFit, cross_fit
+from recsim.estimators.impressions import (
+    Block,
+    Log,
+    Unit,
+    blocks,
+    check_read_twice,
+    chunks,
+    logged_propensities,
+    rewards_of,
+    units_of,
+)
+from recsim.estimators.intervals import IntervalKind
+from recsim.estimators.overlap import OverlapSums
+from recsim.estimators.policies import (
+    Policy,
+    SampledPolicy,
+    action_probabilities,
+    knows_actions,
+    propensities,
+)
+from recsim.estimators.ratios import probability_ratio
+from recsim.estimators.reward_models import RewardModel
+from recsim.estimators.sample import Actions, Estimator, Floats, Prediction, Sample
 from recsim.estimators.tally import PolicyValue, Tally
-from recsim.log import SlateLog
-from recsim.log.history import last_rows
 
-Unit = Literal["user", "row"]
-PropensityFunction = Callable[[Mapping[str, Any], NDArray[np.int64]], "Floats | None"]
-
-
-@runtime_checkable
-class HasPropensities(Protocol):
-    """Anything that knows how likely it is to show given items; every agent does, or says None."""
-
-    def propensities(self, obs: Mapping[str, Any], items: NDArray[np.int64]) -> Floats | None:
-        """Return the probability of each of ``items`` (B, K) at its position, ``(B, K)``.
-
-        Args:
-            obs: Observations of B users, see `SlateLog.observations`.
-            items: Item ids, -1 where the position is empty.
-        """
-        ...
-
-
-Policy = HasPropensities | PropensityFunction
+Limit = float | ClipRule
 
 
 def evaluate(
-    log: SlateLog | Iterable[SlateLog],
+    log: Log,
     policy: Policy,
-    estimators: Sequence[str] = ("ips", "snips", "clipped_ips"),
+    estimators: Sequence[str | Estimator] = ("ips", "snips", "clipped_ips"),
     *,
-    clip: float = 10.0,
+    clip: Limit = 10.0,
+    tau: Limit = 10.0,
+    shrinkage: Limit = 400.0,
+    subgaussian: Limit = 0.1,
+    interval: IntervalKind = "bootstrap",
+    bound: float | None = None,
     level: float = 0.95,
     samples: int = 1000,
     seed: int = 0,
     reward: str | None = None,
     unit: Unit = "user",
     history_slates: int = 5,
+    model: str | Mapping[str, object] | RewardModel | CrossFit = "ridge",
+    logging: Policy | None = None,
+    overlap: bool | None = None,
 ) -> list[PolicyValue]:
     """Estimate what a policy would have earned per impression, from a log of another policy.
 
@@ -58,38 +69,102 @@ def evaluate(
     policy left them.
 
     Args:
-        log: The log, or its pieces in order, such as `SlateLog.scan` gives.
+        log: The log, its pieces in order, or the folder of a saved one, which is read in pieces.
+            Reward models and rules for the clip read it several times, which an iterator cannot.
         policy: The evaluated policy: an agent, or a function of observations and items.
-        estimators: Names from `ESTIMATORS`.
-        clip: Largest weight that the clipped estimators keep.
-        level: Nominal coverage of the bootstrap intervals.
+        estimators: Names from `ESTIMATORS`, or estimators that `make_estimator` built.
+        clip: Largest weight that the clipped estimators keep; or ``slope`` or ``mse``, to choose
+            it on this log: see `recsim.estimators.clipping`.
+        tau: The same for ``switch_dr`` and ``switch``.
+        shrinkage: The same for ``dros``.
+        subgaussian: The same for ``sub_gaussian``.
+        interval: Kind of the intervals; see `recsim.estimators.intervals`.
+        bound: Width of the range of a term, for ``bernstein`` and ``hoeffding``.
+        level: Nominal coverage of the intervals.
         samples: Bootstrap samples.
-        seed: Seed of the bootstrap.
+        seed: Seed of the bootstrap and of the reward model.
         reward: Name of the reward; by default the weighted sum of the log's problem.
         unit: What is resampled, as independent of the rest: the user with all their rows, or the
             row. The same in an anonymous log.
         history_slates: Slates of history that the policy is shown.
+        model: Reward model of the estimators that need one, fitted on this log with cross-fitting:
+            a name from `recsim.estimators.reward_models` or its settings; or one that was fitted
+            already.
+        logging: The logging policy, where it is known: for ``switch``, to count unsupported
+            actions exactly, and for the propensities of a log that has none.
+        overlap: Whether to count what the policy would show and the log never does. By default
+            wherever it costs little: if the policy knows the probability of every candidate.
 
     Returns:
         One value per estimator, in their order.
 
     Raises:
-        UserError: If the log has no propensities, the policy does not know its own, or a name is
-            unknown.
+        UserError: If a propensity is missing or no probability (names the row), the policy does not
+            know its own, or a name or setting is wrong.
     """
-    tally = Tally(
-        [make_estimator(name, clip=clip) for name in estimators], samples=samples, seed=seed
+    limits = {"clip": clip, "tau": tau, "shrinkage": shrinkage, "subgaussian": subgaussian}
+    numbers = {key: value for key, value in limits.items() if not isinstance(value, str)}
+    built = [make_estimator(e, **numbers) if isinstance(e, str) else e for e in estimators]
+    needs = frozenset[str]().union(*(estimator.needs for estimator in built))
+    if "actions" in needs and logging is None:
+        raise UserError(
+            "switch needs the probability of every action under the logging policy: give 'logging'."
+        )
+    fit = partial(
+        cross_fit, log, reward=reward, unit=unit, history_slates=history_slates, seed=seed
     )
-    for sample in policy_samples(
-        log, policy, reward=reward, unit=unit, history_slates=history_slates
-    ):
+    plain = model if isinstance(model, CrossFit) else None
+    weighted = None
+    if needs & {"model", "actions"} and not isinstance(model, CrossFit):
+        check_read_twice(log, "A reward model is fitted on the log")
+        plain = fit(model)
+    if "weighted_model" in needs:
+        check_read_twice(log, "A reward model is fitted on the log")
+        if isinstance(model, CrossFit):
+            raise UserError("mrdr fits a reward model of its own: give the settings of one.")
+        weighted = fit(model, policy=policy, logging=logging)
+    read = partial(
+        policy_samples,
+        log,
+        policy,
+        reward=reward,
+        unit=unit,
+        history_slates=history_slates,
+        model=plain,
+        weighted_model=weighted,
+        logging=logging,
+        actions="actions" in needs,
+    )
+    rules = [_rule(estimator, limits) for estimator in estimators]
+    for at, rule in enumerate(rules):
+        if rule is not None:
+            check_read_twice(log, f"The rule {rule!r} looks at the log")
+            built[at] = choose(read(), built[at].name, rule=rule).estimator
+    tables = bool(needs & {"model", "weighted_model", "actions"})
+    counted = (tables or knows_actions(policy)) if overlap is None else overlap
+    found = OverlapSums(exact=logging is not None) if counted else None
+    tally = Tally(built, samples=samples, seed=seed, interval=interval, bound=bound)
+    for sample in read(overlap=found):
         tally.add(sample)
-    return tally.values(level)
+    seen = None if found is None else found.result()
+    return [
+        dataclasses.replace(
+            value,
+            rule=rule or "",
+            unsupported=None if seen is None else seen.unsupported,
+            unsupported_share=None if seen is None else seen.share,
+            warnings=value.warnings + (() if seen is None else seen.warnings),
+            policy_draws=policy.draws if isinstance(policy, SampledPolicy) else 0,
+        )
+        for value, rule in zip(tally.values(level), rules, strict=True)
+    ]
 
 
 def log_value(
-    log: SlateLog | Iterable[SlateLog],
+    log: Log,
     *,
+    interval: IntervalKind = "bootstrap",
+    bound: float | None = None,
     level: float = 0.95,
     samples: int = 1000,
     seed: int = 0,
@@ -101,19 +176,20 @@ def log_value(
     Needs no propensities. For the arguments see `evaluate`.
     """
     mean = dataclasses.replace(make_estimator("ips"), name="logged")
-    tally = Tally([mean], samples=samples, seed=seed)
+    tally = Tally([mean], samples=samples, seed=seed, interval=interval, bound=bound)
     first_row = 0
-    for chunk in _chunks(log):
+    for chunk in chunks(log):
         shown = chunk.slate >= 0
-        rewards = _rewards(chunk, reward)[shown]
-        units = _units(chunk, unit, first_row, shown)
-        tally.add(Sample(np.ones(len(rewards)), rewards, units))
+        rewards = rewards_of(chunk, reward)[shown]
+        units = units_of(chunk, unit, first_row)[shown]
+        whole = unit == "row" or chunk.anonymous
+        tally.add(Sample(np.ones(len(rewards)), rewards, units, whole=whole))
         first_row += len(chunk)
     return tally.values(level)[0]
 
 
 def policy_samples(
-    log: SlateLog | Iterable[SlateLog],
+    log: Log,
     policy: Policy,
     *,
     reward: str | None = None,
@@ -121,108 +197,113 @@ def policy_samples(
     history_slates: int = 5,
     batch_rows: int = 8192,
     first_row: int = 0,
+    model: CrossFit | None = None,
+    weighted_model: CrossFit | None = None,
+    logging: Policy | None = None,
+    actions: bool = False,
+    overlap: OverlapSums | None = None,
 ) -> Iterator[Sample]:
     """Yield the impressions of a log as the evaluated policy sees them, to add to a `Tally`.
 
     Args:
-        log: The log, or its pieces in order.
+        log: The log, its pieces in order, or the folder of a saved one.
         policy: The evaluated policy.
         reward: Name of the reward; by default the weighted sum of the log's problem.
         unit: What bootstrap intervals resample.
         history_slates: Slates of history that the policy is shown.
-        batch_rows: Rows that the policy is asked about at a time.
+        batch_rows: Most rows that the policy is asked about at a time.
         first_row: Number of the log's first row, where ``log`` is a share of a longer one.
+        model: Reward model, fitted by `recsim.estimators.crossfitting.cross_fit`.
+        weighted_model: Reward model for ``mrdr``, fitted with the policy.
+        logging: The logging policy, where it is known.
+        actions: Whether to give what is known of every action, for ``switch``.
+        overlap: Counts, if given, what the policy would show and the log never does.
 
     Raises:
         UserError: See `evaluate`.
     """
-    for chunk, joined, start in _with_past(_chunks(log), history_slates):
-        if chunk.propensity is None:
-            raise UserError(
-                "The log has no propensities, so another policy cannot be evaluated on it: the "
-                "probability with which each item was shown must be logged."
-            )
-        rewards = _rewards(chunk, reward)
-        for begin in range(0, len(chunk), batch_rows):
-            rows = slice(begin, min(begin + batch_rows, len(chunk)))
-            obs = joined.observations(
-                np.arange(start + rows.start, start + rows.stop), history_slates=history_slates
-            )
-            items = chunk.slate[rows]
-            shown = items >= 0
-            probability = _propensities(policy, obs, items, first_row + rows.start)
-            weights = probability[shown] / chunk.propensity[rows][shown]
-            units = _units(chunk.select(rows), unit, first_row + rows.start, shown)
-            yield Sample(weights, rewards[rows][shown], units)
-        first_row += len(chunk)
-
-
-def _chunks(log: SlateLog | Iterable[SlateLog]) -> Iterable[SlateLog]:
-    return [log] if isinstance(log, SlateLog) else log
-
-
-def _with_past(
-    chunks: Iterable[SlateLog], history_slates: int
-) -> Iterator[tuple[SlateLog, SlateLog, int]]:
-    """Yield every piece, the piece with the past of its users before it, and where it starts."""
-    past: SlateLog | None = None
-    for chunk in chunks:
-        if chunk.anonymous or past is None:
-            joined = chunk
-        else:
-            joined = SlateLog.concat([past, chunk], same_users=True)
-        yield chunk, joined, len(joined) - len(chunk)
-        if not chunk.anonymous:
-            past = joined.select(last_rows(joined, max(history_slates, 1)))
-
-
-def _propensities(
-    policy: Policy, obs: Mapping[str, Any], items: NDArray[np.int64], first_row: int
-) -> Floats:
-    """Ask the policy and refuse what cannot be probabilities, ``(B, K)``."""
-    ask = policy.propensities if isinstance(policy, HasPropensities) else policy
-    answer = ask(obs, items)
-    name = type(policy).__name__ if isinstance(policy, HasPropensities) else repr(policy)
-    if answer is None:
-        raise UserError(
-            f"{name} does not know the probability of what it shows, so it cannot be evaluated on "
-            "a log."
+    tables = any(extra is not None for extra in (model, weighted_model, overlap)) or actions
+    for block in blocks(
+        log,
+        reward=reward,
+        unit=unit,
+        history_slates=history_slates,
+        batch_rows=batch_rows,
+        first_row=first_row,
+        every_candidate=tables,
+    ):
+        shown, first = block.shown, block.first_row
+        pi = propensities(policy, block.obs, block.items, first_row=first)
+        mu = logged_propensities(block, logging)
+        weights = probability_ratio(pi, mu, shown=shown, first_row=first)
+        slots = block.items.shape[1]
+        every = everywhere = None
+        if tables:
+            every = action_probabilities(policy, block.obs, slots, first_row=first)
+            if logging is not None and (actions or overlap is not None):
+                everywhere = action_probabilities(logging, block.obs, slots, first_row=first)
+        if overlap is not None:
+            assert every is not None
+            overlap.add(block, every, everywhere)
+        said = {}
+        table = None
+        for name, fitted in (("model", model), ("weighted_model", weighted_model)):
+            if fitted is not None:
+                assert every is not None
+                said[name], table_of = _predictions(block, fitted, every)
+                table = table_of if name == "model" else table
+        known = None
+        if actions:
+            assert every is not None
+            assert everywhere is not None
+            assert table is not None
+            known = Actions(every[shown], everywhere[shown], table[shown])
+        yield Sample(
+            weights[shown],
+            block.rewards[shown],
+            block.units[shown],
+            policy=pi[shown],
+            actions=known,
+            whole=block.whole,
+            **said,
         )
-    answer = np.asarray(answer, dtype=np.float64)
-    if answer.shape != items.shape:
-        raise ValueError(f"{name} gave propensities {answer.shape} for items {items.shape}.")
-    wrong = ~((answer >= 0) & (answer <= 1 + 1e-9)) & (items >= 0)
-    if wrong.any():
-        row, position = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"{name} gave {answer[row, position]} as a probability, for row {first_row + row}, "
-            f"position {position}."
-        )
-    return answer
 
 
-def _rewards(log: SlateLog, reward: str | None) -> Floats:
-    """Return the reward of every item shown, ``(M, K)``."""
-    if reward is not None and reward not in log.feedback:
-        raise UserError(f"The log has no reward {reward!r}.{did_you_mean(reward, log.feedback)}")
-    if log.problem.slate_size == 1:
-        return (log.reward if reward is None else log.feedback[reward])[:, None]
-    counted = {name for name, weight in log.problem.rewards.items() if weight}
-    if reward == "click" or (reward is None and counted == {"click"}):
-        weight = 1.0 if reward else log.problem.rewards["click"]
-        return weight * log.clicks.astype(np.float64)
-    raise UserError(
-        f"The reward {reward or ' + '.join(sorted(counted))!r} belongs to a slate of several items "
-        "and cannot be shared out among them: use reward='click'."
+def _rule(estimator: str | Estimator, limits: Mapping[str, Limit]) -> ClipRule | None:
+    """Return by which rule the parameter of an estimator is to be chosen, if by one."""
+    if not isinstance(estimator, str) or estimator not in PARAMETER_OF:
+        return None
+    limit = limits[PARAMETER_OF[estimator]]
+    if not isinstance(limit, str):
+        return None
+    check_rule(estimator, limit)
+    return limit
+
+
+def _predictions(block: Block, model: CrossFit, policy: Floats) -> tuple[Prediction, Floats]:
+    """Return what a reward model says of a block.
+
+    Args:
+        block: The block of B rows.
+        model: The model.
+        policy: pi of every candidate, ``(B, K, C)``.
+
+    Returns:
+        Its prediction for the items shown, and for every candidate that the policy may show,
+        ``(B, K, C)``, 0 for the others: they do not count.
+    """
+    shown, users = block.shown, block.obs["user_features"]
+    row, slot = np.nonzero(shown)
+    logged = model.predict(
+        users, block.items[shown], block.positions[shown], block.units[shown], row
     )
-
-
-def _units(
-    log: SlateLog, unit: Unit, first_row: int, shown: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Return the independent unit of every item shown."""
-    if unit not in ("user", "row"):
-        raise UserError(f"Unknown unit {unit!r}.{did_you_mean(unit, ('user', 'row'))}")
-    by_row = unit == "row" or log.anonymous
-    numbers = np.arange(first_row, first_row + len(log)) if by_row else log.user
-    return np.broadcast_to(numbers[:, None], shown.shape)[shown]
+    table = np.zeros(policy.shape)
+    row, slot, place = np.nonzero((policy > 0) & shown[:, :, None])
+    table[row, slot, place] = model.predict(
+        users,
+        block.obs["candidates"][row, place],
+        block.positions[row, slot],
+        block.units[row, slot],
+        row,
+    )
+    return Prediction(logged, (policy * table).sum(axis=2)[shown]), table

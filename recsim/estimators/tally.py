@@ -37,6 +37,7 @@ class PolicyValue:
         warnings: What speaks against the estimate, in plain words; see
             `recsim.estimators.diagnostics` for the rules.
         parameter: The estimator's parameter and its value, e.g. ``clip=10``; empty without one.
+        rule: How that value was chosen, ``slope`` or ``mse``; empty if it was given.
         interval_kind: Kind of the interval; see `recsim.estimators.intervals`.
         unsupported: Number of actions that the policy would take and the logging policy never
             does; None where that is not known. See `recsim.estimators.overlap`.
@@ -62,6 +63,7 @@ class PolicyValue:
     cut_share: float
     warnings: tuple[str, ...]
     parameter: str = ""
+    rule: str = ""
     interval_kind: str = "bootstrap"
     unsupported: int | None = None
     unsupported_share: float | None = None

@@ -1,0 +1,220 @@
+"""A reward model fitted on a log such that it never knows the impressions it is asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.errors import UserError
+from recsim.estimators.doubly_robust import mrdr_weights
+from recsim.estimators.impressions import Block, Log, Unit, blocks, logged_propensities
+from recsim.estimators.policies import Policy, propensities
+from recsim.estimators.ratios import probability_ratio
+from recsim.estimators.reward_models import Fitted, Regressor, RewardModel, fold_of
+from recsim.estimators.sample import Floats
+from recsim.problem import Problem
+
+# With more items than this their mean reward stands for them, and no column of their own.
+MOST_COLUMNS = 64
+# Products of user and item features that a linear model gets by default, at most.
+MOST_PRODUCTS = 1024
+# Numbers in a table of features at a time (64 MiB of float64).
+_TABLE = 2**23
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What a reward model sees of a user, an item and a position.
+
+    Mean reward of the item on the training rows, position, the user's features, the item's
+    features, a column for each item if there are few, and products of the user's and the item's.
+
+    Attributes:
+        items: Features of each item, ``(I, D)``.
+        interactions: Whether there are products.
+    """
+
+    items: Floats
+    interactions: bool
+
+    @classmethod
+    def of(cls, problem: Problem, settings: RewardModel) -> Features:
+        """Return the features for a catalogue."""
+        count = problem.num_items
+        table = problem.item_features.astype(np.float64).reshape(count, -1)
+        if count <= MOST_COLUMNS:
+            table = np.concatenate([table, np.eye(count)], axis=1)
+        products = problem.user_feature_dim * (table.shape[1] + 1)
+        wanted = settings.linear and products <= MOST_PRODUCTS
+        return cls(table, wanted if settings.interactions is None else settings.interactions)
+
+    def table(
+        self,
+        users: NDArray[Any],
+        items: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        means: Floats,
+    ) -> Floats:
+        """Return the features of N impressions, ``(N, P)``.
+
+        Args:
+            users: User features, ``(N, F)``.
+            items: Item ids, ``(N,)``.
+            positions: Positions, ``(N,)``.
+            means: Mean reward of each item, ``(I,)``.
+        """
+        own = np.concatenate([means[items][:, None], self.items[items]], axis=1)  # (N, 1 + D)
+        columns = [own[:, :1], positions[:, None].astype(np.float64), users, own[:, 1:]]
+        if self.interactions:
+            products = users[:, :, None] * own[:, None, :]  # (N, F, 1 + D)
+            columns.append(products.reshape(len(users), -1))
+        return np.concatenate(columns, axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """One fitted model for every fold of the independent units.
+
+    Attributes:
+        features: What the models see.
+        models: The model that did not see the units of each fold.
+        means: Mean reward of each item on its training rows, for each fold, ``(folds, I)``.
+        seed: What deals the units out to folds.
+    """
+
+    features: Features
+    models: tuple[Fitted, ...]
+    means: Floats
+    seed: int
+
+    def predict(
+        self,
+        users: NDArray[Any],
+        items: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        units: NDArray[np.int64],
+        of: NDArray[np.int64] | None = None,
+    ) -> Floats:
+        """Return the reward expected of N impressions, ``(N,)``.
+
+        Args:
+            users: User features, ``(B, F)``.
+            items: Item ids, ``(N,)``.
+            positions: Positions, ``(N,)``.
+            units: Independent unit of each impression, ``(N,)``.
+            of: Row of ``users`` of each impression, ``(N,)``; by default they are in the same
+                order.
+        """
+        of = np.arange(len(items)) if of is None else of
+        found = np.empty(len(items))
+        folds = fold_of(units, len(self.models), self.seed)
+        step = max(1, _TABLE // self._width(users.shape[1]))
+        for fold, model in enumerate(self.models):
+            mine = np.flatnonzero(folds == fold)
+            for start in range(0, len(mine), step):
+                rows = mine[start : start + step]
+                table = self.features.table(
+                    users[of[rows]], items[rows], positions[rows], self.means[fold]
+                )
+                found[rows] = model.predict(table)
+        return found
+
+    def _width(self, user_features: int) -> int:
+        own = int(self.features.items.shape[1]) + 1
+        products = user_features * own if self.features.interactions else 0
+        return 1 + user_features + own + products
+
+
+def cross_fit(
+    log: Log,
+    settings: str | Mapping[str, Any] | RewardModel = "ridge",
+    *,
+    policy: Policy | None = None,
+    logging: Policy | None = None,
+    regressor: Regressor | None = None,
+    reward: str | None = None,
+    unit: Unit = "user",
+    seed: int = 0,
+    history_slates: int = 5,
+) -> CrossFit:
+    """Fit a reward model on the impressions of a log, in folds of independent units.
+
+    Holds the features of the impressions, but never those of every candidate. A log that does not
+    fit into memory can be evaluated with a model fitted on a part of it.
+
+    Args:
+        log: The log, its pieces in order, or the folder of a saved one.
+        settings: The reward model: a name, or its settings.
+        policy: The evaluated policy, for the reward model of ``mrdr``: its rows are weighted with
+            pi (1 - mu) / mu^2. None for equal weights.
+        logging: The logging policy, to be asked for propensities where the log has none.
+        regressor: In place of the one that the settings name: anything with ``fit`` and
+            ``predict``.
+        reward: Name of the reward; by default the weighted sum of the log's problem.
+        unit: What is independent of the rest, and therefore kept together: ``user`` or ``row``.
+        seed: Deals the units out to folds, and seeds the regressor.
+        history_slates: Slates of history that the policy is shown.
+
+    Raises:
+        UserError: If a setting is wrong, or there are fewer units than folds.
+    """
+    model = RewardModel.of(settings)
+    built = model.build(seed) if regressor is None else regressor
+    problem: Problem | None = None
+    found = []
+    for block in blocks(log, reward=reward, unit=unit, history_slates=history_slates):
+        problem = block.problem
+        found.append(_impressions(block, policy, logging))
+    if problem is None:
+        raise UserError("There is no impression to fit a reward model on.")
+    users, items, positions, rewards, units, weights = (
+        np.concatenate(column) for column in zip(*found, strict=True)
+    )
+    features = Features.of(problem, model)
+    folds = fold_of(units, model.folds, seed)
+    fitted, means = [], []
+    for fold in range(model.folds):
+        rows = np.flatnonzero(folds != fold)
+        if not len(rows):
+            raise UserError(
+                f"There are too few independent users or rows for {model.folds} folds: "
+                "one of them has nothing to be fitted on."
+            )
+        mean = _item_means(items[rows], rewards[rows], problem.num_items, model.smoothing)
+        table = features.table(users[rows], items[rows], positions[rows], mean)
+        weighted = None if policy is None else weights[rows]
+        scaled = model.name != "mean" or regressor is not None
+        fitted.append(Fitted(built, table, rewards[rows], weighted, standardise=scaled))
+        means.append(mean)
+    return CrossFit(features, tuple(fitted), np.stack(means), seed)
+
+
+def _impressions(
+    block: Block, policy: Policy | None, logging: Policy | None
+) -> tuple[NDArray[Any], ...]:
+    """Return user features, items, positions, rewards, units and weights of the items shown."""
+    shown = block.shown
+    users = np.broadcast_to(
+        block.obs["user_features"][:, None, :],
+        (*shown.shape, block.obs["user_features"].shape[1]),
+    )[shown]
+    weights = np.ones(int(shown.sum()))
+    if policy is not None:
+        pi = propensities(policy, block.obs, block.items, first_row=block.first_row)
+        mu = logged_propensities(block, logging)
+        probability_ratio(pi, mu, shown=shown, first_row=block.first_row)  # refuses what is none
+        weights = mrdr_weights(pi[shown], mu[shown])
+    parts = (block.items, block.positions, block.rewards, block.units)
+    return (users, *(part[shown] for part in parts), weights)
+
+
+def _item_means(items: NDArray[np.int64], rewards: Floats, count: int, smoothing: float) -> Floats:
+    """Return the mean reward of every item, drawn towards that of all, ``(I,)``."""
+    sums = np.bincount(items, rewards, minlength=count)
+    shown = np.bincount(items, minlength=count)
+    means: Floats = (sums + smoothing * rewards.mean()) / (shown + smoothing)
+    return means
