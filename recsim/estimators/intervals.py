@@ -274,7 +274,8 @@ def variance_of(estimator: Estimator, moments: Moments) -> float:
     if moments.count < 2:
         return math.nan
     slope = estimator.gradient(moments.mean)
-    return float(slope @ moments.spread @ slope) / (moments.count - 1)
+    # Where all units agree, rounding can leave less than nothing.
+    return max(float(slope @ moments.spread @ slope), 0.0) / (moments.count - 1)
 
 
 def _by_unit(terms: Floats, units: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:

@@ -138,13 +138,7 @@ class SlateSample:
             UserError: If there are no rewards per position, or not K weights.
         """
         rewards = self.need("slot_rewards", "A weight per position")
-        alpha = np.asarray(position_weights, dtype=np.float64)
-        if alpha.shape != rewards.shape[1:] or not np.isfinite(alpha).all():
-            raise UserError(
-                f"position_weights must be {rewards.shape[1]} finite numbers, one per position; "
-                f"got {alpha.tolist()}."
-            )
-        weighted = rewards * alpha
+        weighted = rewards * check_position_weights(position_weights, rewards.shape[1])
         return replace(self, slot_rewards=weighted, rewards=weighted.sum(axis=1))
 
     def need(self, column: str, who: str) -> Floats:
@@ -161,6 +155,21 @@ class SlateSample:
         if values is None:
             raise UserError(f"{who} needs {column}: {_NEEDED[column]}.")
         return values
+
+
+def check_position_weights(position_weights: Any, slots: int) -> Floats:
+    """Return alpha_k, ``(K,)``.
+
+    Raises:
+        UserError: If they are not K finite numbers.
+    """
+    alpha = np.asarray(position_weights, dtype=np.float64)
+    if alpha.shape != (slots,) or not np.isfinite(alpha).all():
+        raise UserError(
+            f"position_weights must be {slots} finite numbers, one per position; got "
+            f"{alpha.tolist()}."
+        )
+    return alpha
 
 
 _PER_SLATE = ("rewards", "units", "slate_weights", "additive_weights")

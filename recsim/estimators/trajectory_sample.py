@@ -154,10 +154,38 @@ class TrajectorySample:
         Raises:
             UserError: If a probability is none, or the horizon not above zero. Names the row.
         """
+        return cls.of_ratios(
+            episodes,
+            rewards,
+            probability_ratio(evaluated, logged),
+            horizon=horizon,
+            units=units,
+            discount=discount,
+            action_values=action_values,
+            expected_values=expected_values,
+            states=states,
+            whole=whole,
+        )
+
+    @classmethod
+    def of_ratios(
+        cls,
+        episodes: Any,
+        rewards: Any,
+        ratios: Any,
+        *,
+        horizon: int | None = None,
+        units: Any = None,
+        discount: float = 1.0,
+        action_values: Any = None,
+        expected_values: Any = None,
+        states: Any = None,
+        whole: bool = False,
+    ) -> Self:
+        """Build a sample as `of_steps` does, from the ratios rho of the probabilities, ``(M,)``."""
         numbers = np.asarray(episodes, dtype=np.int64)
         if (np.diff(numbers) < 0).any():
             raise ValueError("episodes must be ascending: the steps of a trajectory in one piece.")
-        ratios = probability_ratio(evaluated, logged)
         _, starts, lengths = np.unique(numbers, return_index=True, return_counts=True)
         longest = int(lengths.max(initial=0))
         if horizon is not None and horizon < 1:

@@ -399,3 +399,12 @@ def test_arrays_of_the_caller_stay_as_they_are():
     before = {k: v.copy() for k, v in vars(sample).items() if hasattr(v, "copy")}
     tally_of(sample)
     assert all(np.array_equal(before[name], getattr(sample, name)) for name in before)
+
+
+def test_a_value_that_all_slates_agree_on_has_an_interval_of_no_width():
+    weights = np.random.default_rng(0).uniform(0.1, 3.0, 97)
+    sample = SlateSample(np.ones(97), np.arange(97), slate_weights=weights)
+    tally = Tally([make_slate_estimator("snsips", slots=1)], interval="t")
+    tally.add(sample)
+    (value,) = tally.values()
+    assert (value.low, value.value, value.high) == pytest.approx((1.0, 1.0, 1.0))
