@@ -25,29 +25,49 @@ from recsim.estimators.doubly_robust import (
     switch_dr,
 )
 from recsim.estimators.evaluate import evaluate, log_value, policy_samples
+from recsim.estimators.evaluate_slates import evaluate_slates
+from recsim.estimators.evaluate_trajectories import evaluate_trajectories
+from recsim.estimators.explicit_policies import (
+    IndependentSlots,
+    PlackettLuceSlates,
+    UniformSlates,
+)
 from recsim.estimators.overlap import Overlap, count_unsupported
 from recsim.estimators.policies import HasActionProbabilities, HasPropensities, SampledPolicy
 from recsim.estimators.propensities import LoggingSettings, estimate_logging, with_propensities
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.sample import Actions, Estimator, Prediction, Sample
+from recsim.estimators.slate import SLATE_ESTIMATORS, make_slate_estimator
+from recsim.estimators.slate_distribution import SlateDistribution
+from recsim.estimators.slate_sample import SlateSample
 from recsim.estimators.tally import PolicyValue, Tally
+from recsim.estimators.trajectory import TRAJECTORY_ESTIMATORS, make_trajectory_estimator
+from recsim.estimators.trajectory_sample import TrajectorySample
 
 __all__ = [
     "ESTIMATORS",
+    "SLATE_ESTIMATORS",
+    "TRAJECTORY_ESTIMATORS",
     "Actions",
     "Choice",
     "CrossFit",
     "Estimator",
     "HasActionProbabilities",
     "HasPropensities",
+    "IndependentSlots",
     "LoggingSettings",
     "Overlap",
+    "PlackettLuceSlates",
     "PolicyValue",
     "Prediction",
     "RewardModel",
     "Sample",
     "SampledPolicy",
+    "SlateDistribution",
+    "SlateSample",
     "Tally",
+    "TrajectorySample",
+    "UniformSlates",
     "choose",
     "clipped_dr",
     "clipped_ips",
@@ -60,9 +80,13 @@ __all__ = [
     "effective_sample_size",
     "estimate_logging",
     "evaluate",
+    "evaluate_slates",
+    "evaluate_trajectories",
     "ips",
     "log_value",
     "make_estimator",
+    "make_slate_estimator",
+    "make_trajectory_estimator",
     "mrdr",
     "mrdr_weights",
     "policy_samples",

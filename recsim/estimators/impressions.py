@@ -82,7 +82,7 @@ def blocks(
     Raises:
         UserError: If there is no such reward or unit, or a reward cannot be shared out.
     """
-    for chunk, joined, start in _with_past(chunks(log), history_slates):
+    for chunk, joined, start in with_past(chunks(log), history_slates):
         rewards = rewards_of(chunk, reward)
         step = batch_rows
         if every_candidate:
@@ -185,7 +185,7 @@ def units_of(log: SlateLog, unit: Unit, first_row: int) -> NDArray[np.int64]:
     return np.broadcast_to(numbers[:, None], log.slate.shape)
 
 
-def _with_past(
+def with_past(
     pieces: Iterable[SlateLog], history_slates: int
 ) -> Iterator[tuple[SlateLog, SlateLog, int]]:
     """Yield every piece, the piece with the past of its users before it, and where it starts."""
