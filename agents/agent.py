@@ -48,11 +48,13 @@ class Decision:
         propensities: Probability that the policy puts this item at this position, given the
             observation, ``(B, K)``; None where it is not known exactly.
         slate_propensities: Probability of the whole ordered slate, ``(B,)``, or None.
+        prefix_propensities: Probability of the first k items in this order, ``(B, K)``, or None.
     """
 
     slates: NDArray[np.int64]
     propensities: NDArray[np.float64] | None = None
     slate_propensities: NDArray[np.float64] | None = None
+    prefix_propensities: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +134,9 @@ class Agent(Protocol):
 
         An agent may also have ``action_probabilities(obs) -> (B, K, C) | None``, the probability
         of every candidate at every position, for estimators that need them all; without it they ask
-        for one candidate at a time, or give up if there are many.
+        for one candidate at a time, or give up if there are many. What the estimators of whole
+        slates ask, if the agent has it: ``prefix_propensities(obs, items) -> (B, K)`` and
+        ``slate_distribution(obs)``, see `recsim.estimators.slate_policies`.
         """
         ...
 

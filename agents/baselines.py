@@ -13,6 +13,7 @@ from agents import slates
 from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
 from agents.targets import ItemMeans, check_target, outcomes
 from recsim.errors import UserError
+from recsim.estimators import UniformSlates
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -34,6 +35,7 @@ class RandomAgent:
     def __init__(self, config: RandomConfig, problem: Problem, seed: int) -> None:
         slates.check_sizes(problem)
         self._slate_size = problem.slate_size
+        self._uniform = UniformSlates(problem.slate_size)
         self._rng = np.random.default_rng(seed)
 
     def fit(self, log: SlateLog) -> FitReport:
@@ -51,6 +53,7 @@ class RandomAgent:
             slates.uniform_slates(self._rng, batch, num_candidates, size),
             np.full((batch, size), 1 / num_candidates),
             np.full(batch, slates.uniform_slate_propensity(num_candidates, size)),
+            np.tile(slates.uniform_prefixes(num_candidates, size), (batch, 1)),
         )
 
     def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -63,6 +66,18 @@ class RandomAgent:
         """Return 1/C for every candidate at every position, ``(B, K, C)``; read-only."""
         batch, size = obs["candidates"].shape
         return np.broadcast_to(1 / size, (batch, self._slate_size, size))
+
+    def prefix_propensities(
+        self, obs: Observation, items: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return (C-k)!/C! for k distinct candidates, else 0, ``(B, K)``; padding is left out."""
+        return self._uniform.prefix_propensities(obs, items)
+
+    def additive_weights(
+        self, obs: Observation, slates: NDArray[np.int64], target: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Return the pseudo-inverse weights of slates that this agent logged, in closed form."""
+        return self._uniform.additive_weights(obs, slates, target)
 
     def observe(self, feedback: Feedback) -> None:
         """Learn nothing."""

@@ -12,6 +12,8 @@ from pydantic import Field
 from agents import slates
 from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
 from agents.targets import ItemMeans, check_target, outcomes
+from recsim.estimators import SlateDistribution, UniformSlates
+from recsim.estimators.slate_distribution import all_slates
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -81,6 +83,8 @@ class EpsilonGreedyAgent:
             chosen,
             epsilon / num_candidates + (1 - epsilon) * same,
             epsilon * uniform + (1 - epsilon) * same.all(axis=1),
+            epsilon * slates.uniform_prefixes(num_candidates, self._slate_size)
+            + (1 - epsilon) * np.logical_and.accumulate(same, axis=1),
         )
 
     def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -97,6 +101,29 @@ class EpsilonGreedyAgent:
         epsilon, size = self._config.epsilon, candidates.shape[1]
         greedy = slates.one_hot(self._greedy(candidates), size)
         return np.asarray(epsilon / size + (1 - epsilon) * greedy, dtype=np.float64)
+
+    def prefix_propensities(
+        self, obs: Observation, items: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the exact probability of the first k items, ``(B, K)``; padding is left out."""
+        candidates = obs["candidates"]
+        greedy = np.take_along_axis(candidates, self._greedy(candidates), axis=1)
+        same = np.logical_and.accumulate((greedy == items) | (items < 0), axis=1)
+        uniform = UniformSlates(self._slate_size).prefix_propensities(obs, items)
+        return self._config.epsilon * uniform + (1 - self._config.epsilon) * same
+
+    def slate_distribution(self, obs: Observation) -> SlateDistribution:
+        """Return all slates and their exact probabilities.
+
+        Raises:
+            UserError: If they are too many.
+        """
+        candidates = obs["candidates"]
+        every = all_slates(candidates.shape[1], self._slate_size)  # (S, K)
+        greedy = (every == self._greedy(candidates)[:, None]).all(axis=2)  # (B, S)
+        epsilon = self._config.epsilon
+        chance = epsilon / len(every) + (1 - epsilon) * greedy
+        return SlateDistribution(every, chance, candidates.shape[1])
 
     def observe(self, feedback: Feedback) -> None:
         """Count the impressions just made."""

@@ -46,6 +46,12 @@ def uniform_slate_propensity(num_candidates: int, slate_size: int) -> float:
     return 1 / math.perm(num_candidates, slate_size)
 
 
+def uniform_prefixes(num_candidates: int, slate_size: int) -> NDArray[np.float64]:
+    """Probability (C-k)!/C! of the first k items of a uniform slate, for k = 1 ... K, ``(K,)``."""
+    step = 1 / (num_candidates - np.arange(slate_size))
+    return np.asarray(np.cumprod(step), dtype=np.float64)
+
+
 def top_slates(scores: NDArray[np.floating[Any]], slate_size: int) -> NDArray[np.int64]:
     """Indices of the best scores, best first; of equals the lower index comes first.
 

@@ -33,12 +33,14 @@ class Recording:
         candidates: ``(T, B, C)``, or None where the whole catalogue was offered.
         propensities: ``(T, B, K)``, or None where the agent does not know them.
         slate_propensities: ``(T, B)``, or None.
+        prefix_propensities: ``(T, B, K)``, or None.
     """
 
     user_features: NDArray[np.float32]
     candidates: Ints | None
     propensities: Floats | None
     slate_propensities: Floats | None
+    prefix_propensities: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,6 +206,7 @@ class Rollout:
         if propensity is not None:
             propensity = np.where(slate < 0, 1.0, rows(propensity))
         whole, offered = recording.slate_propensities, recording.candidates
+        prefix = recording.prefix_propensities
         user, _ = np.nonzero(active)
         return SlateLog(
             problem=self.problem,
@@ -217,6 +220,7 @@ class Rollout:
             user_features=recording.user_features,
             propensity=propensity,
             slate_propensity=None if whole is None else rows(whole),
+            prefix_propensity=None if prefix is None else rows(prefix),
             candidates=None if offered is None else rows(offered),
         )
 
@@ -247,7 +251,7 @@ def _like(slates: Ints, obs: Mapping[str, Any]) -> Any:
 _KEPT = ("items", "clicks", "session_end", "gap_days", "churned")
 _REVEALED = ("expected_reward", "oracle_reward")
 _PRIVILEGED = ("oracle_slate", "long_term_slate")
-_RECORDED = ("candidates", "propensities", "slate_propensities")
+_RECORDED = ("candidates", "propensities", "slate_propensities", "prefix_propensities")
 
 
 def rollout(
@@ -300,10 +304,9 @@ def rollout(
         for column, name in enumerate(("day", "session", "step")):
             keep(name, obs["time"][:, column])
         if record:
-            if decision.propensities is not None:
-                keep("propensities", decision.propensities)
-            if decision.slate_propensities is not None:
-                keep("slate_propensities", decision.slate_propensities)
+            for name in _RECORDED[1:]:
+                if getattr(decision, name) is not None:
+                    keep(name, getattr(decision, name))
             if not whole_catalogue:
                 keep("candidates", obs["candidates"])
 

@@ -112,7 +112,9 @@ class Rows:
         """w_1:k, ``(B, K)``."""
         slate, logging = self.log.slate, self.asked.logging
         mu: Floats
-        if logging == "independent" or slate.shape[1] == 1:
+        if self.log.prefix_propensity is not None:
+            mu = self.log.prefix_propensity
+        elif logging == "independent" or slate.shape[1] == 1:
             mu = np.cumprod(np.where(slate < 0, 1.0, self._marginals), axis=1).astype(np.float64)
         elif logging is None or isinstance(logging, str):
             raise UserError(

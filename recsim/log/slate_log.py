@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 # Columns with one entry per row; the others describe the whole log.
 _ROW_COLUMNS = ("user", "session", "day", "step", "slate", "clicks")
-_OPTIONAL_ROW_COLUMNS = ("propensity", "slate_propensity", "position", "candidates")
+_OPTIONAL_ROW_COLUMNS = (
+    *("propensity", "slate_propensity", "prefix_propensity"),
+    *("position", "candidates"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +44,8 @@ class SlateLog:
         propensity: Probability that the logging policy put the item at its position,
             ``(M, K)``, or None where it is not known. In (0, 1]; 1 at padding.
         slate_propensity: Probability of the whole ordered slate, ``(M,)``, or None.
+        prefix_propensity: Probability of the first k items in this order, ``(M, K)``, or None; the
+            last column is that of the whole slate.
         position: Position on the page of each slot, ``(M, K)``, or None for 0 ... K-1.
         candidates: Item ids that could have been shown, ``(M, C)``, or None for the catalogue.
         anonymous: True where the log does not know its users: every row is then a user of its
@@ -60,6 +65,7 @@ class SlateLog:
     )
     propensity: NDArray[np.float64] | None = None
     slate_propensity: NDArray[np.float64] | None = None
+    prefix_propensity: NDArray[np.float64] | None = None
     position: NDArray[np.int64] | None = None
     candidates: NDArray[np.int64] | None = None
     anonymous: bool = False

@@ -37,7 +37,7 @@ FORMAT = "slaterec-log"
 VERSION = 1
 
 _PLAIN = ("user", "session", "day", "step", "slate_propensity")
-_LISTS = ("slate", "clicks", "propensity", "position", "candidates")
+_LISTS = ("slate", "clicks", "propensity", "prefix_propensity", "position", "candidates")
 _FEEDBACK = "feedback."
 
 

@@ -54,6 +54,10 @@ def _check_entries(log: SlateLog) -> None:
     if log.slate_propensity is not None:
         wrong = ~((log.slate_propensity > 0) & (log.slate_propensity <= 1))
         _refuse(wrong, log.slate_propensity, "is not a probability in (0, 1]", "slate_propensity")
+    if log.prefix_propensity is not None:
+        wrong = ~((log.prefix_propensity > 0) & (log.prefix_propensity <= 1))
+        message = "is not a probability in (0, 1]"
+        _refuse(wrong, log.prefix_propensity, message, "prefix_propensity")
     if log.candidates is not None:
         outside = (log.candidates < 0) | (log.candidates >= items)
         message = f"is outside the catalogue (0 ... {items - 1})"
@@ -80,6 +84,7 @@ def _check_shapes(log: SlateLog) -> None:
         "clicks": (log.clicks, slots),
         "propensity": (log.propensity, slots),
         "slate_propensity": (log.slate_propensity, (rows,)),
+        "prefix_propensity": (log.prefix_propensity, slots),
         "position": (log.position, slots),
         "candidates": (log.candidates, (rows, problem.num_candidates)),
         "user_features": (log.user_features, (len(log.user_features), problem.user_feature_dim)),
