@@ -15,7 +15,7 @@ from rich.table import Table
 
 from recsim.results import RunFolder, Trial
 from recsim.summary import main_metrics, seeds_table, summary_table, trials, values_table
-from recsim.text import interval_text, number, warnings_of
+from recsim.text import INTERVAL_WORDS, estimator_text, interval_text, number, warnings_of
 
 __all__ = ["Reporter", "print_results"]
 
@@ -129,12 +129,14 @@ def _print_metrics(run: RunFolder, console: Console) -> None:
 def _print_values(run: RunFolder, console: Console) -> None:
     values = values_table(run)
     level = f"{run.scenario.bootstrap.level:.0%}"
+    kind = INTERVAL_WORDS[run.scenario.interval]
     shown = Table(
-        title=rf"{run.scenario.name}: mean reward \[{level} interval]", title_justify="left"
+        title=rf"{run.scenario.name}: mean reward \[{level} {kind} interval]",
+        title_justify="left",
     )
     for name in ("log", "policy", "estimator"):
         shown.add_column(name)
-    for name in ("value", "effective sample", "rows", "largest weight", "clipped"):
+    for name in ("value", "effective sample", "rows", "largest weight", "clipped", "unsupported"):
         shown.add_column(name, justify="right")
     previous = None
     for _, row in values.iterrows():
@@ -145,12 +147,13 @@ def _print_values(run: RunFolder, console: Console) -> None:
         shown.add_row(
             escape(str(row["case"])),
             escape(_policy(row)),
-            escape(str(row["estimator"])) + doubtful,
+            escape(estimator_text(row)) + doubtful,
             _cell(console, row["value"], row["low"], row["high"]),
             number(row["ess"]),
             number(row["n"]),
             number(row["max_weight"]),
             "" if pd.isna(row["clip"]) else f"{row['clipped_share']:.2%}",
+            "" if pd.isna(row["unsupported"]) else number(row["unsupported"]),
         )
     console.print(shown)
     for text in warnings_of(values):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,19 @@ import recsim.log
 from agents.agent import Agent, FitReport
 from recsim.building import blame, make_agent
 from recsim.errors import UserError
-from recsim.estimators import PolicyValue, evaluate, log_value, make_estimator
+from recsim.estimators import (
+    PolicyValue,
+    RewardModel,
+    SampledPolicy,
+    estimate_logging,
+    evaluate,
+    log_value,
+    make_estimator,
+    with_propensities,
+)
+from recsim.estimators.clipping import PARAMETER_OF, check_rule
+from recsim.estimators.intervals import check_kind
+from recsim.estimators.policies import MOST_ASKED, Policy, action_probabilities, knows_actions
 from recsim.log import SlateLog
 from recsim.problem import Problem
 from recsim.results import Trial
@@ -73,21 +86,38 @@ def evaluate_trial(
     agent = make_agent(spec, log.problem, agent_seed)
     fitted = None if fitted_on is None else agent.fit(fitted_on)
     settings = scenario.bootstrap
+    known, logging = _logging_policy(scenario, judged_on)
+    policy = _policy(scenario, agent, judged_on)
     values = evaluate(
-        judged_on,
-        agent,
+        known,
+        policy,
         scenario.estimators,
         clip=scenario.clip,
+        tau=scenario.tau,
+        shrinkage=scenario.shrinkage,
+        subgaussian=scenario.subgaussian,
+        interval=scenario.interval,
+        bound=scenario.bound,
         level=settings.level,
         samples=settings.samples,
         seed=bootstrap_seed,
+        model=scenario.reward_model,
+        logging=logging,
+        overlap=knows_actions(policy) or log.problem.num_candidates <= MOST_ASKED,
     )
     # Their intervals do not depend on the trial, so that all trials tell the same of the logs.
     means = {"logged": judged_on}
     if scenario.data.reference is not None:
         means["reference"] = read_data(scenario.data, options | scenario.data.reference)
     of_logs = {
-        name: log_value(part, level=settings.level, samples=settings.samples, seed=0)
+        name: log_value(
+            part,
+            interval=scenario.interval,
+            bound=scenario.bound,
+            level=settings.level,
+            samples=settings.samples,
+            seed=0,
+        )
         for name, part in means.items()
     }
     return (
@@ -100,6 +130,33 @@ def evaluate_trial(
         agent,
         fitted,
     )
+
+
+def _logging_policy(scenario: Scenario, log: SlateLog) -> tuple[SlateLog, Policy | None]:
+    """Return the log with the propensities to use, and its policy where that is known."""
+    spec = scenario.logging
+    if spec is None:
+        return log, None
+    with blame("logging"):
+        if spec.settings is None:
+            named = AgentSpec.model_validate({"name": spec.agent, "config": spec.config})
+            agent = make_agent(named, log.problem, seed=0)
+            if agent.needs_log or agent.privileged:
+                raise UserError(f"agent: {spec.agent!r} cannot say what it would show in a log.")
+            return log, agent
+        estimated = estimate_logging(log, spec.settings)
+        # Popularity is no distribution over items: it says nothing of the actions not taken.
+        whole = estimated if knows_actions(estimated) else None
+        return with_propensities(log, estimated), whole
+
+
+def _policy(scenario: Scenario, agent: Agent, log: SlateLog) -> Policy:
+    """Return the agent, or its draws if it does not know its own probabilities."""
+    if scenario.draws:
+        obs = log.observations(np.arange(min(len(log), 1)))
+        if agent.propensities(obs, log.slate[:1]) is None:
+            return SampledPolicy(agent, scenario.draws, scenario.smoothing)
+    return agent
 
 
 def _split(
@@ -140,9 +197,7 @@ def check_log_scenario(scenario: Scenario) -> None:
     """
     assert scenario.data is not None
     _read.cache_clear()  # files may have changed since an earlier run in this process
-    with blame("estimators"):
-        for name in scenario.estimators:
-            make_estimator(name, clip=scenario.clip)
+    _check_estimation(scenario)
     for options in cases(scenario.data).values():
         log = read_data(scenario.data, options)
         if scenario.data.reference is not None:
@@ -151,9 +206,33 @@ def check_log_scenario(scenario: Scenario) -> None:
                 check_same_problem(other.problem, log.problem)
         sample = log.select(slice(0, 2))
         with blame("data"):
-            evaluate(sample, _anything, scenario.estimators, clip=scenario.clip, samples=1)
+            known, logging = _logging_policy(scenario, log)
+            evaluate(known.select(slice(0, 2)), _anything, ("ips",), samples=1, logging=logging)
         for spec in scenario.agents:
             _check_agent(scenario, spec, log, sample, options)
+
+
+def _check_estimation(scenario: Scenario) -> None:
+    """Refuse estimators, rules, intervals and reward models that cannot be."""
+    with blame("estimators"):
+        built = [make_estimator(name) for name in scenario.estimators]
+        needs = frozenset[str]().union(*(estimator.needs for estimator in built))
+        if "actions" in needs and scenario.logging is None:
+            raise UserError(
+                "'switch' needs the probability of every action under the logging policy: add e.g. "
+                "'logging: frequencies', or the agent that made the log."
+            )
+    limits = {"clip", "tau", "shrinkage", "subgaussian"}
+    for name in scenario.estimators:
+        key = PARAMETER_OF.get(name, "")
+        if key in limits and isinstance(rule := getattr(scenario, key), str):
+            with blame(key):
+                check_rule(name, rule)
+    with blame("interval"):
+        check_kind(scenario.interval, scenario.bound, tuple(built))
+    RewardModel.of(scenario.reward_model)
+    if scenario.logging is not None:
+        _ = scenario.logging.settings
 
 
 def check_same_problem(given: Problem, wanted: Problem) -> None:
@@ -197,7 +276,13 @@ def _check_agent(
         )
     else:
         with blame(f"agents: {spec.label}"):
-            evaluate(sample, agent, scenario.estimators, clip=scenario.clip, samples=1)
+            policy = _policy(scenario, agent, sample)
+            needs = {name: make_estimator(name).needs for name in scenario.estimators}
+            direct = [name for name, wanted in needs.items() if wanted <= {"policy"}]
+            known = replace(sample, propensity=np.ones(sample.slate.shape))
+            evaluate(known, policy, direct or ("ips",), samples=1)
+            if len(direct) < len(needs):
+                action_probabilities(policy, sample.observations(), log.problem.slate_size)
 
 
 def _anything(obs: Mapping[str, Any], items: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -22,7 +22,7 @@ from recsim.summary import (
     trials,
     values_table,
 )
-from recsim.text import interval_text, number, p_text, warnings_of
+from recsim.text import INTERVAL_WORDS, estimator_text, interval_text, number, p_text, warnings_of
 
 __all__ = ["write_report"]
 
@@ -111,11 +111,12 @@ def _log(run: RunFolder) -> tuple[list[Path], list[str]]:
     rows = [
         [
             f"{row['case']}: {row['agent']}",
-            row["estimator"],
+            estimator_text(row),
             interval_text(row["value"], row["low"], row["high"]),
             number(row["ess"]),
             number(row["max_weight"]),
             "" if pd.isna(row["clip"]) else f"{row['clipped_share']:.2%}",
+            "" if pd.isna(row["unsupported"]) else number(row["unsupported"]),
             number(row["n"]),
         ]
         for _, row in values.iterrows()
@@ -127,10 +128,12 @@ def _log(run: RunFolder) -> tuple[list[Path], list[str]]:
         "effective sample",
         "largest weight",
         "clipped",
+        "unsupported",
         "rows",
     ]
     level = run.scenario.bootstrap.level
-    body = [_table(heads, rows, f"Mean reward, with the {level:.0%} bootstrap interval.")]
+    kind = INTERVAL_WORDS[run.scenario.interval]
+    body = [_table(heads, rows, f"Mean reward, with the {level:.0%} {kind} interval.")]
     body += [f'<p class="warning">{html.escape(text)}</p>' for text in warnings_of(values)]
     return pictures, body
 

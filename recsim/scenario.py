@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from recsim.estimation import EstimationSpec
+
 __all__ = [
     "AgentSpec",
     "BootstrapSpec",
@@ -35,7 +37,7 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_lengt
 RESERVED_LABELS = ("logged", "reference")
 
 _ENV_ONLY = ("users", "steps", "axis", "learn", "metrics", "front")
-_DATA_ONLY = ("estimators", "clip")
+_DATA_ONLY = tuple(EstimationSpec.model_fields)
 
 
 class _Model(BaseModel):
@@ -163,8 +165,10 @@ class BootstrapSpec(_Model):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
 
 
-class Scenario(_Model):
+class Scenario(EstimationSpec, _Model):
     """A whole scenario; exactly one of ``env`` and ``data`` is given.
+
+    The keys that say how values are estimated from a log are those of `EstimationSpec`.
 
     Attributes:
         name: Names the folder of its runs.
@@ -181,8 +185,6 @@ class Scenario(_Model):
         learn: Whether agents learn from the users they meet.
         metrics: Columns of the printed table; the files hold all metrics.
         front: The two metrics, immediate and long-term, drawn against each other.
-        estimators: Off-policy estimators.
-        clip: Largest weight that clipped estimators keep.
         bootstrap: How intervals are drawn.
         output: Where run folders go.
     """
@@ -201,12 +203,6 @@ class Scenario(_Model):
     learn: bool = True
     metrics: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
     front: Annotated[tuple[str, str], Field(strict=False)] | None = None
-    estimators: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = (
-        "ips",
-        "snips",
-        "clipped_ips",
-    )
-    clip: Annotated[float, Field(gt=0)] = 10.0
     bootstrap: BootstrapSpec = BootstrapSpec()
     output: str = "runs"
 
@@ -327,7 +323,7 @@ class Scenario(_Model):
 def _without_none(content: dict[str, Any]) -> dict[str, Any]:
     """Drop unset optional keys of the schema, but not what a user gave inside free-form options."""
     cleaned = {key: value for key, value in content.items() if value is not None}
-    free = {"config", "env", "data", "each", "reference"}
+    free = {"config", "env", "data", "each", "reference", "options"}
     for key, value in cleaned.items():
         if isinstance(value, dict) and key not in free:
             cleaned[key] = _without_none(value)

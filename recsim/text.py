@@ -7,7 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["interval_text", "number", "p_text", "warnings_of"]
+__all__ = ["INTERVAL_WORDS", "estimator_text", "interval_text", "number", "p_text", "warnings_of"]
+
+
+INTERVAL_WORDS = {
+    "bootstrap": "bootstrap",
+    "t": "Student-t",
+    "bernstein": "empirical Bernstein",
+    "hoeffding": "Hoeffding",
+}
 
 
 def number(value: Any, digits: int = 4) -> str:
@@ -30,6 +38,12 @@ def interval_text(value: float, low: float, high: float) -> str:
     # Two digits of the width: more would be noise.
     decimals = 4 if width <= 0 else min(max(1 - math.floor(math.log10(width)), 0), 6)
     return f"{value:.{decimals}f} [{low:.{decimals}f}, {high:.{decimals}f}]"
+
+
+def estimator_text(row: Any) -> str:
+    """Return the name of an estimator with its parameter, and how that was chosen."""
+    inside = [str(row[key]) for key in ("parameter", "rule") if row.get(key)]
+    return f"{row['estimator']} ({', '.join(inside)})" if inside else str(row["estimator"])
 
 
 def p_text(value: float) -> str:

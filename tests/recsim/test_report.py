@@ -26,6 +26,7 @@ VALUE = {
     "max_weight": 3.0,
     "clip": math.inf,
     "clipped_share": 0.0,
+    "unsupported": 0,
     "warnings": ["it hangs on one row"],
 }
 

@@ -242,7 +242,9 @@ def coverage(logged, names, logs, rows, **settings):
 @pytest.mark.parametrize("kind", ["t", "bootstrap"])
 def test_intervals_cover_with_fitted_models(logged, kind):
     names = ("ips", "snips", "dr", "sndr", "mrdr", "switch_dr", "switch", "dros")
-    for name, share in coverage(logged, names, 2000, 500, interval=kind, samples=500).items():
+    if kind == "bootstrap":
+        names = ("snips", "dr", "sndr")
+    for name, share in coverage(logged, names, 1000, 500, interval=kind, samples=400).items():
         assert 0.92 <= share <= 0.97, (name, share)
 
 
