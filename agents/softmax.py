@@ -20,6 +20,7 @@ from pydantic import Field
 from agents import slates
 from agents.agent import AgentConfig, Decision, Observation
 from agents.linear import Floats, LinearAgent, LinearConfig, with_one
+from recsim.estimators import PlackettLuceSlates, SlateDistribution
 from recsim.problem import Problem
 
 
@@ -36,8 +37,9 @@ class SoftmaxConfig(LinearConfig):
 class SoftmaxAgent(LinearAgent):
     """Draws slates by Plackett-Luce over the ridge regression of `LinearAgent`.
 
-    Exact propensities: of the whole slate always; of an item at its position with slates of one
-    item, where they are the same, else None (marginals of longer slates are sums over all orders).
+    Exact propensities: of the whole slate and its prefixes always; of an item at its position with
+    slates of one item, else None (marginals of longer slates are sums over all orders; few enough
+    slates can be listed with `slate_distribution`).
     """
 
     Config: ClassVar[type[AgentConfig]] = SoftmaxConfig
@@ -53,8 +55,9 @@ class SoftmaxAgent(LinearAgent):
         self._users = with_one(obs["user_features"])
         logits = self._logits(self._users, obs["candidates"])  # (B, C)
         chosen = slates.top_slates(logits + self._rng.gumbel(size=logits.shape), self._slate_size)
-        slate = slate_propensities(logits, chosen)
-        return Decision(chosen, slate[:, None] if self._slate_size == 1 else None, slate)
+        prefixes = prefix_propensities(logits, chosen)
+        alone = prefixes if self._slate_size == 1 else None
+        return Decision(chosen, alone, prefixes[:, -1], prefixes)
 
     def propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats | None:
         """Return the probability of each item with slates of one item, else None."""
@@ -71,6 +74,29 @@ class SoftmaxAgent(LinearAgent):
             return None
         chance: Floats = softmax(self._logits(with_one(obs["user_features"]), obs["candidates"]))
         return chance[:, None, :]  # (B, C) -> (B, 1, C)
+
+    def prefix_propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
+        """Return the exact probability of the first k items, ``(B, K)``.
+
+        Empty positions at the end have probability 1; a slate that repeats an item has 0.
+        """
+        return self._luce(obs).prefix_propensities(obs, items)
+
+    def slate_distribution(self, obs: Observation) -> SlateDistribution:
+        """Return all slates and their exact probabilities.
+
+        Raises:
+            UserError: If they are too many.
+        """
+        return self._luce(obs).slate_distribution(obs)
+
+    def next_probabilities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
+        """Return the probability of every candidate at k after the first k-1 items, (B, K, C)."""
+        return self._luce(obs).next_probabilities(obs, items)
+
+    def _luce(self, obs: Observation) -> PlackettLuceSlates:
+        logits = self._logits(with_one(obs["user_features"]), obs["candidates"])
+        return PlackettLuceSlates(lambda _: logits, self._slate_size)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the model and the state of the random generator."""
@@ -93,7 +119,12 @@ def softmax(logits: Floats) -> Floats:
 
 
 def slate_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
-    """Plackett-Luce probability of ordered slates, ``(B,)``.
+    """Plackett-Luce probability of ordered slates, ``(B,)``; see `prefix_propensities`."""
+    return prefix_propensities(logits, chosen)[:, -1]
+
+
+def prefix_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
+    """Plackett-Luce probability of the first k items of ordered slates, ``(B, K)``.
 
     Args:
         logits: Scores over temperature of every candidate, ``(B, C)``.
@@ -106,5 +137,5 @@ def slate_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
     # the last but one, ...
     left = np.concatenate([np.logaddexp.reduce(others, axis=1)[:, None], picked[:, ::-1]], axis=1)
     left = np.logaddexp.accumulate(left, axis=1)[:, :0:-1]  # (B, K + 1) -> (B, K)
-    propensity: Floats = np.exp((picked - left).sum(axis=1))
-    return propensity
+    prefixes: Floats = np.exp(np.cumsum(picked - left, axis=1))
+    return prefixes

@@ -160,12 +160,14 @@ class PlackettLuceSlates:
     def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the probability of every prefix, ``(B, K)``; nothing is enumerated.
 
-        Empty positions at the end have probability 1.
+        Empty positions at the end have probability 1, items that are no candidates 0.
         """
         empty = items < 0
-        filled = np.where(empty, obs["candidates"][:, :1], items)
+        known = _offered(obs, items)
+        filled = np.where(known, items, obs["candidates"][:, :1])
         index = candidate_index(obs["candidates"], filled)
         prefixes = plackett_luce_prefixes(self._scores(obs), index)
+        prefixes = prefixes * np.logical_and.accumulate(known | empty, axis=1)
         last = np.maximum((~empty).sum(axis=1, keepdims=True) - 1, 0)
         after = np.where(empty[:, :1], 1.0, np.take_along_axis(prefixes, last, axis=1))
         return np.where(empty, after, prefixes)

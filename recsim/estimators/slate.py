@@ -244,10 +244,11 @@ def _by_slot_normalised(sample: SlateSample, *, weights: str, clip: Clip, who: s
 
 def _cascade(sample: SlateSample, *, weights: str, clip: Clip, who: str) -> Floats:
     used = clip(sample.need(weights, who))  # (N, K)
-    before = np.concatenate([np.ones((len(used), 1)), used[:, :-1]], axis=1)
     surprise = sample.need("slot_rewards", who) - sample.need("action_values", who)
     expected = sample.need("expected_values", who)
-    return _counted((used * surprise + before * expected).sum(axis=1))
+    # The weight before the first position is 1.
+    ahead = expected[:, 0] + np.einsum("nk,nk->n", used[:, :-1], expected[:, 1:])
+    return _counted(np.einsum("nk,nk->n", used, surprise) + ahead)
 
 
 # Name -> the weights, the terms, and whether these are sums for every position.

@@ -71,8 +71,10 @@ class SlateSample:
             shape = (rows,) if column.name in _PER_SLATE else (rows, slots)
             if values.shape != shape:
                 raise ValueError(f"{column.name} has shape {values.shape}; it must be {shape}.")
-            _refuse(~np.isfinite(values), column.name, values, "not finite")
-            if column.name in _NOT_NEGATIVE:
+            least = values.min(initial=0)  # NaN if any is
+            if not (least > -np.inf and values.max(initial=0) < np.inf):
+                _refuse(~np.isfinite(values), column.name, values, "not finite")
+            if least < 0 and column.name in _NOT_NEGATIVE:
                 _refuse(values < 0, column.name, values, "below zero")
             if column.name in _NOTHING_AT_PADDING and self.shown is not None:
                 _refuse((values != 0) & ~self.shown, column.name, values, "on an empty position")
@@ -212,13 +214,11 @@ class SlateEstimator(Estimator):
     def weigh(self, sample: SlateSample) -> Weighing:
         """Return what the diagnostics look at."""
         weights = sample.need(self.weights, self.name)
-        used, units, rewards = self.used(weights), sample.units, sample.rewards
-        if weights.ndim == 2:
-            rewards = sample.need("slot_rewards", self.name)
-            units = np.broadcast_to(units[:, None], weights.shape)
-            if sample.shown is not None:
-                at = sample.shown  # (N, K) -> (n,) from here on
-                weights, used, units, rewards = weights[at], used[at], units[at], rewards[at]
-        contributing = units[(weights != 0) & (rewards != 0)]
-        clipped = np.abs(weights) > self.clip
-        return Weighing(weights.ravel(), used.ravel(), clipped.ravel(), contributing)
+        used, clipped = self.used(weights), np.abs(weights) > self.clip
+        if weights.ndim == 1:
+            contributing = (weights != 0) & (sample.rewards != 0)
+            return Weighing(weights, used, clipped, sample.units[contributing])
+        earning = (weights * sample.need("slot_rewards", self.name)).any(axis=1)
+        at = slice(None) if sample.shown is None or sample.shown.all() else sample.shown
+        units = sample.units[earning]
+        return Weighing(weights[at].ravel(), used[at].ravel(), clipped[at].ravel(), units)

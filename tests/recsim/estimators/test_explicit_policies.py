@@ -124,8 +124,8 @@ def test_empty_positions_and_strangers():
     assert POLICIES["independent"].propensities(OBS, short)[0, 2] == 1.0
     stranger = np.array([[7, 7, 8]] * 3)
     assert POLICIES["uniform"].prefix_propensities(OBS, stranger)[0].tolist() == [0.25, 0.0, 0.0]
-    with pytest.raises(UserError, match="row 0, position 2: item 8 is not a candidate"):
-        POLICIES["plackett_luce"].prefix_propensities(OBS, stranger)
+    luce = POLICIES["plackett_luce"].prefix_propensities(OBS, stranger[:, [2, 0, 1]])
+    assert luce[0].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_candidate_index_with_one_list_for_all_and_with_many():
