@@ -251,7 +251,7 @@ def _parser() -> argparse.ArgumentParser:
 def _print_list() -> None:
     import agents
     from recsim.building import environment_presets, registered_environments
-    from recsim.estimators import ESTIMATORS
+    from recsim import estimators
     from recsim.log import READERS
 
     sections = {
@@ -259,7 +259,10 @@ def _print_list() -> None:
         "presets of SlateRec-v0": environment_presets(),
         "agents": agents.available(),
         "log readers": {name: _first_line(reader) for name, reader in READERS.items()},
-        "estimators": {name: "" for name in ESTIMATORS},
+        # Every estimator is a function of arrays too, which says what it is.
+        "estimators": {
+            name: _first_line(getattr(estimators, name)) for name in estimators.ESTIMATORS
+        },
         "scenarios": {name: _description(path) for name, path in packaged_scenarios().items()},
     }
     for heading, entries in sections.items():

@@ -1,0 +1,64 @@
+"""The first screen of docs/estimators.md does what it says."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsim.checks import check
+from recsim.scenario_file import load_scenario
+
+
+@pytest.fixture
+def guide(root, tmp_path, monkeypatch):
+    """Write a ``clicks.csv`` into an empty folder and return the guide's blocks of code there."""
+    rng = np.random.default_rng(0)
+    rows, visitors = 5000, 800
+    visitor, group = rng.integers(0, visitors, rows), np.arange(visitors) % 2
+    appeal = np.exp([1.5, 1.0, 0.5, 0.0, -0.5])
+    shown = appeal / appeal.sum()
+    item = rng.choice(5, size=rows, p=shown)
+    rate = np.array([[0.05, 0.06, 0.04, 0.12, 0.03], [0.04, 0.03, 0.1, 0.05, 0.15]])
+    table = pd.DataFrame(
+        {
+            "visitor": visitor,
+            "at": 1_700_000_000 + np.arange(rows) * 60,
+            "age": np.where(group[visitor] == 1, "under 30", "over 30"),
+            "sku": [f"A{i}" for i in item],
+            "clicked": (rng.random(rows) < rate[group[visitor], item]).astype(int),
+            "p": shown[item].round(6),
+        }
+    )
+    table.to_csv(tmp_path / "clicks.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    text = (root / "docs" / "estimators.md").read_text(encoding="utf-8")
+    return re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL)
+
+
+def block(guide, language, number=0):
+    return [text for kind, text in guide if kind == language][number]
+
+
+def test_the_table_looks_as_shown(guide):
+    with open("clicks.csv", encoding="utf-8") as file:
+        assert [next(file) for _ in range(3)] == block(guide, "").splitlines(keepends=True)
+
+
+def test_the_code_prints_what_is_shown(guide, capsys):
+    exec(compile(block(guide, "python"), "guide", "exec"), {})
+    printed, shown = capsys.readouterr().out, block(guide, "", 1)
+    assert printed.count("\n") == shown.count("\n")
+    numbers = r"-?\d+\.\d+"
+    found = [float(number) for number in re.findall(numbers, printed)]
+    assert found == pytest.approx(
+        [float(number) for number in re.findall(numbers, shown)], rel=1e-3
+    )
+    assert re.sub(numbers, "", printed) == re.sub(numbers, "", shown)
+
+
+def test_the_scenario_is_one(guide, tmp_path):
+    (tmp_path / "my_shop.yaml").write_text(block(guide, "yaml"), encoding="utf-8")
+    scenario = load_scenario("my_shop.yaml")
+    check(scenario)
+    assert scenario.clip == "slope"
