@@ -250,8 +250,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _print_list() -> None:
     import agents
-    from recsim.building import environment_presets, registered_environments
     from recsim import estimators
+    from recsim.building import environment_presets, registered_environments
     from recsim.log import READERS
 
     sections = {
