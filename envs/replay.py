@@ -25,16 +25,20 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
     ## Description
     At each step the agent meets one row of a log: a user, and the items that could be shown. If it
     shows the slate that was logged, the step *matches* and gives the logged reward. If it shows
-    anything else, nobody knows what the user would have done: the reward is 0, and neither
-    ``info`` nor any later observation tells how the user reacted to the logged slate. Every step
-    uses up one row, matched or not.
+    anything else, nobody knows what the user would have done: the reward is 0, ``info`` tells
+    nothing of how the user reacted to the logged slate, and where rows follow from each other (a
+    session, or all that a user did) the episode ends: what the log holds next is what the logged
+    slate led to. Where rows are independent (an anonymous log, or ``episodes="log"``) the
+    next row follows, matched or not.
 
-    With the logged propensities the mean of ``info["importance_weight"]`` times reward is an
-    unbiased estimate of the agent's reward per step, as long as the log could have shown whatever
-    the agent shows. With a uniformly random log so is the mean reward of the matched steps alone:
-    the replay method of Li et al. 2011, "Unbiased Offline Evaluation of Contextual-bandit-based
-    News Article Recommendation Algorithms", arXiv 1003.5956. For agents that know their
-    propensities, `recsim.estimators` makes the same of every row, not of the matched ones only.
+    With the logged propensities and independent rows, the mean of ``info["importance_weight"]``
+    times reward is an unbiased estimate of the agent's reward per step, as long as the log could
+    have shown whatever the agent shows; in episodes of several steps, so is, for the reward of an
+    episode, the sum over its steps of the product of the weights so far times reward. With a
+    uniformly random log of independent rows so is the mean reward of the matched steps alone: the
+    replay method of Li et al. 2011, "Unbiased Offline Evaluation of Contextual-bandit-based News
+    Article Recommendation Algorithms", arXiv 1003.5956. For agents that know their propensities,
+    `recsim.estimators` makes the same of every row, not of the matched ones only.
 
     ## Action Space
     ``MultiDiscrete([C] * K)``: indices into ``obs["candidates"]``. As in ``SlateRec-v0``, an item
@@ -47,15 +51,18 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
     | key | shape | content |
     |---|---|---|
     | ``user_features`` | (F,) | what the system knew of the user; left out where F is 0 |
-    | ``history_items`` | (H*K,) | last H matched slates of the episode, oldest first, else -1 |
+    | ``history_items`` | (H*K,) | last H slates of the episode, oldest first, padded with -1 |
     | ``history_clicks`` | (H*K,) | 1 where the item was clicked |
     | ``history_length`` | (1,) | slates in the history, at most H |
-    | ``feedback`` | (R,) | named rewards of the last step, 0 if it did not match |
+    | ``feedback`` | (R,) | named rewards of the last step |
     | ``candidates`` | (C,) | item ids that may be shown |
-    | ``time`` | (3,) | day, session of the user, step of the session |
+    | ``time`` | (3,) | day, session of the user, step of the session (see below) |
     | ``position`` | (K,) | positions on the page, where the log has them |
 
-    Item features and groups are public too: ``env.unwrapped.problem``.
+    Independent rows have no history and no feedback: the row before belongs to somebody else.
+    Where they are those of users who come back (``episodes="log"`` of a log that is not
+    anonymous), ``time`` is 0: it would tell how they reacted to what was logged. Item features and
+    groups are public too: ``env.unwrapped.problem``.
 
     ## Rewards
     The logged reward, the weighted sum of the log's named rewards, if the step matches; else 0.
@@ -72,8 +79,9 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
     a certain one.
 
     ## Episode End
-    Terminated after the last row of the episode. The observation returned then repeats the context
-    of that row. Truncated after ``max_steps`` rows.
+    Terminated after the last row of the episode and, where rows follow from each other, after the
+    first step that does not match; the observation returned then repeats the context of that row.
+    Truncated after ``max_steps`` rows.
 
     ## Arguments
     * ``reader``, ``path``, ``options``: where the log is, as in `recsim.log.read_log`, e.g.
@@ -82,7 +90,8 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
     * ``log``: the log itself, in place of these three. For ``SlateReplayEnv(log=log)`` only:
       `gymnasium.make` would copy it again and again.
     * ``episodes``: what an episode is: one ``"session"`` of a user, all rows of a ``"user"``, or
-      the whole ``"log"``. ``"auto"``: the session, or the whole log if it is anonymous.
+      the whole ``"log"``, whose rows are then independent contexts. ``"auto"``: the session, or the
+      whole log if it is anonymous.
     * ``shuffle``: random order of the episodes; of the rows, where the log is one episode.
     * ``max_steps``: rows after which an episode is truncated; None for no limit. The next one does
       not go on from there: together with one long episode, use ``shuffle``.
@@ -127,6 +136,8 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
         self.history = history
         self.shuffle = shuffle
         self._episodes = _grouped(log, episodes)
+        self._independent = log.anonymous or episodes == "log"
+        self._timeless = self._independent and not log.anonymous
         self._reward = log.reward
         self._inverse = _inverse_propensity(log)
         self._queue: list[int] = []
@@ -179,7 +190,7 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
             ValueError: The action has the wrong shape, or an index that is no candidate.
             gymnasium.error.ResetNeeded: No episode has begun, or it is over.
         """
-        if self._rows is None or self._step >= len(self._rows):
+        if self._rows is None:
             raise gym.error.ResetNeeded("Call reset before the next step: no episode is running.")
         log, row = self.log, int(self._rows[self._step])
         items = self._shown(row, np.asarray(action))
@@ -199,14 +210,14 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
         if matched:
             info["rewards"] = {name: float(log.feedback[name][row]) for name in log.feedback}
             info["clicks"] = log.clicks[row].copy()
-            self._remember(row)
-        else:
-            self._feedback = np.zeros_like(self._feedback)
+            if not self._independent:
+                self._remember(row)
         self._step += 1
-        terminated = self._step == len(self._rows)
+        unknown = not matched and not self._independent
+        terminated = unknown or self._step == len(self._rows)
         truncated = not terminated and self._step == self.max_steps
         obs = self._observe(row if terminated else int(self._rows[self._step]))
-        if truncated:
+        if terminated or truncated:
             self._rows = None
         return obs, float(self._reward[row]) if matched else 0.0, terminated, truncated, info
 
@@ -265,7 +276,9 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
             "history_length": np.array([self._length]),
             "feedback": self._feedback.copy(),
             "candidates": self._candidates(row),
-            "time": np.array([log.day[row], log.session[row], log.step[row]]),
+            "time": np.zeros(3, dtype=np.int64)
+            if self._timeless
+            else np.array([log.day[row], log.session[row], log.step[row]]),
         }
         if self.problem.user_feature_dim:
             obs["user_features"] = log.user_features[log.user[row]].copy()

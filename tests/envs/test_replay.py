@@ -145,13 +145,45 @@ def test_nothing_tells_the_outcome_of_an_action_not_taken(row):
     assert not same(play(log, right), play(other, right))  # the change is there to be heard
 
 
-def test_feedback_is_forgotten_after_a_step_that_does_not_match():
-    env = SlateReplayEnv(log=make_log(), episodes="user", history=1)
+def test_nothing_after_a_step_that_does_not_match_tells_how_the_user_went_on():
+    """Two logs that are the same up to row 0, which is not matched, and differ in all after it."""
+    log = make_log()
+    other = replace(
+        log,
+        day=log.day + np.array([0, 0, 5, 9, 0, 9]),
+        step=np.array([0, 0, 7, 8, 1, 9]),
+        slate=np.array([[0, 1], [2, 3], [2, 1], [0, 3], [0, 2], [3, 2]]),
+    )
+    shorter = other.select([0, 1, 4])  # the user never returns
+    for episodes in ("auto", "session", "user"):
+        told = []
+        for version in (log, other, shorter):
+            env = SlateReplayEnv(log=version, episodes=episodes)
+            told.append([env.reset(seed=0), env.step(np.array([3, 3]))])
+            assert told[-1][1][2:4] == (True, False)
+        assert same(told[0], told[1])
+        assert same(told[0], told[2])
+    env = SlateReplayEnv(log=log, episodes="log")
     env.reset(seed=0)
-    env.step(np.array([0, 1]))
-    obs, *_ = env.step(np.array([0, 0]))
-    assert obs["feedback"].tolist() == [0.0, 0.0]
-    assert obs["history_items"].tolist() == [0, 1]  # the last slate that matched
+    times = [env.step(np.array([3, 3]))[0]["time"].tolist() for _ in range(5)]
+    assert times == [[0, 0, 0]] * 5
+
+
+def test_independent_rows_have_neither_history_nor_feedback():
+    for log in (make_log(), one_item_log()):
+        env = SlateReplayEnv(log=log, episodes="log", history=2)
+        env.reset(seed=0)
+        for row in range(4):
+            obs, *_, info = env.step(logged_action(log, row))
+            assert info["matched"]
+            assert np.all(obs["history_items"] == -1)
+            assert not obs["feedback"].any()
+            assert obs["history_length"] == [0]
+
+
+def logged_action(log: SlateLog, row: int):
+    """The action that shows the logged slate, where the candidates are the catalogue."""
+    return np.where(log.slate[row] < 0, log.slate[row][0], log.slate[row])
 
 
 @pytest.mark.parametrize(
@@ -170,7 +202,8 @@ def test_episodes(episodes, rows):
     for expected in rows + rows:  # after the last comes the first
         found, terminated = [], False
         while not terminated:
-            _, _, terminated, truncated, info = env.step(np.array([0, 0]))
+            row = expected[len(found)]
+            _, _, terminated, truncated, info = env.step(logged_action(env.log, row))
             assert not truncated
             found.append(info["row"])
         assert found == expected
@@ -189,10 +222,14 @@ def rows_played(env: SlateReplayEnv, **reset) -> list[int]:
     env.reset(**reset)
     rows, over = [], False
     while not over:
-        _, _, terminated, truncated, info = env.step(env.action_space.sample())
+        _, _, terminated, truncated, info = env.step(logged_action(env.log, next_row(env)))
         over = terminated or truncated
         rows.append(info["row"])
     return rows
+
+
+def next_row(env: SlateReplayEnv) -> int:
+    return int(env._rows[env._step])
 
 
 def test_shuffle_plays_every_episode_once_and_follows_the_seed():
@@ -221,8 +258,8 @@ def test_max_steps_truncates_and_the_end_terminates():
         env.step(np.array([0, 0]))
     env = SlateReplayEnv(log=make_log(), max_steps=2)
     env.reset(seed=0)
-    env.step(np.array([0, 0]))
-    assert env.step(np.array([0, 0]))[2:4] == (True, False)
+    assert env.step(np.array([0, 1]))[2:4] == (False, False)
+    assert env.step(np.array([1, 2]))[2:4] == (True, False)
     with pytest.raises(gym.error.ResetNeeded):
         env.step(np.array([0, 0]))
 
