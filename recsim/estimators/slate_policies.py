@@ -107,6 +107,36 @@ def prefix_propensities(
     return product
 
 
+def item_propensities(
+    policy: policies.Policy, obs: Observation, items: Ints, *, first_row: int = 0
+) -> Floats:
+    """Ask a policy for the probability of each item at its position, ``(B, K)``.
+
+    A policy that only knows whole slates, but can list them, is asked for all of them.
+
+    Args:
+        policy: The policy.
+        obs: Observations of B users.
+        items: Item ids, ``(B, K)``, -1 where the position is empty.
+        first_row: Number of the first row, for messages.
+
+    Raises:
+        UserError: If the policy does not know.
+    """
+    try:
+        return policies.propensities(policy, obs, items, first_row=first_row)
+    except UserError:
+        distribution = _distribution(policy, obs)
+        if distribution is None:
+            raise
+    # The position of each item among the candidates, whatever stands at empty positions.
+    filled = np.where(items < 0, obs["candidates"][:, :1], items)
+    index = candidate_index(obs["candidates"], filled)
+    own = distribution.marginals()
+    found: Floats = np.take_along_axis(own, index[:, :, None], axis=2)[:, :, 0]
+    return found
+
+
 def marginals(
     policy: policies.Policy, obs: Observation, slots: int, *, first_row: int = 0
 ) -> Floats:

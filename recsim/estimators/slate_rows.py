@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.errors import UserError, did_you_mean
-from recsim.estimators import policies, slate_policies
+from recsim.estimators import slate_policies
 from recsim.estimators.impressions import (
     Log,
     Unit,
@@ -100,7 +100,7 @@ class Rows:
     @cached_property
     def slot_weights(self) -> Floats:
         """w_k, ``(B, K)``."""
-        pi = policies.propensities(
+        pi = slate_policies.item_propensities(
             self.asked.policy, self.obs, self.log.slate, first_row=self.first
         )
         return probability_ratio(
@@ -169,7 +169,9 @@ class Rows:
                 "The log has no propensities of items: they must be logged, or the policy that "
                 "made the log given as logging."
             )
-        return policies.propensities(logging, self.obs, self.log.slate, first_row=self.first)
+        return slate_policies.item_propensities(
+            logging, self.obs, self.log.slate, first_row=self.first
+        )
 
     @cached_property
     def _prefixes(self) -> Floats:

@@ -64,6 +64,25 @@ def test_marginals_and_items_at_their_positions(case):
     np.testing.assert_allclose(found, expected[:, np.arange(K), [2, 0, 3]], atol=1e-12)
 
 
+def test_a_policy_that_lists_its_slates_need_not_know_items():
+    whole = POLICIES["plackett_luce"]
+
+    class Lists:
+        def propensities(self, obs, items):
+            return None
+
+        def slate_distribution(self, obs):
+            return whole.slate_distribution(obs)
+
+    items = CANDIDATES[:, [2, 0, 3]].copy()
+    expected = whole.propensities(OBS, items)
+    items[0, 2] = -1  # what it says of an empty position does not count
+    found = ask.item_propensities(Lists(), OBS, items)
+    np.testing.assert_allclose(found[1:], expected[1:])
+    np.testing.assert_allclose(found[0, :2], expected[0, :2])
+    np.testing.assert_allclose(ask.marginals(Lists(), OBS, K), whole.action_probabilities(OBS))
+
+
 def test_prefixes_and_what_comes_next(case):
     policy, distribution = case
     for row in range(3):
