@@ -176,11 +176,11 @@ def sound_validation(data: Coat) -> Callable[[Matrix], float]:
     return score
 
 
-def epochs(data: Coat, seed: int) -> Iterator[Pairs]:
-    """Yield batches that go through all pairs in a new order each epoch."""
+def epochs(data: Coat, seed: int, count: int) -> Iterator[Pairs]:
+    """Yield batches that go through all pairs ``count`` times, in a new order each time."""
     clicks = data.clicks
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(EPOCHS):
+    for _ in range(count):
         order = torch.randperm(clicks.num_users * clicks.num_items, generator=generator)
         for start in range(0, len(order), BATCH):
             keys = order[start : start + BATCH]
@@ -193,8 +193,9 @@ def fit_factors(
     l2: float,
     validate: Callable[[Matrix], float],
     seed: int,
+    count: int,
 ) -> Fitted:
-    """Train with early stopping."""
+    """Train with early stopping, for ``count`` epochs at most."""
     clicks = data.clicks
     generator = torch.Generator().manual_seed(1000 + seed)
     factors = Factors(clicks.num_users, clicks.num_items, DIM, generator)
@@ -211,7 +212,7 @@ def fit_factors(
             best = Fitted(scores, value, epoch)
         return epoch - best.epoch > PATIENCE
 
-    train(factors, epochs(data, seed), coefficients, Training(RATE, l2), on_step=stop)
+    train(factors, epochs(data, seed, count), coefficients, Training(RATE, l2), on_step=stop)
     return best
 
 
@@ -237,8 +238,9 @@ def fit(
     setting: dict[str, float],
     validate: Callable[[Matrix], float],
     seed: int,
+    count: int = EPOCHS,
 ) -> Fitted:
-    """Fit one method."""
+    """Fit one method; ``count`` epochs at most, but for ExpoMF."""
     if method == "ExpoMF":
         return fit_exposure(data, setting["l2"], validate, seed)
     theta = popularity_propensities(data.counts, floor=1e-3)
@@ -254,7 +256,7 @@ def fit(
             )
         return naive(y)
 
-    return fit_factors(data, coefficients, setting["l2"], validate, seed)
+    return fit_factors(data, coefficients, setting["l2"], validate, seed, count)
 
 
 def judge(data: Coat, scores: Matrix, *, published: bool) -> list[float]:
@@ -289,6 +291,22 @@ def run(data: Coat, protocol: str, method: str, seeds: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*METRICS, "epoch"])
 
 
+def trace(data: Coat, method: str, seeds: int, count: int) -> pd.DataFrame:
+    """Return the test metrics after every epoch, without stopping: mean over seeds, a row each."""
+    runs = []
+    for seed in range(seeds):
+        values: list[list[float]] = []
+
+        def look(scores: Matrix, values: list[list[float]] = values) -> float:
+            values.append(judge(data, scores, published=True))
+            return float(len(values))  # always better than the last: never stops
+
+        fit(data, method, METHODS[method][0], look, seed, count)
+        runs.append(pd.DataFrame(values, columns=METRICS, index=range(1, count + 1)))
+    mean: pd.DataFrame = sum(runs[1:], runs[0]) / len(runs)
+    return mean.rename_axis("epoch")
+
+
 def table(results: dict[str, pd.DataFrame], published: bool) -> str:
     """Return a Markdown table: mean (deviation), and whether published means are reached.
 
@@ -321,9 +339,16 @@ def main() -> None:
     parser.add_argument("path", type=Path, help="the folder with train.ascii and test.ascii")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--protocol", choices=["published", "sound", "both"], default="both")
+    parser.add_argument(
+        "--trace", choices=[name for name in METHODS if name != "ExpoMF"], help="show every epoch"
+    )
+    parser.add_argument("--epochs", type=int, default=20, help="how many of them, with --trace")
     given = parser.parse_args()
     torch.set_num_threads(1)
     data = prepare(given.path)
+    if given.trace:
+        print(trace(data, given.trace, given.seeds, given.epochs).round(4).to_string())
+        return
     for protocol in ("published", "sound"):
         if given.protocol in (protocol, "both"):
             results = {name: run(data, protocol, name, given.seeds) for name in METHODS}

@@ -40,11 +40,19 @@ def test_validation_prefers_the_held_out_clicks(data, build):
     assert validate(scores) > 3 * at_random
 
 
-def test_an_epoch_goes_through_every_pair_once(data, monkeypatch):
-    monkeypatch.setattr(coat, "EPOCHS", 1)
-    pairs = [users * 300 + items for users, items in coat.epochs(data, seed=0)]
-    assert len(pairs) == 85
-    assert torch.equal(torch.cat(pairs).sort().values, torch.arange(87_000))
+def test_an_epoch_goes_through_every_pair_once(data):
+    pairs = [users * 300 + items for users, items in coat.epochs(data, seed=0, count=2)]
+    assert len(pairs) == 2 * 85
+    for half in (pairs[:85], pairs[85:]):
+        assert torch.equal(torch.cat(half).sort().values, torch.arange(87_000))
+    assert not torch.equal(pairs[0], pairs[85])
+
+
+def test_a_trace_has_a_row_for_every_epoch(data):
+    rows = coat.trace(data, "MF", seeds=1, count=2)
+    assert rows.index.tolist() == [1, 2]
+    assert list(rows.columns) == coat.METRICS
+    assert rows.to_numpy().min() > 0.05
 
 
 def test_users_who_like_nothing_score_zero_or_are_skipped(data):
@@ -56,7 +64,8 @@ def test_users_who_like_nothing_score_zero_or_are_skipped(data):
 
 
 def test_a_short_run_gives_a_table_that_says_what_was_not_reached(data, monkeypatch):
-    monkeypatch.setattr(coat, "EPOCHS", 1)
+    fit = coat.fit
+    monkeypatch.setattr(coat, "fit", lambda *arguments: fit(*arguments, count=1))
     rows = coat.run(data, "published", "Rel-MF", seeds=2)
     assert list(rows.columns) == [*coat.METRICS, "epoch"]
     lines = coat.table({"Rel-MF": rows}, published=True).splitlines()
