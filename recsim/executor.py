@@ -18,9 +18,17 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
+from recsim.errors import UserError
+
 __all__ = ["Executor", "Outcome", "ProcessExecutor", "SerialExecutor"]
 
 _Submitted = tuple[Any, Callable[..., object], tuple[Any, ...]]
+
+# What every worker needs of the script that was started, as it runs that script once more.
+GUARD = (
+    "In a script, everything that is to happen once must stand below "
+    "`if __name__ == '__main__':`, as every worker process runs the rest of the script again."
+)
 
 # Variables that linear algebra libraries read when they are loaded.
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -101,7 +109,11 @@ class ProcessExecutor:
         self._calls.append((key, function, args))
 
     def gather(self) -> Iterator[Outcome]:
-        """Run the calls, as many at a time as there are workers."""
+        """Run the calls, as many at a time as there are workers.
+
+        Raises:
+            UserError: If no worker can be started.
+        """
         try:
             while self._calls:
                 suspects = yield from self._run_until_broken(self._workers)
@@ -189,15 +201,30 @@ def _new_pool(workers: int) -> ProcessPoolExecutor:
             workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
         )
         # The processes start with the first calls, so one is made while the variables are set.
-        for _ in range(workers):
-            pool.submit(os.getpid)
+        greetings = [pool.submit(os.getpid) for _ in range(workers)]
+        greetings[0].result()
         return pool
+    except BrokenProcessPool:
+        raise UserError(
+            f"no worker process could be started; what the first one said stands above. {GUARD}"
+        ) from None
     finally:
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def refuse_unguarded() -> None:
+    """Refuse to begin a run in a worker process that only repeats the script it belongs to.
+
+    Raises:
+        UserError: Says how to guard the script.
+    """
+    # The mark by which Python itself refuses to start processes here.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise UserError(f"a run was to begin in the middle of starting a worker process. {GUARD}")
 
 
 def _begin_worker() -> None:

@@ -248,6 +248,10 @@ class RunFolder:
         """Return the reward curves of a finished trial, indexed by their axis."""
         return pd.read_csv(self._folder(trial) / "curves.csv", index_col=0)
 
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.path)
+
     def clean(self) -> None:
         """Remove half-written trials of a run that was stopped."""
         for draft in (self.path / "trials").rglob(".seed-*"):

@@ -70,19 +70,21 @@ def run_scenario(
         The folder with everything in it, and what failed.
 
     Raises:
-        UserError: If the scenario cannot run, or there is nothing to resume. Nothing is written.
+        UserError: If the scenario cannot run, there is nothing to resume, or the script that
+            calls is not guarded by ``if __name__ == "__main__":``. Nothing is written.
         KeyboardInterrupt: After an interrupt; finished trials are kept and can be resumed.
     """
     from rich.console import Console
 
     from recsim import checks
     from recsim.console import Reporter
-    from recsim.executor import ProcessExecutor, SerialExecutor
+    from recsim.executor import ProcessExecutor, SerialExecutor, refuse_unguarded
     from recsim.experiment import run_trial
     from recsim.report import write_report
     from recsim.results import RunFolder
     from recsim.summary import trials, write_summary
 
+    refuse_unguarded()
     console = console or Console(quiet=True)
     checks.check(scenario, source)
     if resume is False:
@@ -117,6 +119,10 @@ def run_scenario(
                 failed.append(str(outcome.key))
         write_summary(folder)
         write_report(folder)
+    except UserError:
+        if resume is False:
+            folder.remove()
+        raise
     except KeyboardInterrupt:
         executor.cancel()
         finished = sum(folder.has(trial) for trial in every)
