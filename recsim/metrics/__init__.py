@@ -1,6 +1,8 @@
 """What is measured of slates and users: pure functions of arrays."""
 
+from recsim.metrics.distance import pairwise_distance
 from recsim.metrics.diversity import coverage, distinct_groups, exposure, gini
+from recsim.metrics.hits import hit_counts, hit_rate, published_hit_rate
 from recsim.metrics.implicit import RankingValue, ranking_values, yang_snips
 from recsim.metrics.retention import active_share, mean_gap, return_rate, returned_within
 
@@ -11,7 +13,11 @@ __all__ = [
     "distinct_groups",
     "exposure",
     "gini",
+    "hit_counts",
+    "hit_rate",
     "mean_gap",
+    "pairwise_distance",
+    "published_hit_rate",
     "ranking_values",
     "return_rate",
     "returned_within",
