@@ -22,8 +22,8 @@ from recsim.problem import Problem
 MOST_COLUMNS = 64
 # Products of user and item features that a linear model gets by default, at most.
 MOST_PRODUCTS = 1024
-# Numbers in a table of features at a time (64 MiB of float64).
-_TABLE = 2**23
+# Numbers in a table of features at a time (16 MiB of float64; a regressor makes copies).
+_TABLE = 2**21
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +123,52 @@ class CrossFit:
                 found[rows] = model.predict(table)
         return found
 
+    def every(
+        self,
+        users: NDArray[Any],
+        candidates: NDArray[np.int64],
+        positions: NDArray[np.int64],
+        units: NDArray[np.int64],
+    ) -> Floats | None:
+        """Return the reward expected of every candidate, ``(B, K, C)``, where that is cheap.
+
+        A linear model is a product of what it makes of users and of items, so that no features of
+        pairs are needed.
+
+        Args:
+            users: User features, ``(B, F)``.
+            candidates: Item ids, ``(B, C)``.
+            positions: Positions, ``(B, K)``.
+            units: Independent unit of each row, ``(B,)``.
+
+        Returns:
+            None if the models are not linear.
+        """
+        if any(model.linear is None for model in self.models):
+            return None
+        found = np.empty((*positions.shape, candidates.shape[1]))
+        folds = fold_of(units, len(self.models), self.seed)
+        size = users.shape[1]
+        for fold, model in enumerate(self.models):
+            rows = np.flatnonzero(folds == fold)
+            assert model.linear is not None
+            slope, constant, link = model.linear
+            own = np.concatenate([self.means[fold][:, None], self.features.items], axis=1)
+            end = 1 + size + own.shape[1]  # where the products begin
+            of_items = np.concatenate([slope[:1], slope[2 + size : end]])  # (1 + D,)
+            seen = users[rows].astype(np.float64)
+            slopes = np.broadcast_to(of_items, (len(rows), len(of_items)))
+            if self.features.interactions:
+                slopes = slopes + seen @ slope[end:].reshape(size, -1)  # (b, 1 + D)
+            score = slopes @ own.T + (seen @ slope[2 : 2 + size])[:, None]  # (b, I)
+            if _shared(candidates):
+                score = score[:, candidates[0]]
+            else:
+                score = np.take_along_axis(score, candidates[rows], axis=1)
+            places = slope[1] * positions[rows] + constant  # (b, K)
+            found[rows] = link(score[:, None, :] + places[:, :, None])
+        return found
+
     def _width(self, user_features: int) -> int:
         own = int(self.features.items.shape[1]) + 1
         products = user_features * own if self.features.interactions else 0
@@ -185,12 +231,20 @@ def cross_fit(
                 "one of them has nothing to be fitted on."
             )
         mean = _item_means(items[rows], rewards[rows], problem.num_items, model.smoothing)
+        if len(rows) > model.rows:
+            drawn = np.random.default_rng([seed, fold])
+            rows = np.sort(drawn.choice(rows, model.rows, replace=False))
         table = features.table(users[rows], items[rows], positions[rows], mean)
         weighted = None if policy is None else weights[rows]
         scaled = model.name != "mean" or regressor is not None
         fitted.append(Fitted(built, table, rewards[rows], weighted, standardise=scaled))
         means.append(mean)
     return CrossFit(features, tuple(fitted), np.stack(means), seed)
+
+
+def _shared(candidates: NDArray[np.int64]) -> bool:
+    """Return whether all rows have the same candidates, because they are one row repeated."""
+    return len(candidates) > 0 and candidates.strides[0] == 0
 
 
 def _impressions(

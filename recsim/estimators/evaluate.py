@@ -290,13 +290,16 @@ def _predictions(block: Block, model: CrossFit, policy: Floats) -> tuple[Predict
 
     Returns:
         Its prediction for the items shown, and for every candidate that the policy may show,
-        ``(B, K, C)``, 0 for the others: they do not count.
+        ``(B, K, C)``; what it says of the others has no meaning.
     """
     shown, users = block.shown, block.obs["user_features"]
     row, slot = np.nonzero(shown)
     logged = model.predict(
         users, block.items[shown], block.positions[shown], block.units[shown], row
     )
+    every = model.every(users, block.obs["candidates"], block.positions, block.units[:, 0])
+    if every is not None:
+        return Prediction(logged, (policy * every).sum(axis=2)[shown]), every
     table = np.zeros(policy.shape)
     row, slot, place = np.nonzero((policy > 0) & shown[:, :, None])
     table[row, slot, place] = model.predict(

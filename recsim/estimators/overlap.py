@@ -85,8 +85,8 @@ class OverlapSums:
             logging: mu of every candidate, ``(B, K, C)``, if ``exact``.
         """
         shown, positions = block.shown, block.positions
-        self._total += float(policy.sum(axis=2)[shown].sum())
         if logging is not None:
+            self._total += float(policy.sum(axis=2)[shown].sum())
             beyond = (policy > 0) & (logging == 0) & shown[:, :, None]
             self._unsupported += int(np.count_nonzero(beyond))
             self._missing += float(policy[beyond].sum())
@@ -97,10 +97,14 @@ class OverlapSums:
         for slot in range(shown.shape[1]):
             for position in np.unique(positions[shown[:, slot], slot]).tolist():
                 rows = shown[:, slot] & (positions[:, slot] == position)
-                candidates = block.obs["candidates"][rows].ravel()
-                self._wanted[position] += np.bincount(
-                    candidates, policy[rows, slot].ravel(), minlength=items
-                )
+                candidates = block.obs["candidates"]
+                if candidates.strides[0] == 0:  # one row repeated
+                    counted = rows.astype(np.float64) @ policy[:, slot]
+                    candidates = candidates[0]
+                else:
+                    counted = policy[rows, slot].ravel()
+                    candidates = candidates[rows].ravel()
+                self._wanted[position] += np.bincount(candidates, counted, minlength=items)
 
     def result(self) -> Overlap:
         """Return what was found so far."""
@@ -109,7 +113,8 @@ class OverlapSums:
             beyond = (self._wanted > 0) & (self._shown == 0)
             unsupported = int(np.count_nonzero(beyond))
             missing = float(self._wanted[beyond].sum())
-        share = missing / self._total if self._total else math.nan
+        total = self._total if self.exact else float(self._wanted.sum())
+        share = missing / total if total else math.nan
         return Overlap(unsupported, share, self.exact)
 
     def _grow(self, positions: int, items: int) -> None:

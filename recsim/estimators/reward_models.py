@@ -20,11 +20,12 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Protocol, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from scipy.special import expit
 
 from recsim.errors import UserError, did_you_mean
 from recsim.estimators.sample import Floats
@@ -55,6 +56,8 @@ class RewardModel(BaseModel):
             linear models that stay small. Without them a linear model ranks the items alike for
             all users.
         smoothing: Impressions at the overall mean that the mean reward of every item is given.
+        rows: Most impressions that one model is fitted on; of more, so many are drawn. Bounds the
+            memory that fitting takes.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +67,7 @@ class RewardModel(BaseModel):
     folds: Annotated[int, Field(ge=2)] = 3
     interactions: bool | None = None
     smoothing: Annotated[float, Field(gt=0)] = 10.0
+    rows: PositiveInt = 100_000
 
     @classmethod
     def of(cls, settings: str | Mapping[str, Any] | RewardModel) -> Self:
@@ -186,6 +190,18 @@ class Fitted:
                 sample_weight=weights,
             )
 
+    @property
+    def linear(self) -> tuple[Floats, float, Callable[[Floats], Floats]] | None:
+        """Slopes ``(P,)``, constant and what is done to their sum; None for other models."""
+        if self._regressor is None or not hasattr(self._regressor, "coef_"):
+            return None
+        slopes = np.ravel(self._regressor.coef_) / self._scale
+        constant = float(np.ravel(self._regressor.intercept_)[0]) - float(
+            (slopes * self._mean).sum()
+        )
+        link = expit if hasattr(self._regressor, "predict_proba") else _itself
+        return slopes, constant, link
+
     def predict(self, features: Floats) -> Floats:
         """Return the reward expected of each row, ``(N,)``."""
         if self._regressor is None:
@@ -194,6 +210,10 @@ class Fitted:
         if hasattr(self._regressor, "predict_proba"):
             return np.asarray(self._regressor.predict_proba(features)[:, 1], dtype=np.float64)
         return np.asarray(self._regressor.predict(features), dtype=np.float64)
+
+
+def _itself(scores: Floats) -> Floats:
+    return scores
 
 
 def fold_of(units: Any, folds: int, seed: int) -> Any:

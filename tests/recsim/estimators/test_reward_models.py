@@ -216,3 +216,33 @@ def test_what_is_wrong_is_told(random_log):
         cross_fit(log.select([0]))
     with pytest.raises(UserError, match="no impression to fit a reward model on"):
         cross_fit(log.select([]))
+
+
+@pytest.mark.parametrize("name", ["ridge", "logistic"])
+@pytest.mark.parametrize("interactions", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_linear_models_know_all_candidates_at_once(random_log, name, interactions, shared):
+    log = random_log(80, items=5, slots=2, users=30)
+    fitted = cross_fit(log, {"name": name, "interactions": interactions})
+    users, units, size = log.user_features[:9], np.arange(9), 4
+    rng = np.random.default_rng(0)
+    candidates = np.argsort(rng.random((9, 5)), axis=1)[:, :size]
+    if shared:
+        candidates = np.broadcast_to(candidates[0], (9, size))
+    positions = np.tile([0, 1], (9, 1))
+    found = fitted.every(users, candidates, positions, units)
+    row, slot, place = np.indices((9, 2, size)).reshape(3, -1)
+    expected = fitted.predict(
+        users, candidates[row, place], positions[row, slot], units[row], row
+    ).reshape(9, 2, size)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert cross_fit(log, "mean").every(users, candidates, positions, units) is None
+
+
+def test_no_more_rows_than_wanted_are_fitted_on(random_log):
+    log = random_log(90, items=3, slots=1, anonymous=True)
+    few = cross_fit(log, {"name": "mean", "rows": 7}, regressor=Memory())
+    assert [len(model._regressor.known) for model in few.models] == [7, 7, 7]
+    # The mean of an item costs no memory and counts all rows.
+    all_of_them = cross_fit(log, "mean", regressor=Memory())
+    np.testing.assert_array_equal(few.means, all_of_them.means)
