@@ -22,7 +22,15 @@ from recsim.summary import (
     trials,
     values_table,
 )
-from recsim.text import INTERVAL_WORDS, estimator_text, interval_text, number, p_text, warnings_of
+from recsim.text import (
+    INTERVAL_WORDS,
+    estimator_text,
+    interval_text,
+    number,
+    p_text,
+    warnings_of,
+    wins_text,
+)
 
 __all__ = ["write_report"]
 
@@ -90,7 +98,7 @@ def _simulation(run: RunFolder) -> tuple[list[Path], list[str]]:
                 f"{row['agent']} against {row['baseline']}",
                 row["metric"],
                 interval_text(row["difference"], row["low"], row["high"]),
-                f"{row['wins']:.0%} of {row['pairs']}",
+                wins_text(row["wins"], row["ties"], row["pairs"]),
                 p_text(row["p_value"]),
             ]
             for _, row in paired[paired["metric"].isin(names)].iterrows()

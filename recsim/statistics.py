@@ -53,6 +53,7 @@ class Comparison:
     Attributes:
         difference: Statistic of the paired differences, first minus second, with interval.
         wins: Share of pairs in which the first is higher; a tie counts half.
+        ties: Number of pairs in which both are equal.
         p_value: Two-sided sign-flip test of "the differences are symmetric around zero". With S
             pairs it cannot fall below ``2 / 2**S``: three seeds prove nothing on their own.
         pairs: Number of pairs.
@@ -60,6 +61,7 @@ class Comparison:
 
     difference: Interval
     wins: float
+    ties: int
     p_value: float
     pairs: int
 
@@ -212,6 +214,7 @@ def paired_comparison(
     return Comparison(
         difference=interval,
         wins=wins,
+        ties=int((differences == 0).sum()),
         p_value=_sign_flip_p_value(differences.ravel(), samples=samples, seed=seed),
         pairs=differences.size,
     )

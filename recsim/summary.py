@@ -129,7 +129,8 @@ def comparisons(run: RunFolder, seeds: pd.DataFrame) -> pd.DataFrame:
 
     Columns: ``agent``, ``baseline``, ``metric``, ``pairs``, ``difference`` (interquartile mean of
     agent minus baseline) with ``low`` ... ``high``, ``wins`` (share of seeds in which the agent
-    is higher), ``p_value`` (two-sided sign-flip test).
+    is higher, ties count half), ``ties`` (seeds in which both are equal), ``p_value`` (two-sided
+    sign-flip test).
     """
     spec = run.scenario.bootstrap
     baseline, *others = [agent.label for agent in run.scenario.agents]
@@ -158,6 +159,7 @@ def comparisons(run: RunFolder, seeds: pd.DataFrame) -> pd.DataFrame:
                     "low": result.difference.low,
                     "high": result.difference.high,
                     "wins": result.wins,
+                    "ties": result.ties,
                     "p_value": result.p_value,
                 }
             )

@@ -7,7 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["INTERVAL_WORDS", "estimator_text", "interval_text", "number", "p_text", "warnings_of"]
+__all__ = [
+    "INTERVAL_WORDS",
+    "estimator_text",
+    "interval_text",
+    "number",
+    "p_text",
+    "warnings_of",
+    "wins_text",
+]
 
 
 INTERVAL_WORDS = {
@@ -51,6 +59,22 @@ def p_text(value: float) -> str:
     if math.isnan(value):
         return "-"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def wins_text(wins: float, ties: int, pairs: int) -> str:
+    """Return in how many pairs of seeds one agent is above another, and in how many both are equal.
+
+    Args:
+        wins: Share of the pairs, ties counting half; see `recsim.statistics.Comparison`.
+        ties: Pairs in which both are equal.
+        pairs: All of them.
+    """
+    if math.isnan(wins):
+        return "-"
+    if ties == pairs:
+        return f"equal in all {pairs}"
+    higher = f"{round(wins * pairs - ties / 2)} of {pairs}"
+    return f"{higher}, equal in {ties}" if ties else higher
 
 
 def warnings_of(values: pd.DataFrame) -> list[str]:

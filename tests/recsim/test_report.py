@@ -70,6 +70,7 @@ def test_the_report_says_what_was_asked_and_found(run):
     assert '<p class="question">Is 1 &lt; 2 &amp; so on?</p>' in text
     assert "<td>1.5 [1.0, 2.0]</td>" in text
     assert "linucb against random" in text
+    assert "<td>equal in all 2</td>" in text
     assert run.info["digest"] in text
     assert "Not finished" not in text
 

@@ -160,7 +160,8 @@ def test_paired_comparison_sees_through_shared_luck():
 
 
 def test_ties_count_half():
-    assert paired_comparison([1, 2, 3, 4], [1, 2, 2, 5]).wins == 0.5
+    result = paired_comparison([1, 2, 3, 4], [1, 2, 2, 5])
+    assert (result.wins, result.ties, result.pairs) == (0.5, 2, 4)
     assert paired_comparison([1.0, 1.0], [1.0, 1.0]).p_value == 1.0
 
 

@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from recsim.text import interval_text, number, p_text, warnings_of
+from recsim.text import interval_text, number, p_text, warnings_of, wins_text
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,10 @@ def test_p_values():
 def test_warnings_name_what_they_speak_of_once():
     row = {"case": "men", "agent": "a", "estimator": "ips", "warnings": ["x", "y"]}
     assert warnings_of(pd.DataFrame([row, row])) == ["men, a, ips: x", "men, a, ips: y"]
+
+
+def test_wins_and_ties_in_words():
+    assert wins_text(0.6, 0, 5) == "3 of 5"
+    assert wins_text(0.5, 2, 4) == "1 of 4, equal in 2"
+    assert wins_text(0.5, 2, 2) == "equal in all 2"
+    assert wins_text(math.nan, 0, 3) == "-"
