@@ -11,6 +11,8 @@ import inspect
 from importlib.metadata import entry_points
 from typing import Any
 
+from pydantic import BaseModel
+
 from agents.agent import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import UserError, did_you_mean
 from recsim.problem import Problem
@@ -64,7 +66,8 @@ def load(name: str) -> type[Agent]:
         name: A name that `available` lists.
 
     Raises:
-        UserError: The name is unknown, declared twice, or its module cannot be imported.
+        UserError: The name is unknown, declared twice, its module cannot be imported, or what it
+            names does not keep the contract of `agents.agent.Agent`.
     """
     targets = _targets()
     if name not in targets:
@@ -76,9 +79,33 @@ def load(name: str) -> type[Agent]:
         )
     (target,) = targets[name]
     try:
-        return _import(target)
+        loaded = _import(target)
     except (ImportError, AttributeError) as error:
         raise UserError(f"agent {name!r} ({target}) cannot be imported: {error}") from error
+    faults = _faults(loaded)
+    if faults:
+        raise UserError(
+            f"agent {name!r} ({target}) does not keep the contract of agents.agent.Agent: "
+            f"{'; '.join(faults)}."
+        )
+    return loaded
+
+
+def _faults(loaded: Any) -> list[str]:
+    """Return what a class lacks to be an agent, in words."""
+    if not inspect.isclass(loaded):
+        return ["it is not a class"]
+    config = getattr(loaded, "Config", None)
+    faults = []
+    if not (inspect.isclass(config) and issubclass(config, BaseModel)):
+        faults.append("'Config' must be a pydantic model, e.g. a subclass of agents.AgentConfig")
+    for name in ("privileged", "needs_log"):
+        if not isinstance(getattr(loaded, name, None), bool):
+            faults.append(f"{name!r} must be True or False")
+    for name, member in vars(Agent).items():
+        if inspect.isfunction(member) and not callable(getattr(loaded, name, None)):
+            faults.append(f"{name!r} must be a method")
+    return faults
 
 
 def available() -> dict[str, str]:

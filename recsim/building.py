@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import math
+import os
 import typing
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +26,7 @@ from recsim.scenario import AgentSpec, EnvSpec
 
 __all__ = [
     "blame",
+    "check_memory",
     "environment_presets",
     "make_agent",
     "make_env",
@@ -88,8 +91,10 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
     with blame("env"):
         try:
             env = gymnasium.make_vec(spec.id, num_envs=users, **options)
-        except (TypeError, ValueError, gymnasium.error.Error) as error:
+        except (TypeError, ValueError, OverflowError, gymnasium.error.Error) as error:
             raise UserError(f"{spec.id} cannot be built: {error}") from error
+        except MemoryError as error:
+            raise UserError(f"{spec.id} needs more memory than there is: {error}") from error
     if not isinstance(getattr(env.unwrapped, "problem", None), Problem):
         env.close()
         raise UserError(f"env.id: {spec.id} is not a place to recommend: it has no 'problem'.")
@@ -100,6 +105,37 @@ def problem_of(env: VectorEnv[Any, Any, Any]) -> Problem:
     """Return the public facts of an environment that `make_env` built."""
     problem: Problem = env.unwrapped.problem  # type: ignore[attr-defined]
     return problem
+
+
+def check_memory(env: VectorEnv[Any, Any, Any], users: int) -> None:
+    """Refuse more users than fit into memory, even if nothing were kept but what they are shown.
+
+    Args:
+        env: The environment, built for a few users.
+        users: How many there are to be at a time.
+
+    Raises:
+        UserError: Says how much memory that takes, and how much there is.
+    """
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # an operating system that does not tell
+        return
+    needed = users * _bytes(env.single_observation_space)
+    if needed > memory:
+        raise UserError(
+            f"users: {users} at a time need at least {needed / 1e9:.3g} GB of memory in this "
+            f"world; this machine has {memory / 1e9:.3g} GB."
+        )
+
+
+def _bytes(space: gymnasium.Space[Any]) -> int:
+    """Return the size of one observation."""
+    if isinstance(space, gymnasium.spaces.Dict):
+        return sum(_bytes(part) for part in space.spaces.values())
+    if space.shape is None or space.dtype is None:
+        return 0
+    return math.prod(space.shape) * space.dtype.itemsize
 
 
 def make_agent(spec: AgentSpec, problem: Problem, seed: int) -> Agent:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import agents
 from agents.agent import Agent
-from recsim.building import blame, make_agent, make_env, problem_of
+from recsim.building import blame, check_memory, make_agent, make_env, problem_of
 from recsim.errors import UserError, did_you_mean
 from recsim.evaluation import check_log_scenario, check_same_problem, read_data
 from recsim.experiment import metrics_of
@@ -45,9 +45,14 @@ def _check_simulation(scenario: Scenario) -> None:
     env = make_env(scenario.env, 2)
     try:
         problem = problem_of(env)
+        check_memory(env, scenario.users)
         for spec in scenario.agents:
             agent = make_agent(spec, problem, seed=0)
-            _check_training(scenario.training_log_of(spec), spec, agent, problem)
+            training = scenario.training_log_of(spec)
+            _check_training(training, spec, agent, problem)
+            if training is not None and training.users is not None:
+                with blame("training_log"):
+                    check_memory(env, training.users)
             if agent.privileged and scenario.env.options.get("reveal_state") is False:
                 raise UserError(
                     f"agents: {spec.label}: {spec.name!r} needs env.reveal_state to be true."

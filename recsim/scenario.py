@@ -36,6 +36,9 @@ Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_lengt
 # Rows that a log scenario adds beside those of its agents.
 RESERVED_LABELS = ("logged", "reference")
 
+# Every seed is a trial of every agent; more is a slip of the hand.
+_MOST_SEEDS = 10_000
+
 _ENV_ONLY = ("users", "steps", "axis", "learn", "metrics", "front")
 _DATA_ONLY = tuple(EstimationSpec.model_fields)
 
@@ -161,7 +164,7 @@ class BootstrapSpec(_Model):
         level: Nominal coverage.
     """
 
-    samples: Annotated[int, Field(ge=100)] = 2000
+    samples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
 
 
@@ -227,6 +230,8 @@ class Scenario(EstimationSpec, _Model):
         if isinstance(value, int) and not isinstance(value, bool):
             if value < 1:
                 raise ValueError("there must be at least one seed")
+            if value > _MOST_SEEDS:
+                raise ValueError(f"must be at most {_MOST_SEEDS} seeds, not {value}")
             return tuple(range(value))
         if isinstance(value, list | tuple):
             return value

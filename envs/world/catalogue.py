@@ -32,9 +32,9 @@ class Catalogue(Part):
     arXiv 1909.04847, section 5); the copula of bait and quality is this project's.
     """
 
-    num_items: int = Field(200, ge=2, description="items in the catalogue, I")
-    num_groups: int = Field(10, ge=1, description="groups (topics), G")
-    dim: int = Field(8, ge=2, description="dimensions of embeddings and interests, d")
+    num_items: int = Field(200, ge=2, le=10_000_000, description="items in the catalogue, I")
+    num_groups: int = Field(10, ge=1, le=10_000_000, description="groups (topics), G")
+    dim: int = Field(8, ge=2, le=10_000, description="dimensions of embeddings and interests, d")
     spread: float = Field(0.6, ge=0, description="distance of items from their group's centre")
     group_skew: float = Field(0.0, ge=0, description="0: equal groups; 1: sizes fall as 1/rank")
     bait_quality_correlation: float = Field(0.0, ge=-1, le=1)

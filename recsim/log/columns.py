@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -215,7 +216,7 @@ def _read_csv(
     parse = pacsv.ParseOptions(delimiter=sep, newlines_in_values=True)
     try:
         return pacsv.read_csv(path, parse_options=parse, convert_options=options)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         _explain(path, names, kinds, types, sep)
         raise UserError(f"{path} cannot be read: {error}") from error
 
@@ -247,14 +248,20 @@ def _csv_rows(path: Path, sep: str) -> Iterator[tuple[int, list[str]]]:
         import gzip
 
         opener = gzip.open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=sep)
-        try:
+    line = 0
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=sep)
             for fields in reader:
+                line = reader.line_num
                 if fields:
-                    yield reader.line_num, fields
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise UserError(f"{path}, near line {reader.line_num + 1}: {error}.") from error
+                    yield line, fields
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}, near line {line + 1}: {error}.") from error
+    except (OSError, EOFError, zlib.error) as error:  # damage that gzip finds has no one type
+        kind = "a sound gzip file" if path.suffix == ".gz" else "a file that can be read"
+        reason = str(error).rstrip(".")
+        raise UserError(f"{path} is not {kind}: near line {line + 1}: {reason}.") from error
 
 
 def _check_names(path: Path, names: list[str], wanted: Mapping[str, Kind]) -> None:

@@ -45,6 +45,8 @@ def test_every_preset_passes(preset):
         ({"id": "nowhere:X-v0"}, "env.id: module 'nowhere' cannot be imported"),
         ({"id": "FrozenLake-v1"}, "has no vector environment"),
         ({"id": "CartPole-v1"}, "env.id: CartPole-v1 is not a place to recommend"),
+        (env(history=10**11), "env: SlateRec-v0 needs more memory than there is"),
+        (env(world={"catalogue": {"num_items": 10**9}}), "must be less than or equal to 10000000"),
         (env(action="slot"), "env: cannot be played with these settings"),
     ],
 )
@@ -52,11 +54,21 @@ def test_mistakes_about_the_environment(options, message):
     assert message in complaint(env=options)
 
 
+@pytest.mark.parametrize("users", [10**12, 10**30])
+def test_more_users_than_fit_into_memory_are_refused(users):
+    assert f"users: {users} at a time need at least" in complaint(users=users)
+    log = {"training_log": {"users": users}}
+    assert f"training_log: users: {users} at a time" in complaint(**log)
+
+
 @pytest.mark.parametrize(
     ("agents", "message"),
     [
         (["randm"], "agents: randm: unknown agent 'randm'. Did you mean 'random'?"),
-        ([{"name": "linucb", "config": {"alfa": 1}}], "config.alfa: unknown key. Did you mean 'alpha'?"),
+        (
+            [{"name": "linucb", "config": {"alfa": 1}}],
+            "alfa: unknown key. Did you mean 'alpha'?",
+        ),
         ([{"name": "linucb", "config": {"alpha": "big"}}], "config.alpha: must be a valid number"),
         ([{"name": "linucb", "config": {"target": "clck"}}], "clck"),
         (["popularity"], "must be fitted on a log: add e.g. 'training_log: {agent: random}'"),

@@ -28,7 +28,7 @@ def test_a_number_of_seeds_means_the_first_ones():
     assert scenario(LOGGED).seeds == (0,)
 
 
-@pytest.mark.parametrize("seeds", [0, -1, True, "3", [], [1, 1], [-1], [1.5], None])
+@pytest.mark.parametrize("seeds", [0, -1, True, "3", [], [1, 1], [-1], [1.5], None, 10**9])
 def test_seeds_that_make_no_sense_are_refused(seeds):
     refused("seeds", seeds=seeds)
 

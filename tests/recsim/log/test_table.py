@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -272,3 +273,16 @@ def test_numbers_as_seconds_are_times(tmp_path):
     assert log.slate.tolist() == [[1], [0]]
     assert log.day.tolist() == [0, 1]
     assert log.day.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda packed: b"item,click\nx,1\n", lambda packed: packed[:-9]]
+)
+def test_damaged_gzip_is_refused(tmp_path, damage):
+    text = "item,click\n" + "".join(f"i{k},{k % 2}\n" for k in range(500))
+    path = tmp_path / "log.csv.gz"
+    path.write_bytes(gzip.compress(text.encode()))
+    assert len(read_table(path, columns=ONE)) == 500
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(UserError, match=r"log\.csv\.gz is not a sound gzip file: near line "):
+        read_table(path, columns=ONE)
