@@ -50,6 +50,7 @@ def read_table_rows(reader: TableReader) -> SlateLog:
     """Read what a `TableReader` describes; see `TableReader.read`."""
     names = reader.columns
     table = _open(reader)
+    _check_keys(names, table)
     entries, item, click, propensity = _shown(reader, table)
     if click is not None:
         _check(table, entries, names.click, (click != 0) & (click != 1), "is not a click: 0 or 1")
@@ -200,6 +201,14 @@ def _check(
         place = int(np.argmax(wrong))
         column = name if isinstance(name, str) else name[entries.slot[place]]
         table.fail(int(entries.line[place]), column, message)
+
+
+def _check_keys(names: ColumnMap, table: Columns) -> None:
+    """Refuse an empty key: all the rows that lack one would else be one user, session or slate."""
+    for name in _given(names.slate, names.user, names.session):
+        empty = table[name] == ""
+        if empty.any():
+            table.fail(int(np.argmax(empty)), name, "the entry is missing", show=False)
 
 
 def _check_constant(names: ColumnMap, table: Columns, entries: _Entries) -> None:

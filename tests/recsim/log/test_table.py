@@ -286,3 +286,13 @@ def test_damaged_gzip_is_refused(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(UserError, match=r"log\.csv\.gz is not a sound gzip file: near line "):
         read_table(path, columns=ONE)
+
+
+@pytest.mark.parametrize("key", ["user", "session", "slate"])
+def test_a_missing_key_is_refused_with_its_place(tmp_path, key):
+    columns = {**ONE, "user": "user", "session": "session", "slate": "slate"}
+    cells = {"user": "ann", "session": "s", "slate": "a"}
+    rows = [",".join(["x,1", *cells.values()]), ",".join(["y,0", *(cells | {key: ""}).values()])]
+    text = "\n".join(["item,click,user,session,slate", *rows, ""])
+    with pytest.raises(UserError, match=rf"log\.csv, line 3, column '{key}': the entry is missing"):
+        read(tmp_path, text, columns=columns)
