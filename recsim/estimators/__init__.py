@@ -35,6 +35,7 @@ from recsim.estimators.explicit_policies import (
 from recsim.estimators.overlap import Overlap, count_unsupported
 from recsim.estimators.policies import HasActionProbabilities, HasPropensities, SampledPolicy
 from recsim.estimators.propensities import LoggingSettings, estimate_logging, with_propensities
+from recsim.estimators.ratios import probability_ratio
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.sample import Actions, Estimator, Prediction, Sample
 from recsim.estimators.slate import SLATE_ESTIMATORS, make_slate_estimator
@@ -90,6 +91,7 @@ __all__ = [
     "mrdr",
     "mrdr_weights",
     "policy_samples",
+    "probability_ratio",
     "replay",
     "sndr",
     "snips",
