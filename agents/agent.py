@@ -94,7 +94,7 @@ class FitReport:
 class AgentConfig(BaseModel):
     """Base of every agent's settings: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 @runtime_checkable

@@ -58,7 +58,7 @@ class LinearAgent:
         check_target(config.target, problem)
         self._config = config
         self._slate_size = problem.slate_size
-        self._items = with_one(problem.item_features)  # (I, Q)
+        self._items = with_one(_features_of(problem, self.name))  # (I, Q)
         self._user_size = problem.user_feature_dim + 1
         outer = config.interactions == "outer" or (
             config.interactions == "auto" and self._user_size * self._items.shape[1] <= MAX_OUTER
@@ -145,6 +145,22 @@ class LinearAgent:
             inverse = np.linalg.inv(self._square).astype(np.float64, copy=False)
             self._solution = inverse @ self._moment, inverse
         return self._joint.moments(users, candidates, *self._solution)
+
+
+def _features_of(problem: Problem, name: str) -> NDArray[Any]:
+    """What the model knows of the items, ``(I, D)``: a column for each where there are no features.
+
+    Raises:
+        UserError: There are no features, and too many items for columns of their own.
+    """
+    if problem.item_features.shape[1]:
+        return problem.item_features
+    if problem.num_items > MAX_OUTER:
+        raise UserError(
+            f"agent {name!r} needs features of the items: without, it gives each of at most "
+            f"{MAX_OUTER} items a column of its own, and there are {problem.num_items}."
+        )
+    return np.eye(problem.num_items)
 
 
 def with_one(features: NDArray[Any]) -> Floats:

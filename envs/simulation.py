@@ -63,6 +63,7 @@ class Simulation:
         self.max_steps = max_steps
         self.max_days = max_days if config.retention else None
         self.slots = slots
+        self.steps_per_slate = slate_size if slots else 1
         self.reveal_state = reveal_state
         self.whole_catalogue = num_candidates is None
         items = config.catalogue.num_items
@@ -225,7 +226,11 @@ class Simulation:
     def _checked(self, action: Array) -> Array:
         """The action as int64 ``(B, K)``, or ``(B,)`` with ``slots``, on the device."""
         if self.backend.name == "numpy":
-            action = np.array(action, dtype=np.int64)  # a copy: it goes into info
+            action = np.array(action)  # a copy: it goes into info
+            if action.dtype != np.int64:
+                if action.dtype.kind not in "iu":
+                    raise ValueError(f"Actions are integers, not {action.dtype}.")
+                action = action.astype(np.int64)
         else:
             action = self.xp.asarray(
                 action, dtype=self.xp.int64, device=self.backend.device, copy=True

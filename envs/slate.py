@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Literal, SupportsInt
 
 import gymnasium as gym
@@ -81,10 +83,11 @@ class SlateRecEnv(gym.Env[dict[str, Any], Any]):
     ## Arguments
     * ``preset``: which world to start from.
     * ``world``: changes to it, nested as in `WorldConfig`, e.g. ``{"drift": {"rate": 0.3}}``.
-    * ``rewards``: weights of the named rewards, e.g. ``{"click": 1, "return": 5}``.
+    * ``rewards``: weights of named rewards, e.g. ``{"return": 5}``; the others keep the preset's.
     * ``slate_size``: K. ``num_candidates``: C, drawn anew at each step; the whole catalogue, in
       the order of the ids, if None. ``history``: H.
-    * ``max_steps``, ``max_days``: limits; 0 for none, the preset's if None.
+    * ``max_steps``, ``max_days``: limits; 0 for none, the preset's if None. Days pass in worlds
+      with retention only.
     * ``action``: ``"slate"`` or ``"slot"``. ``reveal_state``: see above.
     * ``render_mode``: ``"ansi"`` gives the last step as text.
 
@@ -194,13 +197,16 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
     (``AutoresetMode.SAME_STEP``): the observation returned is the new user's, the last one of the
     old user stands in ``info["final_obs"]``, its info in ``info["final_info"]``, with the masks
     ``info["_final_obs"]`` and ``info["_final_info"]``. All other entries of info describe the step
-    just taken, those of ``reveal_state`` excepted that describe the returned observation.
+    just taken, those of ``reveal_state`` excepted that describe the returned observation. Every
+    entry is an array over all users, ``final_obs`` and ``final_info`` dicts of arrays: there is one
+    dict for the batch where Gymnasium's ``SyncVectorEnv`` has an array of one dict per user.
 
     All users share one random generator, seeded by ``reset(seed=)``.
 
     Args:
         num_envs: Users, B.
-        max_episode_steps: As ``max_steps``; the smaller of the two holds.
+        max_episode_steps: Steps of the environment after which an episode is truncated, if
+            ``max_steps`` has not done so. With ``action="slot"`` whole slates only.
         backend: ``"numpy"`` or ``"torch"``.
         device: Torch device, e.g. ``"cuda"``; then observations, rewards and info are tensors on
             that device and actions are expected there.
@@ -224,8 +230,13 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
     ) -> None:
         self.simulation = build(num_envs, backend=Backend.make(backend, device), **settings)
         if max_episode_steps is not None:
-            limit = self.simulation.max_steps or max_episode_steps
-            self.simulation.max_steps = min(max_episode_steps, limit)
+            slates, rest = divmod(max_episode_steps, self.simulation.steps_per_slate)
+            if rest or slates < 1:
+                raise UserError(
+                    f"max_episode_steps is {max_episode_steps}; it must be a positive multiple of "
+                    f"the {self.simulation.steps_per_slate} steps that a slate takes."
+                )
+            self.simulation.max_steps = min(slates, self.simulation.max_steps or slates)
         self.num_envs = num_envs
         self.render_mode = None
         self.single_observation_space = self.simulation.space()
@@ -267,6 +278,10 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         """
         simulation = self.simulation
         obs, reward, terminated, truncated, info = simulation.step(actions)
+        double, cast = simulation.xp.float64, simulation.xp.astype
+        reward = cast(reward, double)
+        if "rewards" in info:
+            info["rewards"] = {name: cast(value, double) for name, value in info["rewards"].items()}
         done = terminated | truncated
         if bool(done.any()):
             rows = simulation.xp.nonzero(done)[0]
@@ -274,7 +289,6 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             obs, info = simulation.replace(rows, info)
             info = info | {"final_obs": final_obs, "_final_obs": done}
             info |= {"final_info": final_info, "_final_info": done}
-        reward = simulation.xp.astype(reward, simulation.xp.float64)
         return obs, reward, terminated, truncated, info
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -318,18 +332,22 @@ def build(
             raise UserError(f"{name} is {limit}; it must be positive, or 0 for no limit.")
     if action not in ("slate", "slot"):
         raise UserError(f"action is {action!r}.{did_you_mean(str(action), ['slate', 'slot'])}")
-    for name in rewards or ():
+    if max_days and not config.retention:
+        raise UserError(f"max_days is {max_days}, but no days pass in a world without retention.")
+    for name, weight in (rewards or {}).items():
         if name not in config.reward_names:
             raise UserError(
                 f"rewards: this world has no reward {name!r}."
                 f"{did_you_mean(name, config.reward_names)}"
             )
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight):
+            raise UserError(f"rewards.{name} must be a finite number, not {weight!r}.")
     return Simulation(
         config,
         num_users,
         slate_size=slate,
         num_candidates=num_candidates,
-        rewards=start.rewards if rewards is None else dict(rewards),
+        rewards={**start.rewards, **(rewards or {})},
         history=history,
         max_steps=(start.max_steps if max_steps is None else max_steps) or None,
         max_days=(start.max_days if max_days is None else max_days) or None,

@@ -111,8 +111,9 @@ def simulate(scenario: Scenario, trial: Trial) -> tuple[Rollout, Agent, FitRepor
 def metrics_of(played: Rollout) -> dict[str, float]:
     """Return the metrics of a run: those of `Rollout.summary`, and the immediate reward.
 
-    ``early_reward_per_step`` is the reward per slate over each user's first five: all agents meet
-    the same users in the same state there, before what they did to them can show.
+    ``early_reward_per_step`` is the reward per slate over each user's first five. All agents meet
+    the same users in the same state at the first slate; over the few that follow, what an agent
+    did to its users counts a little.
     """
     early = played.active[:EARLY_SLATES]
     reward = float(played.reward[:EARLY_SLATES][early].sum()) / int(early.sum())

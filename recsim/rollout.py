@@ -100,8 +100,9 @@ class Rollout:
     ) -> pd.DataFrame:
         """Return the course of the run per initial user; who has left counts 0.
 
-        On the day axis only days that are over for every user are reported (at least one row): a
-        user stopped by a step limit in the middle of a day has not lived it in full.
+        Only rows that are known for every user are reported (at least one): a user stopped by a
+        limit has not left, and nobody knows what they would have done next. On the day axis that
+        is a day that they have lived in full.
 
         Args:
             axis: ``step`` of the run, or ``day``.
@@ -138,13 +139,8 @@ class Rollout:
         last = end, np.arange(users)
         gone = self.terminated[last]
         if axis == "step":
-            left = gone | self.truncated[last]
             position = np.broadcast_to(np.arange(steps)[:, None], self.active.shape)
-            return (
-                position,
-                np.where(left, end, _FOREVER),
-                np.where(left, _FOREVER, steps - 1),
-            )
+            return position, np.where(gone, end, _FOREVER), np.where(gone, _FOREVER, end)
         # After a session nothing happens until the return; amid one the day is not yet over.
         day = self.day[last]
         quiet = np.where(self.session_end[last], self.gap_days[last], 0)

@@ -116,6 +116,11 @@ class Backend:
             import array_api_compat.torch as torch_api
             import torch
 
+            try:
+                torch.empty(0, device=device or "cpu")
+            except (RuntimeError, AssertionError) as error:
+                reason = str(error).partition("\n")[0]
+                raise UserError(f"device {device!r} cannot be used here: {reason}") from None
             return cls(
                 name="torch",
                 xp=torch_api,

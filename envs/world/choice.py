@@ -2,13 +2,14 @@
 
 Every model maps utilities ``(B, K)`` to clicks ``(B, K)`` and knows the exact click
 probabilities. ``shown`` is False where a slot shows nothing (padding, or an item that stands
-earlier in the slate); None means that every slot shows an item.
+earlier in the slate); None means that every slot shows an item. ``at_most_one`` says whether a
+slate gets at most one click.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,6 +35,11 @@ def draw_one(stream: Stream, cumulative: Array, total: Array) -> Array:
     return clicks
 
 
+def attraction(xp: Any, utility: Array) -> Array:
+    """The logistic function; below -80 it is the value there, where float32 would overflow."""
+    return 1 / (1 + xp.exp(xp.clip(-utility, None, 80.0)))
+
+
 class MultinomialLogit(Part):
     r"""One click at most, by the multinomial logit with a no-click option.
 
@@ -43,6 +49,8 @@ class MultinomialLogit(Part):
 
     Source: McFadden 1974; for slates Ie et al. 2019 (SlateQ, arXiv 1905.12767).
     """
+
+    at_most_one: ClassVar[bool] = True
 
     kind: Literal["multinomial_logit"] = "multinomial_logit"
     no_click: float = Field(1.0, ge=-50, le=50, description="utility of clicking nothing")
@@ -74,13 +82,15 @@ class Cascade(Part):
     Bayesian network of Chapelle and Zhang 2009.
     """
 
+    at_most_one: ClassVar[bool] = True
+
     kind: Literal["cascade"] = "cascade"
-    threshold: float = Field(2.0, description="utility at which an item attracts half of the time")
+    threshold: float = Field(2.0, ge=-50, le=50, description="utility that attracts half the time")
     patience: float = Field(0.95, gt=0, le=1)
 
     def attraction(self, xp: Any, utility: Array) -> Array:
         """Probability that a slot which is looked at is clicked, same shape as ``utility``."""
-        return 1 / (1 + xp.exp(self.threshold - utility))
+        return attraction(xp, utility - self.threshold)
 
     def probabilities(self, xp: Any, utility: Array, shown: Array | None = None) -> Array:
         """Click probability of each slot, ``(B, K)``."""
@@ -109,9 +119,11 @@ class PositionBased(Part):
     of unbiased learning to rank, e.g. Joachims et al. 2017 (arXiv 1608.04468).
     """
 
+    at_most_one: ClassVar[bool] = False
+
     kind: Literal["position_based"] = "position_based"
-    threshold: float = Field(2.0, description="utility at which an item attracts half of the time")
-    bias: float = Field(1.0, ge=0)
+    threshold: float = Field(2.0, ge=-50, le=50, description="utility that attracts half the time")
+    bias: float = Field(1.0, ge=0, le=20)
 
     def examination(self, xp: Any, like: Array) -> Array:
         """Probability that each slot is looked at, ``(1, K)``, dtype and device of ``like``."""
@@ -120,7 +132,7 @@ class PositionBased(Part):
 
     def attraction(self, xp: Any, utility: Array) -> Array:
         """Probability that a slot which is looked at is clicked, same shape as ``utility``."""
-        return 1 / (1 + xp.exp(self.threshold - utility))
+        return attraction(xp, utility - self.threshold)
 
     def probabilities(self, xp: Any, utility: Array, shown: Array | None = None) -> Array:
         """Click probability of each slot, ``(B, K)``."""

@@ -23,9 +23,9 @@ class InterestDrift(Part):
     direction in place of a random one.
     """
 
-    rate: float = Field(0.1, ge=0)
+    rate: float = Field(0.1, ge=0, le=100)
     direction: Literal["towards", "away"] = "towards"
-    noise: float = Field(0.02, ge=0)
+    noise: float = Field(0.02, ge=0, le=100)
 
     def step(
         self, xp: Any, stream: Stream, interest: Array, consumed: Array, scale: float = 1.0
@@ -44,7 +44,8 @@ class InterestDrift(Part):
         if self.noise:
             users, dim = interest.shape
             interest += (self.noise / dim**0.5) * stream.normal((users, dim))
-        interest /= xp.sqrt(xp.vecdot(interest, interest))[:, None]
+        # The small number keeps an interest that its own item cancels at 0, not at 0 / 0.
+        interest /= xp.sqrt(xp.vecdot(interest, interest) + 1e-12)[:, None]
 
 
 class Satisfaction(Part):
@@ -102,7 +103,7 @@ class GroupFatigue(Part):
     a threshold.
     """
 
-    weight: float = Field(4.0, ge=0)
+    weight: float = Field(4.0, ge=0, le=100)
     memory: float = Field(0.9, ge=0, lt=1)
     daily_memory: float = Field(0.5, ge=0, le=1)
 

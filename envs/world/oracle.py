@@ -89,7 +89,8 @@ def _best_cascade(
     """
     attraction = choice.attraction(xp, utility)
     passing = choice.patience * (1 - attraction)
-    order = xp.argsort(-(attraction * payoff) / (1 - passing), axis=1)  # (B, C)
+    # The smallest float32 keeps an item that nobody clicks, and everybody passes, from 0 / 0.
+    order = xp.argsort(-(attraction * payoff) / (1 - passing + 1e-30), axis=1)  # (B, C)
     a_r = xp.take_along_axis(attraction * payoff, order, axis=1)
     passing = xp.take_along_axis(passing, order, axis=1)
     users, num = order.shape

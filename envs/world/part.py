@@ -11,4 +11,4 @@ class Part(BaseModel):
     Parts are frozen; unknown parameters are errors.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

@@ -27,10 +27,10 @@ class Retention(Part):
     recommendation) and Zou et al. 2019 (arXiv 1902.05570, delayed retention reward).
     """
 
-    churn: float = Field(-3.0, description="log-odds of leaving at satisfaction 1/2")
-    churn_slope: float = Field(6.0, ge=0)
-    hazard: float = Field(0.0, description="log-odds of returning on a day, at satisfaction 1/2")
-    hazard_slope: float = Field(6.0, ge=0)
+    churn: float = Field(-3.0, ge=-50, le=50, description="log-odds of leaving at s = 1/2")
+    churn_slope: float = Field(6.0, ge=0, le=50)
+    hazard: float = Field(0.0, ge=-50, le=50, description="log-odds of returning on a day")
+    hazard_slope: float = Field(6.0, ge=0, le=50)
 
     def churn_probability(self, xp: Any, satisfaction: Array) -> Array:
         """Probability of never returning, ``(B,)``."""
@@ -50,8 +50,9 @@ class Retention(Part):
         chance = stream.uniform((users, 2))
         churned = chance[:, 0] < self.churn_probability(xp, satisfaction)
         hazard = self.daily_hazard(xp, satisfaction)
-        # Inverse of the geometric distribution function; a hazard that rounds to 1 gives one day.
-        survive = xp.log1p(-xp.minimum(hazard, 0 * hazard + (1 - 1e-6)))
+        # Inverse of the geometric distribution function. The hazard is kept off 0 and 1, so that
+        # every gap is a number of days that can be counted.
+        survive = xp.log1p(-xp.clip(hazard, 1e-6, 1 - 1e-6))
         days = xp.ceil(xp.log1p(-chance[:, 1]) / survive)
         days = xp.maximum(days, xp.ones_like(days))
         return xp.where(churned, xp.zeros_like(days), days), churned

@@ -45,7 +45,8 @@ class WorldConfig(Part):
 
     The rewards are ``click`` (number of clicks), ``watch`` (minutes) and, where there is
     retention, ``return`` (1 / days until the return). ``foresight`` is what one unit of
-    satisfaction is worth to `World.long_term_slate`, in units of immediate reward.
+    satisfaction is worth to `World.long_term_slate`, in units of immediate reward; users know
+    nothing of it.
     """
 
     catalogue: Catalogue = Catalogue()
@@ -239,14 +240,20 @@ class World:
     ) -> Array:
         """Candidate indices of a foresighted slate, ``(B, K)``; arguments as in `oracle_slate`.
 
-        It maximises the immediate reward plus ``foresight`` times the expected gain of
-        satisfaction, :math:`v_i - s` for a click on item i: a one-step look ahead that knows the
-        latent state, not the optimal policy. Without satisfaction it is the oracle slate.
+        It maximises the immediate reward plus ``foresight`` times the expected change of
+        satisfaction, which is ``rate`` times (v - neglect) for a click on an item of value v, up
+        to a constant (v - s in worlds with several clicks, where it leaves out the step without
+        one): a one-step look ahead that knows the latent state, not the optimal policy. Without
+        satisfaction it is the oracle slate.
         """
         utility, minutes, value = self._candidates(state, candidates)
         payoff = self._payoff(state, minutes, weights) + 0 * utility  # (B, C)
-        if self.config.satisfaction:
-            payoff = payoff + self.config.foresight * (value - state.satisfaction[:, None])
+        part = self.config.satisfaction
+        if part:
+            otherwise = (
+                part.neglect if self.config.choice.at_most_one else state.satisfaction[:, None]
+            )
+            payoff = payoff + self.config.foresight * part.rate * (value - otherwise)
         return best_slate(self.xp, self.config.choice, utility, payoff, slate_size)
 
     def latent(self, state: State) -> dict[str, Array]:
@@ -320,7 +327,7 @@ class World:
         assert config.retention
         assert config.satisfaction
         gap, churned = config.retention.draw(xp, stream, state.satisfaction)
-        gap = gap * ended
+        gap = xp.where(ended, gap, xp.zeros_like(gap))
         self._satisfy(state, config.satisfaction.rest(state.satisfaction, gap))
         if config.fatigue:
             self._tire(state, config.fatigue.rest(state.fatigue, gap))

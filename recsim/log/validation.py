@@ -62,6 +62,13 @@ def _check_entries(log: SlateLog) -> None:
         outside = (log.candidates < 0) | (log.candidates >= items)
         message = f"is outside the catalogue (0 ... {items - 1})"
         _refuse(outside, log.candidates, message, "candidates")
+        offered = (log.slate[:, :, None] == log.candidates[:, None, :]).any(axis=2)  # (M, K, C)
+        _refuse(~offered & (log.slate >= 0), log.slate, "is not among the row's candidates")
+    same = log.slate[:, :, None] == log.slate[:, None, :]  # (M, K, K), slot by earlier slot
+    repeated = np.tril(same, k=-1).any(axis=2) & (log.slate >= 0)
+    _refuse(
+        repeated, log.slate, "stands earlier in the slate (an item that repeats shows nothing: -1)"
+    )
     users = len(log.user_features)
     _refuse((log.user < 0) | (log.user >= users), log.user, f"is not one of {users} users", "user")
     if log.anonymous:
@@ -98,6 +105,13 @@ def _check_shapes(log: SlateLog) -> None:
         raise UserError(
             f"The catalogue has {items} items, but features of {len(problem.item_features)} and "
             f"groups of {len(problem.item_groups)}."
+        )
+    faulty = ~np.isfinite(problem.item_features.reshape(items, -1)).all(axis=1)
+    faulty |= problem.item_groups < 0
+    if faulty.any():
+        raise UserError(
+            f"Item {int(np.argmax(faulty))} of the catalogue has a feature that is not a finite "
+            "number, or a negative group."
         )
 
 

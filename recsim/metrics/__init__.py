@@ -4,22 +4,17 @@ from recsim.metrics.distance import pairwise_distance
 from recsim.metrics.diversity import coverage, distinct_groups, exposure, gini
 from recsim.metrics.hits import hit_counts, hit_rate, published_hit_rate
 from recsim.metrics.implicit import RankingValue, ranking_values, yang_snips
-from recsim.metrics.retention import active_share, mean_gap, return_rate, returned_within
 
 __all__ = [
     "RankingValue",
-    "active_share",
     "coverage",
     "distinct_groups",
     "exposure",
     "gini",
     "hit_counts",
     "hit_rate",
-    "mean_gap",
     "pairwise_distance",
     "published_hit_rate",
     "ranking_values",
-    "return_rate",
-    "returned_within",
     "yang_snips",
 ]

@@ -99,8 +99,7 @@ def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value
         (
             "linucb",
             {"alpha": "much"},
-            "agent 'linucb': config.alpha: must be a valid number, unable to parse "
-            "string as a number, not 'much'.",
+            "agent 'linucb': config.alpha: must be a valid number, not 'much'.",
         ),
         (
             "epsilon_greedy",

@@ -52,7 +52,12 @@ def test_ppo_learns_on_it():
         "drift": None,
     }
     env = SlateRecVectorEnv(
-        num_envs=32, world=world, rewards={"click": 1}, slate_size=1, max_steps=20, history=1
+        num_envs=32,
+        world=world,
+        rewards={"click": 1, "watch": 0},
+        slate_size=1,
+        max_steps=20,
+        history=1,
     )
     vec_env = VecMonitor(SB3VecEnv(env))
     model = PPO("MultiInputPolicy", vec_env, n_steps=32, batch_size=256, learning_rate=3e-3, seed=0)

@@ -168,6 +168,15 @@ def test_make_vec_takes_max_episode_steps():
     env.reset(seed=0)
     truncations = [env.step(np.tile(np.arange(5), (2, 1)))[3].all() for _ in range(8)]
     assert truncations == [False, False, False, True] * 2
+    settings = {"preset": "boredom", "slate_size": 3, "action": "slot"}
+    env = gym.make_vec("recsim:SlateRec-v0", num_envs=2, max_episode_steps=6, **settings)
+    env.reset(seed=0)
+    truncations = [env.step(np.array([i % 3, i % 3]))[3].all() for i in range(12)]
+    assert truncations == ([False] * 5 + [True]) * 2
+    with pytest.raises(UserError, match="a positive multiple of the 3 steps"):
+        gym.make_vec("recsim:SlateRec-v0", num_envs=2, max_episode_steps=7, **settings)
+    env = gym.make_vec("recsim:SlateRec-v0", num_envs=2, max_episode_steps=9, max_steps=4)
+    assert env.unwrapped.simulation.max_steps == 4
 
 
 def test_episode_statistics_of_the_vector_face():
@@ -227,6 +236,9 @@ def test_new_users_have_no_history():
         ({"world": {"drift": {"rat": 1}}}, "Did you mean 'rate'"),
         ({"rewards": {"clik": 1}}, "Did you mean 'click'"),
         ({"rewards": {"return": 1}}, "no reward 'return'"),
+        ({"rewards": {"click": float("nan")}}, "rewards.click must be a finite number, not nan"),
+        ({"rewards": {"click": True}}, "rewards.click must be a finite number, not True"),
+        ({"max_days": 5}, "no days pass in a world without retention"),
         ({"slate_size": 0}, "slate_size is 0"),
         ({"slate_size": 50, "num_candidates": 40}, "there are 40 candidates"),
         ({"num_candidates": 300}, "the catalogue has 200 items"),
@@ -279,6 +291,11 @@ def test_what_is_handed_out_is_the_callers_to_change(make):
         return np.array(rewards, dtype=object)
 
     assert np.array_equal(np.hstack(trace(False)), np.hstack(trace(True)))
+
+
+def test_weights_that_are_not_given_stay_those_of_the_preset():
+    env = SlateRecEnv(preset="retention", rewards={"return": 5})
+    assert env.problem.rewards == {"click": 1.0, "watch": 0.0, "return": 5}
 
 
 def test_rewards_are_weighted():

@@ -90,6 +90,7 @@ def test_actions_index_the_candidates_of_the_observation():
         ([0, 1, 2, 3, 200], r"user 0 is \[0, 1, 2, 3, 200\]; .* 0 \.\.\. 199"),
         ([0, 1, 2, 3, -1], r"must index a candidate"),
         ([0, 1, 2], r"shape \(1, 3\), expected \(1, 5\)"),
+        ([0.5, 1, 2, 3, 4], "Actions are integers, not float64"),
     ],
 )
 def test_a_wrong_action_says_so(action, message):

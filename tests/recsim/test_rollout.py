@@ -127,13 +127,15 @@ def test_a_user_counts_until_his_first_end_only():
 def test_curves_by_step():
     frame = play().curves("step")
     assert frame.index.name == "step"
-    np.testing.assert_allclose(frame["reward"], [6 / 3, 15 / 3, 15 / 3, 9 / 3])
-    np.testing.assert_allclose(frame["cumulative_reward"], [2, 7, 12, 15])
-    np.testing.assert_allclose(frame["click"], [1 / 3, 2 / 3, 1 / 3, 1 / 3])
-    np.testing.assert_allclose(frame["return"], [0.5 / 3, 0, 0.25 / 3, 1 / 3])
-    np.testing.assert_allclose(frame["active"], [1, 1, 2 / 3, 1 / 3])
-    np.testing.assert_allclose(frame["regret"], [1 / 3, 2 / 3, 1 / 3, 1])
-    np.testing.assert_allclose(frame["cumulative_regret"], [1 / 3, 1, 4 / 3, 7 / 3])
+    # User 1 is stopped after step 2: what he would have done at step 3 nobody knows.
+    assert frame.index.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(frame["reward"], [6 / 3, 15 / 3, 15 / 3])
+    np.testing.assert_allclose(frame["cumulative_reward"], [2, 7, 12])
+    np.testing.assert_allclose(frame["click"], [1 / 3, 2 / 3, 1 / 3])
+    np.testing.assert_allclose(frame["return"], [0.5 / 3, 0, 0.25 / 3])
+    np.testing.assert_allclose(frame["active"], [1, 1, 2 / 3])
+    np.testing.assert_allclose(frame["regret"], [1 / 3, 2 / 3, 1 / 3])
+    np.testing.assert_allclose(frame["cumulative_regret"], [1 / 3, 1, 4 / 3])
 
 
 def test_curves_by_day_stop_where_a_user_was_cut_off():
@@ -158,8 +160,8 @@ def test_curves_of_a_given_length():
     run = play()
     assert run.curves("step", length=2)["reward"].tolist() == [2, 5]
     longer = run.curves("step", length=5)
-    assert np.isnan(longer["reward"].iloc[4])  # user 2 was still there: nobody knows
-    assert longer["reward"].iloc[:4].notna().all()
+    assert longer["reward"].iloc[3:].isna().all()  # user 1 was still there: nobody knows
+    assert longer["reward"].iloc[:3].notna().all()
 
 
 def test_after_everybody_has_left_nothing_happens(monkeypatch):
@@ -173,11 +175,12 @@ def test_after_everybody_has_left_nothing_happens(monkeypatch):
     np.testing.assert_allclose(by_day["active"], [1, 1 / 3, 1 / 3, 0])
 
 
-def test_a_user_stopped_by_the_limit_of_the_environment_is_gone_on_the_step_axis(monkeypatch):
+def test_a_user_stopped_by_the_limit_of_the_environment_is_not_gone(monkeypatch):
     monkeypatch.setitem(globals(), "TRUNCATED", TRUNCATED | (np.arange(4) == 2)[:, None])
     frame = play().curves("step", length=4)
-    assert frame["cumulative_reward"].tolist() == [2, 7, 12, 12]
-    assert frame["active"].tolist() == pytest.approx([1, 1, 2 / 3, 0])
+    assert frame["cumulative_reward"].iloc[:3].tolist() == [2, 7, 12]
+    assert frame["active"].iloc[:3].tolist() == pytest.approx([1, 1, 2 / 3])
+    assert frame.iloc[3].isna().all()
 
 
 def test_the_rollout_ends_when_nobody_is_left(monkeypatch):

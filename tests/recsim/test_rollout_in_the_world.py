@@ -11,7 +11,11 @@ from recsim.rollout import rollout
 
 def play(name, *, seed=3, users=40, max_steps=400, record=False, preset="retention", **config):
     env = gymnasium.make_vec(
-        "recsim:SlateRec-v0", num_envs=users, preset=preset, max_days=20, reveal_state=True
+        "recsim:SlateRec-v0",
+        num_envs=users,
+        preset=preset,
+        max_days=20 if preset == "retention" else None,
+        reveal_state=True,
     )
     agent = agents.make(name, env.unwrapped.problem, seed=1, **config)
     return rollout(env, agent, seed=seed, max_steps=max_steps, record=record)
@@ -42,7 +46,12 @@ def test_days_are_known_to_the_end_and_agree_with_the_steps(by_random):
     full = by_random.curves("day", length=20)
     assert full.notna().all(axis=None)
     numbers = by_random.summary()
-    for frame in (by_day, by_step, full):
+    # On the step axis the first user who comes to the last day ends what is known of all.
+    last = np.flatnonzero((by_random.truncated & by_random.active).any(axis=1))[0]
+    assert len(by_step) == last + 1
+    total = (by_random.reward * by_random.active)[: last + 1].sum() / 40
+    assert by_step["cumulative_reward"].iloc[-1] == pytest.approx(total)
+    for frame in (by_day, full):
         for name in ("reward", "click", "watch", "return"):
             total = numbers[f"{name}_per_user"]
             assert frame[f"cumulative_{name}"].iloc[-1] == pytest.approx(total)

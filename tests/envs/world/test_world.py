@@ -1,6 +1,7 @@
 """The kernel: exact expectations, independence of users, numpy and torch alike."""
 
 import copy
+import itertools
 import math
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from pydantic import BaseModel, ValidationError
 
 from envs.world.backend import Backend, NumpyStream
+from envs.world.catalogue import Catalogue
 from envs.world.choice import Cascade, MultinomialLogit, PositionBased
 from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
 from envs.world.presets import PRESETS, override, preset
@@ -98,7 +100,7 @@ def test_utility_by_hand():
 
 
 def test_what_a_click_does_by_hand():
-    config = override(EVERYTHING, {"choice": {"threshold": -60.0, "bias": 0.0}})  # always clicks
+    config = override(EVERYTHING, {"choice": {"threshold": -50.0, "bias": 0.0}})  # always clicks
     config = override(config, {"session": {"minutes": 600}})
     world = numpy_world(config)
     state = world.draw_users(stream(), 1)
@@ -122,6 +124,10 @@ def test_expected_reward_is_the_mean_reward(name):
     users, weights = 200_000, {"click": 1.0, "watch": 0.5}
     one = world.draw_users(stream(4), 1)
     state = world.draw_users(stream(4), users)
+    if world.config.satisfaction:
+        world._satisfy(one, np.array([0.83], dtype=np.float32))
+    if world.config.fatigue:
+        world._tire(one, np.linspace(0, 0.5, 10, dtype=np.float32)[None])
     for key, array in vars(one).items():
         getattr(state, key)[:] = array
     slate = np.tile(slates(1, 200, 5), (users, 1))
@@ -146,6 +152,55 @@ def test_regret_is_never_negative(name):
         foresighted = world.long_term_slate(state, candidates, 5, weights)
         assert np.all(top >= world.expected_reward(state, foresighted, weights) - 1e-5)
         world.step(state, shown, draws)
+
+
+@pytest.mark.parametrize("choice", [MultinomialLogit(no_click=2.0), Cascade()], ids=repr)
+def test_the_foresighted_slate_maximises_reward_and_change_of_satisfaction(choice):
+    """Against every slate of four items, with the exact expected change of satisfaction."""
+    config = WorldConfig(
+        catalogue=Catalogue(num_items=4, num_groups=2),
+        choice=choice,
+        satisfaction=Satisfaction(rate=0.3, neglect=0.35, appeal=3.0),
+        bait_appeal=3.0,
+        foresight=4.0,
+    )
+    world = numpy_world(config)
+    state = world.draw_users(stream(3), 6)
+    world._satisfy(state, np.linspace(0.1, 0.9, 6, dtype=np.float32))
+    value = (1 + world.items.quality - world.items.bait) / 2
+
+    def objective(slate):
+        click = world.click_probabilities(state, slate)
+        level = state.satisfaction[:, None]
+        change = (click * (value[slate] - level)).sum(1)
+        change += (1 - click.sum(1)) * (0.35 - state.satisfaction)
+        return world.expected_reward(state, slate, REWARDS) + 4.0 * 0.3 * change
+
+    best = objective(world.long_term_slate(state, None, 2, REWARDS))
+    greedy = objective(world.oracle_slate(state, None, 2, REWARDS))
+    every = [objective(np.tile(pair, (6, 1))) for pair in itertools.product(range(4), repeat=2)]
+    assert best == pytest.approx(np.max(every, axis=0), abs=1e-5)
+    assert (best > greedy + 1e-4).any()
+
+
+def test_extreme_parameters_stay_finite():
+    worlds = [
+        {"retention": {"hazard": -50.0, "hazard_slope": 50.0, "churn": -50.0}},
+        {"retention": {"hazard": 50.0, "churn_slope": 50.0}},
+        {"choice": {"kind": "cascade", "threshold": 50.0, "patience": 1.0}},
+        {"choice": {"threshold": 50.0}, "fatigue": {"weight": 100.0, "memory": 0.0}},
+        {"choice": {"threshold": -50.0}, "drift": {"rate": 100.0, "noise": 0.0}},
+        {
+            "drift": {"rate": 0.5, "noise": 0.0, "direction": "away"},
+            "choice": {"threshold": -50.0, "bias": 0.0},
+            "catalogue": {"num_groups": 1, "spread": 0.0},
+            "population": {"spread": 0.0},
+        },
+    ]
+    for changes in worlds:
+        trace = play(override(EVERYTHING, {"session": {"minutes": 2.0}, **changes}))
+        assert np.isfinite(trace).all(), changes
+        assert np.abs(trace).max() < 1e10, changes
 
 
 def test_a_users_clicks_never_move_another():
@@ -308,7 +363,12 @@ def test_override_is_deep_and_leaves_the_original():
     [
         ({"drfit": {}}, r"world\.drfit: unknown key. Did you mean 'drift'\?"),
         ({"drift": {"rat": 1}}, r"world\.drift\.rat: unknown key. Did you mean 'rate'\?"),
-        ({"drift": {"rate": "fast"}}, r"world\.drift\.rate: must be a valid number.*not 'fast'"),
+        ({"drift": {"rate": "fast"}}, r"world\.drift\.rate: must be a valid number, not 'fast'"),
+        (
+            {"fatigue": {"weight": True}},
+            r"world\.fatigue\.weight: must be a valid number, not True",
+        ),
+        ({"retention": {"hazard": -60.0}}, r"world\.retention\.hazard: must be greater than"),
         ({"choice": {"kind": "casade"}}, r"world\.choice: .*'cascade'"),
         ({"choice": {"no_clik": 1}}, r"unknown key. Did you mean 'no_click'\?"),
         ({"catalogue": {"num_items": 1}}, r"world\.catalogue\.num_items: must be greater than"),
@@ -327,7 +387,11 @@ def test_an_unknown_preset_names_the_nearest():
 
 @pytest.mark.parametrize(
     ("name", "device", "message"),
-    [("nunpy", None, "Did you mean 'numpy'"), ("numpy", "cuda", "runs on the CPU")],
+    [
+        ("nunpy", None, "Did you mean 'numpy'"),
+        ("numpy", "cuda", "runs on the CPU"),
+        ("torch", "cdua", "device 'cdua' cannot be used here"),
+    ],
 )
 def test_an_unknown_backend_is_refused(name, device, message):
     with pytest.raises(UserError, match=message):

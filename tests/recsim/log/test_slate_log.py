@@ -124,6 +124,28 @@ def test_validate_refuses_nan_and_strays(random_log):
         random_log(3, anonymous=True, user=np.array([1, 0, 2])).validate()
 
 
+def test_validate_refuses_slates_that_cannot_have_been_shown(random_log):
+    with pytest.raises(UserError, match="row 1, position 1: slate 2 stands earlier"):
+        random_log(2, slate=np.array([[0, 1], [2, 2]])).validate()
+    offered = np.tile(np.arange(7), (2, 1))
+    offered[1, 5] = 0  # item 5 was not offered to row 1
+    log = random_log(2, slate=np.array([[0, 5], [5, 1]]), candidates=offered)
+    with pytest.raises(UserError, match="row 1, position 0: slate 5 is not among the row's cand"):
+        log.validate()
+
+
+def test_validate_refuses_a_catalogue_that_cannot_be(random_log):
+    problem = random_log(1).problem
+    features = problem.item_features.copy()
+    features[3, 1] = np.nan
+    with pytest.raises(UserError, match="Item 3 of the catalogue"):
+        random_log(1, problem=replace(problem, item_features=features)).validate()
+    groups = problem.item_groups.copy()
+    groups[2] = -1
+    with pytest.raises(UserError, match="Item 2 of the catalogue"):
+        random_log(1, problem=replace(problem, item_groups=groups)).validate()
+
+
 def test_validate_does_not_mind_padding(random_log):
     slate = np.array([[3, -1], [0, 2]])
     log = random_log(2, slate=slate, clicks=np.zeros((2, 2), dtype=np.int8))

@@ -108,7 +108,7 @@ def test_what_is_not_a_log_is_refused(random_log, tmp_path):
 
 
 def test_a_row_that_went_bad_on_disk_is_named_with_its_number(random_log, tmp_path):
-    slate = np.zeros((20, 2), dtype=np.int64)
+    slate = np.tile([0, 1], (20, 1))
     slate[13, 1] = 6
     folder = random_log(20, items=7, slate=slate).save(tmp_path / "log")
     six = random_log(1, items=6).save(tmp_path / "six")
