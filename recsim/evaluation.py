@@ -238,6 +238,8 @@ def _check_estimation(scenario: Scenario) -> None:
 def check_same_problem(given: Problem, wanted: Problem) -> None:
     """Refuse a log of another catalogue or slate size.
 
+    A log that tells nothing of its items is taken at its word that they are the same.
+
     Raises:
         UserError: Says how they differ.
     """
@@ -246,6 +248,24 @@ def check_same_problem(given: Problem, wanted: Problem) -> None:
         if mine != theirs:
             words = name.replace("_", " ").replace("num ", "number of ")
             raise UserError(f"the log has {words} {mine}, where the agents need {theirs}.")
+    if given.item_features.shape[1]:
+        mine, theirs = given.item_features.shape[1], wanted.item_features.shape[1]
+        if mine != theirs:
+            raise UserError(f"the log has {mine} item features, where the agents need {theirs}.")
+        same = np.isclose(given.item_features, wanted.item_features, equal_nan=True).all(axis=1)
+        _refuse_other_items(same, "features")
+    if given.item_groups.any() and wanted.item_groups.any():
+        _refuse_other_items(given.item_groups == wanted.item_groups, "groups")
+
+
+def _refuse_other_items(same: np.ndarray[Any, Any], what: str) -> None:
+    """Refuse items, ``(I,)``, that are not the same."""
+    if not same.all():
+        raise UserError(
+            f"the log is of another catalogue of the same size: the {what} of "
+            f"{int((~same).sum())} of its {len(same)} items are others, "
+            f"those of item {int(np.argmin(same))} first."
+        )
 
 
 def _check_agent(

@@ -1,11 +1,14 @@
 import re
+from dataclasses import replace
 
 import gymnasium
+import numpy as np
 import pytest
 
 from recsim.building import environment_presets, make_env, registered_environments
 from recsim.checks import check
 from recsim.errors import UserError
+from recsim.evaluation import check_same_problem
 from recsim.scenario import EnvSpec, Scenario
 
 SIMULATED = {"name": "s", "description": "d", "env": {"preset": "retention"}, "agents": ["random"]}
@@ -101,6 +104,28 @@ def test_a_training_log_of_another_catalogue(tmp_path, random_log):
     data = {"reader": "saved", "path": str(tmp_path / "log")}
     message = complaint(training_log={"data": data})
     assert message == "training_log: the log has number of items 7, where the agents need 200."
+
+
+def test_a_training_log_of_another_catalogue_of_the_same_size():
+    def problem(**catalogue):
+        made = make_env(EnvSpec(**env(world={"catalogue": catalogue})), 2)
+        return made.unwrapped.problem
+
+    wanted = problem()
+    check_same_problem(problem(), wanted)
+    with pytest.raises(
+        UserError, match=r"the features of 200 of its 200 items are others, .*item 0"
+    ):
+        check_same_problem(problem(seed=5), wanted)
+    fewer = replace(wanted, item_features=wanted.item_features[:, :3])
+    with pytest.raises(UserError, match="the log has 3 item features, where the agents need 8"):
+        check_same_problem(fewer, wanted)
+    groups = wanted.item_groups.copy()
+    groups[3] += 1
+    with pytest.raises(UserError, match=r"the groups of 1 of its 200 items are others, .*item 3"):
+        check_same_problem(replace(wanted, item_groups=groups), wanted)
+    silent = np.zeros((200, 0), dtype=np.float32)
+    check_same_problem(replace(wanted, item_features=silent), wanted)
 
 
 def test_mistakes_about_metrics():
