@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -271,3 +273,16 @@ def test_without_interactions_the_ranking_is_not_personal(make_feedback):
     personal = bandit.clicks_per_item("linucb", 0, make_feedback, interactions="outer")
     common = bandit.clicks_per_item("linucb", 0, make_feedback, interactions="concat")
     assert personal > common + 0.1
+
+
+def test_items_without_features_get_a_column_each(make_problem, observe_users, make_log):
+    problem = make_problem(num_items=6, slate_size=1, users=0, items=0)
+    agent = agents.make("linucb", problem, alpha=0.0)
+    log = make_log(problem, 400)
+    clicks = (log.slate == 4).astype(np.int8)  # item 4 is always clicked, the others never
+    agent.fit(replace(log, clicks=clicks, feedback={**log.feedback, "click": clicks[:, 0]}))
+    obs = observe_users(problem, 3)
+    chosen = np.take_along_axis(obs["candidates"], agent.act(obs).slates, axis=1)
+    assert chosen.tolist() == [[4]] * 3
+    with pytest.raises(UserError, match="'linucb' needs features of the items"):
+        agents.make("linucb", make_problem(num_items=600, slate_size=1, items=0))
