@@ -258,7 +258,7 @@ def check_same_problem(given: Problem, wanted: Problem) -> None:
         _refuse_other_items(given.item_groups == wanted.item_groups, "groups")
 
 
-def _refuse_other_items(same: np.ndarray[Any, Any], what: str) -> None:
+def _refuse_other_items(same: Any, what: str) -> None:
     """Refuse items, ``(I,)``, that are not the same."""
     if not same.all():
         raise UserError(

@@ -118,7 +118,7 @@ def test_a_training_log_of_another_catalogue_of_the_same_size():
     ):
         check_same_problem(problem(seed=5), wanted)
     fewer = replace(wanted, item_features=wanted.item_features[:, :3])
-    with pytest.raises(UserError, match="the log has 3 item features, where the agents need 8"):
+    with pytest.raises(UserError, match="the log has 3 item features, where the agents need 9"):
         check_same_problem(fewer, wanted)
     groups = wanted.item_groups.copy()
     groups[3] += 1
