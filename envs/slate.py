@@ -254,6 +254,11 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         """The configuration of the world."""
         return self.simulation.world.config
 
+    @property
+    def max_days(self) -> int | None:
+        """Day from which on an episode is truncated; None for no limit."""
+        return self.simulation.max_days
+
     def reset(
         self,
         *,

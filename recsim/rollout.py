@@ -68,6 +68,7 @@ class Rollout:
             environment does not reveal it.
         oracle_reward: The best possible one in the same state, ``(T, B)``, or None.
         recording: What `to_log` needs, or None where nothing was recorded.
+        max_days: Day from which on the environment stops everybody, or None.
     """
 
     problem: Problem
@@ -87,6 +88,7 @@ class Rollout:
     expected_reward: Floats | None = None
     oracle_reward: Floats | None = None
     recording: Recording | None = None
+    max_days: int | None = None
 
     @property
     def regret(self) -> Floats | None:
@@ -102,7 +104,8 @@ class Rollout:
 
         Only rows that are known for every user are reported (at least one): a user stopped by a
         limit has not left, and nobody knows what they would have done next. On the day axis that
-        is a day that they have lived in full.
+        is a day that they have lived in full; days that they are away are known too, up to the
+        limit of days of the environment.
 
         Args:
             axis: ``step`` of the run, or ``day``.
@@ -116,7 +119,7 @@ class Rollout:
         """
         position, leave, known = self._course(axis)
         if length is None:
-            length = max(min(int(position[self.active].max()), int(known.min())) + 1, 1)
+            length = max(min(self._horizon(axis, position), int(known.min())) + 1, 1)
         rows = np.arange(length)
         values = {"reward": self.reward, **self.rewards}
         if self.regret is not None:
@@ -131,6 +134,15 @@ class Rollout:
         active = {"active": (rows[:, None] <= leave).mean(axis=1)}  # (rows, B) -> (rows,)
         frame = pd.DataFrame(means | cumulative | active, index=pd.Index(rows, name=axis))
         return frame.where(pd.Series(rows <= max(int(known.min()), 0)), axis=0)
+
+    def _horizon(self, axis: Literal["step", "day"], position: Ints) -> int:
+        """Return the last row that is of interest, were everything known."""
+        last = int(position[self.active].max())
+        gone = (self.terminated & self.active).any(axis=0).all()
+        if axis == "day" and self.max_days is not None and not gone:
+            # Whoever is away beyond the limit has not left: sums stay level up to it.
+            return max(last, self.max_days - 1)
+        return last
 
     def _course(self, axis: Literal["step", "day"]) -> tuple[Ints, Ints, Ints]:
         """Return the row of each step, ``(T, B)``, and per user the last row with and known."""
@@ -334,4 +346,10 @@ def rollout(
             *(stacked.pop(name, None) for name in _RECORDED),
         )
     named = {name: stacked.pop(f"rewards.{name}") for name in rewards}
-    return Rollout(problem=problem, rewards=named, recording=recording, **stacked)
+    return Rollout(
+        problem=problem,
+        rewards=named,
+        recording=recording,
+        max_days=getattr(env.unwrapped, "max_days", None),
+        **stacked,
+    )

@@ -149,6 +149,22 @@ def test_curves_by_day_stop_where_a_user_was_cut_off():
     np.testing.assert_allclose(frame["cumulative_regret"], [3 / 3, 6 / 3])
 
 
+def test_curves_by_day_are_held_to_the_limit_of_days_while_users_are_away(monkeypatch):
+    # User 2 is away from day 1 to day 6, user 1 from day 2 to day 6; days end at the limit.
+    gap = GAP.copy()
+    gap[3, 2] = 5
+    monkeypatch.setitem(globals(), "GAP", gap)
+    env = ScriptedEnv()
+    env.max_days = 5
+    frame = play(env).curves("day")
+    assert frame.index.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(frame["cumulative_reward"], [8, 11, 15, 15, 15])
+    np.testing.assert_allclose(frame["active"], [1, 2 / 3, 2 / 3, 2 / 3, 2 / 3])
+    env.max_days = 9  # nobody knows what they do from day 6 on
+    assert play(env).curves("day").index[-1] == 5
+    assert len(play().curves("day")) == 3, "without a limit, the last day with a visit"
+
+
 def test_a_day_that_a_user_was_cut_off_in_is_not_known():
     short = rollout(ScriptedEnv(), FirstItems(), seed=1, max_steps=2)
     frame = short.curves("day", length=3)  # user 2 is amid day 0
