@@ -36,6 +36,7 @@ GROUP = "recsim.agents"
 # Declared in pyproject.toml too; repeated here so that a source tree works without being installed.
 BUILTIN = {
     "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
+    "gru_thompson": "agents.gru_thompson:GRUThompsonAgent",
     "linucb": "agents.linucb:LinUCBAgent",
     "oracle": "agents.baselines:OracleAgent",
     "popularity": "agents.baselines:PopularityAgent",

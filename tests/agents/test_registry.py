@@ -7,11 +7,17 @@ import agents
 from agents import baselines
 from recsim.errors import UserError
 
-NAMES = ["epsilon_greedy", "linucb", "oracle", "popularity", "random", "rel_mf", "softmax"]
+NAMES = [
+    *("epsilon_greedy", "gru_thompson", "linucb", "oracle", "popularity", "random", "rel_mf"),
+    "softmax",
+]
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.
 FOR_SINGLE_ITEMS = {"softmax"}
-QUICK = {"rel_mf": {"steps": 5, "batch_size": 16}}
+QUICK = {
+    "gru_thompson": {"policy": "epsilon_greedy", "dim": 3, "steps": 4},
+    "rel_mf": {"steps": 5, "batch_size": 16},
+}
 
 
 THIRD_PARTY = '''

@@ -1,0 +1,107 @@
+"""Slates from the posterior: greedy, Thompson, in-slate Thompson, and optimistic.
+
+Sources: in-slate Thompson sampling is that of Eide, Leslie and Frigessi (arXiv:2104.15046);
+Thompson sampling of Thompson 1933. The optimistic policy is not theirs.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from agents.gru_thompson.config import PolicyConfig
+from agents.gru_thompson.merging import per_slot, rank_major
+from agents.gru_thompson.model import Model
+from agents.gru_thompson.scoring import Scorer, Users
+
+# What the optimistic policy draws is always the same: it is a function of what is known.
+_SEED_OF_BOUNDS = 0x0C8
+
+
+class Policy:
+    """Makes slates of K candidates; exploration by coin is left to the agent.
+
+    Args:
+        model: The posterior.
+        config: Which policy; ``epsilon_greedy`` gives the greedy slate.
+        slate_size: K.
+    """
+
+    def __init__(self, model: Model, config: PolicyConfig, slate_size: int) -> None:
+        self._config, self._slate_size, self._model = config, slate_size, model
+        self._scorer = Scorer(model, config.temperature)
+
+    @property
+    def draws_slates(self) -> bool:
+        """Whether the slates are random."""
+        return self._config.policy in {"thompson", "in_slate"}
+
+    @torch.no_grad()
+    def slates(self, users: Users, generator: torch.Generator, repeats: int = 1) -> Tensor:
+        """Return slates as places among the candidates, ``(B, repeats, K)``.
+
+        Args:
+            users: The users.
+            generator: Source of the draws.
+            repeats: Independent slates for each user; all the same if the policy draws none.
+        """
+        if self.draws_slates:
+            return self._thompson(users, generator, repeats)
+        if self._config.policy == "ucb":
+            best = self._nearest(-self._bounds(users, generator.device))
+        else:
+            best = self._nearest(self._scorer.at_mean(users, generator))
+        return best[:, None].expand(-1, repeats, -1)
+
+    def _thompson(self, users: Users, generator: torch.Generator, repeats: int) -> Tensor:
+        places = None
+        count = self._model.num_items if users.candidates is None else users.candidates.shape[1]
+        prune = self._config.prune
+        if prune is not None and max(prune, self._slate_size) < count:
+            most = max(prune, self._slate_size)
+            places = self._scorer.promising(users, most, generator)  # (B, most)
+            offered = places if users.candidates is None else users.candidates.gather(1, places)
+            users = Users(users.clicks, users.others, offered)
+        each = self._slate_size if self._config.policy == "in_slate" else 1
+        if self._config.share_draws:
+            drawn = self._scorer.shared(users, repeats * each, generator)
+            slates = self._merged(torch.stack([self._nearest(one) for one in drawn], dim=1), each)
+        else:
+            # As many slates at a time as fit into a block, at least one.
+            most = max(1, self._scorer.draws_at_once(users) // each)
+            parts = [
+                self._apart(users, generator, min(most, repeats - done), each)
+                for done in range(0, repeats, most)
+            ]
+            slates = torch.cat(parts, dim=1)  # (B, repeats, K)
+        if places is None:
+            return slates
+        return places.gather(1, slates.flatten(1)).reshape(slates.shape)
+
+    def _apart(self, users: Users, generator: torch.Generator, repeats: int, each: int) -> Tensor:
+        blocks = self._scorer.apart(users, repeats * each, generator)
+        return torch.cat([self._merged(self._nearest(squares), each) for _, squares in blocks])
+
+    def _merged(self, rankings: Tensor, each: int) -> Tensor:
+        """Merge every ``each`` rankings, ``(B, repeats * each, K)`` to ``(B, repeats, K)``."""
+        if each == 1:
+            return rankings
+        grouped = rankings.reshape(len(rankings), -1, each, self._slate_size)
+        merge = rank_major if self._config.merge == "rank_major" else per_slot
+        return merge(grouped, self._slate_size)
+
+    def _nearest(self, squares: Tensor) -> Tensor:
+        return squares.topk(self._slate_size, dim=-1, largest=False).indices
+
+    def _bounds(self, users: Users, device: torch.device) -> Tensor:
+        """Return mean and ``width`` deviations of the score over draws, ``(B, C)``."""
+        generator = torch.Generator(device).manual_seed(_SEED_OF_BOUNDS)
+        draws = self._config.draws
+        total, squares = torch.zeros((), device=device), torch.zeros((), device=device)
+        for drawn in self._scorer.shared(users, draws, generator, alike=True):
+            score = -drawn.clamp_min(0).sqrt()
+            total = total + score
+            squares = squares + score.square()
+        mean = total / draws
+        variance = (squares / draws - mean.square()) * (draws / (draws - 1))
+        return mean + self._config.width * variance.clamp_min(0).sqrt()
