@@ -70,19 +70,17 @@ def run_scenario(
         The folder with everything in it, and what failed.
 
     Raises:
-        UserError: If the scenario cannot run, there is nothing to resume, or the script that
-            calls is not guarded by ``if __name__ == "__main__":``. Nothing is written.
+        UserError: If the scenario cannot run, there is nothing to resume, another process
+            works on the folder, or the script that calls is not guarded by
+            ``if __name__ == "__main__":``. Nothing is written.
         KeyboardInterrupt: After an interrupt; finished trials are kept and can be resumed.
     """
     from rich.console import Console
 
     from recsim import checks
-    from recsim.console import Reporter
-    from recsim.executor import ProcessExecutor, SerialExecutor, refuse_unguarded
-    from recsim.experiment import run_trial
-    from recsim.report import write_report
+    from recsim.executor import refuse_unguarded
+    from recsim.lock import locked
     from recsim.results import RunFolder
-    from recsim.summary import trials, write_summary
 
     refuse_unguarded()
     console = console or Console(quiet=True)
@@ -92,15 +90,32 @@ def run_scenario(
     else:
         folder = RunFolder.newest(scenario) if resume is True else RunFolder.open(resume)
         folder.check_matches(scenario)
-        folder.clean()
-        for name, (before, now) in folder.changed_versions().items():
-            console.print(
-                f"warning: this run was begun with {name} {before}, now it is {now}: "
-                "numbers may differ.",
-                soft_wrap=True,
-            )
+    with locked(folder.path):
+        try:
+            return _work(folder, workers, executor, console)
+        except UserError:
+            if resume is False:
+                folder.remove()
+            raise
+
+
+def _work(folder: RunFolder, workers: int | None, executor: Executor | None, console: Any) -> Run:
+    """Run the trials that a folder lacks, and summarise all of them."""
+    from recsim.console import Reporter
+    from recsim.executor import ProcessExecutor, SerialExecutor
+    from recsim.experiment import run_trial
+    from recsim.report import write_report
+    from recsim.summary import trials, write_summary
+
+    folder.clean()
+    for name, (before, now) in folder.changed_versions().items():
+        console.print(
+            f"warning: this run was begun with {name} {before}, now it is {now}: "
+            "numbers may differ.",
+            soft_wrap=True,
+        )
     console.print(f"run folder: {folder.path}", soft_wrap=True, highlight=False)
-    every = trials(scenario)
+    every = trials(folder.scenario)
     todo = [trial for trial in every if not folder.has(trial)]
     if executor is None:
         count = min(workers or _cores(), max(len(todo), 1))
@@ -119,10 +134,6 @@ def run_scenario(
                 failed.append(str(outcome.key))
         write_summary(folder)
         write_report(folder)
-    except UserError:
-        if resume is False:
-            folder.remove()
-        raise
     except KeyboardInterrupt:
         executor.cancel()
         finished = sum(folder.has(trial) for trial in every)

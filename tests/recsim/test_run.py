@@ -2,8 +2,9 @@
 
 import json
 import os
-import re
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -336,42 +337,24 @@ def test_every_packaged_scenario_runs(place, name):
     assert (runs(place, name)[0] / "curves.png").exists()
 
 
-def as_script(place, code, **options):
-    (place / "script.py").write_text(code)
-    path = str(Path(__file__).parents[2])
-    return subprocess.run(
-        [sys.executable, "script.py"],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        **options,
-    )
-
-
-SCRIPT = """\
-from recsim.run import run_scenario
-from recsim.scenario_file import load_scenario
-
-"""
-
-
-def test_a_script_without_a_guard_is_told_so_and_leaves_no_folders(place):
-    ended = as_script(place, SCRIPT + "run_scenario(load_scenario('tiny.yaml'), workers=2)\n")
-    assert ended.returncode == 1
-    assert "a run was to begin in the middle of starting a worker process" in ended.stderr
-    last = ended.stderr.strip().splitlines()[-1]
-    assert last.startswith("recsim.errors.UserError: no worker process could be started")
-    assert "if __name__ == '__main__':" in last
-    assert runs(place) == []
-
-
-def test_the_script_in_the_documentation_runs(place, root):
-    text = (root / "docs" / "scenarios.md").read_text()
-    (code,) = re.findall(r"From Python:\n\n```python\n(.*?)```", text, re.DOTALL)
-    code = code.replace('"quickstart", ["users=50"]', '"tiny.yaml"')
-    assert "tiny.yaml" in code
-    ended = as_script(place, code)
-    assert ended.returncode == 0, ended.stderr
+def test_a_folder_that_is_in_use_is_not_resumed(place, capsys):
+    assert main(["tiny.yaml", "--workers", "1"]) == 0
     (folder,) = runs(place)
-    assert ended.stdout.split() == [str(folder.relative_to(place)), "[]"]
+    removed = folder / "trials" / "random" / "seed-1"
+    shutil.rmtree(removed)
+    draft = folder / "trials" / "random" / ".seed-1.99"
+    draft.mkdir()
+    held = {"pid": os.getppid(), "host": socket.gethostname()}
+    (folder / "run.lock").write_text(json.dumps(held))
+    capsys.readouterr()
+    assert main(["tiny.yaml", "--resume"]) == 2
+    err = capsys.readouterr().err
+    assert f"in use by process {os.getppid()} on {socket.gethostname()}: wait for its end." in err
+    assert draft.exists(), "what the other process is writing is not touched"
+    assert not removed.exists()
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    (folder / "run.lock").write_text(json.dumps(held | {"pid": process.pid}))
+    assert main(["tiny.yaml", "--resume", "--workers", "1"]) == 0, "its process is dead"
+    assert removed.exists()
+    assert not (folder / "run.lock").exists()
