@@ -6,6 +6,7 @@ Each function takes tables and returns a matplotlib figure that no window holds;
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,12 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _STYLES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
+# Of a legend, about: letters to an inch, letters that the key before a label takes, and the height
+# of a line in inches.
+_LETTERS_PER_INCH = 11
+_KEY = 7
+_LINE = 0.22
+
 # Below this share of the initial users a mean over those still there is noise.
 _FEW = 0.05
 
@@ -34,12 +41,17 @@ Look = dict[str, Any]
 
 
 def looks(labels: Sequence[str]) -> dict[str, Look]:
-    """Return colour, line style and marker of each label; none is used twice before all are."""
+    """Return colour, line style and marker of each label.
+
+    No two of 28 labels share colour and line style, and no two of 49 colour and marker.
+    """
+    colours, markers = len(_COLOURS), len(_MARKERS)
     return {
         label: {
-            "color": _COLOURS[i % len(_COLOURS)],
-            "linestyle": _STYLES[(i // len(_COLOURS)) % len(_STYLES)],
-            "marker": _MARKERS[i % len(_MARKERS)],
+            "color": _COLOURS[i % colours],
+            "linestyle": _STYLES[i // colours % len(_STYLES)],
+            # One further with every round, or marker and colour would come back together.
+            "marker": _MARKERS[(i + i // colours) % markers],
         }
         for i, label in enumerate(labels)
     }
@@ -68,8 +80,7 @@ def reward_curves(
         plot.set_title(heading)
         plot.set_xlabel(axis)
         plot.margins(x=0)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 6))
+    _legend(figure, axes[0], _bands_in_words(curves, level))
     return figure
 
 
@@ -79,6 +90,7 @@ def front(
     immediate: str,
     long_term: str,
     *,
+    level: float = 0.95,
     title: str = "",
 ) -> Figure:
     """Draw long-term against immediate reward: intervals, single seeds, and who is not dominated.
@@ -88,6 +100,7 @@ def front(
         summary: One row per agent and metric, as `recsim.summary.summary_table` gives it.
         immediate: Metric of the horizontal axis.
         long_term: Metric of the vertical axis.
+        level: Coverage of the intervals.
         title: Written above.
     """
     labels = list(seeds["agent"].unique())
@@ -118,7 +131,10 @@ def front(
         plot.plot(best[:, 0], best[:, 1], color="0.6", linestyle="--", linewidth=1, zorder=0)
     plot.set_xlabel(f"immediate: {_words(immediate)}")
     plot.set_ylabel(f"long-term: {_words(long_term)}")
-    plot.legend()
+    words = ["small dots: single seeds", f"bars: {level:.0%} interval"]
+    if len(best) > 1:
+        words.append("dashed: beaten by nobody in both")
+    _legend(figure, plot, "; ".join(words))
     return figure
 
 
@@ -263,6 +279,38 @@ def _grid(panels: int, title: str, height: float = 3.6) -> tuple[Figure, list[Ax
     if title:
         figure.suptitle(title)
     return figure, list(axes[:panels])
+
+
+def _bands_in_words(curves: Mapping[str, Sequence[pd.DataFrame]], level: float) -> str:
+    """Say what lines and bands are."""
+    counts = sorted({len(group) for group in curves.values()})
+    seeds = " to ".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])
+    if counts[-1] == 1:
+        return "one seed each, so no bands"
+    return (
+        f"lines: interquartile mean over {seeds} seeds; bands: {level:.0%} interval at each point"
+    )
+
+
+def _legend(figure: Figure, plot: Axes, caption: str) -> None:
+    """Put the legend of a plot below all plots, with room of its own whatever the labels."""
+    handles, labels = plot.get_legend_handles_labels()
+    width, height = figure.get_size_inches()
+    room = int(width * _LETTERS_PER_INCH)
+    labels = [textwrap.fill(label, room - _KEY) for label in labels]
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    columns = max(1, min(len(labels), 6, room // (longest + _KEY)))
+    # matplotlib fills columns from the top: their length is that of the first.
+    lines = sum(label.count("\n") + 1 for label in labels[: -(-len(labels) // columns)])
+    figure.set_size_inches(width, height + _LINE * (lines + 1))
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=columns,
+        title=textwrap.fill(caption, room),
+        title_fontsize="small",
+    )
 
 
 def _reach(row: Any, value: str = "iqm") -> NDArray[np.float64] | None:

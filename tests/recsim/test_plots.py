@@ -68,6 +68,10 @@ def test_the_front_joins_who_is_not_dominated():
     # Fewer who leave is better: a and b, not c.
     assert dashed[0].get_xydata().tolist() == [[1.0, 1.0], [2.0, 2.0]]
     assert "churned share" in figure.axes[0].get_ylabel()
+    caption = figure.legends[0].get_title().get_text().replace("\n", " ")
+    assert caption == (
+        "small dots: single seeds; bars: 95% interval; dashed: beaten by nobody in both"
+    )
 
 
 def test_undominated_by_hand():
@@ -104,8 +108,45 @@ def test_estimates_without_an_interval_are_points():
 
 def test_looks_differ():
     labels = [str(i) for i in range(28)]
-    found = {(look["color"], look["linestyle"]) for look in plots.looks(labels).values()}
-    assert len(found) == 28
+    looks = plots.looks(labels).values()
+    for pair in (("color", "linestyle"), ("color", "marker")):
+        assert len({tuple(look[part] for part in pair) for look in looks}) == 28
+    assert len({look["marker"] for look in list(looks)[:7]}) == 7
+
+
+@pytest.mark.parametrize(("agents", "letters"), [(2, 5), (24, 5), (6, 80)])
+def test_legends_stand_below_the_axes_and_inside_the_picture(tmp_path, agents, letters):
+    labels = [f"{i:02}-" + "x" * (letters - 3) for i in range(agents)]
+    seeds = pd.DataFrame({"agent": labels, "seed": 0, "now": range(agents), "later": range(agents)})
+    summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="iqm")
+    summary = summary.assign(low=summary["iqm"] - 0.1, high=summary["iqm"] + 0.1)
+    group = [curve([1.0, 1.0])]
+    for figure in (
+        plots.front(seeds, summary, "now", "later"),
+        plots.reward_curves({label: group for label in labels}),
+    ):
+        plots.save(figure, tmp_path / "a.png")
+        (legend,) = figure.legends
+        box, page = legend.get_window_extent(), figure.bbox
+        assert page.x0 <= box.x0, "nothing is cut off"
+        assert box.x1 <= page.x1
+        assert page.y0 <= box.y0
+        axes = [plot.get_window_extent() for plot in figure.axes]
+        assert all(box.y1 < part.y0 for part in axes)
+        assert all(part.height > 100 for part in axes), "the axes keep their room"
+
+
+def test_pictures_say_what_they_show():
+    two, three = [curve([1.0, 1.0])] * 2, [curve([1.0, 1.0])] * 3
+
+    def caption(level=0.95, **curves):
+        (legend,) = plots.reward_curves(curves, level=level).legends
+        return legend.get_title().get_text().replace("\n", " ")
+
+    words = "lines: interquartile mean over {} seeds; bands: {} interval at each point"
+    assert caption(a=three, level=0.9) == words.format(3, "90%")
+    assert caption(a=three, b=two) == words.format("2 to 3", "95%")
+    assert caption(a=two[:1]) == "one seed each, so no bands"
 
 
 @pytest.mark.parametrize("panels", [1, 2, 4, 5])
