@@ -12,6 +12,7 @@ from pathlib import Path
 
 import agents
 from agents.agent import Agent
+from recsim.benchmark import check_benchmark
 from recsim.building import blame, check_memory, make_agent, make_env, problem_of
 from recsim.errors import UserError, did_you_mean
 from recsim.evaluation import check_log_scenario, check_same_problem, read_data
@@ -36,6 +37,8 @@ def check(scenario: Scenario, source: str | Path = "") -> None:
     with blame(str(source)) if source else contextlib.nullcontext():
         if scenario.env is not None:
             _check_simulation(scenario)
+        elif scenario.benchmark is not None:
+            check_benchmark(scenario)
         else:
             check_log_scenario(scenario)
 

@@ -13,8 +13,17 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from recsim.accuracy import misses
+from recsim.accuracy_report import ACCURACY_HEADS, accuracy_caption, accuracy_cells
 from recsim.results import RunFolder, Trial
-from recsim.summary import main_metrics, seeds_table, summary_table, trials, values_table
+from recsim.summary import (
+    benchmark_table,
+    main_metrics,
+    seeds_table,
+    summary_table,
+    trials,
+    values_table,
+)
 from recsim.text import INTERVAL_WORDS, estimator_text, interval_text, number, warnings_of
 
 __all__ = ["Reporter", "print_results"]
@@ -97,10 +106,8 @@ def print_results(run: RunFolder, console: Console) -> None:
     """Print the main table of a run."""
     if not any(run.has(trial) for trial in trials(run.scenario)):
         return
-    if run.scenario.env is not None:
-        _print_metrics(run, console)
-    else:
-        _print_values(run, console)
+    kinds = {"env": _print_metrics, "data": _print_values, "benchmark": _print_accuracy}
+    kinds[run.scenario.kind](run, console)
 
 
 def _print_metrics(run: RunFolder, console: Console) -> None:
@@ -158,6 +165,24 @@ def _print_values(run: RunFolder, console: Console) -> None:
     console.print(shown)
     for text in warnings_of(values):
         console.print(f"[yellow]warning:[/yellow] {escape(text)}", soft_wrap=True)
+
+
+def _print_accuracy(run: RunFolder, console: Console) -> None:
+    table, level = benchmark_table(run), run.scenario.bootstrap.level
+    shown = Table(
+        title=escape(f"{run.scenario.name}: {accuracy_caption(level)}"), title_justify="left"
+    )
+    for index, name in enumerate(ACCURACY_HEADS):
+        shown.add_column(name, justify="left" if index < 2 else "right")
+    policy = None
+    for cells in accuracy_cells(table):
+        if policy is not None and cells[0] != policy:
+            shown.add_section()
+        policy = cells[0]
+        shown.add_row(*map(escape, cells))
+    console.print(shown)
+    for text in misses(table, level):
+        console.print(f"[yellow]note:[/yellow] {escape(text)}", soft_wrap=True)
 
 
 def _cell(console: Console, value: float, low: float, high: float) -> str:

@@ -18,6 +18,7 @@ import pandas as pd
 
 import agents
 from agents.agent import Agent, FitReport
+from recsim.benchmark import benchmark_trial
 from recsim.building import make_agent, make_env, problem_of
 from recsim.evaluation import evaluate_trial, read_data
 from recsim.log import SlateLog
@@ -68,6 +69,12 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
         played, agent, fitted = simulate(run.scenario, trial)
         curves = _curves(run.scenario, played)
         result: dict[str, Any] = {"metrics": metrics_of(played)}
+    elif run.scenario.benchmark is not None:
+        seeds = Seeds.of(trial.seed)
+        accuracy, agent = benchmark_trial(
+            run.scenario, trial, log_seed=seeds.log_users, agent_seed=seeds.agent
+        )
+        curves, fitted, result = None, None, {"accuracy": accuracy}
     else:
         seeds = Seeds.of(trial.seed)
         rows, agent, fitted = evaluate_trial(

@@ -11,9 +11,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from recsim import plots
+from recsim.accuracy import misses
+from recsim.accuracy_report import (
+    ACCURACY_HEADS,
+    accuracy_caption,
+    accuracy_cells,
+    accuracy_figure,
+)
 from recsim.files import write_atomically
 from recsim.results import RunFolder
 from recsim.summary import (
+    benchmark_table,
     comparisons,
     front_metrics,
     main_metrics,
@@ -53,7 +61,8 @@ def write_report(run: RunFolder) -> list[Path]:
     pictures: list[Path] = []
     body = ["<p>No trial has finished.</p>"]
     if done:
-        pictures, body = _simulation(run) if run.scenario.env is not None else _log(run)
+        kinds = {"env": _simulation, "data": _log, "benchmark": _benchmark}
+        pictures, body = kinds[run.scenario.kind](run)
     report = run.path / "report.html"
     write_atomically(report, _page(run, body, pictures))
     return [*pictures, report]
@@ -143,6 +152,16 @@ def _log(run: RunFolder) -> tuple[list[Path], list[str]]:
     kind = INTERVAL_WORDS[run.scenario.interval]
     body = [_table(heads, rows, f"Mean reward, with the {level:.0%} {kind} interval.")]
     body += [f'<p class="warning">{html.escape(text)}</p>' for text in warnings_of(values)]
+    return pictures, body
+
+
+def _benchmark(run: RunFolder) -> tuple[list[Path], list[str]]:
+    table, level = benchmark_table(run), run.scenario.bootstrap.level
+    pictures = _save(
+        run, {"accuracy.png": accuracy_figure(table, level=level, title=run.scenario.name)}
+    )
+    body = [_table(ACCURACY_HEADS, accuracy_cells(table), accuracy_caption(level))]
+    body += [f'<p class="warning">{html.escape(text)}</p>' for text in misses(table, level)]
     return pictures, body
 
 

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from recsim.estimation import EstimationSpec
+from recsim.estimation import BenchmarkSpec, EstimationSpec
 
 __all__ = [
     "AgentSpec",
@@ -39,8 +39,13 @@ RESERVED_LABELS = ("logged", "reference")
 # Every seed is a trial of every agent; more is a slip of the hand.
 _MOST_SEEDS = 10_000
 
-_ENV_ONLY = ("users", "steps", "axis", "learn", "metrics", "front")
-_DATA_ONLY = tuple(EstimationSpec.model_fields)
+# Keys that have no effect, by the kind of scenario.
+_SIMULATION_ONLY = ("users", "steps", "axis", "learn", "metrics", "front")
+_WITHOUT_EFFECT = {
+    "env": tuple(EstimationSpec.model_fields),
+    "data": _SIMULATION_ONLY,
+    "benchmark": (*_SIMULATION_ONLY, "training_log", "logging", "interval", "bound"),
+}
 
 
 class _Model(BaseModel):
@@ -169,7 +174,7 @@ class BootstrapSpec(_Model):
 
 
 class Scenario(EstimationSpec, _Model):
-    """A whole scenario; exactly one of ``env`` and ``data`` is given.
+    """A whole scenario; exactly one of ``env``, ``data`` and ``benchmark`` is given.
 
     The keys that say how values are estimated from a log are those of `EstimationSpec`.
 
@@ -179,6 +184,7 @@ class Scenario(EstimationSpec, _Model):
         question: What it answers.
         env: Simulated users.
         data: A log.
+        benchmark: Many logs of a problem whose value is known.
         training_log: What agents that need a log are fitted on.
         agents: Who is compared; the first is the baseline of the comparisons.
         seeds: Seeds; ``3`` means 0, 1, 2.
@@ -197,6 +203,7 @@ class Scenario(EstimationSpec, _Model):
     question: str = ""
     env: EnvSpec | None = None
     data: DataSpec | None = None
+    benchmark: BenchmarkSpec | None = None
     training_log: TrainingLogSpec | None = None
     agents: Annotated[tuple[AgentSpec, ...], Field(min_length=1, strict=False)]
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
@@ -255,18 +262,25 @@ class Scenario(EstimationSpec, _Model):
                 raise ValueError(f"two agents are labelled {label!r}: give each its own 'label'")
         return agents
 
+    @property
+    def kind(self) -> str:
+        """``env``, ``data`` or ``benchmark``: which of them is given."""
+        return next(name for name in _WITHOUT_EFFECT if getattr(self, name) is not None)
+
     @model_validator(mode="after")
-    def _env_or_data(self) -> Self:
-        if (self.env is None) == (self.data is None):
-            given = "neither" if self.env is None else "both"
+    def _one_kind(self) -> Self:
+        given = [name for name in _WITHOUT_EFFECT if getattr(self, name) is not None]
+        if len(given) != 1:
+            words = " and ".join(map(repr, given)) or "none"
             raise ValueError(
-                f"give exactly one of 'env' (simulated users) and 'data' (a log), not {given}"
+                "give exactly one of 'env' (simulated users), 'data' (a log) and 'benchmark' (many "
+                f"logs, to judge estimators by), not {words}"
             )
-        without_effect = _ENV_ONLY if self.env is None else _DATA_ONLY
-        kind = "'data'" if self.env is None else "'env'"
-        for key in without_effect:
+        for key in _WITHOUT_EFFECT[self.kind]:
             if key in self.model_fields_set:
-                raise ValueError(f"{key!r} has no effect in a scenario with {kind}: remove it")
+                raise ValueError(
+                    f"{key!r} has no effect in a scenario with {self.kind!r}: remove it"
+                )
         self._check_training_logs()
         if self.data is not None:
             for agent in self.agents:
@@ -277,6 +291,11 @@ class Scenario(EstimationSpec, _Model):
     def _check_training_logs(self) -> None:
         for agent in self.agents:
             spec = agent.training_log
+            if spec is not None and self.benchmark is not None:
+                raise ValueError(
+                    f"agent {agent.label!r}: 'training_log' has no effect in a scenario with "
+                    "'benchmark', whose own log fits all agents: remove it"
+                )
             if spec is not None and spec.share is not None:
                 raise ValueError(
                     f"agent {agent.label!r}: 'share' belongs to the scenario's own training_log, "
@@ -302,8 +321,10 @@ class Scenario(EstimationSpec, _Model):
         The result is a scenario again, and an equal one.
         """
         content = _without_none(self.model_dump(mode="json", exclude_none=False))
-        for key in _ENV_ONLY if self.env is None else _DATA_ONLY:
+        for key in _WITHOUT_EFFECT[self.kind]:
             content.pop(key, None)
+        if self.benchmark is not None:
+            content["benchmark"] = self.benchmark.resolved()
         for spec in (
             content.get("training_log"),
             *(a.get("training_log") for a in content["agents"]),

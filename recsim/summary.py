@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsim.accuracy import accuracy_table
 from recsim.files import csv_text, plain, write_atomically
 from recsim.results import RunFolder, Trial
 from recsim.scenario import DataSpec, Scenario
@@ -23,6 +24,7 @@ from recsim.statistics import bootstrap, paired_comparison
 
 __all__ = [
     "LOWER_IS_BETTER",
+    "benchmark_table",
     "cases",
     "comparisons",
     "front_metrics",
@@ -182,6 +184,17 @@ def values_table(run: RunFolder) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def benchmark_table(run: RunFolder) -> pd.DataFrame:
+    """Return `recsim.accuracy.accuracy_table` over the finished trials of a benchmark scenario."""
+    rows = [
+        row
+        for trial in trials(run.scenario)
+        if run.has(trial)
+        for row in run.result(trial)["accuracy"]
+    ]
+    return accuracy_table(rows, level=run.scenario.bootstrap.level)
+
+
 def write_summary(run: RunFolder) -> None:
     """Write ``summary.csv``, ``summary.json`` and, with simulated users, ``seeds.csv``."""
     missing = [str(trial) for trial in trials(run.scenario) if not run.has(trial)]
@@ -196,6 +209,9 @@ def write_summary(run: RunFolder) -> None:
         write_atomically(run.path / "seeds.csv", csv_text(seeds))
         content["metrics"] = table.to_dict(orient="records")
         content["comparisons"] = comparisons(run, seeds).to_dict(orient="records")
+    elif run.scenario.benchmark is not None:
+        table = benchmark_table(run)
+        content["accuracy"] = table.to_dict(orient="records")
     else:
         values = values_table(run)
         content["values"] = values.to_dict(orient="records")

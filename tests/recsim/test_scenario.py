@@ -56,8 +56,8 @@ def test_what_names_a_folder_is_harmless(label):
 
 
 def test_exactly_one_of_env_and_data():
-    refused("exactly one .* not both", data=LOGGED["data"])
-    refused("exactly one .* not neither", base={k: v for k, v in SIMULATED.items() if k != "env"})
+    refused("exactly one .* not .env. and .data.", data=LOGGED["data"])
+    refused("exactly one .* not none", base={k: v for k, v in SIMULATED.items() if k != "env"})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,186 @@
+"""How right estimators are: many logs of a problem whose value is known.
+
+Every log gives an estimate and an interval; what counts is how far the estimates lie from the value
+on average (bias), how far altogether (RMSE), and how many intervals hold the value (coverage).
+Sums over logs add up, so that logs can be judged in pieces and on several machines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from recsim.estimators import PolicyValue
+
+__all__ = [
+    "COVERS",
+    "ErrorSums",
+    "accuracy_table",
+    "misses",
+    "seeds_of_logs",
+    "verdict",
+    "wilson",
+]
+
+# How far below and above the nominal coverage an interval may be and still be said to cover.
+COVERS = (-0.03, 0.02)
+
+_SUMS = (
+    "logs",
+    "undefined",
+    "error",
+    "square",
+    "covered",
+    "below",
+    "width",
+    "ess",
+    "warned",
+)
+
+
+class ErrorSums:
+    """Sums of the errors of one estimator with one kind of interval.
+
+    Attributes:
+        sums: By name: ``logs``; ``undefined``, those without an estimate; ``error`` and ``square``
+            of estimate minus value; ``covered``, intervals that hold the value; ``below``,
+            intervals that end below it; ``width``; ``ess``; ``warned``, estimates with a warning.
+    """
+
+    def __init__(self, sums: Mapping[str, float] | None = None) -> None:
+        self.sums = dict.fromkeys(_SUMS, 0.0) | dict(sums or {})
+
+    def add(self, estimate: PolicyValue, value: float) -> None:
+        """Count one log."""
+        self.sums["logs"] += 1
+        self.sums["ess"] += estimate.ess
+        self.sums["warned"] += bool(estimate.warnings)
+        if not math.isfinite(estimate.value):
+            self.sums["undefined"] += 1
+            return
+        error = estimate.value - value
+        self.sums["error"] += error
+        self.sums["square"] += error**2
+        self.sums["covered"] += estimate.low <= value <= estimate.high
+        self.sums["below"] += estimate.high < value
+        self.sums["width"] += estimate.high - estimate.low
+
+    def __add__(self, other: ErrorSums) -> ErrorSums:
+        """Return the sums over the logs of both."""
+        return ErrorSums({name: self.sums[name] + other.sums[name] for name in _SUMS})
+
+
+def accuracy_table(
+    rows: Iterable[Mapping[str, Any]], *, level: float, sure: float = 0.95
+) -> pd.DataFrame:
+    """Return one line per policy, estimator and kind of interval.
+
+    Args:
+        rows: ``policy``, ``value``, ``estimator``, ``interval`` and the sums of `ErrorSums`; rows
+            of the same four are added up.
+        level: Nominal coverage of the intervals.
+        sure: Level of the intervals around bias and coverage themselves.
+
+    Returns:
+        Columns ``policy``, ``value``, ``estimator``, ``interval``, ``logs``, ``bias`` with
+        ``bias_low`` ... ``bias_high``, ``rmse``, ``coverage`` with ``coverage_low`` ...
+        ``coverage_high``, ``width``, ``ess``, ``warned`` (share of logs), ``undefined`` (logs) and
+        `verdict`.
+    """
+    groups: dict[tuple[Any, ...], ErrorSums] = {}
+    for row in rows:
+        key = row["policy"], row["value"], row["estimator"], row["interval"]
+        groups[key] = groups.get(key, ErrorSums()) + ErrorSums({k: row[k] for k in _SUMS})
+    return pd.DataFrame(
+        [
+            dict(zip(("policy", "value", "estimator", "interval"), key, strict=True))
+            | _line(found.sums, level, sure)
+            for key, found in groups.items()
+        ]
+    )
+
+
+def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval for a probability, from ``successes`` of ``trials``.
+
+    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+    """
+    if not trials:
+        return math.nan, math.nan
+    z2 = float(ndtri((1 + level) / 2)) ** 2
+    share = successes / trials
+    middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2)))
+    half /= 1 + z2 / trials
+    return max(middle - half, 0.0), min(middle + half, 1.0)
+
+
+def verdict(coverage: float, low: float, high: float, level: float) -> str:
+    """Say whether intervals cover.
+
+    Args:
+        coverage: Share of intervals that hold the value.
+        low: Lower end of an interval for that share's expectation.
+        high: Upper end.
+        level: Nominal coverage.
+
+    Returns:
+        ``covers``, ``too narrow``, ``too wide``; ``unsure`` where the share is off, but not by
+        more than chance; ``undefined`` without any estimate.
+    """
+    if math.isnan(coverage):
+        return "undefined"
+    if level + COVERS[0] <= coverage <= level + COVERS[1]:
+        return "covers"
+    if low <= level <= high:
+        return "unsure"
+    return "too narrow" if coverage < level else "too wide"
+
+
+def _line(sums: Mapping[str, float], level: float, sure: float) -> dict[str, Any]:
+    logs = sums["logs"]
+    known = logs - sums["undefined"]
+    bias = sums["error"] / known if known else math.nan
+    square = sums["square"] / known if known else math.nan
+    spread = max(square - bias**2, 0.0)
+    half = float(ndtri((1 + sure) / 2)) * math.sqrt(spread / known) if known else math.nan
+    coverage = sums["covered"] / known if known else math.nan
+    low, high = wilson(sums["covered"], known, sure)
+    return {
+        "logs": int(logs),
+        "bias": bias,
+        "bias_low": bias - half,
+        "bias_high": bias + half,
+        "rmse": math.sqrt(square),
+        "coverage": coverage,
+        "coverage_low": low,
+        "coverage_high": high,
+        "width": sums["width"] / known if known else math.nan,
+        "ess": sums["ess"] / logs,
+        "warned": sums["warned"] / logs,
+        "undefined": int(sums["undefined"]),
+        "verdict": verdict(coverage, low, high, level),
+    }
+
+
+def misses(table: pd.DataFrame, level: float) -> list[str]:
+    """Say in words which intervals do not cover."""
+    said = []
+    for _, row in table.iterrows():
+        name = f"{row['policy']}: {row['estimator']}"
+        if row["verdict"] in ("too narrow", "too wide"):
+            said.append(
+                f"{name}: the {level:.0%} {row['interval']} intervals are {row['verdict']}: "
+                f"{row['coverage']:.1%} of {row['logs']} hold the value"
+            )
+    return said
+
+
+def seeds_of_logs(seed: int, logs: int) -> Sequence[int]:
+    """Return independent seeds, one for each log of a trial."""
+    return [int(s) for s in np.random.SeedSequence(seed).generate_state(logs)]
