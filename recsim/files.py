@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsim.errors import UserError
+
 __all__ = ["csv_text", "load_state", "plain", "save_state", "with_nan", "write_atomically"]
 
 # Marks an array in a saved state, so that it is loaded as an array and a tensor as a tensor.
@@ -51,12 +53,30 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     torch.save(_to_tensors(state, "state"), path)
 
 
-def load_state(path: Path) -> dict[str, Any]:
-    """Return a state that `save_state` saved, arrays as numpy again."""
+def load_state(path: str | Path) -> dict[str, Any]:
+    """Return a state that `save_state` saved, arrays as numpy again.
+
+    Whoever asks it for an entry that it lacks is told so by a `UserError`: it is then the state of
+    another agent than the one that is to be restored.
+    """
     import torch
 
-    state: dict[str, Any] = _from_tensors(torch.load(path, weights_only=True, map_location="cpu"))
-    return state
+    state = _from_tensors(torch.load(path, weights_only=True, map_location="cpu"))
+    return _LoadedState(state, path)
+
+
+class _LoadedState(dict[str, Any]):
+    """A state from a file, which knows that file."""
+
+    def __init__(self, state: Mapping[str, Any], path: str | Path) -> None:
+        super().__init__(state)
+        self._path = path
+
+    def __missing__(self, key: str) -> Any:
+        raise UserError(
+            f"{self._path}: this state has no {key!r}: it is of another agent, or of one with "
+            "other settings."
+        )
 
 
 def _to_tensors(value: Any, where: str) -> Any:

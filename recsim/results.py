@@ -121,7 +121,8 @@ class RunFolder:
         """
         path = Path(path)
         if not path.is_dir():
-            raise UserError(f"run folder {path} does not exist.")
+            what = "is a file, not a run folder" if path.exists() else "does not exist"
+            raise UserError(f"run folder {path} {what}.")
         marker = path / MARKER
         if not marker.is_file():
             raise UserError(f"{path} is not a run folder: it has no {MARKER}. Nothing was touched.")

@@ -186,11 +186,12 @@ def _scenario(given: argparse.Namespace) -> tuple[Scenario, Path]:
     if names:
         source = find_scenario(names[0])
         return load_scenario(source, overrides), source
-    if isinstance(given.resume, str) and not overrides:
+    if isinstance(given.resume, str):
         from recsim.results import RunFolder
 
         folder = RunFolder.open(given.resume)
-        return folder.scenario, folder.path / "scenario.yaml"
+        source = folder.path / "scenario.yaml"
+        return load_scenario(source, overrides) if overrides else folder.scenario, source
     raise UserError("which scenario? Give a name or a file; --list shows the names.")
 
 

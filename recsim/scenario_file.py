@@ -102,6 +102,11 @@ def _parse(path: Path, text: str) -> DictConfig:
         raise UserError(f"{where}: not valid YAML: {context}{error.problem}.") from None
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise UserError(f"{path}: not valid YAML: {_first_line(error)}.") from None
+    root = yaml.compose(text)
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
+        raise UserError(
+            f"{path}: the file is empty; a scenario is a list of 'key: value' lines, with a 'name'."
+        )
     if not isinstance(config, DictConfig) or not config or _is_bare_text(config, text):
         raise UserError(f"{path}: a scenario is a list of 'key: value' lines, with a 'name'.")
     agents = config.get("agents") if not OmegaConf.is_missing(config, "agents") else None

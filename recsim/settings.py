@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -51,6 +52,13 @@ def explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
         return f"unknown key.{did_you_mean(str(key), _keys_at(model, place))}"
     if kind == "missing":
         return "is missing."
+    if kind == "union_tag_invalid":
+        told = fault["ctx"]
+        key, known = (
+            told["discriminator"].strip("'"),
+            re.findall("'([^']*)'", told["expected_tags"]),
+        )
+        return f"unknown {key} {told['tag']!r}.{did_you_mean(told['tag'], known)}"
     if kind == "value_error":
         return f"{fault['ctx']['error']}."
     return f"{_wanted(fault)}, not {fault['input']!r}."

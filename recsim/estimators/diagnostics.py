@@ -158,9 +158,10 @@ class WeightSums:
                 "ever shows some of what the policy would, or its propensities are wrong"
             )
         if len(self.contributing) < CONTRIBUTIONS:
+            few = len(self.contributing)
+            who = "user or row has" if few == 1 else "users or rows have"
             said.append(
-                f"only {len(self.contributing)} independent users or rows have both weight and "
-                "reward: the interval is too narrow"
+                f"only {few} independent {who} both weight and reward: the interval is too narrow"
             )
         return tuple(said)
 

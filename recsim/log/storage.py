@@ -145,7 +145,10 @@ def _check_free(folder: Path, overwrite: bool) -> None:
     if not _is_log(folder):
         raise UserError(f"{folder} exists and is not a log: choose another folder.")
     if not overwrite:
-        raise UserError(f"{folder} already holds a log: choose another folder or overwrite it.")
+        raise UserError(
+            f"{folder} already holds a log: choose another folder, or give overwrite=True to "
+            "replace it."
+        )
 
 
 def _is_log(folder: Path) -> bool:

@@ -41,6 +41,10 @@ def test_every_preset_passes(preset):
         (env(slate_size=900), "env: slate_size is 900"),
         (env(world=3), "env.world: must be a valid dictionary, not 3."),
         (env(world={"choice": {"no_clik": 1}}), "no_clik: unknown key. Did you mean 'no_click'?"),
+        (
+            env(world={"choice": {"kind": "cascad"}}),
+            "unknown kind 'cascad'. Did you mean 'cascade'?",
+        ),
         (env(rewards={"clicks": 1}), "has no reward 'clicks'. Did you mean 'click'?"),
         (env(rewards={"click": "much"}), "env.rewards.click: must be a valid number"),
         (env(backend="jax"), "env: "),

@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
+import agents
+from recsim.errors import UserError
 from recsim.files import csv_text, load_state, plain, save_state, with_nan, write_atomically
+from recsim.problem import Problem
 
 
 def test_a_file_is_replaced_in_full_or_not_at_all(tmp_path, monkeypatch):
@@ -74,3 +77,21 @@ def test_a_state_is_loaded_as_it_was_saved(tmp_path):
 def test_what_cannot_be_saved_is_named(tmp_path, wrong):
     with pytest.raises(TypeError, match=r"state\['a'\]\[1\].* cannot be saved"):
         save_state(tmp_path / "agent.pt", {"a": [0, wrong]})
+
+
+def test_a_state_of_another_agent_is_told_from_that_of_this_one(tmp_path):
+    problem = Problem(
+        num_items=3,
+        slate_size=1,
+        num_candidates=3,
+        user_feature_dim=1,
+        item_features=np.zeros((3, 1), dtype=np.float32),
+        item_groups=np.zeros(3, dtype=np.int64),
+        rewards={"click": 1.0},
+    )
+    path = tmp_path / "agent.pt"
+    save_state(path, agents.make("random", problem).state_dict())
+    agents.make("random", problem).load_state_dict(load_state(path))
+    for name in ("linucb", "epsilon_greedy", "popularity"):
+        with pytest.raises(UserError, match=r"agent\.pt: this state has no '.*another agent"):
+            agents.make(name, problem).load_state_dict(load_state(path))

@@ -146,8 +146,9 @@ def test_a_folder_of_other_settings_is_not_continued(place, capsys):
     main(["tiny.yaml", "--workers", "1"])
     (folder,) = runs(place)
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
-    assert main(["tiny.yaml", "users=4", "--resume", str(folder)]) == 2
-    assert "(different: users)" in capsys.readouterr().err
+    for scenario in (["tiny.yaml"], []):
+        assert main([*scenario, "users=4", "--resume", str(folder)]) == 2
+        assert "(different: users)" in capsys.readouterr().err
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("*")} == before
 
 
@@ -163,6 +164,8 @@ def test_a_folder_of_other_settings_is_not_continued(place, capsys):
         (["quikstart"], "Did you mean 'quickstart'?"),
         (["tiny.yaml", "--workers", "0"], "--workers must be at least 1"),
         (["tiny.yaml", "--resume", "."], "is not a run folder"),
+        (["--resume", "tiny.yaml"], "tiny.yaml is a file, not a run folder"),
+        (["--resume", "nowhere"], "nowhere does not exist"),
         (["open_bandit", "data.path=nowhere"], "nowhere"),
     ],
 )

@@ -121,7 +121,8 @@ def test_a_misspelt_required_key_is_told_once(file):
         ("name: a\n\tb: c", ":2:1", "tab"),
         ("just words", "", "a list of 'key: value' lines"),
         ("- a\n- b", "", "a list of 'key: value' lines"),
-        ("", "", "a list of 'key: value' lines"),
+        ("", "", "the file is empty; a scenario is a list of 'key: value' lines"),
+        ("# name: x\n---\n", "", "the file is empty"),
     ],
 )
 def test_broken_yaml_is_told_with_its_place(file, text, where, what):

@@ -91,6 +91,8 @@ def test_many_rows_of_few_users_are_few():
     assert tally.values()[0].warnings == (
         "only 3 independent users or rows have both weight and reward: the interval is too narrow",
     )
+    one = judged(np.ones(100), np.eye(1, 100)[0]).warnings
+    assert any(text.startswith("only 1 independent user or row has both") for text in one)
 
 
 def test_a_log_that_says_nothing():
