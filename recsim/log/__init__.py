@@ -7,6 +7,7 @@ from typing import Any
 
 from recsim.errors import UserError, did_you_mean
 from recsim.log.coat import CoatReader, coat_log, read_coat
+from recsim.log.finn import FinnReader
 from recsim.log.movielens import MovieLensReader, read_movielens
 from recsim.log.open_bandit import OpenBanditReader, read_open_bandit
 from recsim.log.ratings import Ratings
@@ -48,6 +49,7 @@ class SavedReader(Reader):
 
 READERS: dict[str, type[Reader]] = {
     "coat": CoatReader,
+    "finn": FinnReader,
     "movielens": MovieLensReader,
     "open_bandit": OpenBanditReader,
     "saved": SavedReader,

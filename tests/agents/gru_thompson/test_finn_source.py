@@ -1,0 +1,61 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
+from agents.gru_thompson.choices import InMemory, from_log
+from agents.gru_thompson.finn_source import FinnSource
+from envs.distance import DistanceWorld
+from recsim.log.finn import FinnSlates, FinnSplit
+from recsim.log.finn_layout import write_finn
+
+SPLIT = FinnSplit(valid=np.array([2, 7]), test=np.array([4]), step=3)
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    people = DistanceWorld(num_items=30, num_groups=6, slate_size=4).start(25, 0)
+    people.log_for(7)
+    return people
+
+
+@pytest.fixture(scope="module")
+def slates(cohort, tmp_path_factory):
+    return FinnSlates(write_finn(tmp_path_factory.mktemp("finn"), cohort.to_log(), compress=True))
+
+
+def assert_same(one, other):
+    for field in dataclasses.fields(one):
+        torch.testing.assert_close(getattr(one, field.name), getattr(other, field.name))
+
+
+@pytest.mark.parametrize(("judge", "held_out"), [("valid", [2, 7]), ("test", [4])])
+def test_it_reads_what_the_log_holds(cohort, slates, judge, held_out, generator):
+    choices = from_log(cohort.to_log())
+    source = FinnSource(slates, SPLIT, judge)
+    (read,) = source.batches(100, generator)
+    expected = InMemory(choices, torch.tensor([2, 4, 7]), 3)
+    assert_same(read, next(expected.batches(100, generator)))
+    (judged,) = source.judged(100)
+    assert_same(judged, choices.select(torch.tensor(held_out)).after(3))
+
+
+def test_batches_hold_every_user_once(slates, generator):
+    source = FinnSource(slates, SPLIT)
+    batches = list(source.batches(10, generator))
+    assert [len(batch) for batch in batches] == [10, 10, 5]
+    every = torch.cat([batch.items for batch in batches]).tolist()
+    (whole,) = source.batches(100, generator)
+    assert sorted(every) == sorted(whole.items.tolist())
+    assert [len(part) for part in source.judged(1)] == [1, 1]
+
+
+def test_an_agent_is_trained_on_a_stream(cohort, slates):
+    config = GRUThompsonConfig(dim=2, steps=6, evaluate_every=3, batch_size=10, policy="greedy")
+    agent = GRUThompsonAgent(config, slates.problem, 0)
+    report = agent.fit_source(FinnSource(slates, SPLIT), slots=slates.slots - 1, horizon=7)
+    assert report.rows == 25
+    assert {"likelihood", "hits"} <= report.losses[-1].keys()
+    assert agent.act(cohort.observation()).slates.shape == (25, 4)
