@@ -11,6 +11,7 @@ from pydantic import Field
 
 from agents import slates
 from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.deterministic import Deterministic
 from agents.targets import ItemMeans, check_target, outcomes
 from recsim.errors import UserError
 from recsim.estimators import UniformSlates
@@ -104,7 +105,7 @@ class PopularityConfig(AgentConfig):
     smoothing: float = Field(default=10.0, gt=0, allow_inf_nan=False)
 
 
-class PopularityAgent:
+class PopularityAgent(Deterministic):
     """Shows everybody the items that earned most per impression on the log.
 
     A reward that is known per slate only is shared equally by the items shown. Ties go to the
@@ -132,7 +133,7 @@ class PopularityAgent:
     def begin(self, batch_size: int) -> None:
         """Keep nothing per user."""
 
-    def act(self, obs: Observation) -> Decision:
+    def _slates(self, obs: Observation) -> NDArray[np.int64]:
         """Rank every user's candidates by popularity."""
         if self._scores is None:
             raise UserError(
@@ -140,17 +141,7 @@ class PopularityAgent:
                 "give it a training_log."
             )
         scores = self._scores[obs["candidates"]]  # (I,) -> (B, C)
-        chosen = slates.top_slates(scores, self._slate_size)
-        return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
-
-    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return 1 where this agent shows the item at the position, else 0."""
-        own = np.take_along_axis(obs["candidates"], self.act(obs).slates, axis=1)
-        return slates.matches(own, items)
-
-    def action_probabilities(self, obs: Observation) -> NDArray[np.float64]:
-        """Return 1 for each candidate shown at its position, else 0, ``(B, K, C)``."""
-        return slates.one_hot(self.act(obs).slates, obs["candidates"].shape[1])
+        return slates.top_slates(scores, self._slate_size)
 
     def observe(self, feedback: Feedback) -> None:
         """Learn nothing: the ranking is that of the log."""
@@ -178,7 +169,7 @@ class OracleConfig(AgentConfig):
     objective: Literal["immediate", "long_term"] = "immediate"
 
 
-class OracleAgent:
+class OracleAgent(Deterministic):
     """Shows the slate that the simulated world itself says is best; no real system can.
 
     The upper line of every picture. Works in a simulation only, which must reveal its state.
@@ -198,24 +189,14 @@ class OracleAgent:
     def begin(self, batch_size: int) -> None:
         """Keep nothing per user."""
 
-    def act(self, obs: Observation) -> Decision:
+    def _slates(self, obs: Observation) -> NDArray[np.int64]:
         """Repeat the slate that the world names."""
         if self._key not in obs:
             raise UserError(
                 f"agent 'oracle' needs {self._key!r}, which only a simulation that reveals its "
                 "state gives: set reveal_state=True, and don't evaluate this agent on a log."
             )
-        chosen = np.asarray(obs[self._key], dtype=np.int64)
-        return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
-
-    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return 1 where the world's slate has the item at the position, else 0."""
-        own = np.take_along_axis(obs["candidates"], self.act(obs).slates, axis=1)
-        return slates.matches(own, items)
-
-    def action_probabilities(self, obs: Observation) -> NDArray[np.float64]:
-        """Return 1 for each candidate shown at its position, else 0, ``(B, K, C)``."""
-        return slates.one_hot(self.act(obs).slates, obs["candidates"].shape[1])
+        return np.asarray(obs[self._key], dtype=np.int64)
 
     def observe(self, feedback: Feedback) -> None:
         """Learn nothing."""

@@ -20,7 +20,8 @@ from pydantic import Field
 
 from agents import slates
 from agents.agent import AgentConfig, Decision, Observation
-from agents.linear import Floats, LinearAgent, LinearConfig, blocks, with_one
+from agents.deterministic import Deterministic
+from agents.linear import LinearAgent, LinearConfig, blocks, with_one
 from recsim.problem import Problem
 
 
@@ -34,7 +35,7 @@ class LinUCBConfig(LinearConfig):
     alpha: float = Field(default=0.5, ge=0, allow_inf_nan=False)
 
 
-class LinUCBAgent(LinearAgent):
+class LinUCBAgent(Deterministic, LinearAgent):
     """Shows the items with the highest upper confidence bound of a linear model.
 
     With x the joint features of user and item and y the target,
@@ -53,22 +54,10 @@ class LinUCBAgent(LinearAgent):
     def act(self, obs: Observation) -> Decision:
         """Show every user the candidates with the highest bounds."""
         self._users = with_one(obs["user_features"])
-        chosen = self._choose(self._users, obs["candidates"])
-        return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
+        return super().act(obs)
 
-    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
-        """Return 1 where this agent shows the item at the position, else 0."""
-        candidates = obs["candidates"]
-        own = self._choose(with_one(obs["user_features"]), candidates)
-        return slates.matches(np.take_along_axis(candidates, own, axis=1), items)
-
-    def action_probabilities(self, obs: Observation) -> Floats:
-        """Return 1 for each candidate shown at its position, else 0, ``(B, K, C)``."""
-        candidates = obs["candidates"]
-        own = self._choose(with_one(obs["user_features"]), candidates)
-        return slates.one_hot(own, candidates.shape[1])
-
-    def _choose(self, users: Floats, candidates: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _slates(self, obs: Observation) -> NDArray[np.int64]:
+        users, candidates = with_one(obs["user_features"]), obs["candidates"]
         chosen = np.empty((len(users), self._slate_size), dtype=np.int64)
         for rows in blocks(len(users), candidates.shape[1] * self._items.shape[1]):
             mean, variance = self._posterior(users[rows], candidates[rows])

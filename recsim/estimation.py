@@ -97,6 +97,12 @@ class EstimationSpec(BaseModel):
     draws: Annotated[int, Field(ge=0)] = 0
     smoothing: AtLeast = 0.0
 
+    @property
+    def limits(self) -> dict[str, Any]:
+        """Parameters of the estimators, by the names that `recsim.estimators.evaluate` has."""
+        names = ("clip", "tau", "shrinkage", "subgaussian")
+        return {name: getattr(self, name) for name in names} | {"model": self.reward_model}
+
     @field_validator("reward_model", mode="before")
     @classmethod
     def _name_alone(cls, value: Any) -> Any:

@@ -13,7 +13,8 @@ from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
 from agents import slates
-from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.agent import AgentConfig, Feedback, FitReport, Observation
+from agents.deterministic import Deterministic
 from agents.rel_mf.audience import Audience
 from agents.rel_mf.expomf import ExpoMF, fit_expomf
 from agents.rel_mf.factors import Factors, Training, train
@@ -95,7 +96,7 @@ class RelMFConfig(AgentConfig):
         return self
 
 
-class RelMFAgent:
+class RelMFAgent(Deterministic):
     """Ranks by matrix factorisation from clicks that are missing not at random.
 
     Fitted on the clicks of a log; every pair of user and item without a click counts as unlabelled.
@@ -155,14 +156,8 @@ class RelMFAgent:
     def begin(self, batch_size: int) -> None:
         """Keep nothing per user."""
 
-    def act(self, obs: Observation) -> Decision:
-        """Show every user the candidates with the highest scores.
-
-        Raises:
-            UserError: The agent was not fitted.
-        """
-        chosen = slates.top_slates(self.scores(obs), self._slate_size)
-        return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
+    def _slates(self, obs: Observation) -> NDArray[np.int64]:
+        return slates.top_slates(self.scores(obs), self._slate_size)
 
     def scores(self, obs: Observation) -> NDArray[np.float32]:
         """Return the score of every candidate, ``(B, C)``.
@@ -175,15 +170,6 @@ class RelMFAgent:
                 "agent 'rel_mf' must be fitted on a log before it can act: give it a training_log."
             )
         return self._audience.scores(obs)
-
-    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return 1 where this agent shows the item at the position, else 0."""
-        own = np.take_along_axis(obs["candidates"], self.act(obs).slates, axis=1)
-        return slates.matches(own, items)
-
-    def action_probabilities(self, obs: Observation) -> NDArray[np.float64]:
-        """Return 1 for each candidate shown at its position, else 0, ``(B, K, C)``."""
-        return slates.one_hot(self.act(obs).slates, obs["candidates"].shape[1])
 
     def observe(self, feedback: Feedback) -> None:
         """Learn nothing: the vectors are those of the log."""
