@@ -23,6 +23,9 @@ from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
 
 __all__ = ["check"]
 
+# Metrics that only worlds have in which users return.
+_OF_RETENTION = ("return_per_user", "return_per_session")
+
 
 def check(scenario: Scenario, source: str | Path = "") -> None:
     """Refuse a scenario that could not run.
@@ -97,4 +100,9 @@ def _check_training(
 def _check_metrics(key: str, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
+            if name in _OF_RETENTION:
+                raise UserError(
+                    f"{key}: this world has no retention, so there is no {name!r}. "
+                    f"There are: {', '.join(known)}."
+                )
             raise UserError(f"{key}: unknown metric {name!r}.{did_you_mean(name, known)}")

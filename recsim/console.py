@@ -24,9 +24,19 @@ from recsim.summary import (
     trials,
     values_table,
 )
-from recsim.text import INTERVAL_WORDS, estimator_text, interval_text, number, warnings_of
+from recsim.text import (
+    INTERVAL_WORDS,
+    estimator_text,
+    interval_text,
+    number,
+    seeds_note,
+    shows_case,
+    warnings_of,
+)
 
 __all__ = ["Reporter", "print_results"]
+
+_OF_WEIGHTS = ("largest weight", "clipped", "unsupported")
 
 
 class Reporter:
@@ -89,7 +99,7 @@ class Reporter:
         elif line:
             seconds = time.monotonic() - self._begin
             self._console.print(
-                f"[{self._done}/{self._total}] {line} ({seconds:.1f} s)",
+                f"[{self._done}/{self._total}] {line} ({seconds:.1f} s so far)",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,
@@ -131,6 +141,9 @@ def _print_metrics(run: RunFolder, console: Console) -> None:
             *(_cell(console, c["iqm"], c["low"], c["high"]) for c in cells),
         )
     console.print(shown)
+    note = seeds_note(int(seeds["agent"].value_counts().min()))
+    if note:
+        console.print(f"[yellow]note:[/yellow] {note}", soft_wrap=True)
 
 
 def _print_values(run: RunFolder, console: Console) -> None:
@@ -141,9 +154,10 @@ def _print_values(run: RunFolder, console: Console) -> None:
         title=rf"{run.scenario.name}: mean reward \[{level} {kind} interval]",
         title_justify="left",
     )
-    for name in ("log", "policy", "estimator"):
+    several = shows_case(values)
+    for name in (*(["log"] if several else []), "policy", "estimator"):
         shown.add_column(name)
-    for name in ("value", "effective sample", "rows", "largest weight", "clipped", "unsupported"):
+    for name in ("value", "effective sample", "impressions", *_OF_WEIGHTS):
         shown.add_column(name, justify="right")
     previous = None
     for _, row in values.iterrows():
@@ -152,7 +166,7 @@ def _print_values(run: RunFolder, console: Console) -> None:
         previous = row["case"]
         doubtful = " [yellow]![/yellow]" if row["warnings"] else ""
         shown.add_row(
-            escape(str(row["case"])),
+            *([escape(str(row["case"]))] if several else []),
             escape(_policy(row)),
             escape(estimator_text(row)) + doubtful,
             _cell(console, row["value"], row["low"], row["high"]),

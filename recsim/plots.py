@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from recsim.statistics import band
 from recsim.summary import LOWER_IS_BETTER
+from recsim.text import shows_case
 
 __all__ = ["estimates", "front", "reward_curves", "save"]
 
@@ -175,7 +176,7 @@ def estimates(values: pd.DataFrame, *, title: str = "") -> Figure:
             names.append(f"{row['agent']}: {_words(row['estimator'])}{seed}")
         plot.set_yticks(range(len(names)), names)
         plot.invert_yaxis()
-        plot.set_title(str(case))
+        plot.set_title(str(case) if shows_case(values) else "")
         plot.set_xlabel("value: mean reward")
         if any(lines["warnings"].map(len)):
             hollow: Look = {"marker": "o", "color": "0.4", "markerfacecolor": "white"}

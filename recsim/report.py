@@ -36,6 +36,8 @@ from recsim.text import (
     interval_text,
     number,
     p_text,
+    seeds_note,
+    shows_case,
     warnings_of,
     wins_text,
 )
@@ -88,18 +90,25 @@ def _simulation(run: RunFolder) -> tuple[list[Path], list[str]]:
             title=scenario.name,
         ),
         "front.png": plots.front(
-            seeds, table, *front_metrics(scenario, list(seeds.columns[2:])), title=scenario.name
+            seeds,
+            table,
+            *front_metrics(scenario, list(seeds.columns[2:])),
+            level=level,
+            title=scenario.name,
         ),
     }
     pictures = _save(run, figures)
     names = main_metrics(scenario, list(seeds.columns[2:]))
     body = [
         _table(
-            ["agent", *names],
+            ["agent", "seeds", *names],
             _metric_rows(table, names),
             f"Interquartile mean over seeds, with the {level:.0%} bootstrap interval.",
         )
     ]
+    note = seeds_note(int(table["seeds"].min()))
+    if note:
+        body.append(f'<p class="warning">{html.escape(note)}</p>')
     paired = comparisons(run, seeds)
     if len(paired):
         rows = [
@@ -124,11 +133,12 @@ def _simulation(run: RunFolder) -> tuple[list[Path], list[str]]:
 
 def _log(run: RunFolder) -> tuple[list[Path], list[str]]:
     values = values_table(run)
+    several = shows_case(values)
     pictures = _save(run, {"estimates.png": plots.estimates(values, title=run.scenario.name)})
     rows = [
         [
-            f"{row['case']}: {row['agent']}",
-            estimator_text(row),
+            f"{row['case']}: {row['agent']}" if several else str(row["agent"]),
+            estimator_text(row) + (" !" if row["warnings"] else ""),
             interval_text(row["value"], row["low"], row["high"]),
             number(row["ess"]),
             number(row["max_weight"]),
@@ -146,11 +156,14 @@ def _log(run: RunFolder) -> tuple[list[Path], list[str]]:
         "largest weight",
         "clipped",
         "unsupported",
-        "rows",
+        "impressions",
     ]
     level = run.scenario.bootstrap.level
     kind = INTERVAL_WORDS[run.scenario.interval]
-    body = [_table(heads, rows, f"Mean reward, with the {level:.0%} {kind} interval.")]
+    caption = f"Mean reward, with the {level:.0%} {kind} interval."
+    if any(values["warnings"].map(len)):
+        caption += " Warnings below speak of the values marked with !."
+    body = [_table(heads, rows, caption)]
     body += [f'<p class="warning">{html.escape(text)}</p>' for text in warnings_of(values)]
     return pictures, body
 
@@ -176,7 +189,7 @@ def _metric_rows(table: pd.DataFrame, names: Sequence[str]) -> list[list[str]]:
     for agent, group in table.groupby("agent", sort=False):
         of = group.set_index("metric")
         cells = [interval_text(*of.loc[name, ["iqm", "low", "high"]]) for name in names]
-        rows.append([str(agent), *cells])
+        rows.append([str(agent), str(group["seeds"].iloc[0]), *cells])
     return rows
 
 

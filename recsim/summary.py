@@ -75,7 +75,9 @@ def main_metrics(scenario: Scenario, known: Sequence[str]) -> list[str]:
     """Return the metrics to print: those that the scenario names, or the usual ones."""
     if scenario.metrics is not None:
         return list(scenario.metrics)
-    return [name for name in _MAIN_METRICS if name in known]
+    # Whoever cannot return cannot stay away either.
+    silent = set() if "return_per_user" in known else {"churned_share"}
+    return [name for name in _MAIN_METRICS if name in known and name not in silent]
 
 
 def front_metrics(scenario: Scenario, known: Sequence[str]) -> tuple[str, str]:

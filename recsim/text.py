@@ -13,6 +13,8 @@ __all__ = [
     "interval_text",
     "number",
     "p_text",
+    "seeds_note",
+    "shows_case",
     "warnings_of",
     "wins_text",
 ]
@@ -77,10 +79,30 @@ def wins_text(wins: float, ties: int, pairs: int) -> str:
     return f"{higher}, equal in {ties}" if ties else higher
 
 
+def seeds_note(seeds: int) -> str:
+    """Return what to think of intervals over so few seeds; "" where there are more than three."""
+    if seeds == 1:
+        return "With one seed nothing is known of the spread: there are no intervals."
+    if seeds < 4:
+        return (
+            f"With {seeds} seeds an interval is hardly more than the lowest and the highest value: "
+            "use ten or more for a claim."
+        )
+    return ""
+
+
+def shows_case(values: pd.DataFrame) -> bool:
+    """Return whether estimates must say which log they are of: not where there is only one."""
+    return set(values["case"]) != {"all"}
+
+
 def warnings_of(values: pd.DataFrame) -> list[str]:
     """Return the warnings of all estimates, each with what it speaks of, without repetition."""
+    several = shows_case(values)
     texts = [
-        f"{row['case']}, {row['agent']}, {row['estimator']}: {text}"
+        ", ".join(
+            [*([row["case"]] if several else []), row["agent"], f"{row['estimator']}: {text}"]
+        )
         for _, row in values.iterrows()
         for text in row["warnings"]
     ]

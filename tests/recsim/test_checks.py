@@ -136,6 +136,9 @@ def test_mistakes_about_metrics():
     assert complaint(metrics=["reward_per_stp"]) == (
         "metrics: unknown metric 'reward_per_stp'. Did you mean 'reward_per_step'?"
     )
+    message = complaint(metrics=["return_per_user"], env={"preset": "boredom"})
+    assert message.startswith("metrics: this world has no retention, so there is no 'return_per_u")
+    assert "There are: early_reward_per_step, reward_per_step, " in message
     assert complaint(front=["reward_per_step", "joy"]).startswith("front: unknown metric 'joy'.")
 
 

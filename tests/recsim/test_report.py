@@ -71,6 +71,9 @@ def test_the_report_says_what_was_asked_and_found(run):
     assert "<td>1.5 [1.0, 2.0]</td>" in text
     assert "linucb against random" in text
     assert "<td>equal in all 2</td>" in text
+    assert "<th>agent</th><th>seeds</th>" in text
+    assert "<td>random</td><td>2</td>" in text
+    assert "With 2 seeds an interval is hardly more than" in text
     assert run.info["digest"] in text
     assert "Not finished" not in text
 
@@ -97,4 +100,18 @@ def test_estimates_and_their_warnings(tmp_path):
     assert [path.name for path in files] == ["estimates.png", "report.html"]
     text = files[-1].read_text()
     assert "men, random, ips: it hangs on one row" in text
-    assert "<td>women: random</td>" in text
+    assert "<td>women: random</td><td>ips !</td>" in text
+    assert "<td>women: logged</td><td>mean</td>" in text
+    assert "the values marked with !" in text
+    assert "<th>impressions</th>" in text
+
+
+def test_the_only_log_has_no_name(tmp_path):
+    data = {"reader": "r", "path": "p"}
+    content = {"name": "demo", "description": "d", "data": data, "agents": ["random"]}
+    run = RunFolder.create(Scenario.model_validate({**content, "output": str(tmp_path)}))
+    (trial,) = trials(run.scenario)
+    run.write(trial, {"values": [VALUE | {"warnings": []}], "log": []})
+    text = write_report(run)[-1].read_text()
+    assert "<td>random</td><td>ips</td>" in text
+    assert "marked with !" not in text

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -71,7 +72,9 @@ def test_a_run_leaves_everything_in_its_folder(place, capsys):
                 "agent.pt",
             }
     out = capsys.readouterr().out
-    assert "[4/4] done: popularity, seed 1" in out
+    assert re.search(r"\[4/4\] done: popularity, seed 1 \([0-9.]+ s so far\)", out)
+    assert "churned share" in out
+    assert "note: With 2 seeds an interval is hardly more than" in out
     assert "reward per user" in out
     assert "report.html" in out
 
@@ -308,6 +311,7 @@ def test_open_bandit_estimates_the_uniform_policy(place, data_dir, capsys):
     path = data_dir / "obd_small"
     assert main(["open_bandit", f"data.path={path}", "--workers", "1"]) == 0
     out = " ".join(capsys.readouterr().out.split())
+    assert "impressions" in out
     assert "warning: women, random, ips: one impression of 10000 carries 69%" in out
     assert "warning: men" not in out
     (folder,) = runs(place, "open_bandit")

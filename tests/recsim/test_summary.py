@@ -178,7 +178,10 @@ def test_metrics_to_show(simulated):
     known = ["early_reward_per_step", "reward_per_user", "gini"]
     assert main_metrics(simulated.scenario, known) == known[:2]
     assert front_metrics(simulated.scenario, known) == tuple(known[:2])
+    known.append("churned_share")
+    assert main_metrics(simulated.scenario, known) == known[:2], "where nobody can return"
     known.append("return_per_user")
+    assert set(main_metrics(simulated.scenario, known)) == {*known[:2], *known[-2:]}
     assert front_metrics(simulated.scenario, known)[1] == "return_per_user"
     chosen = Scenario.model_validate(
         {**simulated.scenario.resolved(), "metrics": ["gini"], "front": ["gini", "x"]}

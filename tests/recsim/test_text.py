@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from recsim.text import interval_text, number, p_text, warnings_of, wins_text
+from recsim.text import interval_text, number, p_text, seeds_note, warnings_of, wins_text
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,17 @@ def test_wins_and_ties_in_words():
     assert wins_text(0.5, 2, 4) == "1 of 4, equal in 2"
     assert wins_text(0.5, 2, 2) == "equal in all 2"
     assert wins_text(math.nan, 0, 3) == "-"
+
+
+def test_the_only_log_needs_no_name():
+    row = {"case": "all", "agent": "a", "estimator": "ips", "warnings": ["x"]}
+    assert warnings_of(pd.DataFrame([row])) == ["a, ips: x"]
+    both = pd.DataFrame([row, row | {"case": "men"}])
+    assert warnings_of(both) == ["all, a, ips: x", "men, a, ips: x"]
+
+
+def test_intervals_of_few_seeds_are_marked():
+    assert "no intervals" in seeds_note(1)
+    assert seeds_note(2).startswith("With 2 seeds an interval is hardly more than the lowest and")
+    assert seeds_note(3).startswith("With 3 seeds")
+    assert seeds_note(4) == ""
