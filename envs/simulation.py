@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -12,6 +12,20 @@ from envs.world.world import Outcome, State, World, WorldConfig
 from recsim.problem import Problem
 
 Observation = dict[str, Array]
+
+
+class Shown(NamedTuple):
+    """What was shown to B users, and what they made of it.
+
+    Attributes:
+        items: Item ids, -1 where a slot showed nothing, ``(B, K)``.
+        clicks: 1 where the item was clicked, int8 ``(B, K)``.
+        outcome: What it did to the users.
+    """
+
+    items: Array
+    clicks: Array
+    outcome: Outcome
 
 
 class Simulation:
@@ -98,8 +112,14 @@ class Simulation:
         self._draw_candidates()
         return self.observe(), self._reveal()
 
-    def step(self, action: Array) -> tuple[Observation, Array, Array, Array, dict[str, Any]]:
-        """Show the slates; see `envs.slate.SlateRecEnv` for what comes back.
+    def step(
+        self, action: Array
+    ) -> tuple[Observation, Array, Array, Array, Shown | None, dict[str, Any]]:
+        """Show the slates; see `envs.slate.SlateRecEnv` for the meaning of what comes back.
+
+        Returns:
+            Observation, reward, terminated, truncated, what happened (None while a slate is not
+            complete), and what is revealed.
 
         Raises:
             ValueError: The action has the wrong shape, or an index that is no candidate.
@@ -111,17 +131,16 @@ class Simulation:
             if self._filled < self.problem.slate_size:
                 nothing = self._zeros(self.num_users, dtype=self.xp.float32)
                 never = self._false
-                return self.observe(), nothing, self._copy(never), self._copy(never), {}
+                return self.observe(), nothing, self._copy(never), self._copy(never), None, {}
             action, self._filled = self._partial, 0
             self._partial = self.xp.full_like(self._partial, -1)
         xp = self.xp
         items = action if self.whole_catalogue else self._lookup(action)
-        info: dict[str, Any] = {}
+        revealed: dict[str, Any] = {}
         if self.reveal_state:
-            info["expected_reward"] = self.world.expected_reward(
-                self.state, items, self.problem.rewards
-            )
-            info["oracle_reward"] = self._oracle_reward
+            weights = self.problem.rewards
+            revealed["expected_reward"] = self.world.expected_reward(self.state, items, weights)
+            revealed["oracle_reward"] = self._oracle_reward
         outcome = self.world.step(self.state, items, self.stream)
         if outcome.shown is not None:
             items = xp.where(outcome.shown, items, xp.full_like(items, -1))
@@ -129,10 +148,26 @@ class Simulation:
         self._remember(items, clicks, outcome.rewards)
         if not self.whole_catalogue:
             self._draw_candidates()
-        info |= self._describe(outcome, items, clicks)
         terminated, truncated = self._ends(outcome)
         reward = outcome.rewards @ self._weights
-        return self.observe(), reward, terminated, truncated, info | self._reveal()
+        if self.reveal_state:
+            revealed |= self._reveal()
+        shown = Shown(items, clicks, outcome)
+        return self.observe(), reward, terminated, truncated, shown, revealed
+
+    def describe(self, shown: Shown) -> dict[str, Any]:
+        """What a step did to every user, for info; named rewards are float64."""
+        outcome, xp = shown.outcome, self.xp
+        rewards = xp.astype(outcome.rewards, xp.float64)
+        ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
+        return {
+            "rewards": {name: rewards[:, i] for i, name in enumerate(self.problem.rewards)},
+            "items": shown.items,
+            "clicks": shown.clicks,
+            "session_end": self._copy(self._false if ended is None else ended),
+            "gap_days": self._copy(self._no_days) if gap is None else gap,
+            "churned": self._copy(self._false if churned is None else churned),
+        }
 
     def replace(self, rows: Array, info: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
         """Let new users take the place of ``rows`` (indices).
@@ -238,8 +273,8 @@ class Simulation:
         want = (self.num_users,) if self.slots else (self.num_users, self.problem.slate_size)
         if action.shape != want:
             raise ValueError(f"The action has shape {tuple(action.shape)}, expected {want}.")
-        wrong = (action < 0) | (action >= self.problem.num_candidates)
-        if self.backend.any(wrong):
+        if self.backend.any_outside(action, self.problem.num_candidates):
+            wrong = (action < 0) | (action >= self.problem.num_candidates)
             row = int(self.xp.nonzero(wrong)[0][0])
             raise ValueError(
                 f"The action of user {row} is {action[row].tolist()}; every entry must index a "
@@ -280,19 +315,6 @@ class Simulation:
         index = self.xp.maximum(self._partial, self.xp.zeros_like(self._partial))
         items = index if self.whole_catalogue else self._lookup(index)
         return self.xp.where(self._partial < 0, self._partial, items)
-
-    def _describe(self, outcome: Outcome, items: Array, clicks: Array) -> dict[str, Any]:
-        """What a step did, for info."""
-        names = self.problem.rewards
-        ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
-        return {
-            "rewards": {name: outcome.rewards[:, i] for i, name in enumerate(names)},
-            "items": items,
-            "clicks": clicks,
-            "session_end": self._copy(self._false if ended is None else ended),
-            "gap_days": self._copy(self._no_days) if gap is None else gap,
-            "churned": self._copy(self._false if churned is None else churned),
-        }
 
     def _ends(self, outcome: Outcome) -> tuple[Array, Array]:
         """Terminated: the user left for good. Truncated: a limit was reached before that."""

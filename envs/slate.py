@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from envs.simulation import Simulation
+from envs.simulation import Shown, Simulation
 from envs.transcript import transcript
 from envs.world.backend import Array, Backend
 from envs.world.presets import override
@@ -162,10 +162,12 @@ class SlateRecEnv(gym.Env[dict[str, Any], Any]):
             ValueError: The action has the wrong shape, or an index that is no candidate.
         """
         batch = self.simulation.step(np.asarray(action)[None])
-        obs, reward, terminated, truncated, info = batch
-        info = _first(info)
-        if self.render_mode and info:
-            self._last = info
+        obs, reward, terminated, truncated, shown, revealed = batch
+        info: dict[str, Any] = {}
+        if shown is not None:
+            info = self._last = self._describe(shown)
+        if revealed:
+            info = info | _first(revealed)
         return self._first(obs), reward.item(), terminated.item(), truncated.item(), info
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -181,6 +183,19 @@ class SlateRecEnv(gym.Env[dict[str, Any], Any]):
     def render(self) -> str | None:
         """The last step as text."""
         return transcript(self._last) if self.render_mode else None
+
+    def _describe(self, shown: Shown) -> dict[str, Any]:
+        """What `Simulation.describe` says of the one user, in plain numbers."""
+        outcome = shown.outcome
+        ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
+        return {
+            "rewards": dict(zip(self.problem.rewards, outcome.rewards[0].tolist(), strict=True)),
+            "items": shown.items[0],
+            "clicks": shown.clicks[0],
+            "session_end": ended is not None and ended.item(),
+            "gap_days": 0 if gap is None else gap.item(),
+            "churned": churned is not None and churned.item(),
+        }
 
     def _first(self, obs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         first = {name: array[0] for name, array in obs.items()}
@@ -282,11 +297,10 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
             ValueError: The actions have the wrong shape, or an index that is no candidate.
         """
         simulation = self.simulation
-        obs, reward, terminated, truncated, info = simulation.step(actions)
-        double, cast = simulation.xp.float64, simulation.xp.astype
-        reward = cast(reward, double)
-        if "rewards" in info:
-            info["rewards"] = {name: cast(value, double) for name, value in info["rewards"].items()}
+        obs, reward, terminated, truncated, shown, info = simulation.step(actions)
+        reward = simulation.xp.astype(reward, simulation.xp.float64)
+        if shown is not None:
+            info = simulation.describe(shown) | info
         done = terminated | truncated
         if bool(done.any()):
             rows = simulation.xp.nonzero(done)[0]

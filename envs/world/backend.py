@@ -79,6 +79,7 @@ class Backend:
         device: Torch device of every array, e.g. ``"cpu"`` or ``"cuda"``.
         copy: Copies an array.
         any: Whether any entry of a boolean array is true.
+        any_outside: Whether any entry of an int64 array is not among 0 ... n-1.
         take_rows: Rows of a table ``(I, D)`` by index ``(N,)``, ``(N, D)``.
         sort_rows: Every row in ascending order.
     """
@@ -88,6 +89,7 @@ class Backend:
     device: str
     copy: Callable[[Array], Array]
     any: Callable[[Array], Any]
+    any_outside: Callable[[Array, int], Any]
     take_rows: Callable[[Array, Array], Array]
     sort_rows: Callable[[Array], Array]
 
@@ -109,6 +111,8 @@ class Backend:
                 device="cpu",
                 copy=np.ndarray.copy,
                 any=np.count_nonzero,
+                # Read as unsigned, a negative number is a large one: one comparison does for both.
+                any_outside=lambda array, n: np.count_nonzero(array.view(np.uint64) >= n),
                 take_rows=lambda table, rows: table.take(rows, axis=0),
                 sort_rows=lambda rows: np.sort(rows, axis=1),
             )
@@ -127,6 +131,7 @@ class Backend:
                 device=device or "cpu",
                 copy=torch.clone,
                 any=torch.any,
+                any_outside=lambda array, n: torch.any((array < 0) | (array >= n)),
                 take_rows=lambda table, rows: table.index_select(0, rows),
                 sort_rows=lambda rows: rows.sort(dim=1).values,
             )
