@@ -5,14 +5,18 @@ A change of behaviour shows as a difference here. Where it is meant, write the f
 """
 
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from envs.slate import SlateRecEnv
+import agents
+from envs.replay import SlateReplayEnv
+from envs.slate import SlateRecEnv, SlateRecVectorEnv
 from envs.transcript import transcript
 from envs.world.presets import PRESETS
+from recsim.rollout import rollout
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -39,10 +43,40 @@ def play(name):
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("name", PRESETS)
+def replay():
+    world = {"catalogue": {"num_items": 6}}
+    env = SlateRecVectorEnv(3, preset="retention", slate_size=2, max_steps=4, world=world)
+    agent = agents.make("epsilon_greedy", env.problem, seed=3, epsilon=0.5)
+    log = rollout(env, agent, seed=3, max_steps=4, record=True).to_log()
+    env = SlateReplayEnv(log=log)
+    lines = ["SlateReplay-v0, twelve slates of three users: the logged slate, every third another"]
+    env.reset(seed=7)
+    for step in range(12):
+        row = int(env._rows[env._step])
+        other = (log.slate[row] + 1) % 6
+        obs, reward, terminated, truncated, info = env.step(log.slate[row] if step % 3 else other)
+        day, session, of_session = obs["time"]
+        told = ", ".join(f"{name} {value:.3f}" for name, value in info.get("rewards", {}).items())
+        lines.append(
+            f"row {info['row']} | shown {info['items'].tolist()}, logged "
+            f"{info['logged_items'].tolist()} with {info['logged_slate_propensity']:.4f} | "
+            f"{told or 'not matched'} | reward {reward:.3f} weight {info['importance_weight']:.3f} "
+            f"| then day {day} session {session} step {of_session}"
+        )
+        if terminated or truncated:
+            lines.append("terminated" if terminated else "truncated")
+            env.reset()
+    return "\n".join(lines) + "\n"
+
+
+TRANSCRIPTS = {f"SlateRec-v0-{name}": partial(play, name) for name in PRESETS}
+TRANSCRIPTS["SlateReplay-v0"] = replay
+
+
+@pytest.mark.parametrize("name", TRANSCRIPTS)
 def test_golden_transcript(name):
-    file = GOLDEN / f"SlateRec-v0-{name}.txt"
-    got = play(name)
+    file = GOLDEN / f"{name}.txt"
+    got = TRANSCRIPTS[name]()
     if os.environ.get("RECSIM_GOLDEN"):
         file.parent.mkdir(exist_ok=True)
         file.write_text(got)
