@@ -29,6 +29,7 @@ from recsim.text import (
     estimator_text,
     interval_text,
     number,
+    policy_texts,
     seeds_note,
     shows_case,
     warnings_of,
@@ -160,14 +161,14 @@ def _print_values(run: RunFolder, console: Console) -> None:
     for name in ("value", "effective sample", "impressions", *_OF_WEIGHTS):
         shown.add_column(name, justify="right")
     previous = None
-    for _, row in values.iterrows():
+    for policy, (_, row) in zip(policy_texts(values), values.iterrows(), strict=True):
         if previous is not None and row["case"] != previous:
             shown.add_section()
         previous = row["case"]
         doubtful = " [yellow]![/yellow]" if row["warnings"] else ""
         shown.add_row(
             *([escape(str(row["case"]))] if several else []),
-            escape(_policy(row)),
+            escape(policy),
             escape(estimator_text(row)) + doubtful,
             _cell(console, row["value"], row["low"], row["high"]),
             number(row["ess"]),
@@ -203,11 +204,3 @@ def _cell(console: Console, value: float, low: float, high: float) -> str:
     text = escape(interval_text(value, low, high))
     # A narrow table would break inside the brackets.
     return text.replace(" [", "\n[") if console.width < 110 else text
-
-
-def _policy(row: pd.Series) -> str:
-    words = {
-        "logged": "(as logged)",
-        "reference": "(reference)",
-    }
-    return words.get(str(row["agent"]), str(row["agent"]))

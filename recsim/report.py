@@ -36,6 +36,7 @@ from recsim.text import (
     interval_text,
     number,
     p_text,
+    policy_texts,
     seeds_note,
     shows_case,
     warnings_of,
@@ -137,7 +138,7 @@ def _log(run: RunFolder) -> tuple[list[Path], list[str]]:
     pictures = _save(run, {"estimates.png": plots.estimates(values, title=run.scenario.name)})
     rows = [
         [
-            f"{row['case']}: {row['agent']}" if several else str(row["agent"]),
+            f"{row['case']}: {policy}" if several else policy,
             estimator_text(row) + (" !" if row["warnings"] else ""),
             interval_text(row["value"], row["low"], row["high"]),
             number(row["ess"]),
@@ -146,7 +147,7 @@ def _log(run: RunFolder) -> tuple[list[Path], list[str]]:
             "" if pd.isna(row["unsupported"]) else number(row["unsupported"]),
             number(row["n"]),
         ]
-        for _, row in values.iterrows()
+        for policy, (_, row) in zip(policy_texts(values), values.iterrows(), strict=True)
     ]
     heads = [
         "policy",

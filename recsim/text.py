@@ -13,6 +13,7 @@ __all__ = [
     "interval_text",
     "number",
     "p_text",
+    "policy_texts",
     "seeds_note",
     "shows_case",
     "warnings_of",
@@ -96,14 +97,22 @@ def shows_case(values: pd.DataFrame) -> bool:
     return set(values["case"]) != {"all"}
 
 
+def policy_texts(values: pd.DataFrame) -> list[str]:
+    """Return whose value each estimate is, with the seed where there are several."""
+    several = values.loc[values["seed"] != "", "seed"].nunique() > 1
+    words = {"logged": "(as logged)", "reference": "(reference)"}
+    return [
+        f"{words.get(agent, agent)}{f', seed {seed}' if several and seed != '' else ''}"
+        for agent, seed in zip(values["agent"].astype(str), values["seed"], strict=True)
+    ]
+
+
 def warnings_of(values: pd.DataFrame) -> list[str]:
     """Return the warnings of all estimates, each with what it speaks of, without repetition."""
     several = shows_case(values)
     texts = [
-        ", ".join(
-            [*([row["case"]] if several else []), row["agent"], f"{row['estimator']}: {text}"]
-        )
-        for _, row in values.iterrows()
+        ", ".join([*([row["case"]] if several else []), policy, f"{row['estimator']}: {text}"])
+        for policy, (_, row) in zip(policy_texts(values), values.iterrows(), strict=True)
         for text in row["warnings"]
     ]
     return list(dict.fromkeys(texts))

@@ -101,7 +101,7 @@ def test_estimates_and_their_warnings(tmp_path):
     text = files[-1].read_text()
     assert "men, random, ips: it hangs on one row" in text
     assert "<td>women: random</td><td>ips !</td>" in text
-    assert "<td>women: logged</td><td>mean</td>" in text
+    assert "<td>women: (as logged)</td><td>mean</td>" in text
     assert "the values marked with !" in text
     assert "<th>impressions</th>" in text
 

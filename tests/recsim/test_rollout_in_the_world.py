@@ -1,5 +1,7 @@
 """Rollouts in `SlateRec-v0` itself, against what the world says is exact."""
 
+import re
+
 import gymnasium
 import numpy as np
 import pandas as pd
@@ -94,3 +96,15 @@ def test_linucb_learns_in_the_world(by_random):
     learned = play("linucb", preset="interest_exploration", users=60).summary()
     blind = play("random", preset="interest_exploration", users=60).summary()
     assert learned["reward_per_step"] > 1.3 * blind["reward_per_step"]
+
+
+def test_the_guide_makes_a_log_from_a_rollout(root):
+    text = (root / "docs" / "logs.md").read_text()
+    (code,) = [
+        part for part in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if ".to_log" in part
+    ]
+    made: dict = {}
+    exec(code, made)
+    log = made["log"].validate()
+    assert log.propensity is not None
+    assert agents.make("linucb", log.problem).fit(log).rows == len(log)

@@ -17,6 +17,7 @@ import pytest
 from recsim import experiment
 from recsim.errors import UserError
 from recsim.executor import Outcome
+from recsim.log import READERS
 from recsim.results import RunFolder
 from recsim.run import main, run_scenario
 from recsim.scenario_file import load_scenario
@@ -207,6 +208,13 @@ def test_list_shows_what_there_is(capsys):
     out = capsys.readouterr().out
     for name in ("SlateRec-v0", "retention", "linucb", "open_bandit", "clipped_ips", "quickstart"):
         assert f"\n  {name} " in out or f"\n  {name}\n" in out
+    assert "  ips            Inverse propensity scoring" in out
+
+
+def test_the_guide_knows_every_reader(root):
+    text = (root / "docs" / "scenarios.md").read_text()
+    (row,) = [line for line in text.splitlines() if line.startswith("| `data.reader` |")]
+    assert [name for name in READERS if f"`{name}`" not in row] == []
 
 
 def test_a_trial_that_crashes_is_reported_and_the_others_finish(place, capsys, monkeypatch):

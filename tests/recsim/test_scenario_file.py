@@ -59,6 +59,14 @@ def test_overrides(file):
     assert scenario.question == "a=b"
 
 
+def test_a_block_is_merged_and_a_list_replaces(file):
+    path = file()
+    before = load_scenario(path)
+    after = load_scenario(path, ["env={max_days: 3}", "seeds=[7]"])
+    assert after.env.options == {**before.env.options, "max_days": 3}
+    assert after.seeds == (7,)
+
+
 def test_agents_can_be_replaced(file):
     assert [a.name for a in load_scenario(file(), ["agents=[oracle]"]).agents] == ["oracle"]
 

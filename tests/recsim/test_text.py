@@ -3,7 +3,15 @@ import math
 import pandas as pd
 import pytest
 
-from recsim.text import interval_text, number, p_text, seeds_note, warnings_of, wins_text
+from recsim.text import (
+    interval_text,
+    number,
+    p_text,
+    policy_texts,
+    seeds_note,
+    warnings_of,
+    wins_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +49,7 @@ def test_p_values():
 
 
 def test_warnings_name_what_they_speak_of_once():
-    row = {"case": "men", "agent": "a", "estimator": "ips", "warnings": ["x", "y"]}
+    row = {"case": "men", "agent": "a", "seed": 0, "estimator": "ips", "warnings": ["x", "y"]}
     assert warnings_of(pd.DataFrame([row, row])) == ["men, a, ips: x", "men, a, ips: y"]
 
 
@@ -53,7 +61,7 @@ def test_wins_and_ties_in_words():
 
 
 def test_the_only_log_needs_no_name():
-    row = {"case": "all", "agent": "a", "estimator": "ips", "warnings": ["x"]}
+    row = {"case": "all", "agent": "a", "seed": 0, "estimator": "ips", "warnings": ["x"]}
     assert warnings_of(pd.DataFrame([row])) == ["a, ips: x"]
     both = pd.DataFrame([row, row | {"case": "men"}])
     assert warnings_of(both) == ["all, a, ips: x", "men, a, ips: x"]
@@ -64,3 +72,10 @@ def test_intervals_of_few_seeds_are_marked():
     assert seeds_note(2).startswith("With 2 seeds an interval is hardly more than the lowest and")
     assert seeds_note(3).startswith("With 3 seeds")
     assert seeds_note(4) == ""
+
+
+def test_policies_have_a_seed_where_there_are_several():
+    rows = pd.DataFrame({"agent": ["a", "a", "logged", "reference"], "seed": [0, 1, "", ""]})
+    named = ["a, seed 0", "a, seed 1", "(as logged)", "(reference)"]
+    assert policy_texts(rows) == named
+    assert policy_texts(rows.iloc[1:]) == ["a", *named[2:]]
