@@ -75,11 +75,12 @@ class Gaussian(nn.Module):
         """
         mean = self.mean(rows)
         if not temperature:
-            return mean.expand((*size, *mean.shape))
+            # A copy, as a caller may overwrite what was drawn.
+            return mean.expand((*size, *mean.shape)).clone() if size else mean
         noise = torch.randn(
             (*size, *mean.shape), generator=generator, device=mean.device, dtype=mean.dtype
         )
-        return mean + temperature * self.scale(rows) * noise
+        return torch.addcmul(mean, self.scale(rows), noise, value=temperature)
 
     def kl(self, prior_mean: Tensor | float, prior_scale: Tensor | float) -> Tensor:
         """Return the divergence from independent Gaussians, summed over the table."""

@@ -108,6 +108,7 @@ class Scorer:
         dim = model.config.dim
         return max(1, _BLOCK // ((count + width + 7 * dim) * dim))
 
+    @torch.no_grad()
     def _apart(self, users: Users, draws: int, generator: torch.Generator) -> Tensor:
         model, batch = self._model, len(users)
         offered = users.candidates
@@ -127,7 +128,7 @@ class Scorer:
         last = preferences(
             model.config.state, drawn.weights, start[:, :, None], past[:, :, None], moved
         )[..., -1, :]  # (draws, b, 1, D)
-        squares = (table[:, :, :count] - last).square().sum(dim=3)
+        squares = table[:, :, :count].sub_(last).square_().sum(dim=3)
         return squares.transpose(0, 1)  # (draws, b, C) -> (b, draws, C)
 
     def _places(self, users: Users, listed: Tensor) -> Tensor:
@@ -156,6 +157,7 @@ class Scorer:
         noise = torch.randn(drawn, generator=generator, device=mean.device)
         return mean + self._temperature * deviation * noise
 
+    @torch.no_grad()
     def promising(self, users: Users, count: int, generator: torch.Generator) -> Tensor:
         """Return the candidates that could come out near, as their places, ``(B, count)``.
 
@@ -167,8 +169,8 @@ class Scorer:
             count: Candidates wanted, at most C.
             generator: Of the device; nothing is drawn from it.
         """
-        near = self.at_mean(users, generator).clamp_min(0).sqrt()  # (B, C)
+        near = self.at_mean(users, generator).clamp_min_(0).sqrt_()  # (B, C)
         deviation = self._model.items.scale()[-self._model.num_items :]  # (I, D)
         reach = 2 * self._temperature * deviation.square().sum(dim=1).sqrt()
         reach = reach[None] if users.candidates is None else reach[users.candidates]
-        return (near - reach).topk(count, dim=1, largest=False).indices
+        return near.sub_(reach).topk(count, dim=1, largest=False).indices

@@ -47,7 +47,8 @@ def all_distances(preference: Tensor, table: Tensor) -> Tensor:
     """
     own = preference.square().sum(dim=-1, keepdim=True)  # (..., U, 1)
     other = table.square().sum(dim=-1)[..., None, :]  # (..., 1, R)
-    return own + other - 2 * preference @ table.mT
+    # In place: with a large catalogue this is the largest array there is.
+    return ((-2 * preference) @ table.mT).add_(own).add_(other)
 
 
 @torch.no_grad()
