@@ -179,7 +179,7 @@ def _plain(
     """Return a mean of w r."""
 
     def terms(sample: Sample) -> Floats:
-        return columns(1.0, used(sample.weights) * sample.rewards)
+        return columns(1.0, (used(sample.weights), sample.rewards))
 
     return Estimator(name, terms, ratio, used, clip, parameter, mean=True)
 
@@ -190,7 +190,7 @@ def _self_normalised(name: str, clip: float, parameter: str = "") -> Estimator:
 
     def terms(sample: Sample) -> Floats:
         weights = used(sample.weights)
-        return columns(weights, weights * sample.rewards)
+        return columns(weights, (weights, sample.rewards))
 
     return Estimator(name, terms, ratio, used, clip, parameter)
 
@@ -211,7 +211,7 @@ def _replay() -> Estimator:
                 f"shows a logged item with probability {sample.policy[row]:g}. Use 'snips'."
             )
         matching = used(sample.policy)
-        return columns(matching, matching * sample.rewards)
+        return columns(matching, (matching, sample.rewards))
 
     needs = frozenset({"policy"})
     return Estimator("replay", terms, ratio, used, needs=needs, assumes="uniform")

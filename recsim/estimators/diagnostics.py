@@ -26,7 +26,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.estimators.sample import Estimator
+from recsim.estimators.sample import Estimator, Floats
 
 LARGEST_SHARE = 0.05
 ESS_SHARE = 0.01
@@ -70,17 +70,22 @@ class WeightSums:
     def of(cls, estimator: Estimator, sample: Any) -> Self:
         """Return the sums of one sample of the estimator's family."""
         weights, used, clipped, contributing = estimator.weigh(sample)
+        total, square, largest = _sizes(weights)
+        of_used = (total, square, largest) if used is weights else _sizes(used)
+        least = float(weights.min(initial=math.inf))
+        if least <= 0:
+            least = float(weights.min(initial=math.inf, where=weights > 0))
         return cls(
             n=len(weights),
-            weight=float(weights.sum()),
-            square=float((weights**2).sum()),
-            smallest=float(weights.min(initial=math.inf, where=weights > 0)),
-            largest=float(np.abs(weights).max(initial=0.0)),
-            zeros=int(np.count_nonzero(weights == 0)),
+            weight=total,
+            square=square,
+            smallest=least,
+            largest=largest,
+            zeros=len(weights) - int(np.count_nonzero(weights)),
             clipped=int(np.count_nonzero(clipped)),
-            used=float(used.sum()),
-            used_square=float((used**2).sum()),
-            used_largest=float(np.abs(used).max(initial=0.0)),
+            used=of_used[0],
+            used_square=of_used[1],
+            used_largest=of_used[2],
             contributing=_least(contributing),
         )
 
@@ -170,6 +175,12 @@ class WeightSums:
         variance = max(self.square / self.n - self.mean_weight**2, 0.0)
         sigma = math.sqrt(variance / self.n)
         return error > max(MEAN_WEIGHT_ERROR, MEAN_WEIGHT_SIGMAS * sigma)
+
+
+def _sizes(weights: Floats) -> tuple[float, float, float]:
+    """Return the sum of weights, that of their squares, and the largest of either sign."""
+    largest = max(float(weights.max(initial=0.0)), -float(weights.min(initial=0.0)))
+    return float(weights.sum()), float(weights @ weights), largest
 
 
 def _plural(noun: str) -> str:

@@ -233,7 +233,7 @@ def _self_normalised() -> Estimator:
     def terms(sample: Sample) -> Floats:
         assert sample.model is not None
         weights, model = sample.weights, sample.model
-        return columns(1.0, model.expected, weights, weights * (sample.rewards - model.logged))
+        return columns(1.0, model.expected, weights, (weights, sample.rewards - model.logged))
 
     def value(sums: Floats) -> Floats:
         found: Floats = quotient(sums[..., 1], sums[..., 0]) + quotient(sums[..., 3], sums[..., 2])

@@ -198,9 +198,12 @@ class UnitSums:
         if whole:
             self.whole += Moments.of(sums)
         else:
-            self._grow(int(numbers[-1]) + 1)
-            self.open[numbers] += sums
-            self.seen[numbers] = True
+            first, last = int(numbers[0]), int(numbers[-1])
+            self._grow(last + 1)
+            # Numbers without gaps are a slice, which is several times as fast.
+            at = slice(first, last + 1) if last - first + 1 == len(numbers) else numbers
+            self.open[at] += sums
+            self.seen[at] = True
 
     def merge(self, other: UnitSums) -> None:
         """Count all that another one has counted."""
@@ -211,7 +214,7 @@ class UnitSums:
 
     def moments(self) -> Moments:
         """Return the moments of all units."""
-        return self.whole + Moments.of(self.open[self.seen])
+        return self.whole + Moments.of(self.open if self.seen.all() else self.open[self.seen])
 
     def _grow(self, size: int) -> None:
         if size <= len(self.seen):

@@ -43,6 +43,9 @@ def probability_ratio(
     pi, mu = np.asarray(evaluated, dtype=np.float64), np.asarray(logged, dtype=np.float64)
     if pi.shape != mu.shape or mu.ndim not in (1, 2):
         raise ValueError(f"{name}: shapes {pi.shape} and {mu.shape}; both must be (N,) or (N, K).")
+    if (shown is None or shown.all()) and _sound(pi, mu):
+        plain: Floats = pi / mu
+        return plain
     there = np.ones(mu.shape, dtype=np.bool_) if shown is None else shown
     for who, values, enough, bounds in (
         ("logged", mu, mu > 0, "(0, 1]"),
@@ -54,6 +57,12 @@ def probability_ratio(
             where = f"row {place[0] + first_row}" + "".join(f", position {k}" for k in place[1:])
             raise UserError(f"{where}: the {who} {name} {values[place]} is not in {bounds}.")
     return np.divide(pi, mu, out=np.ones(mu.shape), where=there)
+
+
+def _sound(pi: Floats, mu: Floats) -> bool:
+    """Return whether all are probabilities, and the logged ones above zero; no NaN is."""
+    above_zero = pi.min(initial=1) >= 0 and mu.min(initial=1) > 0  # the least is NaN if any is
+    return bool(above_zero and max(pi.max(initial=0), mu.max(initial=0)) <= 1 + _SLACK)
 
 
 def sum_of_ratios(sums: Floats) -> Floats:

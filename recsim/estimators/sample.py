@@ -249,11 +249,19 @@ class Estimator:
 
 
 def columns(*terms: Any) -> Floats:
-    """Put terms ``(N,)``, or numbers, side by side, ``(N, m)``, each column in one piece."""
-    size = next(len(term) for term in terms if np.ndim(term))
+    """Put terms side by side, ``(N, m)``, each column in one piece.
+
+    Args:
+        *terms: ``(N,)`` each, or numbers; a pair of terms stands for their product.
+    """
+    flat = [part for term in terms for part in (term if isinstance(term, tuple) else (term,))]
+    size = next(len(part) for part in flat if np.ndim(part))
     table = np.empty((len(terms), size))
     for row, term in zip(table, terms, strict=True):
-        row[:] = term
+        if isinstance(term, tuple):
+            np.multiply(term[0], term[1], out=row)
+        else:
+            row[:] = term
     return table.T
 
 

@@ -46,7 +46,7 @@ import numpy as np
 
 from recsim.errors import UserError, did_you_mean
 from recsim.estimators.ratios import sum_of_ratios
-from recsim.estimators.sample import Floats
+from recsim.estimators.sample import Floats, columns
 from recsim.estimators.slate_sample import SlateEstimator, SlateSample
 
 Clip = Callable[[Floats], Floats]
@@ -218,28 +218,26 @@ def _made(name: str, clip: float, slots: int | None = None) -> SlateEstimator:
     )
 
 
-def _counted(values: Floats) -> Floats:
-    """Return 1 and the value of every slate: the terms of a mean."""
-    return np.stack([np.ones(len(values)), values], axis=1)
-
-
 def _whole(sample: SlateSample, *, weights: str, clip: Clip, who: str) -> Floats:
-    return _counted(clip(sample.need(weights, who)) * sample.rewards)
+    return columns(1.0, (clip(sample.need(weights, who)), sample.rewards))
 
 
 def _whole_normalised(sample: SlateSample, *, weights: str, clip: Clip, who: str) -> Floats:
     used = clip(sample.need(weights, who))
-    return np.stack([used, used * sample.rewards], axis=1)
+    return columns(used, (used, sample.rewards))
 
 
 def _by_slot(sample: SlateSample, *, weights: str, clip: Clip, who: str) -> Floats:
     used, rewards = clip(sample.need(weights, who)), sample.need("slot_rewards", who)
-    return _counted(np.einsum("nk,nk->n", used, rewards))
+    return columns(1.0, np.einsum("nk,nk->n", used, rewards))
 
 
 def _by_slot_normalised(sample: SlateSample, *, weights: str, clip: Clip, who: str) -> Floats:
     used, rewards = clip(sample.need(weights, who)), sample.need("slot_rewards", who)
-    return np.concatenate([used, used * rewards], axis=1)  # (N, 2 K)
+    table = np.empty((len(used), 2 * used.shape[1]))  # (N, 2 K)
+    table[:, : used.shape[1]] = used
+    np.multiply(used, rewards, out=table[:, used.shape[1] :])
+    return table
 
 
 def _cascade(sample: SlateSample, *, weights: str, clip: Clip, who: str) -> Floats:
@@ -248,7 +246,7 @@ def _cascade(sample: SlateSample, *, weights: str, clip: Clip, who: str) -> Floa
     expected = sample.need("expected_values", who)
     # The weight before the first position is 1.
     ahead = expected[:, 0] + np.einsum("nk,nk->n", used[:, :-1], expected[:, 1:])
-    return _counted(np.einsum("nk,nk->n", used, surprise) + ahead)
+    return columns(1.0, np.einsum("nk,nk->n", used, surprise) + ahead)
 
 
 # Name -> the weights, the terms, and whether these are sums for every position.

@@ -214,11 +214,11 @@ class SlateEstimator(Estimator):
     def weigh(self, sample: SlateSample) -> Weighing:
         """Return what the diagnostics look at."""
         weights = sample.need(self.weights, self.name)
-        used, clipped = self.used(weights), np.abs(weights) > self.clip
-        if weights.ndim == 1:
-            contributing = (weights != 0) & (sample.rewards != 0)
-            return Weighing(weights, used, clipped, sample.units[contributing])
-        earning = (weights * sample.need("slot_rewards", self.name)).any(axis=1)
-        at = slice(None) if sample.shown is None or sample.shown.all() else sample.shown
-        units = sample.units[earning]
-        return Weighing(weights[at].ravel(), used[at].ravel(), clipped[at].ravel(), units)
+        rewards = sample.rewards if weights.ndim == 1 else sample.need("slot_rewards", self.name)
+        earning = (weights != 0) & (rewards != 0)
+        if weights.ndim == 2:
+            earning = earning.any(axis=1)
+            everywhere = sample.shown is None or sample.shown.all()
+            weights = weights.ravel() if everywhere else weights[sample.shown]
+        clipped = np.abs(weights) > self.clip
+        return Weighing(weights, self.used(weights), clipped, sample.units[earning])

@@ -141,7 +141,8 @@ class Tally:
         """Count a piece of the log, a sample of the estimators' family; nothing twice."""
         for estimator in self.estimators:
             estimator.check(sample)
-        terms = np.concatenate([e.terms(sample) for e in self.estimators], axis=1)  # (N, m)
+        found = [estimator.terms(sample) for estimator in self.estimators]
+        terms = found[0] if len(found) == 1 else np.concatenate(found, axis=1)  # (N, m)
         self._sums += terms.sum(axis=0)
         if self.interval == "bootstrap":
             self._resampled += resampled_sums(
