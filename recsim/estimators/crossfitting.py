@@ -16,6 +16,7 @@ from recsim.estimators.policies import Policy, propensities
 from recsim.estimators.ratios import probability_ratio
 from recsim.estimators.reward_models import Fitted, Regressor, RewardModel, fold_of
 from recsim.estimators.sample import Floats
+from recsim.estimators.training_rows import TrainingRows
 from recsim.problem import Problem
 
 # With more items than this their mean reward stands for them, and no column of their own.
@@ -189,8 +190,8 @@ def cross_fit(
 ) -> CrossFit:
     """Fit a reward model on the impressions of a log, in folds of independent units.
 
-    Holds the features of the impressions, but never those of every candidate. A log that does not
-    fit into memory can be evaluated with a model fitted on a part of it.
+    Holds a sample of the impressions, as many for each fold as a model is fitted on, and never the
+    features of every candidate: a log on disk need not fit into memory.
 
     Args:
         log: The log, its pieces in order, or the folder of a saved one.
@@ -211,33 +212,29 @@ def cross_fit(
     model = RewardModel.of(settings)
     built = model.build(seed) if regressor is None else regressor
     problem: Problem | None = None
-    found = []
+    training: TrainingRows | None = None
     for block in blocks(log, reward=reward, unit=unit, history_slates=history_slates):
-        problem = block.problem
-        found.append(_impressions(block, policy, logging))
-    if problem is None:
+        if problem is None or training is None:
+            problem = block.problem
+            training = TrainingRows(model.folds, problem.num_items, model.rows, seed)
+        units, items, rewards, *others = _impressions(block, policy, logging)
+        training.add(fold_of(units, model.folds, seed), items, rewards, *others)
+    if problem is None or training is None:
         raise UserError("There is no impression to fit a reward model on.")
-    users, items, positions, rewards, units, weights = (
-        np.concatenate(column) for column in zip(*found, strict=True)
-    )
     features = Features.of(problem, model)
-    folds = fold_of(units, model.folds, seed)
     fitted, means = [], []
     for fold in range(model.folds):
-        rows = np.flatnonzero(folds != fold)
-        if not len(rows):
+        items, rewards, users, positions, weights = training.outside(fold)
+        if not len(items):
             raise UserError(
                 f"There are too few independent users or rows for {model.folds} folds: "
                 "one of them has nothing to be fitted on."
             )
-        mean = _item_means(items[rows], rewards[rows], problem.num_items, model.smoothing)
-        if len(rows) > model.rows:
-            drawn = np.random.default_rng([seed, fold])
-            rows = np.sort(drawn.choice(rows, model.rows, replace=False))
-        table = features.table(users[rows], items[rows], positions[rows], mean)
-        weighted = None if policy is None else weights[rows]
+        mean = training.item_means(fold, model.smoothing)
+        table = features.table(users, items, positions, mean)
+        weighted = None if policy is None else weights
         scaled = model.name != "mean" or regressor is not None
-        fitted.append(Fitted(built, table, rewards[rows], weighted, standardise=scaled))
+        fitted.append(Fitted(built, table, rewards, weighted, standardise=scaled))
         means.append(mean)
     return CrossFit(features, tuple(fitted), np.stack(means), seed)
 
@@ -250,7 +247,7 @@ def _shared(candidates: NDArray[np.int64]) -> bool:
 def _impressions(
     block: Block, policy: Policy | None, logging: Policy | None
 ) -> tuple[NDArray[Any], ...]:
-    """Return user features, items, positions, rewards, units and weights of the items shown."""
+    """Return units, items, rewards, user features, positions and weights of the items shown."""
     shown = block.shown
     users = np.broadcast_to(
         block.obs["user_features"][:, None, :],
@@ -262,13 +259,5 @@ def _impressions(
         mu = logged_propensities(block, logging)
         probability_ratio(pi, mu, shown=shown, first_row=block.first_row)  # refuses what is none
         weights = mrdr_weights(pi[shown], mu[shown])
-    parts = (block.items, block.positions, block.rewards, block.units)
-    return (users, *(part[shown] for part in parts), weights)
-
-
-def _item_means(items: NDArray[np.int64], rewards: Floats, count: int, smoothing: float) -> Floats:
-    """Return the mean reward of every item, drawn towards that of all, ``(I,)``."""
-    sums = np.bincount(items, rewards, minlength=count)
-    shown = np.bincount(items, minlength=count)
-    means: Floats = (sums + smoothing * rewards.mean()) / (shown + smoothing)
-    return means
+    first = (part[shown] for part in (block.units, block.items, block.rewards))
+    return (*first, users, block.positions[shown], weights)
