@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -59,3 +60,19 @@ def test_an_agent_is_trained_on_a_stream(cohort, slates):
     assert report.rows == 25
     assert {"likelihood", "hits"} <= report.losses[-1].keys()
     assert agent.act(cohort.observation()).slates.shape == (25, 4)
+
+
+def test_what_an_epoch_allocates_does_not_grow_with_the_users(tmp_path, generator):
+    peaks = []
+    for users in (300, 3000):
+        people = DistanceWorld(num_items=30, num_groups=6, slate_size=4).start(users, 0)
+        people.log_for(7)
+        slates = FinnSlates(write_finn(tmp_path / str(users), people.to_log()))
+        source = FinnSource(slates, SPLIT)
+        tracemalloc.start()
+        for _ in source.batches(50, generator):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # Ten times the users would be ten times the memory, were they loaded.
+    assert peaks[1] < 1.5 * peaks[0]
