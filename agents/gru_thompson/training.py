@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -90,7 +91,8 @@ def judge(
     if not count:
         return None
     rate = hit_rate(torch.cat(listed).numpy(), torch.cat(clicked).numpy())
-    return Judgement(likelihood=total / count, hits=rate)
+    # Nobody to be met: then only the likelihood decides.
+    return Judgement(likelihood=total / count, hits=0.0 if math.isnan(rate) else rate)
 
 
 @dataclass
