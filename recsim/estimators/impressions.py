@@ -191,10 +191,17 @@ def with_past(
     """Yield every piece, the piece with the past of its users before it, and where it starts."""
     past: SlateLog | None = None
     for chunk in pieces:
-        if chunk.anonymous or past is None:
-            joined = chunk
-        else:
-            joined = SlateLog.concat([past, chunk], same_users=True)
+        if chunk.anonymous:
+            yield chunk, chunk, 0
+            continue
+        joined, others = chunk, []
+        if past is not None:
+            # Only those who come back: what is looked up grows with the piece, not with the log.
+            back = np.zeros(len(chunk.user_features), dtype=np.bool_)
+            back[chunk.user] = True
+            here = back[past.user]
+            joined = SlateLog.concat([past.select(here), chunk], same_users=True)
+            others = [past.select(~here)]
         yield chunk, joined, len(joined) - len(chunk)
-        if not chunk.anonymous:
-            past = joined.select(last_rows(joined, max(history_slates, 1)))
+        own = joined.select(last_rows(joined, max(history_slates, 1)))
+        past = SlateLog.concat([*others, own], same_users=True)
