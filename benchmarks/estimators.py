@@ -13,8 +13,9 @@ for a number of rows leaves its table out:
   the value with an interval.
 - log: `evaluate` on a log of --streamed rounds on disk, read in pieces, with Student-t intervals;
   everything from reading and checking the rows to fitting reward models is in it. The expression
-  beside it reads the same file in pieces and is given the reward model. Memory is the largest
-  resident set of a process of its own (ru_maxrss), the interpreter and its libraries included.
+  beside it reads the same file in pieces and is given the reward model; each is timed once, in a
+  process of its own. Memory is that process's largest resident set (ru_maxrss), the interpreter and
+  its libraries included.
 
 All in one thread.
 """
@@ -345,28 +346,24 @@ def expression(folder: Path, actions: int, name: str) -> tuple[float, float, flo
     return time.perf_counter() - start, resident(), before, total[0] / total[1]
 
 
-def log_table(rows: int, actions: list[int], folder: Path, names: list[str]) -> Table:
-    table = Table(title=f"A log of {rows:,} logged rounds, streamed from disk")
-    for title in ("actions", "estimator"):
-        table.add_column(title)
+def log_table(rows: int, actions: int, folder: Path | None, names: list[str]) -> Table:
+    table = Table(title=f"A log of {rows:,} anonymous rounds, {actions:,} actions, from disk")
+    table.add_column("estimator")
     for title in ("numpy, s", "evaluate, s", "ratio", "numpy,\npeak MiB", "evaluate,\npeak MiB"):
         table.add_column(title, justify="right")
     table.add_column("before\nit read", justify="right")
     table.add_column("aim (peak)")
-    for count in actions:
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            log = Path(place, "log")
-            in_a_process(write, log, rows, count)
-            for name in names:
-                bare, _peak, _, value = bare_found = in_a_process(expression, log, count, name)
-                seconds, peak, before, own = in_a_process(ours, log, count, name)
-                if name not in ("dr", "switch", "mrdr"):  # these fit a reward model of their own
-                    same(name, own, value)
-                table.add_row(
-                    f"{count:,}", name, f"{bare:.1f}", f"{seconds:.1f}", f"{seconds / bare:.1f}",
-                    f"{bare_found[1]:,.0f}", f"{peak:,.0f}", f"{before:,.0f}",
-                    verdict(peak, PEAK_MIB, " MiB"),
-                )  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        log = Path(place, "log")
+        in_a_process(write, log, rows, actions)
+        for name in names:
+            bare, bare_peak, _, value = in_a_process(expression, log, actions, name)
+            seconds, peak, before, own = in_a_process(ours, log, actions, name)
+            if name not in ("dr", "switch"):  # these fit a reward model of their own
+                same(name, own, value)
+            times = (f"{bare:.1f}", f"{seconds:.1f}", f"{seconds / bare:.1f}")
+            memory = (f"{mib:,.0f}" for mib in (bare_peak, peak, before))
+            table.add_row(name, *times, *memory, verdict(peak, PEAK_MIB, " MiB"))
     return table
 
 
@@ -389,8 +386,8 @@ def main() -> None:
         console.print(arrays_table(options.rows, options.actions))
     if options.slates:
         console.print(slates_table(options.slates))
-    if options.streamed:
-        table = log_table(options.streamed, options.actions, options.folder, options.estimators)
+    for count in options.actions if options.streamed else ():
+        table = log_table(options.streamed, count, options.folder, options.estimators)
         console.print(table)
 
 
