@@ -17,6 +17,7 @@ from recsim.estimators.impressions import (
     Log,
     Unit,
     blocks,
+    check_agreement,
     check_read_twice,
     chunks,
     logged_propensities,
@@ -29,6 +30,7 @@ from recsim.estimators.policies import (
     Policy,
     SampledPolicy,
     action_probabilities,
+    is_estimated,
     knows_actions,
     propensities,
 )
@@ -91,7 +93,10 @@ def evaluate(
             a name from `recsim.estimators.reward_models` or its settings; or one that was fitted
             already.
         logging: The logging policy, where it is known: for ``switch``, to count unsupported
-            actions exactly, and for the propensities of a log that has none.
+            actions exactly, and for the propensities of a log that has none. It must agree with
+            those of a log that has them, to one in a thousand. One that was estimated need not,
+            and counts nothing exactly; but ``switch`` takes it only with its own propensities, see
+            `recsim.estimators.with_propensities`.
         overlap: Whether to count what the policy would show and the log never does. By default
             wherever it costs little: if the policy knows the probability of every candidate.
 
@@ -99,8 +104,8 @@ def evaluate(
         One value per estimator, in their order.
 
     Raises:
-        UserError: If a propensity is missing or no probability (names the row), the policy does not
-            know its own, or a name or setting is wrong.
+        UserError: If a propensity is missing or no probability, or not that of ``logging`` (names
+            the row), the policy does not know its own, or a name or setting is wrong.
     """
     limits = {"clip": clip, "tau": tau, "shrinkage": shrinkage, "subgaussian": subgaussian}
     numbers = {key: value for key, value in limits.items() if not isinstance(value, str)}
@@ -142,7 +147,8 @@ def evaluate(
             built[at] = choose(read(), built[at].name, rule=rule).estimator
     tables = bool(needs & {"model", "weighted_model", "actions"})
     counted = (tables or knows_actions(policy)) if overlap is None else overlap
-    found = OverlapSums(exact=logging is not None) if counted else None
+    exact = logging is not None and not is_estimated(logging)
+    found = OverlapSums(exact=exact) if counted else None
     tally = Tally(built, samples=samples, seed=seed, interval=interval, bound=bound)
     for sample in read(overlap=found):
         tally.add(sample)
@@ -240,11 +246,14 @@ def policy_samples(
         every = everywhere = None
         if tables:
             every = action_probabilities(policy, block.obs, slots, first_row=first)
-            if logging is not None and (actions or overlap is not None):
+            exact = overlap is not None and overlap.exact
+            if logging is not None and (actions or exact):
                 everywhere = action_probabilities(logging, block.obs, slots, first_row=first)
+        if logging is not None and (actions or not is_estimated(logging)):
+            check_agreement(block, logging, everywhere)
         if overlap is not None:
             assert every is not None
-            overlap.add(block, every, everywhere)
+            overlap.add(block, every, everywhere if overlap.exact else None)
         said = {}
         table = None
         for name, fitted in (("model", model), ("weighted_model", weighted_model)):

@@ -20,6 +20,10 @@ from recsim.problem import Problem
 Unit = Literal["user", "row"]
 Log = SlateLog | Iterable[SlateLog] | str | Path
 
+# How far a logging policy may be from the logged propensities, relative to the larger: rounding in
+# a file is let pass, another policy is not.
+AGREEMENT = 1e-3
+
 _CELLS = 2**20  # entries of a table of every candidate, at a time (8 MiB of float64)
 
 
@@ -134,6 +138,37 @@ def logged_propensities(block: Block, logging: Policy | None = None) -> Floats:
             "probability with which each item was shown must be logged."
         )
     return propensities(logging, block.obs, block.items, first_row=block.first_row)
+
+
+def check_agreement(block: Block, logging: Policy, every: Floats | None = None) -> None:
+    """Refuse a logging policy that contradicts the logged propensities: mixed, they mean nothing.
+
+    Args:
+        block: The block of B rows.
+        logging: The logging policy.
+        every: mu of every candidate, ``(B, K, C)``, if it has said so already.
+
+    Raises:
+        UserError: If a logged propensity and its probability differ by more than
+            `AGREEMENT` of the larger one; names the row.
+    """
+    if block.propensity is None:
+        return
+    if every is None:
+        told = propensities(logging, block.obs, block.items, first_row=block.first_row)
+    else:
+        own = block.obs["candidates"][:, None, :] == block.items[:, :, None]  # (B, K, C)
+        told = np.where(own, every, 0.0).sum(axis=2)
+    larger = np.maximum(told, block.propensity)
+    apart = block.shown & ~(np.abs(told - block.propensity) <= AGREEMENT * larger)
+    if apart.any():
+        row, position = np.argwhere(apart)[0]
+        raise UserError(
+            f"row {block.first_row + row}, position {position}: the logged propensity is "
+            f"{block.propensity[row, position]:g}, but the policy given as 'logging' shows this "
+            f"item with probability {told[row, position]:g}. Give the policy that made the log, in "
+            "the state in which it did, or with_propensities(log, logging) to go by the policy."
+        )
 
 
 def check_read_twice(log: Log, why: str) -> None:

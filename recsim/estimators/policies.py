@@ -100,6 +100,11 @@ def knows_actions(policy: Policy) -> bool:
     return isinstance(policy, HasActionProbabilities)
 
 
+def is_estimated(policy: Policy) -> bool:
+    """Return whether a policy's probabilities are estimates of those of another policy."""
+    return bool(getattr(policy, "estimated", False))
+
+
 def action_probabilities(
     policy: Policy, obs: Mapping[str, Any], slots: int, *, first_row: int = 0
 ) -> Floats:
@@ -165,6 +170,8 @@ class SampledPolicy:
         draws: M, slates drawn for each observation.
         smoothing: Draws added for every candidate: 0, or 1 for add-one smoothing.
     """
+
+    estimated = True
 
     def __init__(self, agent: Any, draws: int = 100, smoothing: float = 0.0) -> None:
         if draws < 1 or smoothing < 0:

@@ -125,6 +125,8 @@ class Frequencies:
         settings: How to estimate.
     """
 
+    estimated = True
+
     def __init__(self, log: Log, settings: LoggingSettings) -> None:
         shown: Floats = np.zeros((0, 0))
         offered: Floats = np.zeros((0, 0))
@@ -178,6 +180,8 @@ class Multinomial:
     Raises:
         UserError: If the log shows a single item, or the floor leaves no room for I of them.
     """
+
+    estimated = True
 
     def __init__(self, log: Log, settings: LoggingSettings) -> None:
         from sklearn.linear_model import LogisticRegression
@@ -243,6 +247,8 @@ class Popularity:
         log: The log, whose clicks are counted.
         settings: How to estimate.
     """
+
+    estimated = True
 
     def __init__(self, log: Log, settings: LoggingSettings) -> None:
         counts: Floats = np.zeros(0)

@@ -12,6 +12,7 @@ from recsim.estimators import (
     estimate_logging,
     evaluate,
     policy_samples,
+    with_propensities,
 )
 from recsim.estimators.overlap import OverlapSums
 from recsim.estimators.policies import action_probabilities, propensities
@@ -139,7 +140,8 @@ def overlap_of(log, policy, logging=None):
 
 
 def test_unsupported_actions_of_a_known_logging_policy(random_log):
-    log = random_log(10, items=4, slots=1, slate=np.tile([[0], [1]], (5, 1)))
+    even = np.full((10, 1), 0.5)
+    log = random_log(10, items=4, slots=1, slate=np.tile([[0], [1]], (5, 1)), propensity=even)
     logging = Fixed([0.5, 0.5, 0.0, 0.0])
     found = overlap_of(log, Fixed([0.1, 0.2, 0.3, 0.4]), logging)
     assert (found.unsupported, found.exact) == (20, True)  # two actions in each of ten rows
@@ -184,7 +186,56 @@ def test_values_tell_what_is_not_supported(random_log):
     assert (unknown.unsupported, unknown.unsupported_share) == (None, None)
     (known,) = evaluate(log, uniform, ("ips",), samples=10, overlap=True)
     assert known.unsupported == 2
-    (exact,) = evaluate(
-        log, uniform, ("ips",), samples=10, overlap=True, logging=estimate_logging(log)
-    )
+    even = replace(log, propensity=np.full((40, 1), 0.5))
+    logging = Fixed([0.5, 0.5, 0.0, 0.0])
+    (exact,) = evaluate(even, uniform, ("ips",), samples=10, overlap=True, logging=logging)
     assert exact.unsupported == 2 * 40
+
+
+def test_an_estimated_logging_policy_counts_nothing_exactly(random_log):
+    # What was never shown has mu = 0 by the estimate, which is no knowledge of the policy.
+    log = random_log(40, items=4, slots=1, slate=np.tile([[0], [1]], (20, 1)))
+    guess = estimate_logging(log)
+    for known in (log, replace(log, propensity=None)):
+        (value,) = evaluate(known, uniform, ("ips",), samples=10, overlap=True, logging=guess)
+        assert (value.unsupported, value.unsupported_share) == (2, pytest.approx(0.5))
+        assert any("pairs of item and position" in text for text in value.warnings)
+
+
+def skewed_log(random_log, rows=400):
+    """Draw a log in which item 0 is shown nearly always, and the others earn more."""
+    chances = np.array([0.97, 0.01, 0.01, 0.01])
+    slate = np.random.default_rng(0).choice(4, size=(rows, 1), p=chances)
+    return random_log(rows, items=4, slots=1, slate=slate, propensity=chances[slate])
+
+
+@pytest.mark.parametrize("names", [("switch",), ("ips",)])
+def test_a_logging_policy_must_agree_with_the_logged_propensities(random_log, names):
+    log = skewed_log(random_log)
+    said = r"row 0, position 0: the logged propensity is 0\.97, but the policy given as 'logging' "
+    with pytest.raises(UserError, match=said + r"shows this item with probability 0\.25\. Give"):
+        evaluate(log, uniform, names, tau=5, samples=10, logging=Fixed([0.25] * 4))
+    # The row is that of the log, not of the block or piece.
+    rounded = np.where(np.arange(400)[:, None] == 250, 0.9, log.propensity * 1.0009)
+    rounded = replace(log, propensity=rounded)
+    logging = Fixed([0.97, 0.01, 0.01, 0.01])
+    pieces = [rounded.select(slice(0, 100)), rounded.select(slice(100, 400))]
+    with pytest.raises(UserError, match="row 250, position 0"):
+        evaluate(pieces, uniform, names, samples=10, logging=logging)
+    assert evaluate(rounded.select(slice(0, 250)), uniform, names, samples=10, logging=logging)
+
+
+def test_switch_takes_an_estimated_policy_with_its_own_propensities_only(random_log):
+    log = skewed_log(random_log)
+    guess = estimate_logging(log)
+    with pytest.raises(
+        UserError, match=r"or with_propensities\(log, logging\) to go by the policy"
+    ):
+        evaluate(log, uniform, ("switch",), samples=10, logging=guess)
+    own = with_propensities(log, guess)
+    assert evaluate(own, uniform, ("switch",), samples=10, logging=guess)
+    missing = replace(log, propensity=None)
+    (same,) = evaluate(missing, uniform, ("switch",), samples=10, logging=guess)
+    assert same.value == pytest.approx(
+        evaluate(own, uniform, ("switch",), samples=10, logging=guess)[0].value
+    )
