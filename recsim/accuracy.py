@@ -47,9 +47,10 @@ class ErrorSums:
     """Sums of the errors of one estimator with one kind of interval.
 
     Attributes:
-        sums: By name: ``logs``; ``undefined``, those without an estimate; ``error`` and ``square``
-            of estimate minus value; ``covered``, intervals that hold the value; ``below``,
-            intervals that end below it; ``width``; ``ess``; ``warned``, estimates with a warning.
+        sums: By name: ``logs``; ``undefined``, those without an estimate or interval; ``error`` and
+            ``square`` of estimate minus value; ``covered``, intervals that hold the value;
+            ``below``, intervals that end below it; ``width``; ``ess``; ``warned``, estimates with a
+            warning.
     """
 
     def __init__(self, sums: Mapping[str, float] | None = None) -> None:
@@ -60,7 +61,7 @@ class ErrorSums:
         self.sums["logs"] += 1
         self.sums["ess"] += estimate.ess
         self.sums["warned"] += bool(estimate.warnings)
-        if not math.isfinite(estimate.value):
+        if not all(map(math.isfinite, (estimate.value, estimate.low, estimate.high))):
             self.sums["undefined"] += 1
             return
         error = estimate.value - value
@@ -117,7 +118,8 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float,
     middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2)))
     half /= 1 + z2 / trials
-    return max(middle - half, 0.0), min(middle + half, 1.0)
+    # Rounding must not put the share itself outside.
+    return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
 
 
 def verdict(coverage: float, low: float, high: float, level: float) -> str:

@@ -183,7 +183,7 @@ def values_table(run: RunFolder) -> pd.DataFrame:
         rows += [{"case": case, **row} for result in results for row in result["values"]]
         # Every trial reports the means of its case's logs; they are the same in all.
         rows += [{"case": case, **row} for row in results[0]["log"]]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=None if rows else ["case", "agent", "seed", "warnings"])
 
 
 def benchmark_table(run: RunFolder) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from recsim.estimators.sample import Floats
 
 _BLOCK = 256  # units whose draws come from one generator
+_STREAM = 0xB007
 
 
 def _poisson_table() -> Floats:
@@ -43,7 +44,8 @@ def poisson_counts(seed: int, block: int, samples: int) -> Floats:
     Returns:
         Whole numbers, ``(256, S)``.
     """
-    rng = np.random.default_rng([seed, block])
+    # The first number keeps these draws apart from those of whoever else was given the same seed.
+    rng = np.random.default_rng([_STREAM, seed, block])
     counts: Floats = _TABLE[rng.integers(0, 2**16, size=(_BLOCK, samples), dtype=np.uint16)]
     return counts
 

@@ -51,7 +51,10 @@ class Features:
             table = np.concatenate([table, np.eye(count)], axis=1)
         products = problem.user_feature_dim * (table.shape[1] + 1)
         wanted = settings.linear and products <= MOST_PRODUCTS
-        return cls(table, wanted if settings.interactions is None else settings.interactions)
+        if settings.interactions is not None:
+            wanted = settings.interactions
+        # Without features of users there is nothing to multiply.
+        return cls(table, wanted and problem.user_feature_dim > 0)
 
     def table(
         self,

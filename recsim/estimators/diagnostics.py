@@ -7,7 +7,10 @@ The rules, each a constant below, and why they are where they are:
 - **Effective sample size.** Below 1% of the impressions, more than 99 of 100 say nothing about the
   policy: the log is of another policy, and the estimate is as good as its rarest draws.
 - **Clipping.** Clipping moves the value towards that of a policy nearer to the logging one. Where
-  it cuts away more than half of the total weight, it is mostly that policy's value.
+  it cuts away more than half of the total weight, it is mostly that policy's value. What it cut
+  away also tells roughly how far it moved the estimate, sum of (w - w used)(r - q) over N, of which
+  the interval knows nothing. Beyond a quarter of the half width (half a standard error), 95%
+  intervals hold the value less than 92% of the time.
 - **Mean weight.** E[w] = 1 if the logging policy can show all that the policy would. A mean more
   than 5% and more than four standard errors away means that it cannot, or that the logged
   propensities are wrong.
@@ -31,6 +34,7 @@ from recsim.estimators.sample import Estimator, Floats
 LARGEST_SHARE = 0.05
 ESS_SHARE = 0.01
 CUT_SHARE = 0.5
+SHIFT_SHARE = 0.25
 MEAN_WEIGHT_ERROR = 0.05
 MEAN_WEIGHT_SIGMAS = 4.0
 CONTRIBUTIONS = 10
@@ -51,6 +55,7 @@ class WeightSums:
         used: Sum of the weights after clipping.
         used_square: Sum of their squares.
         used_largest: The largest of them.
+        cut: Sum of (w - w used)(r - q), the part of the estimate that clipping took away.
         contributing: Numbers of independent units with both weight and reward, ten at most.
     """
 
@@ -64,12 +69,13 @@ class WeightSums:
     used: float = 0.0
     used_square: float = 0.0
     used_largest: float = 0.0
+    cut: float = 0.0
     contributing: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, estimator: Estimator, sample: Any) -> Self:
         """Return the sums of one sample of the estimator's family."""
-        weights, used, clipped, contributing = estimator.weigh(sample)
+        weights, used, clipped, contributing, cut = estimator.weigh(sample)
         total, square, largest = _sizes(weights)
         of_used = (total, square, largest) if used is weights else _sizes(used)
         least = float(weights.min(initial=math.inf))
@@ -86,6 +92,7 @@ class WeightSums:
             used=of_used[0],
             used_square=of_used[1],
             used_largest=of_used[2],
+            cut=cut,
             contributing=_least(contributing),
         )
 
@@ -102,6 +109,7 @@ class WeightSums:
             used=self.used + other.used,
             used_square=self.used_square + other.used_square,
             used_largest=max(self.used_largest, other.used_largest),
+            cut=self.cut + other.cut,
             contributing=_few(self.contributing | other.contributing),
         )
 
@@ -125,8 +133,13 @@ class WeightSums:
         """Share of the total weight that clipping cut away."""
         return 1.0 - self.used / self.weight if self.weight else 0.0
 
-    def warnings(self, estimator: Estimator) -> tuple[str, ...]:
-        """Say in plain words what speaks against the estimate; empty if nothing does."""
+    def warnings(self, estimator: Estimator, half_width: float = math.nan) -> tuple[str, ...]:
+        """Say in plain words what speaks against the estimate; empty if nothing does.
+
+        Args:
+            estimator: The estimator.
+            half_width: Half the width of its interval, if it has one.
+        """
         noun = estimator.noun
         if not self.n:
             return (f"there is no {noun} to estimate from",)
@@ -157,6 +170,12 @@ class WeightSums:
                 else "this is rather the value of a policy nearer to the logging one"
             )
             said.append(f"{what} cut away {self.cut_share:.0%} of the total weight: {instead}")
+        elif abs(self.cut / self.n) > SHIFT_SHARE * half_width:
+            what = estimator.parameter or f"clip={estimator.clip:g}"
+            said.append(
+                f"{what} moved the estimate by about {-self.cut / self.n:+.2g}, which the interval "
+                "does not know"
+            )
         if self._mean_weight_is_off():
             said.append(
                 f"the weights average {self.mean_weight:.3g} where 1 is expected: the log hardly "

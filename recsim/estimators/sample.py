@@ -95,6 +95,11 @@ class Sample:
             shapes = {table.shape for table in tables}
             if len(shapes) != 1 or tables[0].ndim != 2 or len(tables[0]) != len(self):
                 raise ValueError(f"actions must be ({len(self)}, A), all alike; got {shapes}.")
+            for name, table in zip(("policy", "logging", "model"), tables, strict=True):
+                wrong = ~np.isfinite(table).all(axis=1)
+                if wrong.any():
+                    row = int(np.argmax(wrong))
+                    raise ValueError(f"actions.{name}[{row}] holds a number that is not finite.")
 
     def __len__(self) -> int:
         """Return N."""
@@ -114,12 +119,15 @@ class Weighing(NamedTuple):
         used: The weights used instead, ``(n,)``.
         clipped: Where clipping made the difference, ``(n,)``.
         contributing: Unit of every row that has both weight and reward, ``(m,)``.
+        cut: Sum of (w - w used)(r - q): what the estimate would have more without clipping; 0 where
+            that is not known.
     """
 
     weights: Floats
     used: Floats
     clipped: NDArray[np.bool_]
     contributing: NDArray[np.int64]
+    cut: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -171,7 +179,13 @@ class Estimator:
         """Return what the diagnostics look at."""
         weights: Floats = sample.weights
         contributing = sample.units[(weights != 0) & (sample.rewards != 0)]
-        return Weighing(weights, self.used(weights), weights > self.clip, contributing)
+        used = self.used(weights)
+        cut = 0.0
+        if self.mean and used is not weights:
+            model = sample.weighted_model if "weighted_model" in self.needs else sample.model
+            expected = model.logged if model is not None and self.needs else 0.0
+            cut = float((weights - used) @ (sample.rewards - expected))
+        return Weighing(weights, used, weights > self.clip, contributing, cut)
 
     def check(self, sample: Any) -> None:
         """Refuse a sample that lacks what the estimator needs.

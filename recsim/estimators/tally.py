@@ -235,7 +235,7 @@ class Tally:
             clip=estimator.clip,
             clipped_share=sums.clipped / size,
             cut_share=sums.cut_share,
-            warnings=sums.warnings(estimator),
+            warnings=sums.warnings(estimator, (high - low) / 2),
             parameter=estimator.parameter,
             interval_kind=self.interval,
         )

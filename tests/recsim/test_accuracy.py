@@ -6,7 +6,9 @@ import math
 import numpy as np
 import pytest
 
+import agents
 from recsim.accuracy import ErrorSums, accuracy_table, misses, seeds_of_logs, verdict, wilson
+from recsim.accuracy_report import accuracy_figure
 from recsim.estimators import evaluate
 from recsim.logged_bandit import digits, simulated_users
 
@@ -78,6 +80,15 @@ def test_wilson_by_hand():
     assert all(map(math.isnan, wilson(0, 0)))
 
 
+def test_wilson_holds_the_share_for_every_number_of_logs():
+    for trials in range(1, 2500):
+        for successes in (0, 1, trials // 2, trials):
+            low, high = wilson(successes, trials)
+            assert low <= successes / trials <= high
+            assert low >= 0
+            assert high <= 1
+
+
 @pytest.mark.parametrize(
     ("covered", "logs", "said"),
     [
@@ -128,6 +139,31 @@ def test_the_value_is_the_mean_of_long_logs():
     assert log.propensity.shape == (200_000, 1)
     weights = 1 / (200 * log.propensity[:, 0])
     assert abs(weights.mean() - 1) < 5 * weights.std() / math.sqrt(200_000)
+
+
+def test_perfect_coverage_can_be_drawn(estimate):
+    sums = ErrorSums()
+    for _ in range(2000):
+        sums.add(estimate(1.1, 0.0, 2.0), 1.0)
+    figure = accuracy_figure(accuracy_table([row(sums)], level=0.95), level=0.95)
+    assert len(figure.axes) == 2
+
+
+def test_an_estimate_without_an_interval_is_counted_apart(estimate):
+    sums = ErrorSums()
+    sums.add(estimate(1.0, math.nan, math.nan), 1.0)
+    sums.add(estimate(1.0, 0.5, 1.5), 1.0)
+    (line,) = accuracy_table([row(sums)], level=0.95).to_dict(orient="records")
+    assert (line["undefined"], line["coverage"], line["width"]) == (1, 1.0, 1.0)
+
+
+def test_the_reward_model_sees_image_and_label_together():
+    bandit = digits()
+    uniform = np.full((1797, 10), 0.1)
+    policy = agents.make("softmax", bandit.problem, temperature=0.1, interactions="outer")
+    policy.fit(bandit.log(uniform, 5000, seed=0))
+    (found,) = evaluate(bandit.log(uniform, 3000, seed=1), policy, ["dm"], interval="t")
+    assert abs(found.value - bandit.value(policy)) < 0.25
 
 
 def test_digits_reward_the_right_label():

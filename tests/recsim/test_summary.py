@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsim.report import write_report
 from recsim.results import RunFolder, Trial
 from recsim.scenario import DataSpec, Scenario
 from recsim.summary import (
@@ -131,6 +132,14 @@ def test_nothing_finished_is_an_empty_summary(simulated):
     assert len(content["missing"]) == 8
     assert content["metrics"] == []
     assert (simulated.path / "summary.csv").read_text().startswith("agent,metric,seeds,iqm")
+
+
+def test_nothing_finished_of_a_log_is_an_empty_summary(logged, tmp_path):
+    empty = RunFolder.create(logged.scenario.model_copy(update={"output": str(tmp_path / "none")}))
+    write_summary(empty)
+    write_report(empty)
+    assert "No trial has finished" in (empty.path / "report.html").read_text()
+    assert pd.read_csv(empty.path / "summary.csv").empty
 
 
 def test_the_summary_does_not_depend_on_who_finished_first(simulated, tmp_path):
