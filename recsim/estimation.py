@@ -23,7 +23,7 @@ __all__ = ["BenchmarkSpec", "EstimationSpec", "LoggingSpec"]
 USERS_ONLY = ("env", "users")
 
 Above = Annotated[float, Field(gt=0)]
-AtLeast = Annotated[float, Field(ge=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 
 
 class LoggingSpec(BaseModel):
@@ -87,15 +87,15 @@ class EstimationSpec(BaseModel):
         "clipped_ips",
     )
     clip: Above | ClipRule = 10.0
-    tau: AtLeast | ClipRule = 10.0
-    shrinkage: AtLeast | ClipRule = 400.0
+    tau: NonNegative | ClipRule = 10.0
+    shrinkage: NonNegative | ClipRule = 400.0
     subgaussian: Annotated[float, Field(ge=0, le=1)] | ClipRule = 0.1
     interval: IntervalKind = "bootstrap"
     bound: Above | None = None
     reward_model: RewardModel = RewardModel()
     logging: LoggingSpec | None = None
     draws: Annotated[int, Field(ge=0)] = 0
-    smoothing: AtLeast = 0.0
+    smoothing: NonNegative = 0.0
 
     @property
     def limits(self) -> dict[str, Any]:
