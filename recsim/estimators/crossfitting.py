@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsim.errors import UserError
 from recsim.estimators.doubly_robust import mrdr_weights
+from recsim.estimators.fingerprint import Fingerprint
 from recsim.estimators.impressions import Block, Log, Unit, blocks, logged_propensities
 from recsim.estimators.policies import Policy, propensities
 from recsim.estimators.ratios import probability_ratio
@@ -81,19 +82,55 @@ class Features:
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """One fitted model for every fold of the independent units.
+    """One fitted model for every fold of the independent units of one log.
 
     Attributes:
         features: What the models see.
         models: The model that did not see the units of each fold.
         means: Mean reward of each item on its training rows, for each fold, ``(folds, I)``.
         seed: What deals the units out to folds.
+        unit: What the units are; rows in an anonymous log.
+        log: Fingerprint of the log: in another one the units have other numbers, and the models
+            may have seen them.
     """
 
     features: Features
     models: tuple[Fitted, ...]
     means: Floats
     seed: int
+    unit: Unit
+    log: tuple[int, int]
+
+    def check_block(self, block: Block, unit: Unit) -> None:
+        """Refuse rows of whose units it is not known which model did not see them.
+
+        Raises:
+            UserError: If the units are others, or the log was shorter.
+        """
+        unit = "row" if block.whole else unit
+        if unit != self.unit:
+            raise UserError(
+                f"The reward model was fitted with unit={self.unit!r}, so it may have seen what it "
+                f"would be asked about with unit={unit!r}: fit it with that one."
+            )
+        if block.first_row + len(block.items) > self.log[0]:
+            self.check_log((block.first_row + len(block.items), 0))
+
+    def check_log(self, fingerprint: tuple[int, int]) -> None:
+        """Refuse a log that is not the one that the models were fitted on.
+
+        Args:
+            fingerprint: Of the log; see `recsim.estimators.fingerprint`.
+
+        Raises:
+            UserError: If it is another.
+        """
+        if fingerprint != self.log:
+            raise UserError(
+                f"The reward model was fitted on another log, of {self.log[0]} rows, and cannot "
+                "tell which rows of this one it has seen: fit it on this log, or give its settings "
+                "as model."
+            )
 
     def predict(
         self,
@@ -216,9 +253,11 @@ def cross_fit(
     built = model.build(seed) if regressor is None else regressor
     problem: Problem | None = None
     training: TrainingRows | None = None
-    for block in blocks(log, reward=reward, unit=unit, history_slates=history_slates):
+    read = Fingerprint()
+    for block in blocks(read.watch(log), reward=reward, unit=unit, history_slates=history_slates):
         if problem is None or training is None:
             problem = block.problem
+            unit = "row" if block.whole else unit
             training = TrainingRows(model.folds, problem.num_items, model.rows, seed)
         units, items, rewards, *others = _impressions(block, policy, logging)
         training.add(fold_of(units, model.folds, seed), items, rewards, *others)
@@ -239,7 +278,7 @@ def cross_fit(
         scaled = model.name != "mean" or regressor is not None
         fitted.append(Fitted(built, table, rewards, weighted, standardise=scaled))
         means.append(mean)
-    return CrossFit(features, tuple(fitted), np.stack(means), seed)
+    return CrossFit(features, tuple(fitted), np.stack(means), seed, unit, read.value)
 
 
 def _shared(candidates: NDArray[np.int64]) -> bool:

@@ -12,6 +12,7 @@ from recsim.errors import UserError
 from recsim.estimators.bandit import make_estimator
 from recsim.estimators.clipping import PARAMETER_OF, ClipRule, check_rule, choose
 from recsim.estimators.crossfitting import CrossFit, cross_fit
+from recsim.estimators.fingerprint import Fingerprint
 from recsim.estimators.impressions import (
     Block,
     Log,
@@ -91,7 +92,7 @@ def evaluate(
         history_slates: Slates of history that the policy is shown.
         model: Reward model of the estimators that need one, fitted on this log with cross-fitting:
             a name from `recsim.estimators.reward_models` or its settings; or one that was fitted
-            already.
+            already, on the same log with the same ``unit``.
         logging: The logging policy, where it is known: for ``switch``, to count unsupported
             actions exactly, and for the propensities of a log that has none. It must agree with
             those of a log that has them, to one in a thousand. One that was estimated need not,
@@ -130,8 +131,7 @@ def evaluate(
         weighted = fit(model, policy=policy, logging=logging)
     read = partial(
         policy_samples,
-        log,
-        policy,
+        policy=policy,
         reward=reward,
         unit=unit,
         history_slates=history_slates,
@@ -144,14 +144,17 @@ def evaluate(
     for at, rule in enumerate(rules):
         if rule is not None:
             check_read_twice(log, f"The rule {rule!r} looks at the log")
-            built[at] = choose(read(), built[at].name, rule=rule).estimator
+            built[at] = choose(read(log), built[at].name, rule=rule).estimator
     tables = bool(needs & {"model", "weighted_model", "actions"})
     counted = (tables or knows_actions(policy)) if overlap is None else overlap
     exact = logging is not None and not is_estimated(logging)
     found = OverlapSums(exact=exact) if counted else None
     tally = Tally(built, samples=samples, seed=seed, interval=interval, bound=bound)
-    for sample in read(overlap=found):
+    known = Fingerprint()
+    for sample in read(known.watch(log), overlap=found):
         tally.add(sample)
+    if isinstance(model, CrossFit):
+        model.check_log(known.value)
     seen = None if found is None else found.result()
     return [
         dataclasses.replace(
@@ -259,6 +262,7 @@ def policy_samples(
         for name, fitted in (("model", model), ("weighted_model", weighted_model)):
             if fitted is not None:
                 assert every is not None
+                fitted.check_block(block, unit)
                 said[name], table_of = _predictions(block, fitted, every)
                 table = table_of if name == "model" else table
         known = None

@@ -135,7 +135,7 @@ def test_slates_of_several_items_have_a_model_for_every_position(random_log):
     zeros, users = np.zeros(2, int), log.user_features[:2]
     told = model.predict(users, zeros, np.array([0, 1]), zeros)
     assert told[0] > 0.8 > 0.2 > told[1]
-    (value,) = evaluate(log, either, ("dr",), model=model, samples=20)
+    (value,) = evaluate(log, either, ("dr",), model=model, samples=20, unit="row")
     assert value.n == 200
     # Of the 120 first positions and 80 second ones, the firsts are clicked.
     assert value.value == pytest.approx(120 / 200, abs=0.05)
@@ -160,6 +160,44 @@ def test_pieces_and_folders_give_what_the_whole_gives(logged, tmp_path):
     model = cross_fit(log)
     (once,) = evaluate(SlateLog.scan(folder, 50), PI, ("dr",), model=model, interval="t")
     assert once.value == pytest.approx(whole[0].value, rel=1e-9)
+
+
+def test_a_fitted_model_is_for_its_own_log_only(random_log):
+    log = random_log(90, slots=1)
+    uniform = Table(np.full((2, 7), 1 / 7))
+    settings = {"samples": 10, "model": cross_fit(log, "mean")}
+    whole = evaluate(log, uniform, ("dr",), **settings)[0].value
+    for same in (replace(log), [log.select(slice(0, 40)), log.select(slice(40, 90))]):
+        assert evaluate(same, uniform, ("dr",), **settings)[0].value == pytest.approx(whole)
+    others = {
+        "shorter": log.select(slice(0, 89)),
+        "longer": SlateLog.concat([log, log.select(slice(0, 1))], same_users=True),
+        "another order": log.select(np.arange(90)[::-1]),
+        "other users": replace(log, user=np.roll(log.user, 1)),
+        "other items": replace(log, slate=np.roll(log.slate, 1)),
+    }
+    for name, other in others.items():
+        with pytest.raises(UserError, match="fitted on another log, of 90 rows, and cannot tell"):
+            pytest.fail(f"{name}: {evaluate(other, uniform, ('dr',), **settings)}")
+    # Pieces of a longer log are known to be others only if they reach beyond it.
+    part = log.select(slice(60, 90))
+    assert list(policy_samples(part, uniform, model=settings["model"], first_row=60))
+    with pytest.raises(UserError, match="fitted on another log"):
+        list(policy_samples(part, uniform, model=settings["model"], first_row=61))
+
+
+def test_a_fitted_model_is_for_its_own_unit_only(random_log):
+    log = random_log(90, slots=1)
+    uniform = Table(np.full((2, 7), 1 / 7))
+    for fitted, asked in (("user", "row"), ("row", "user")):
+        model = cross_fit(log, "mean", unit=fitted)
+        said = f"fitted with unit='{fitted}', so it may have seen what .* with unit='{asked}'"
+        with pytest.raises(UserError, match=said):
+            evaluate(log, uniform, ("dr",), model=model, unit=asked)
+    nobody = random_log(90, slots=1, anonymous=True)
+    for fitted, asked in (("user", "row"), ("row", "user")):  # the same there
+        model = cross_fit(nobody, "mean", unit=fitted)
+        assert evaluate(nobody, uniform, ("dr",), model=model, unit=asked, samples=10)
 
 
 def test_many_candidates_are_taken_a_few_rows_at_a_time(logged, monkeypatch):
