@@ -16,6 +16,8 @@ from agents.gru_thompson.scoring import Scorer, Users
 
 # What the optimistic policy draws is always the same: it is a function of what is known.
 _SEED_OF_BOUNDS = 0x0C8
+# Scores of candidates that are held at a time (128 MiB of float32).
+_AT_ONCE = 2**25
 
 
 class Policy:
@@ -45,6 +47,17 @@ class Policy:
             generator: Source of the draws.
             repeats: Independent slates for each user; all the same if the policy draws none.
         """
+        if self._config.share_draws:
+            return self._thompson(users, generator, repeats)
+        # Users do not matter to each other, so that a large catalogue is scored for some at a time.
+        size = max(1, _AT_ONCE // self._num_candidates(users))
+        parts = [
+            self._of_some(users.select(slice(start, start + size)), generator, repeats)
+            for start in range(0, max(len(users), 1), size)
+        ]
+        return torch.cat(parts)
+
+    def _of_some(self, users: Users, generator: torch.Generator, repeats: int) -> Tensor:
         if self.draws_slates:
             return self._thompson(users, generator, repeats)
         if self._config.policy == "ucb":
@@ -55,7 +68,7 @@ class Policy:
 
     def _thompson(self, users: Users, generator: torch.Generator, repeats: int) -> Tensor:
         places = None
-        count = self._model.num_items if users.candidates is None else users.candidates.shape[1]
+        count = self._num_candidates(users)
         prune = self._config.prune
         if prune is not None and max(prune, self._slate_size) < count:
             most = max(prune, self._slate_size)
@@ -81,6 +94,9 @@ class Policy:
     def _apart(self, users: Users, generator: torch.Generator, repeats: int, each: int) -> Tensor:
         blocks = self._scorer.apart(users, repeats * each, generator)
         return torch.cat([self._merged(self._nearest(squares), each) for _, squares in blocks])
+
+    def _num_candidates(self, users: Users) -> int:
+        return self._model.num_items if users.candidates is None else users.candidates.shape[1]
 
     def _merged(self, rankings: Tensor, each: int) -> Tensor:
         """Merge every ``each`` rankings, ``(B, repeats * each, K)`` to ``(B, repeats, K)``."""

@@ -182,6 +182,17 @@ def test_bounds_of_a_user_do_not_depend_on_the_others(model):
     torch.testing.assert_close(together, torch.cat(alone))
 
 
+@pytest.mark.parametrize("settings", ALL_POLICIES)
+def test_few_users_at_a_time_get_slates_as_many_do(model, monkeypatch, settings):
+    people = users(candidates=some_candidates(8, 6))
+    whole = slates(model, settings, people, repeats=3)
+    monkeypatch.setattr("agents.gru_thompson.policies._AT_ONCE", 3 * 6)
+    parts = slates(model, settings, people, repeats=3)
+    assert parts.shape == whole.shape
+    if settings["policy"] not in {"thompson", "in_slate"} or settings.get("share_draws"):
+        torch.testing.assert_close(parts, whole)
+
+
 def test_small_blocks_give_slates_of_the_same_law(model, monkeypatch):
     people = users(batch=3)
     whole = frequencies(model, {"policy": "in_slate"}, people)
