@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from recsim.errors import UserError
 from recsim.estimators.doubly_robust import mrdr_weights
 from recsim.estimators.fingerprint import Fingerprint
-from recsim.estimators.impressions import Block, Log, Unit, blocks, logged_propensities
+from recsim.estimators.impressions import Block, Log, blocks, logged_propensities
 from recsim.estimators.policies import Policy, propensities
 from recsim.estimators.ratios import probability_ratio
 from recsim.estimators.reward_models import Fitted, Regressor, RewardModel, fold_of
 from recsim.estimators.sample import Floats
 from recsim.estimators.training_rows import TrainingRows
+from recsim.estimators.units import Unit
 from recsim.problem import Problem
 
 # With more items than this their mean reward stands for them, and no column of their own.
@@ -242,7 +243,8 @@ def cross_fit(
         regressor: In place of the one that the settings name: anything with ``fit`` and
             ``predict``.
         reward: Name of the reward; by default the weighted sum of the log's problem.
-        unit: What is independent of the rest, and therefore kept together: ``user`` or ``row``.
+        unit: What is independent of the rest, and therefore kept together: ``user``, ``session``
+            or ``row``.
         seed: Deals the units out to folds, and seeds the regressor.
         history_slates: Slates of history that the policy is shown.
 

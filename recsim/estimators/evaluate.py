@@ -16,14 +16,12 @@ from recsim.estimators.fingerprint import Fingerprint
 from recsim.estimators.impressions import (
     Block,
     Log,
-    Unit,
     blocks,
     check_agreement,
     check_read_twice,
     chunks,
     logged_propensities,
     rewards_of,
-    units_of,
 )
 from recsim.estimators.intervals import IntervalKind
 from recsim.estimators.overlap import OverlapSums
@@ -39,6 +37,7 @@ from recsim.estimators.ratios import probability_ratio
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.sample import Actions, Estimator, Floats, Prediction, Sample
 from recsim.estimators.tally import PolicyValue, Tally
+from recsim.estimators.units import Unit, Units
 
 Limit = float | ClipRule
 
@@ -87,8 +86,8 @@ def evaluate(
         samples: Bootstrap samples.
         seed: Seed of the bootstrap and of the reward model.
         reward: Name of the reward; by default the weighted sum of the log's problem.
-        unit: What is resampled, as independent of the rest: the user with all their rows, or the
-            row. The same in an anonymous log.
+        unit: What is resampled, as independent of the rest: the ``user`` with all their rows, a
+            ``session`` of theirs, or the ``row``. The same in an anonymous log.
         history_slates: Slates of history that the policy is shown.
         model: Reward model of the estimators that need one, fitted on this log with cross-fitting:
             a name from `recsim.estimators.reward_models` or its settings; or one that was fitted
@@ -186,11 +185,12 @@ def log_value(
     """
     mean = dataclasses.replace(make_estimator("ips"), name="logged")
     tally = Tally([mean], samples=samples, seed=seed, interval=interval, bound=bound)
-    first_row = 0
+    first_row, numbers = 0, Units(unit)
     for chunk in chunks(log):
         shown = chunk.slate >= 0
         rewards = rewards_of(chunk, reward)[shown]
-        units = units_of(chunk, unit, first_row)[shown]
+        of_rows = numbers.of(chunk, first_row)[:, None]
+        units = np.broadcast_to(of_rows, shown.shape)[shown]
         whole = unit == "row" or chunk.anonymous
         tally.add(Sample(np.ones(len(rewards)), rewards, units, whole=whole))
         first_row += len(chunk)
@@ -221,7 +221,8 @@ def policy_samples(
         unit: What bootstrap intervals resample.
         history_slates: Slates of history that the policy is shown.
         batch_rows: Most rows that the policy is asked about at a time.
-        first_row: Number of the log's first row, where ``log`` is a share of a longer one.
+        first_row: Number of the log's first row, where ``log`` is a share of a longer one. With
+            ``unit="session"`` a share must begin where no session goes on.
         model: Reward model, fitted by `recsim.estimators.crossfitting.cross_fit`.
         weighted_model: Reward model for ``mrdr``, fitted with the policy.
         logging: The logging policy, where it is known.

@@ -12,7 +12,7 @@ from recsim.errors import UserError
 from recsim.estimators import slate_policies
 from recsim.estimators.backward import fit_backwards
 from recsim.estimators.cascade import CascadeStages, item_table
-from recsim.estimators.impressions import Log, Unit, check_read_twice
+from recsim.estimators.impressions import Log, check_read_twice
 from recsim.estimators.intervals import IntervalKind
 from recsim.estimators.policies import Policy
 from recsim.estimators.reward_models import RewardModel
@@ -21,6 +21,7 @@ from recsim.estimators.slate import make_slate_estimator
 from recsim.estimators.slate_rows import Asked, Logging, Rows, row_blocks
 from recsim.estimators.slate_sample import SlateSample
 from recsim.estimators.tally import PolicyValue, Tally
+from recsim.estimators.units import Unit
 
 
 def evaluate_slates(
@@ -67,7 +68,8 @@ def evaluate_slates(
         reward: Name of the reward; by default the weighted sum of the log's problem. Estimators
             with weights for each position need clicks, or slates of one item.
         position_weights: How much the reward at each position counts, ``(K,)``.
-        unit: What is independent of the rest: the user with all their slates, or the row.
+        unit: What is independent of the rest: the ``user`` with all their slates, a ``session`` of
+            theirs, or the ``row``, which is one slate.
         history_slates: Slates of history that the policy is shown.
         model: The regression behind ``cascade_dr``, fitted on this log with cross-fitting: a name
             from `recsim.estimators.reward_models`, or its settings.

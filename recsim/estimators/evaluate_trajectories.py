@@ -36,6 +36,7 @@ def evaluate_trajectories(
     *,
     logging: Logging | None = None,
     episode: Episode = "user",
+    unit: Episode = "user",
     discount: float = 1.0,
     horizon: int | None = None,
     states: States | None = None,
@@ -64,7 +65,9 @@ def evaluate_trajectories(
             `recsim.estimators.slate_policies`.
         estimators: Names from `TRAJECTORY_ESTIMATORS`.
         logging: What made the log, where the log itself does not tell; see `evaluate_slates`.
-        episode: What is a trajectory: a ``user`` or a ``session``. Users are what is independent.
+        episode: What is a trajectory: a ``user`` or a ``session``.
+        unit: What is independent of the rest: the ``user``, or the ``session`` if it is a
+            trajectory.
         discount: gamma: a reward t steps ahead counts gamma^t.
         horizon: Steps that count; by default as many as the longest trajectory has.
         states: From observations to the number of each user's state, ``(B,)``, for ``mis``.
@@ -88,9 +91,15 @@ def evaluate_trajectories(
             row), a policy does not know what an estimator needs, or a name or setting is wrong.
     """
     made = [make_trajectory_estimator(name, clip=clip) for name in estimators]
-    if episode not in ("user", "session"):
-        near = did_you_mean(episode, ("user", "session"))
-        raise UserError(f"Unknown episode {episode!r}.{near}")
+    for name, given in (("episode", episode), ("unit", unit)):
+        if given not in ("user", "session"):
+            near = did_you_mean(given, ("user", "session"))
+            raise UserError(f"Unknown {name} {given!r}.{near}")
+    if unit == "session" and episode == "user":
+        raise UserError(
+            "A trajectory is all of a user, so sessions cannot be resampled: with unit='session' "
+            "give episode='session' too."
+        )
     modelled = any(estimator.name.split("_")[-1] in ("dm", "dr", "wdr") for estimator in made)
     asked = Asked(policy, logging, reward, "user", history_slates, frozenset({"slate_weights"}))
     steps = [_steps(rows, states, modelled) for rows in row_blocks(log, asked)]
@@ -109,7 +118,7 @@ def evaluate_trajectories(
         columns["reward"],
         columns["ratio"],
         horizon=horizon,
-        units=columns["user"][new],
+        units=columns["user"][new] if unit == "user" else np.arange(int(new.sum())),
         discount=discount,
         states=columns.get("state"),
         whole=True,

@@ -14,7 +14,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Fingerprint:
-    """Number of rows, and a sum of hashes of row number, user and slate, of what was read.
+    """Number of rows, and a sum of hashes of row number, user, session and slate, of what was read.
 
     It does not depend on how the log is cut. Chance logs with the same one are as rare as one in
     2^64; nothing protects from those who make one on purpose.
@@ -31,6 +31,7 @@ class Fingerprint:
             hashed = _mixed(numbers)
             if not chunk.anonymous:  # else users are numbered within a piece
                 hashed = _mixed(hashed ^ chunk.user.astype(np.uint64))
+                hashed = _mixed(hashed ^ chunk.session.astype(np.uint64))
             for items in chunk.slate.T:
                 hashed = _mixed(hashed ^ items.astype(np.uint64))
             self.rows += len(chunk)

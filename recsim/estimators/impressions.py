@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from recsim.errors import UserError, did_you_mean
 from recsim.estimators.policies import Policy, propensities
 from recsim.estimators.sample import Floats
+from recsim.estimators.units import Unit, Units
 from recsim.log import SlateLog
 from recsim.log.history import last_rows
 from recsim.problem import Problem
 
-Unit = Literal["user", "row"]
 Log = SlateLog | Iterable[SlateLog] | str | Path
 
 # How far a logging policy may be from the logged propensities, relative to the larger: rounding in
@@ -76,7 +76,7 @@ def blocks(
     Args:
         log: The log, its pieces in order, or the folder of a saved one, which is read in pieces.
         reward: Name of the reward; by default the weighted sum of the log's problem.
-        unit: What is independent of the rest: the user with all their rows, or the row.
+        unit: What is independent of the rest: the user with all their rows, a session, or the row.
         history_slates: Slates of history that observations hold.
         batch_rows: Most rows of a block.
         first_row: Number of the log's first row, where ``log`` is a share of a longer one.
@@ -86,7 +86,9 @@ def blocks(
     Raises:
         UserError: If there is no such reward or unit, or a reward cannot be shared out.
     """
+    units = Units(unit)
     for chunk, joined, start in with_past(chunks(log), history_slates):
+        of_rows = units.of(chunk, first_row)[:, None]
         rewards = rewards_of(chunk, reward)
         step = batch_rows
         if every_candidate:
@@ -105,7 +107,7 @@ def blocks(
                 shown=items >= 0,
                 propensity=None if chunk.propensity is None else chunk.propensity[rows],
                 rewards=rewards[rows],
-                units=units_of(chunk.select(rows), unit, number),
+                units=np.broadcast_to(of_rows[rows], items.shape),
                 whole=unit == "row" or chunk.anonymous,
                 first_row=number,
                 problem=chunk.problem,
@@ -209,15 +211,6 @@ def rewards_of(log: SlateLog, reward: str | None) -> Floats:
         f"The reward {reward or ' + '.join(sorted(counted))!r} belongs to a slate of several items "
         "and cannot be shared out among them: use reward='click'."
     )
-
-
-def units_of(log: SlateLog, unit: Unit, first_row: int) -> NDArray[np.int64]:
-    """Return the independent unit of every item shown, ``(M, K)``."""
-    if unit not in ("user", "row"):
-        raise UserError(f"Unknown unit {unit!r}.{did_you_mean(unit, ('user', 'row'))}")
-    by_row = unit == "row" or log.anonymous
-    numbers = np.arange(first_row, first_row + len(log)) if by_row else log.user
-    return np.broadcast_to(numbers[:, None], log.slate.shape)
 
 
 def with_past(

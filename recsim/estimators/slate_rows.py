@@ -12,19 +12,13 @@ from numpy.typing import NDArray
 
 from recsim.errors import UserError, did_you_mean
 from recsim.estimators import slate_policies
-from recsim.estimators.impressions import (
-    Log,
-    Unit,
-    chunks,
-    rewards_of,
-    units_of,
-    with_past,
-)
+from recsim.estimators.impressions import Log, chunks, rewards_of, with_past
 from recsim.estimators.policies import Policy
 from recsim.estimators.pseudo_inverse import product_weights
 from recsim.estimators.ratios import probability_ratio
 from recsim.estimators.sample import Floats
 from recsim.estimators.slate_sample import check_position_weights
+from recsim.estimators.units import Unit, Units
 from recsim.log import SlateLog
 
 Logging = Policy | Literal["independent"]
@@ -69,17 +63,14 @@ class Rows:
         obs: Observations.
         first: Number of the first row.
         asked: What is wanted of them.
+        units: Independent unit of every slate, ``(B,)``.
     """
 
     log: SlateLog
     obs: dict[str, NDArray[Any]]
     first: int
     asked: Asked
-
-    @cached_property
-    def units(self) -> NDArray[np.int64]:
-        """Independent unit of every slate, ``(B,)``."""
-        return units_of(self.log, self.asked.unit, self.first)[:, 0]
+    units: NDArray[np.int64]
 
     @cached_property
     def rewards(self) -> tuple[Floats, Floats | None]:
@@ -183,12 +174,13 @@ class Rows:
 
 def row_blocks(log: Log, asked: Asked) -> Iterator[Rows]:
     """Yield the log in blocks of rows."""
-    first = 0
+    first, units = 0, Units(asked.unit)
     for chunk, joined, start in with_past(chunks(log), asked.history_slates):
+        of_rows = units.of(chunk, first)
         cells = chunk.problem.slate_size * chunk.problem.num_candidates
         step = max(1, min(8192, _CELLS // cells))
         for begin in range(0, len(chunk), step):
             rows = np.arange(begin, min(begin + step, len(chunk)))
             obs = joined.observations(start + rows, history_slates=asked.history_slates)
-            yield Rows(chunk.select(rows), obs, first + begin, asked)
+            yield Rows(chunk.select(rows), obs, first + begin, asked, of_rows[rows])
         first += len(chunk)

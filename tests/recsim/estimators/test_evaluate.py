@@ -91,9 +91,9 @@ def test_the_reward_of_a_slate_cannot_be_shared_out(random_log):
 
 
 @pytest.mark.parametrize("anonymous", [False, True])
-@pytest.mark.parametrize("unit", ["user", "row"])
+@pytest.mark.parametrize("unit", ["user", "session", "row"])
 def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path, anonymous, unit):
-    log = random_log(200, anonymous=anonymous)
+    log = random_log(200, anonymous=anonymous, session=np.arange(200) // 31)
     folder = log.save(tmp_path / "log")
     settings = {"samples": 40, "unit": unit, "history_slates": 2}
     whole = evaluate(log, Follower(), **settings)
@@ -106,6 +106,36 @@ def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path, anon
             assert getattr(ours, name) == pytest.approx(getattr(theirs, name), rel=1e-10), name
     one, other = log_value(log, samples=40), log_value(SlateLog.scan(folder, 17), samples=40)
     assert other.interval == pytest.approx(one.interval, rel=1e-10)
+
+
+def test_sessions_are_numbered_by_their_first_row_however_the_log_is_cut(random_log):
+    user = np.array([0, 0, 1, 0, 1, 1, 0, 2, 0])
+    session = np.array([0, 1, 0, 0, 0, 1, 1, 0, 2])
+    log = random_log(9, slots=1, user=user, session=session)
+    expected = [0, 1, 2, 0, 2, 5, 1, 7, 8]
+    for cuts in ([], [4], range(1, 9)):
+        ends = [0, *cuts, 9]
+        pieces = [log.select(slice(a, b)) for a, b in itertools.pairwise(ends)]
+        samples = policy_samples(pieces, uniform, unit="session", batch_rows=2)
+        assert np.concatenate([sample.units for sample in samples]).tolist() == expected
+    (later,) = policy_samples(log, uniform, unit="session", first_row=100)
+    assert later.units.tolist() == [100 + number for number in expected]
+    far = replace(log, session=np.where(np.arange(9) == 3, 2**32, session))
+    with pytest.raises(UserError, match="row 3: session 4294967296 cannot be resampled: number"):
+        log_value(far, unit="session")
+
+
+def test_sessions_are_resampled_with_all_their_rows(random_log):
+    # Every session clicks always or never: its rows tell no more than one of them.
+    session = np.repeat(np.arange(100), 4)
+    clicks = np.repeat(np.tile([[1], [0]], (50, 1)), 4, axis=0).astype(np.int8)
+    log = random_log(400, slots=1, users=2, session=session, user=session % 2, clicks=clicks)
+    log = replace(log, feedback={"click": clicks[:, 0].astype(float), "watch": np.zeros(400)})
+    of = {unit: log_value(log, unit=unit, interval="t") for unit in ("user", "session", "row")}
+    width = {unit: value.high - value.low for unit, value in of.items()}
+    assert width["session"] == pytest.approx(2 * 1.98422 * clicks.std() / np.sqrt(99), rel=1e-4)
+    assert width["session"] == pytest.approx(2 * width["row"], rel=0.02)
+    assert width["user"] > 10 * width["session"]  # two of them
 
 
 def test_users_are_resampled_with_all_their_rows(random_log):

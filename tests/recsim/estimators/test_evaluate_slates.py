@@ -167,6 +167,14 @@ def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path):
     by_row = evaluate_slates(log, Target(), names, unit="row", **settings)
     assert by_row[0].value == pytest.approx(whole[0].value)
     assert by_row[0].low != whole[0].low
+    # Sessions of one slate are slates; one session for each user is the user.
+    settings = {"logging": logging, "interval": "t"}
+    for session, unit in ((np.arange(300), "row"), (np.zeros(300, dtype=int), "user")):
+        own = replace(log, session=session)
+        found = evaluate_slates(own, Target(), names, unit="session", **settings)
+        other = evaluate_slates(own, Target(), names, unit=unit, **settings)
+        for ours, theirs in zip(found, other, strict=True):
+            assert ours.interval == pytest.approx(theirs.interval, rel=1e-9)
 
 
 def test_cascade_dr_has_less_error_than_rips_and_no_bias(random_log):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from recsim.errors import UserError
 from recsim.estimators import trajectory
@@ -112,6 +113,25 @@ def test_trajectories_are_those_of_a_walk_over_the_rows(random_log, session, rew
         function = getattr(trajectory, value.estimator.removeprefix("clipped_"))
         found = function(expected, clip=1.1) if "clipped" in value.estimator else function(expected)
         assert value.value == pytest.approx(found, rel=1e-9), value.estimator
+
+
+def test_sessions_may_be_what_is_independent(random_log):
+    log = draw(random_log, 40)
+    settings = {"episode": "session", "interval": "t", "model": "mean"}
+    names = ("pdis", "dr")
+    expected = by_hand(log, session=True, gamma=1.0)
+    by_user = evaluate_trajectories(log, Taste(), names, **settings)
+    by_session = evaluate_trajectories(log, Taste(), names, unit="session", **settings)
+    assert by_session[0].value == pytest.approx(by_user[0].value)
+    assert by_session[0].interval != pytest.approx(by_user[0].interval)
+    terms = (np.cumprod(expected.ratios, axis=1) * expected.rewards).sum(axis=1)
+    n = len(terms)
+    half = stats.t.ppf(0.975, n - 1) * terms.std(ddof=1) / np.sqrt(n)
+    assert by_session[0].high - by_session[0].value == pytest.approx(half, rel=1e-6)
+    with pytest.raises(UserError, match="with unit='session' give episode='session' too"):
+        evaluate_trajectories(log, Taste(), names, unit="session")
+    with pytest.raises(UserError, match=r"Unknown unit 'sesion'\. Did you mean 'session'\?"):
+        evaluate_trajectories(log, Taste(), names, unit="sesion", episode="session")
 
 
 def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path):
