@@ -6,11 +6,11 @@
 Three tables, each with the aims that it is measured by, if it is of the size that they are for; 0
 for a number of rows leaves its table out:
 
-- arrays: the functions of arrays on --rows logged rounds. Each time is the best of 15 taken in
-  turn with the numpy expression; memory is the peak above the input that tracemalloc sees, in a run
-  of its own. Both must give the same value.
+- arrays: the functions of arrays on --rows logged rounds. Each time is the best of 20 taken in turn
+  with the numpy expression, which must give the same value; memory is the peak above the input that
+  tracemalloc sees, in a run of its own.
 - slates: from the probabilities of --slates slates of ten under both policies to the value, and to
-  the value with an interval.
+  the value with an interval; each time the best of 20 taken in turn with all the others.
 - log: `evaluate` on a log of --streamed rounds on disk, read in pieces, with Student-t intervals;
   everything from reading and checking the rows to fitting reward models is in it. The expression
   beside it reads the same file in pieces and is given the reward model; each is timed once, in a
@@ -61,7 +61,7 @@ from recsim.log import SlateLog
 from recsim.log.storage import write_log
 from recsim.problem import Problem
 
-REPEATS, CLIP, SLOTS, FEATURES, SMOOTH = 15, 10.0, 10, 4, 0.1
+REPEATS, CLIP, SLOTS, FEATURES, SMOOTH = 20, 10.0, 10, 4, 0.1
 TIMES, ABOVE_MB, ESTIMATE_MS, INTERVAL_MS, PEAK_MIB = 3.0, 20.0, 30.0, 100.0, 2048.0
 AIMED_ROWS, AIMED_SLATES = 1_000_000, 100_000
 AIMED = ("ips", "snips", "clipped_ips")  # at arrays; the others are shown without an aim
@@ -158,25 +158,28 @@ def arrays(rows: int, actions: int) -> dict[str, tuple[float, float, float]]:
     rng = np.random.default_rng(0)
     q, v, matching = 0.2 * rng.random(rows), 0.2 * rng.random(rows), rng.random(rows) < 1 / actions
     w = pi / mu
-    found = {"pi / mu": timed("pi / mu", lambda: pi / mu, lambda: probability_ratio(pi, mu))}
+    runs: dict[str, list[Run]] = {"pi / mu": [lambda: pi / mu, lambda: probability_ratio(pi, mu)]}
     for name, expression in EXPRESSIONS.items():
         weights = matching.astype(float) if name == "replay" else w
         given: dict[str, Any] = {"policy": weights} if name == "replay" else {}
         if name in MODEL_ESTIMATORS:
             given = {"q": q, "v": v}
         bare = partial(expression, weights, r, q, v)
-        found[name] = timed(name, bare, partial(made, name, weights, r, **given))
-    return found
+        runs[name] = [bare, partial(made, name, weights, r, **given)]
+    # Pair by pair: the columns of the others would throw those of a pair out of the cache.
+    return {n: (*timed({n: pair})[n], above_input(pair[1])) for n, pair in runs.items()}
 
 
 def made(name: str, *columns: Any, **given: Any) -> float:
     return make_estimator(name)(*columns, **given)
 
 
-def timed(name: str, bare: Run, run: Run) -> tuple[float, float, float]:
-    same(name, run(), bare())
-    milliseconds, own = best([bare, run])
-    return milliseconds, own, above_input(run)
+def timed(runs: dict[str, list[Run]]) -> dict[str, list[float]]:
+    """Milliseconds of the expression, of what must equal it, and of others; all taken in turn."""
+    for name, (bare, own, *_) in runs.items():
+        same(name, own(), bare())
+    times = iter(best([run for of_one in runs.values() for run in of_one]))
+    return {name: [next(times) for _ in of_one] for name, of_one in runs.items()}
 
 
 def arrays_table(rows: int, actions: list[int]) -> Table:
@@ -219,7 +222,8 @@ def slates(rows: int) -> dict[str, list[float]]:
         "slot_weights": lambda: pi / mu,
         "additive_weights": lambda: (pi / mu).sum(axis=1) - SLOTS + 1,
     }
-    found = {}
+    runs: dict[str, list[Run]] = {}
+    resampled: dict[str, Run] = {}
     for name in SLATE_ESTIMATORS:
         made = make_slate_estimator(name, clip=CLIP, slots=SLOTS)
 
@@ -249,10 +253,10 @@ def slates(rows: int) -> dict[str, list[float]]:
         def estimate(made: Any = made, sample: Any = sample) -> float:
             return made.of(sample())
 
-        same(name, estimate(), bare())
-        times = best([bare, estimate, partial(interval, "t")])
-        found[name] = [*times, *best([partial(interval, "bootstrap")], repeats=1)]
-    return found
+        runs[name] = [bare, estimate, partial(interval, "t")]
+        resampled[name] = partial(interval, "bootstrap")
+    times, slow = timed(runs), best(list(resampled.values()), repeats=1)
+    return {name: [*times[name], last] for name, last in zip(runs, slow, strict=True)}
 
 
 def slates_table(rows: int) -> Table:
