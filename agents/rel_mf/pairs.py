@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from recsim.errors import UserError
+
 Pairs = tuple[Tensor, Tensor]  # users and items, (N,) each
 Sampler = Callable[[torch.Generator, int], Pairs]
 
@@ -81,6 +83,9 @@ class ClickedPairs:
 
         As published. The expectation of the batch's loss is not the loss over all pairs: clicks
         weigh as if half of all pairs had one.
+
+        Raises:
+            UserError: If every pair has a click.
         """
         device = self._keys.device
         half = size // 2
@@ -88,6 +93,11 @@ class ClickedPairs:
         # The j-th pair without a click has key j + (clicked keys up to it): the number of clicked
         # keys k_m with k_m - m <= j.
         free = self.num_users * self.num_items - len(self._keys)
+        if not free:
+            raise UserError(
+                f"All {len(self._keys)} pairs of user and item were clicked, so that half_clicks "
+                "finds none without a click to draw: use sampling='uniform'."
+            )
         ranks = torch.randint(free, (size - half,), generator=generator, device=device)
         gaps = self._keys - torch.arange(len(self._keys), device=device)
         others = ranks + torch.searchsorted(gaps, ranks, right=True)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.rel_mf.pairs import ClickedPairs, batches
+from recsim.errors import UserError
 
 MATRIX = torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 1, 1]]).float()
 
@@ -58,6 +59,14 @@ def test_half_batches_never_mistake_a_click(keys, seed):
     clicks = ClickedPairs(chosen // 5, chosen % 5, 4, 5)
     users, items = clicks.half_clicks(torch.Generator().manual_seed(seed), 60)
     assert clicks.contains(users, items).tolist() == [1.0] * 30 + [0.0] * 30
+
+
+def test_half_batches_need_a_pair_without_a_click(generator):
+    users, items = torch.ones(3, 4).nonzero().T
+    everything = ClickedPairs(users, items, 3, 4)
+    with pytest.raises(UserError, match="All 12 pairs of user and item were clicked, so that half"):
+        everything.half_clicks(generator, 10)
+    assert len(everything.uniform(generator, 10)[0]) == 10
 
 
 def test_batches_follow_the_seed(clicks):
