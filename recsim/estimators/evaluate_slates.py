@@ -18,6 +18,7 @@ from recsim.estimators.policies import Policy
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.sample import Floats
 from recsim.estimators.slate import make_slate_estimator
+from recsim.estimators.slate_overlap import SlateOverlap
 from recsim.estimators.slate_rows import Asked, Logging, Rows, row_blocks
 from recsim.estimators.slate_sample import SlateSample
 from recsim.estimators.tally import PolicyValue, Tally
@@ -41,6 +42,7 @@ def evaluate_slates(
     unit: Unit = "user",
     history_slates: int = 5,
     model: str | Mapping[str, Any] | RewardModel = "ridge",
+    overlap: bool | None = None,
 ) -> list[PolicyValue]:
     """Estimate what a policy would have earned per slate, from a log of another policy.
 
@@ -73,6 +75,8 @@ def evaluate_slates(
         history_slates: Slates of history that the policy is shown.
         model: The regression behind ``cascade_dr``, fitted on this log with cross-fitting: a name
             from `recsim.estimators.reward_models`, or its settings.
+        overlap: Whether to count items that the policy would show at a position where the log never
+            does; by default wherever it costs little, see `recsim.estimators.slate_overlap`.
 
     Returns:
         One value per estimator, in their order.
@@ -90,19 +94,20 @@ def evaluate_slates(
     asked = Asked(policy, logging, reward, unit, history_slates, frozenset(needs), alpha)
     values = _cascade_values(log, asked, model, seed) if "model" in needs else None
     tally: Tally | None = None
-    unknown = total = 0
+    unknown, total, seen = 0, 0, SlateOverlap(overlap)
     for rows in row_blocks(log, asked):
         sample = _sample(rows, values)
         if tally is None:
             made = [replace(e, slots=rows.log.problem.slate_size) for e in made]
             tally = Tally(made, samples=samples, seed=seed, interval=interval, bound=bound)
         tally.add(sample)
+        seen.add(rows)
         total += len(sample)
         if "additive_weights" in needs:
             unknown += int(np.count_nonzero(~rows.additive_weights[1]))
     if tally is None:
         raise UserError("The log has no rows.")
-    found = tally.values(level)
+    found = seen.told(tally.values(level))
     if not unknown:
         return found
     said = (

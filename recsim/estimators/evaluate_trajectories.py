@@ -18,6 +18,7 @@ from recsim.estimators.intervals import IntervalKind
 from recsim.estimators.policies import Policy, name_of
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.sample import Floats
+from recsim.estimators.slate_overlap import SlateOverlap
 from recsim.estimators.slate_policies import HasSlateDistribution
 from recsim.estimators.slate_rows import Asked, Logging, Rows, row_blocks
 from recsim.estimators.tally import PolicyValue, Tally
@@ -49,6 +50,7 @@ def evaluate_trajectories(
     seed: int = 0,
     reward: str | None = None,
     history_slates: int = 5,
+    overlap: bool | None = None,
 ) -> list[PolicyValue]:
     """Estimate what a policy would have earned per trajectory, from a log of another policy.
 
@@ -82,6 +84,7 @@ def evaluate_trajectories(
         seed: Seed of the bootstrap and of the model.
         reward: Name of the reward; by default the weighted sum of the log's problem.
         history_slates: Slates of history that the policy is shown.
+        overlap: Whether to count what the log never shows; see `evaluate_slates`.
 
     Returns:
         One value per estimator, in their order: discounted reward per trajectory.
@@ -102,7 +105,10 @@ def evaluate_trajectories(
         )
     modelled = any(estimator.name.split("_")[-1] in ("dm", "dr", "wdr") for estimator in made)
     asked = Asked(policy, logging, reward, "user", history_slates, frozenset({"slate_weights"}))
-    steps = [_steps(rows, states, modelled) for rows in row_blocks(log, asked)]
+    steps, seen = [], SlateOverlap(overlap)
+    for rows in row_blocks(log, asked):
+        steps.append(_steps(rows, states, modelled))
+        seen.add(rows)
     if not steps:
         raise UserError("The log has no rows.")
     columns = {
@@ -130,7 +136,7 @@ def evaluate_trajectories(
     made = [replace(estimator, horizon=sample.steps) for estimator in made]
     tally = Tally(made, samples=samples, seed=seed, interval=interval, bound=bound)
     tally.add(sample)
-    return tally.values(level)
+    return seen.told(tally.values(level))
 
 
 def _steps(rows: Rows, states: States | None, modelled: bool) -> dict[str, NDArray[Any]]:

@@ -12,13 +12,15 @@ at a position where the log never shows it: once for each item and position.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsim.estimators.impressions import Block
 from recsim.estimators.sample import Floats
+from recsim.problem import Problem
 
 # Share of what the policy would show beyond which a value is doubted.
 UNSUPPORTED_SHARE = 0.01
@@ -61,6 +63,30 @@ def count_unsupported(policy: Any, logging: Any) -> int:
     return int(np.count_nonzero((np.asarray(policy) > 0) & (np.asarray(logging) == 0)))
 
 
+class Seen(Protocol):
+    """B rows of a log; see `recsim.estimators.impressions.Block`."""
+
+    @property
+    def obs(self) -> Mapping[str, NDArray[Any]]:
+        """Observations."""
+
+    @property
+    def items(self) -> NDArray[np.int64]:
+        """Item ids, ``(B, K)``."""
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """Where an item was shown, ``(B, K)``."""
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """Positions on the page, ``(B, K)``."""
+
+    @property
+    def problem(self) -> Problem:
+        """The catalogue."""
+
+
 class OverlapSums:
     """Counts unsupported actions over a log that is read in pieces.
 
@@ -76,7 +102,7 @@ class OverlapSums:
         self._wanted: Floats = np.zeros((0, 0))  # the policy's mass, by position and item
         self._shown = np.zeros((0, 0), dtype=np.int64)
 
-    def add(self, block: Block, policy: Floats, logging: Floats | None = None) -> None:
+    def add(self, block: Seen, policy: Floats, logging: Floats | None = None) -> None:
         """Count a piece.
 
         Args:

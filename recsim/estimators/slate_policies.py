@@ -94,7 +94,9 @@ def prefix_propensities(
             return answer
     distribution = _distribution(policy, obs)
     if distribution is not None and (items >= 0).all():
-        return distribution.prefix_probabilities(candidate_index(obs["candidates"], items))
+        return distribution.prefix_probabilities(
+            candidate_index(obs["candidates"], items, first_row=first_row)
+        )
     alone = policies.propensities(policy, obs, items, first_row=first_row)
     alone = np.where(items < 0, 1.0, alone)
     certain = ((alone == 0) | (alone == 1)).all()
@@ -131,7 +133,7 @@ def item_propensities(
             raise
     # The position of each item among the candidates, whatever stands at empty positions.
     filled = np.where(items < 0, obs["candidates"][:, :1], items)
-    index = candidate_index(obs["candidates"], filled)
+    index = candidate_index(obs["candidates"], filled, first_row=first_row)
     own = distribution.marginals()
     found: Floats = np.take_along_axis(own, index[:, :, None], axis=2)[:, :, 0]
     return found
@@ -240,15 +242,16 @@ def next_probabilities(policy: policies.Policy, obs: Observation, items: Ints) -
     return answer
 
 
-def candidate_index(candidates: Ints, items: Ints) -> Ints:
+def candidate_index(candidates: Ints, items: Ints, *, first_row: int = 0) -> Ints:
     """Return where each item is among its row's candidates, ``(B, K)``.
 
     Args:
         candidates: Item ids, ``(B, C)``.
         items: Item ids, ``(B, K)``.
+        first_row: Number of the first row, for messages.
 
     Raises:
-        UserError: If an item is not among them.
+        UserError: If an item is not among them; names the row.
     """
     width = candidates.shape[1]
     if candidates.strides[0] == 0 or (candidates == candidates[:1]).all():
@@ -261,7 +264,8 @@ def candidate_index(candidates: Ints, items: Ints) -> Ints:
     if wrong.any():
         row, position = np.argwhere(wrong)[0]
         raise UserError(
-            f"row {row}, position {position}: item {items[row, position]} is not a candidate."
+            f"row {first_row + row}, position {position}: item {items[row, position]} is not a "
+            "candidate."
         )
     return index
 

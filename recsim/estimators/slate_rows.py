@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from recsim.errors import UserError, did_you_mean
 from recsim.estimators import slate_policies
-from recsim.estimators.impressions import Log, chunks, rewards_of, with_past
+from recsim.estimators.impressions import Log, chunks, positions_of, rewards_of, with_past
 from recsim.estimators.policies import Policy
 from recsim.estimators.pseudo_inverse import product_weights
 from recsim.estimators.ratios import probability_ratio
@@ -20,6 +20,7 @@ from recsim.estimators.sample import Floats
 from recsim.estimators.slate_sample import check_position_weights
 from recsim.estimators.units import Unit, Units
 from recsim.log import SlateLog
+from recsim.problem import Problem
 
 Logging = Policy | Literal["independent"]
 
@@ -71,6 +72,40 @@ class Rows:
     first: int
     asked: Asked
     units: NDArray[np.int64]
+
+    @property
+    def items(self) -> NDArray[np.int64]:
+        """Item ids, ``(B, K)``, -1 where a position is empty."""
+        return self.log.slate
+
+    @property
+    def shown(self) -> NDArray[np.bool_]:
+        """True where an item was shown, ``(B, K)``."""
+        return self.log.slate >= 0
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """Position of each item on the page, ``(B, K)``."""
+        return positions_of(self.log)
+
+    @property
+    def problem(self) -> Problem:
+        """The catalogue."""
+        return self.log.problem
+
+    @cached_property
+    def policy_marginals(self) -> Floats:
+        """Probability of every candidate at every position under the policy, ``(B, K, C)``."""
+        slots = self.log.problem.slate_size
+        return slate_policies.marginals(self.asked.policy, self.obs, slots, first_row=self.first)
+
+    @cached_property
+    def logging_marginals(self) -> Floats | None:
+        """The same under the logging policy, ``(B, K, C)``; None where none was given."""
+        logging, slots = self.asked.logging, self.log.problem.slate_size
+        if logging is None or isinstance(logging, str):
+            return None
+        return slate_policies.marginals(logging, self.obs, slots, first_row=self.first)
 
     @cached_property
     def rewards(self) -> tuple[Floats, Floats | None]:
@@ -144,10 +179,8 @@ class Rows:
                 f"row {row}: the slate has an empty position, and the pseudo-inverse estimator "
                 "takes full slates only."
             )
-        index = slate_policies.candidate_index(self.obs["candidates"], slate)
-        slots = slate.shape[1]
-        target = slate_policies.marginals(self.asked.policy, self.obs, slots, first_row=self.first)
-        return slate_policies.additive_weights(logging, self.obs, index, target)
+        index = slate_policies.candidate_index(self.obs["candidates"], slate, first_row=self.first)
+        return slate_policies.additive_weights(logging, self.obs, index, self.policy_marginals)
 
     @cached_property
     def _marginals(self) -> Floats:

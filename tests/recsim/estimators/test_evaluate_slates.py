@@ -286,3 +286,16 @@ def test_intervals_cover_as_often_as_they_say(random_log):
         covered += [value.low <= truth(own) <= value.high for value in values]
     # Nominal 0.9; four standard errors of a share over 150 logs are 0.098.
     assert (np.abs(covered / logs - 0.9) < 0.098).all(), covered / logs
+
+
+def test_an_item_that_is_no_candidate_names_its_row_in_the_log(random_log):
+    log = random_log(10, items=4, slots=1, slate=np.zeros((10, 1), dtype=int))
+    log = replace(
+        log,
+        candidates=np.tile([[0, 1]], (10, 1)),
+        problem=replace(log.problem, num_candidates=2),
+        slate=np.where(np.arange(10)[:, None] == 7, 3, log.slate),
+    )
+    pieces = [log.select(slice(0, 5)), log.select(slice(5, 10))]
+    with pytest.raises(UserError, match=r"^row 7, position 0: item 3 is not a candidate"):
+        evaluate_slates(pieces, UniformSlates(1), ("pi",), logging=UniformSlates(1), samples=10)
