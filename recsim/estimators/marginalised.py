@@ -112,7 +112,9 @@ def marginals(sample: TrajectorySample) -> Marginals:
 
 
 def mis_estimator(horizon: int | None = None) -> TrajectoryEstimator:
-    """Return the estimator for a `Tally`, which must be given all trajectories in one sample.
+    """Return the estimator for a `Tally`, which takes all trajectories in one sample only.
+
+    Weights of states are shares of all trajectories, so those of a part are others.
 
     Args:
         horizon: T.
@@ -123,6 +125,7 @@ def mis_estimator(horizon: int | None = None) -> TrajectoryEstimator:
         value=sum_of_ratios,
         used=_all_of_it,
         noun="step",
+        undivided=True,
         judged=_judged,
         horizon=horizon,
     )

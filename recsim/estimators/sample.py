@@ -152,6 +152,7 @@ class Estimator:
         assumes: ``model`` if it trusts the reward model alone, ``uniform`` if it takes the items
             for logged uniformly at random; empty if it does neither.
         noun: What has a weight, for messages.
+        undivided: Whether terms depend on the rest of the sample, which must hold the whole log.
     """
 
     name: str
@@ -164,6 +165,7 @@ class Estimator:
     needs: frozenset[str] = frozenset()
     assumes: Literal["", "model", "uniform"] = ""
     noun: str = "impression"
+    undivided: bool = False
 
     @property
     def width(self) -> int:

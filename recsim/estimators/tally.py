@@ -136,11 +136,17 @@ class Tally:
         self._resampled = np.zeros((self.samples, self._ends[-1]))  # (S, m)
         self._units = UnitSums(int(self._ends[-1]))
         self._weights = [WeightSums()] * len(self.estimators)
+        self._empty = True
 
     def add(self, sample: Any) -> None:
-        """Count a piece of the log, a sample of the estimators' family; nothing twice."""
+        """Count a piece of the log, a sample of the estimators' family; nothing twice.
+
+        Raises:
+            UserError: If an estimator needs what the sample lacks, or the whole log in one piece.
+        """
         for estimator in self.estimators:
             estimator.check(sample)
+        self._check_pieces(more=len(sample) > 0)
         found = [estimator.terms(sample) for estimator in self.estimators]
         terms = found[0] if len(found) == 1 else np.concatenate(found, axis=1)  # (N, m)
         self._sums += terms.sum(axis=0)
@@ -160,13 +166,25 @@ class Tally:
 
         Raises:
             ValueError: If the other has other estimators, parameters, intervals, samples or seed.
+            UserError: If an estimator needs the whole log in one piece.
         """
         if self._settings() != other._settings():
             raise ValueError("Only tallies of the same estimators, samples and seed can merge.")
+        self._check_pieces(more=not other._empty)
         self._sums += other._sums
         self._resampled += other._resampled
         self._units.merge(other._units)
         self._weights = [a + b for a, b in zip(self._weights, other._weights, strict=True)]
+
+    def _check_pieces(self, *, more: bool) -> None:
+        """Refuse a second piece where there must be one; remember that there was one."""
+        undivided = [estimator.name for estimator in self.estimators if estimator.undivided]
+        if more and undivided and not self._empty:
+            raise UserError(
+                f"{undivided[0]} cannot be added up from pieces of a log: give a tally all of it "
+                "in one sample."
+            )
+        self._empty = self._empty and not more
 
     def values(self, level: float = 0.95) -> list[PolicyValue]:
         """Return the estimates so far, in the order of the estimators.

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recsim.errors import UserError
 from recsim.estimators import Tally
 from recsim.estimators.marginalised import marginals, mis, mis_estimator
 from recsim.estimators.trajectory import make_trajectory_estimator, pdis
@@ -225,6 +226,34 @@ def test_named_like_the_others():
     np.testing.assert_allclose(
         weighing.weights, (marginals(sample).weights * sample.ratios)[sample.within]
     )
+
+
+def test_pieces_of_a_log_are_refused():
+    sample = random_sample(40, 4, 3, seed=2)
+    none = np.zeros((0, 4))
+    no_one = np.zeros(0, dtype=np.int64)
+    empty = TrajectorySample(none, none, no_one, states=none.astype(np.int64))
+
+    def tally():
+        return Tally([mis_estimator(4), make_trajectory_estimator("pdis", horizon=4)], samples=5)
+
+    one, other = tally(), tally()
+    one.add(sample)
+    one.add(empty)
+    one.merge(other)
+    with pytest.raises(UserError, match="mis cannot be added up from pieces of a log"):
+        one.add(sample)
+    other.add(sample)
+    with pytest.raises(UserError, match="mis cannot be added up from pieces of a log"):
+        one.merge(other)
+    assert one.values()[0].value == pytest.approx(mis(sample))  # nothing was counted twice
+    late = tally()
+    late.merge(other)
+    with pytest.raises(UserError, match="give a tally all of it in one sample"):
+        late.add(sample)
+    plain = Tally([make_trajectory_estimator("pdis", horizon=4)], samples=5)
+    plain.add(sample)
+    plain.add(sample)
 
 
 def test_nothing_to_estimate_from():
