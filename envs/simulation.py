@@ -146,8 +146,7 @@ class Simulation:
             items = xp.where(outcome.shown, items, xp.full_like(items, -1))
         clicks = outcome.clicks.view(xp.int8)
         self._remember(items, clicks, outcome.rewards)
-        if not self.whole_catalogue:
-            self._draw_candidates()
+        self._draw_candidates()
         terminated, truncated = self._ends(outcome)
         reward = outcome.rewards @ self._weights
         if self.reveal_state:
