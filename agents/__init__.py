@@ -38,6 +38,7 @@ BUILTIN = {
     "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
     "gru_thompson": "agents.gru_thompson:GRUThompsonAgent",
     "linucb": "agents.linucb:LinUCBAgent",
+    "mixture": "agents.mixture:MixtureAgent",
     "oracle": "agents.baselines:OracleAgent",
     "popularity": "agents.baselines:PopularityAgent",
     "random": "agents.baselines:RandomAgent",
