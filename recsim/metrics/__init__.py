@@ -4,17 +4,47 @@ from recsim.metrics.distance import pairwise_distance
 from recsim.metrics.diversity import coverage, distinct_groups, exposure, gini
 from recsim.metrics.hits import hit_counts, hit_rate, published_hit_rate
 from recsim.metrics.implicit import RankingValue, ranking_values, yang_snips
+from recsim.metrics.returns import (
+    ReturnScore,
+    mean_predicted_return,
+    never_returning_share,
+    return_class,
+    return_improvement,
+    similarity_return_score,
+)
+from recsim.metrics.slate_hits import (
+    click_precision,
+    clipped_unigram_precision,
+    distinct_hits,
+    hit_rate_at,
+    ndcg_at,
+    precision_at,
+    recall,
+)
 
 __all__ = [
     "RankingValue",
+    "ReturnScore",
+    "click_precision",
+    "clipped_unigram_precision",
     "coverage",
     "distinct_groups",
+    "distinct_hits",
     "exposure",
     "gini",
     "hit_counts",
     "hit_rate",
+    "hit_rate_at",
+    "mean_predicted_return",
+    "ndcg_at",
+    "never_returning_share",
     "pairwise_distance",
+    "precision_at",
     "published_hit_rate",
     "ranking_values",
+    "recall",
+    "return_class",
+    "return_improvement",
+    "similarity_return_score",
     "yang_snips",
 ]

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.metrics.slate_hits import distinct_hits
+
 Ints = NDArray[np.int64]
 
 
@@ -19,8 +21,7 @@ def hit_counts(recommended: Ints, clicks: Ints) -> Ints:
         recommended: Distinct items, ``(U, k)``.
         clicks: Items clicked later, ``(U, T)``.
     """
-    met = (recommended[:, :, None] == clicks[:, None, :]).any(axis=2)  # (U, k, T) -> (U, k)
-    counts: Ints = (met & (recommended >= 0)).sum(axis=1)
+    counts: Ints = distinct_hits(recommended, clicks).sum(axis=1)
     return counts
 
 

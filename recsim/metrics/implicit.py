@@ -201,6 +201,18 @@ def yang_snips(
     )
 
 
+def discount(rank: NDArray[np.int64], *, published: bool = False) -> Floats:
+    """Return c(r), the gain of every rank: ``1 / log2(r + 1)``, of any shape.
+
+    Args:
+        rank: Ranks; 1 is best.
+        published: The variant of Saito et al.: 1 for the first two, ``1 / log2(r)`` after.
+    """
+    steps = np.maximum(rank, 2) if published else rank + 1
+    gain: Floats = 1 / np.log2(steps)
+    return gain
+
+
 @dataclass(frozen=True, eq=False)
 class _Lists:
     """Candidates sorted by user and rank; every array is ``(N,)``, or ``(U,)`` where said."""
@@ -296,7 +308,7 @@ def _per_user(
             precision = lists.clicks * lists.running(weights) / lists.rank
         total = lists.sum(precision * top)
     else:
-        total = lists.sum(weights * _discount(lists.rank, published) * top)
+        total = lists.sum(weights * discount(lists.rank, published=published) * top)
     if name == "ndcg":
         return _divide(total, _ideal(lists, weights, k, published))
     if estimator in ("ips", "clipped_ips"):
@@ -311,12 +323,7 @@ def _ideal(lists: _Lists, weights: Floats, k: int, published: bool) -> Floats:
     order = np.lexsort((-weights, lists.owner))
     # Sorting within users leaves owners and ranks where they are.
     top = lists.rank <= k
-    return lists.sum(weights[order] * _discount(lists.rank, published) * top)
-
-
-def _discount(rank: NDArray[np.int64], published: bool) -> Floats:
-    steps = np.maximum(rank, 2) if published else rank + 1
-    return 1 / np.log2(steps)
+    return lists.sum(weights[order] * discount(lists.rank, published=published) * top)
 
 
 def _divide(total: Floats, by: Floats) -> Floats:
