@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from agents import slates
 from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
-from agents.gru_thompson.choices import InMemory, Source, from_log
+from agents.gru_thompson.choices import Choices, InMemory, Source, from_log
 from agents.gru_thompson.config import GRUThompsonConfig
-from agents.gru_thompson.model import Model
+from agents.gru_thompson.losses import choice_likelihood
+from agents.gru_thompson.model import Model, history
 from agents.gru_thompson.policies import Policy
 from agents.gru_thompson.scoring import Users
-from agents.gru_thompson.training import fit
+from agents.gru_thompson.training import Judgement, fit, judge
 from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -80,6 +81,49 @@ class GRUThompsonAgent:
         fit(model, source, self._config, self._generator, losses.append)
         self._model, self._slots = model, slots
         return FitReport(rows=source.num_users, losses=losses)
+
+    @property
+    def problem(self) -> Problem:
+        """The catalogue and the slates that the agent was made for."""
+        return self._problem
+
+    def judge(self, choices: Choices, step: int) -> Judgement:
+        """Judge the posterior's means on choices, as `fit` does on those it holds out.
+
+        Args:
+            choices: Users.
+            step: Their choices from this step on are foreseen from those before.
+
+        Raises:
+            UserError: The agent was not fitted, or there is no such choice.
+        """
+        source = InMemory(choices, torch.arange(len(choices)), step)
+        asking = _generator(self._config.device, self._seed + 1)
+        found = judge(self._fitted(), self._config.state, source, self._config, asking)
+        if found is None:
+            raise UserError(f"nobody chooses anything from step {step} on.")
+        return found
+
+    @torch.no_grad()
+    def log_probabilities(self, choices: Choices) -> Floats:
+        """Return the log-probability of every choice at the posterior's means, ``(U, T)``.
+
+        The user's earlier choices are known. NaN where a choice is not scored.
+
+        Args:
+            choices: What was chosen; `Choices.after` says what the start is told from.
+
+        Raises:
+            UserError: The agent was not fitted.
+        """
+        model, device = self._fitted(), self._config.device
+        asking, asked = _generator(device, self._seed + 1), choices.to(device)
+        start, _ = model.start(*history(asked))
+        drawn = model.globals(asking, temperature=0.0)
+        found = choice_likelihood(
+            model, self._config.state, asked, drawn, start, asking, temperature=0.0
+        )
+        return torch.where(asked.scored, found, torch.nan).double().cpu().numpy()
 
     def begin(self, batch_size: int) -> None:
         """Keep nothing per user."""
@@ -175,15 +219,18 @@ class GRUThompsonAgent:
         groups = torch.from_numpy(self._problem.item_groups.astype(np.int64))
         return Model(self._config, groups, slots, horizon, self._generator)
 
-    def _slates(self, obs: Observation, generator: torch.Generator, repeats: int = 1) -> Ints:
-        """Return slates before any coin is tossed, ``(B, repeats, K)``."""
+    def _fitted(self) -> Model:
         if self._model is None:
             raise UserError(
                 "agent 'gru_thompson' must be fitted on a log before it can act: give it a "
                 "training_log."
             )
+        return self._model
+
+    def _slates(self, obs: Observation, generator: torch.Generator, repeats: int = 1) -> Ints:
+        """Return slates before any coin is tossed, ``(B, repeats, K)``."""
         problem = self._problem
-        policy = Policy(self._model, self._config, problem.slate_size)
+        policy = Policy(self._fitted(), self._config, problem.slate_size)
         users = users_of(obs, problem.num_items, problem.slate_size, self._config.device)
         found: Ints = policy.slates(users, generator, repeats).cpu().numpy()
         return found

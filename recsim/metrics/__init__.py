@@ -4,6 +4,13 @@ from recsim.metrics.distance import pairwise_distance
 from recsim.metrics.diversity import coverage, distinct_groups, exposure, gini
 from recsim.metrics.hits import hit_counts, hit_rate, published_hit_rate
 from recsim.metrics.implicit import RankingValue, ranking_values, yang_snips
+from recsim.metrics.likelihood import (
+    MeanLogProbability,
+    choice_rates,
+    mean_log_probability,
+    uniform_choice,
+    weighted_choice,
+)
 from recsim.metrics.returns import (
     ReturnScore,
     mean_predicted_return,
@@ -23,8 +30,10 @@ from recsim.metrics.slate_hits import (
 )
 
 __all__ = [
+    "MeanLogProbability",
     "RankingValue",
     "ReturnScore",
+    "choice_rates",
     "click_precision",
     "clipped_unigram_precision",
     "coverage",
@@ -35,6 +44,7 @@ __all__ = [
     "hit_counts",
     "hit_rate",
     "hit_rate_at",
+    "mean_log_probability",
     "mean_predicted_return",
     "ndcg_at",
     "never_returning_share",
@@ -46,5 +56,7 @@ __all__ = [
     "return_class",
     "return_improvement",
     "similarity_return_score",
+    "uniform_choice",
+    "weighted_choice",
     "yang_snips",
 ]
