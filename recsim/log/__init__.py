@@ -8,10 +8,12 @@ from typing import Any
 from recsim.errors import UserError, did_you_mean
 from recsim.log.coat import CoatReader, coat_log, read_coat
 from recsim.log.finn import FinnReader
+from recsim.log.kuairand import KuaiRandReader, read_kuairand
 from recsim.log.movielens import MovieLensReader, read_movielens
 from recsim.log.open_bandit import OpenBanditReader, read_open_bandit
 from recsim.log.ratings import Ratings
 from recsim.log.reader import Reader
+from recsim.log.sessions import SessionCounts
 from recsim.log.slate_log import SlateLog
 from recsim.log.storage import write_log
 from recsim.log.table import TableReader, read_table
@@ -21,10 +23,12 @@ __all__ = [
     "READERS",
     "Ratings",
     "Reader",
+    "SessionCounts",
     "SlateLog",
     "coat_log",
     "make_reader",
     "read_coat",
+    "read_kuairand",
     "read_log",
     "read_movielens",
     "read_open_bandit",
@@ -50,6 +54,7 @@ class SavedReader(Reader):
 READERS: dict[str, type[Reader]] = {
     "coat": CoatReader,
     "finn": FinnReader,
+    "kuairand": KuaiRandReader,
     "movielens": MovieLensReader,
     "open_bandit": OpenBanditReader,
     "saved": SavedReader,

@@ -7,14 +7,16 @@ The licence of the data asks for this reference and rules out commercial use.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveInt, model_validator
 
 from recsim.log import encode
 from recsim.log.columns import read_columns
 from recsim.log.ratings import Ratings
 from recsim.log.reader import Reader
+from recsim.log.sessions import Censored
 from recsim.log.slate_log import SlateLog
 
 _GET = (
@@ -30,14 +32,44 @@ class MovieLensReader(Reader):
     Attributes:
         path: The folder that holds ``ratings.csv`` and ``movies.csv``.
         threshold: Lowest rating, of 0.5 to 5, that counts as a click.
+        slates: Whether a slate is one ``rating``, or what a user rated on one ``day``.
+        slate_size: Films of a day's slate; those rated later on the same day are left out.
+        return_days: Days of the window of the reward ``return`` that days have.
+        censored: Whether to ``drop`` days whose return window passes the end of the log, or to
+            ``keep`` them with the returns that the log still shows, which are too few.
     """
 
     path: Path
     threshold: float = Field(default=4.0, allow_inf_nan=False)
+    slates: Literal["rating", "day"] = "rating"
+    slate_size: PositiveInt = 10
+    return_days: PositiveInt = 7
+    censored: Censored = "drop"
+
+    @model_validator(mode="after")
+    def _of_days(self) -> Self:
+        if self.slates == "rating":
+            for name in ("slate_size", "return_days", "censored"):
+                if name in self.model_fields_set:
+                    raise ValueError(f"{name!r} has no effect without 'slates: day': remove it")
+        return self
 
     def read(self) -> SlateLog:
         """Read the log; it has no propensities."""
-        return read_movielens(self.path).to_log(self.threshold)
+        return self.read_counted()[0]
+
+    def read_counted(self) -> tuple[SlateLog, dict[str, int]]:
+        """Read the log, and count what became of the ratings if its slates are days."""
+        ratings = read_movielens(self.path)
+        if self.slates == "rating":
+            return ratings.to_log(self.threshold), {}
+        log, counts = ratings.to_daily_log(
+            self.threshold,
+            slate_size=self.slate_size,
+            return_days=self.return_days,
+            censored=self.censored,
+        )
+        return log, counts.to_dict()
 
 
 def read_movielens(path: str | Path) -> Ratings:

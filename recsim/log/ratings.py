@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.errors import UserError
 from recsim.log import encode
 from recsim.log.columns import whole_days
+from recsim.log.sessions import Censored, SessionCounts, daily_sessions
 from recsim.log.slate_log import SlateLog
 from recsim.problem import Problem
 
@@ -84,15 +86,7 @@ class Ratings:
         visit = visit.reshape(-1)  # (N,) which user and day
         clicks = rating >= threshold
         return SlateLog(
-            problem=Problem(
-                num_items=self.num_items,
-                slate_size=1,
-                num_candidates=self.num_items,
-                user_feature_dim=self.user_features.shape[1],
-                item_features=self.item_features,
-                item_groups=self.item_groups,
-                rewards={"click": 1.0, "rating": 0.0},
-            ),
+            problem=self._problem(1, {"click": 1.0, "rating": 0.0}),
             user=user,
             session=encode.rank_within(visits[:, 0])[visit],
             day=day,
@@ -102,3 +96,57 @@ class Ratings:
             feedback={"click": clicks.astype(np.float64), "rating": rating},
             user_features=self.user_features,
         ).validate()
+
+    def to_daily_log(
+        self,
+        threshold: float = 4.0,
+        *,
+        slate_size: int = 10,
+        return_days: int = 7,
+        censored: Censored = "drop",
+    ) -> tuple[SlateLog, SessionCounts]:
+        """Return what a user rated on one day as a slate, and when they rated again.
+
+        Args:
+            threshold: Lowest rating that counts as a click.
+            slate_size: Items of a slate, K; those rated later on the same day are left out.
+            return_days: Days of the return window.
+            censored: What becomes of sessions whose return window passes the last rating.
+
+        Returns:
+            A log with rewards ``click``, which is the scalar one, ``rating``, summed over the
+            slate, and ``return``, the share of the next days on which the user rated; and what
+            became of the ratings.
+
+        Raises:
+            UserError: If the ratings have no times, or no session has a whole return window.
+        """
+        if self.seconds is None:
+            raise UserError("these ratings have no times, so they are of no day.")
+        sessions = daily_sessions(
+            user=self.user,
+            item=self.item,
+            day=whole_days(self.seconds),
+            seconds=self.seconds,
+            clicked=self.rating >= threshold,
+            amounts={"rating": self.rating},
+            slate_size=slate_size,
+            return_days=return_days,
+        )
+        log = SlateLog(
+            problem=self._problem(slate_size, {"click": 1.0, "rating": 0.0, "return": 0.0}),
+            user_features=self.user_features,
+            **sessions.columns(censored),
+        )
+        return log.validate(), sessions.counts(len(self))
+
+    def _problem(self, slate_size: int, rewards: dict[str, float]) -> Problem:
+        return Problem(
+            num_items=self.num_items,
+            slate_size=slate_size,
+            num_candidates=self.num_items,
+            user_feature_dim=self.user_features.shape[1],
+            item_features=self.item_features,
+            item_groups=self.item_groups,
+            rewards=rewards,
+        )

@@ -21,3 +21,11 @@ class Reader(BaseModel):
         Raises:
             UserError: If a file is missing or a row is malformed.
         """
+
+    def read_counted(self) -> tuple[SlateLog, dict[str, int]]:
+        """Read the log, and count what became of the rows of its files, where that is told.
+
+        Raises:
+            UserError: If a file is missing or a row is malformed.
+        """
+        return self.read(), {}

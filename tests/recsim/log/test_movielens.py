@@ -1,7 +1,7 @@
 import pytest
 
 from recsim.errors import UserError
-from recsim.log import read_log, read_movielens
+from recsim.log import make_reader, read_log, read_movielens
 
 MOVIES = 'movieId,title,genres\n10,"Heat, the (1995)",Crime|Action\n2,Jumanji,(no genres listed)\n'
 RATINGS = "userId,movieId,rating,timestamp\n7,10,4.0,86400\n7,2,3.5,5\n3,10,0.5,90000\n"
@@ -58,3 +58,22 @@ def test_the_real_data_set(data_dir):
     assert (len(ratings), ratings.num_users, ratings.num_items) == (100_836, 610, 9742)
     assert ratings.item_features.shape == (9742, 19)
     assert len(set(ratings.item.tolist())) == 9724
+
+
+def test_a_day_of_ratings_can_be_a_slate(movielens):
+    (movielens / "ratings.csv").write_text(RATINGS + "7,2,1.0,90001\n")
+    reader = make_reader("movielens", path=movielens, slates="day", return_days=1, slate_size=2)
+    log, counts = reader.read_counted()
+    assert log.user.tolist() == [1]  # user 7 on the first day; the others' window is open
+    assert log.slate.tolist() == [[0, -1]]
+    assert log.feedback["rating"].tolist() == [3.5]
+    assert log.feedback["return"].tolist() == [1.0]
+    assert (counts["rows"], counts["sessions"], counts["censored"]) == (4, 3, 2)
+    kept = read_log("movielens", path=movielens, slates="day", return_days=1, censored="keep")
+    assert kept.slate[:, :2].tolist() == [[0, -1], [1, 0], [1, -1]]
+    assert kept.clicks[:, :2].tolist() == [[0, 0], [1, 0], [0, 0]]
+
+
+def test_keys_of_days_have_no_effect_on_single_ratings(movielens):
+    with pytest.raises(UserError, match=r"'slate_size' has no effect without 'slates: day'"):
+        make_reader("movielens", path=movielens, slate_size=3)
