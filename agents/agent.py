@@ -114,7 +114,12 @@ class Agent(Protocol):
     def __init__(self, config: Any, problem: Problem, seed: int) -> None: ...
 
     def fit(self, log: SlateLog) -> FitReport:
-        """Learn from a log; may do nothing."""
+        """Learn from a log; may do nothing.
+
+        An agent may also have ``refit(log) -> FitReport``, which learns from a log that holds all
+        that was learned before, and more, starting from what is known. Without it a fresh agent is
+        fitted on the whole log in its place.
+        """
         ...
 
     def begin(self, batch_size: int) -> None:

@@ -9,6 +9,7 @@ comparisons sharp.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,16 +18,17 @@ import numpy as np
 import pandas as pd
 
 import agents
-from agents.agent import Agent, FitReport
+from agents.agent import FitReport
 from recsim.benchmark import benchmark_trial
 from recsim.building import make_agent, make_env, problem_of
 from recsim.evaluation import evaluate_trial, read_data
 from recsim.log import SlateLog
+from recsim.online import Course, play_rounds, pool, round_curves
 from recsim.results import RunFolder, Trial
 from recsim.rollout import Rollout, rollout
 from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
 
-__all__ = ["Seeds", "metrics_of", "run_trial", "simulate"]
+__all__ = ["Seeds", "collect_log", "metrics_of", "run_trial", "simulate"]
 
 EARLY_SLATES = 5
 
@@ -36,11 +38,12 @@ class Seeds:
     """What one seed of a scenario is split into.
 
     Attributes:
-        users: Seed of the environment.
-        agent: Seed of the agent.
+        users: Seed of the environment, in the first round.
+        agent: Seed of the agent, in the first round.
         log_users: Seed of the environment in which a training log is collected.
         log_agent: Seed of the agent that collects it.
         bootstrap: Seed of resampling.
+        practice: Seed of the cohorts that an agent practises on.
     """
 
     users: int
@@ -48,12 +51,24 @@ class Seeds:
     log_users: int
     log_agent: int
     bootstrap: int
+    practice: int
 
     @classmethod
     def of(cls, seed: int) -> Self:
         """Split a seed; each part is independent of the others."""
-        children = np.random.SeedSequence(seed).spawn(5)
-        return cls(*(int(child.generate_state(1)[0]) for child in children))
+        return cls(*_split(seed, 6))
+
+    def users_of(self, rounds: int) -> list[int]:
+        """Return the seed of the environment in each round."""
+        return [self.users, *_split(self.users, rounds - 1)]
+
+    def agents_of(self, rounds: int) -> list[int]:
+        """Return the seed of the agent in each round, where it is built anew."""
+        return [self.agent, *_split(self.agent, rounds - 1)]
+
+    def practice_of(self, cohorts: int) -> list[int]:
+        """Return the seed of the environment for each cohort of the practice."""
+        return _split(self.practice, cohorts)
 
 
 def run_trial(folder: str | Path, trial: Trial) -> None:
@@ -66,9 +81,12 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
     run = RunFolder.open(folder)
     begin = time.perf_counter()
     if run.scenario.env is not None:
-        played, agent, fitted = simulate(run.scenario, trial)
-        curves = _curves(run.scenario, played)
-        result: dict[str, Any] = {"metrics": metrics_of(played)}
+        course = simulate(run.scenario, trial)
+        agent, fitted = course.agent, course.fitted
+        curves = _curves(run.scenario, course.rounds)
+        result: dict[str, Any] = {"metrics": metrics_of(course.rounds)}
+        if course.refits:
+            result["refits"] = [_plain(report) for report in course.refits]
     elif run.scenario.benchmark is not None:
         seeds = Seeds.of(trial.seed)
         accuracy, agent = benchmark_trial(
@@ -85,43 +103,53 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
     if trial.case:
         head["case"] = trial.case
     if fitted is not None:
-        result["fit"] = {"rows": fitted.rows, "losses": fitted.losses}
+        result["fit"] = _plain(fitted)
     result["seconds"] = round(time.perf_counter() - begin, 3)
     run.write(trial, head | result, curves, agent.state_dict())
 
 
-def simulate(scenario: Scenario, trial: Trial) -> tuple[Rollout, Agent, FitReport | None]:
-    """Let an agent recommend to the simulated users of a scenario.
-
-    Returns:
-        What happened, the agent after it, and what its offline training did, if there was any.
-    """
+def simulate(scenario: Scenario, trial: Trial) -> Course:
+    """Let an agent recommend to the simulated users of a scenario, round by round."""
     assert scenario.env is not None
     seeds = Seeds.of(trial.seed)
     spec = next(agent for agent in scenario.agents if agent.label == trial.agent)
+    training = scenario.training_log_of(spec)
     env = make_env(scenario.env, scenario.users)
     try:
         problem = problem_of(env)
-        agent = make_agent(spec, problem, seeds.agent)
-        training = scenario.training_log_of(spec)
-        fitted = None
-        if training is not None:
-            fitted = agent.fit(_training_log(scenario, training, seeds))
-        played = rollout(
-            env, agent, seed=seeds.users, max_steps=scenario.steps, learn=scenario.learn
+        return play_rounds(
+            env,
+            lambda seed: make_agent(spec, problem, seed),
+            users=seeds.users_of(scenario.rounds),
+            agents=seeds.agents_of(scenario.rounds),
+            max_steps=scenario.steps,
+            practice=seeds.practice_of(spec.practice),
+            log=None if training is None else _training_log(scenario, training, seeds),
+            learn=scenario.learn,
+            refit=scenario.refit and scenario.rounds > 1,
         )
     finally:
         env.close()
-    return played, agent, fitted
 
 
-def metrics_of(played: Rollout) -> dict[str, float]:
-    """Return the metrics of a run: those of `Rollout.summary`, and the immediate reward.
+def metrics_of(rounds: Sequence[Rollout]) -> dict[str, float]:
+    """Return the metrics of all rounds together: `Rollout.summary`, and the immediate reward.
 
     ``early_reward_per_step`` is the reward per slate over each user's first five. All agents meet
     the same users in the same state at the first slate; over the few that follow, what an agent
     did to its users counts a little.
+
+    With several rounds, every metric is also given of the first and of the last round alone, with
+    the prefix ``first_round_`` and ``last_round_``.
     """
+    if len(rounds) > 1:
+        first, last = metrics_of(rounds[:1]), metrics_of(rounds[-1:])
+        return {
+            **metrics_of([pool(rounds)]),
+            **{f"first_round_{name}": value for name, value in first.items()},
+            **{f"last_round_{name}": value for name, value in last.items()},
+        }
+    (played,) = rounds
     early = played.active[:EARLY_SLATES]
     reward = float(played.reward[:EARLY_SLATES][early].sum()) / int(early.sum())
     return {"early_reward_per_step": reward, **played.summary()}
@@ -156,10 +184,22 @@ def _training_log(scenario: Scenario, training: TrainingLogSpec, seeds: Seeds) -
     return collect_log(scenario, training, seeds)
 
 
-def _curves(scenario: Scenario, played: Rollout) -> pd.DataFrame:
+def _curves(scenario: Scenario, rounds: Sequence[Rollout]) -> pd.DataFrame:
     """Return the curves as far as they are known, and one row of nobody if all left for good."""
+    if scenario.axis == "round":
+        return round_curves(rounds)
+    played = pool(rounds)
     curves = played.curves(scenario.axis)
     if (played.terminated & played.active).any(axis=0).all():
         # After that nothing is ever unknown: who reads the curve may go on with this row.
         curves = played.curves(scenario.axis, len(curves) + 1)
     return curves
+
+
+def _plain(report: FitReport) -> dict[str, Any]:
+    return {"rows": report.rows, "losses": report.losses}
+
+
+def _split(seed: int, parts: int) -> list[int]:
+    """Split a seed into independent ones; fewer parts are the first of more."""
+    return [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(parts)]

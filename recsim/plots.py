@@ -16,10 +16,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from recsim.statistics import band
-from recsim.summary import LOWER_IS_BETTER
+from recsim.summary import lower_is_better
 from recsim.text import shows_case
 
 __all__ = ["estimates", "front", "reward_curves", "save"]
@@ -64,7 +65,8 @@ def reward_curves(
     """Draw how reward, retention and regret went, with bands over the seeds.
 
     Args:
-        curves: Per agent, the curves of each seed as `Rollout.curves` gives them.
+        curves: Per agent, the curves of each seed as `Rollout.curves` or
+            `recsim.online.round_curves` gives them.
         level: Coverage of the bands.
         title: Written above.
     """
@@ -80,6 +82,7 @@ def reward_curves(
             _draw_band(plot, table, level, label, look[label])
         plot.set_title(heading)
         plot.set_xlabel(axis)
+        plot.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
         plot.margins(x=0)
     _legend(figure, axes[0], _bands_in_words(curves, level))
     return figure
@@ -125,7 +128,7 @@ def front(
             **style,
         )
     points = np.column_stack([x["iqm"], y["iqm"]])  # (agents, 2)
-    signs = [-1 if metric in LOWER_IS_BETTER else 1 for metric in (immediate, long_term)]
+    signs = [-1 if lower_is_better(metric) else 1 for metric in (immediate, long_term)]
     best = points[undominated(points * signs)]
     if len(best) > 1:
         best = best[np.argsort(best[:, 0])]
@@ -225,6 +228,13 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def _panels(axis: str) -> list[tuple[str, str]]:
+    if axis == "round":
+        return [
+            ("reward", "Reward per slate"),
+            ("regret", "Regret per slate"),
+            ("cumulative_regret", "Regret so far,\nper user of a round"),
+            ("active", "Share of users still there\nat the end of a round"),
+        ]
     per = {"step": "per slate", "day": "per day"}[axis]
     return [
         ("immediate", f"Immediate: reward {per},\nusers still there"),

@@ -40,7 +40,7 @@ RESERVED_LABELS = ("logged", "reference")
 _MOST_SEEDS = 10_000
 
 # Keys that have no effect, by the kind of scenario.
-_SIMULATION_ONLY = ("users", "steps", "axis", "learn", "metrics", "front")
+_SIMULATION_ONLY = ("users", "steps", "rounds", "refit", "axis", "learn", "metrics", "front")
 _WITHOUT_EFFECT = {
     "env": tuple(EstimationSpec.model_fields),
     "data": _SIMULATION_ONLY,
@@ -144,12 +144,14 @@ class AgentSpec(_Model):
         label: Name in tables and folders; by default the registered name.
         config: Its settings.
         training_log: What this agent is fitted on, in place of the scenario's training log.
+        practice: Cohorts of simulated users that it meets, learning, before it is measured.
     """
 
     name: str
     label: Label
     config: dict[str, Any] = {}
     training_log: TrainingLogSpec | None = None
+    practice: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="before")
     @classmethod
@@ -190,7 +192,9 @@ class Scenario(EstimationSpec, _Model):
         seeds: Seeds; ``3`` means 0, 1, 2.
         users: Simulated users at a time.
         steps: Slates per user, at most; the environment may stop earlier.
-        axis: What reward curves are drawn over.
+        rounds: Cohorts of users, one after the other.
+        refit: Whether agents are fitted between rounds on everything logged so far.
+        axis: What reward curves are drawn over; by default ``round`` if there are several.
         learn: Whether agents learn from the users they meet.
         metrics: Columns of the printed table; the files hold all metrics.
         front: The two metrics, immediate and long-term, drawn against each other.
@@ -209,7 +213,9 @@ class Scenario(EstimationSpec, _Model):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1, strict=False)]
     users: PositiveInt = 256
     steps: PositiveInt = 1000
-    axis: Literal["step", "day"] = "step"
+    rounds: PositiveInt = 1
+    refit: bool = True
+    axis: Literal["step", "day", "round"] = "step"
     learn: bool = True
     metrics: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
     front: Annotated[tuple[str, str], Field(strict=False)] | None = None
@@ -221,6 +227,13 @@ class Scenario(EstimationSpec, _Model):
     def _default_seeds(cls, value: Any) -> Any:
         if isinstance(value, dict) and "seeds" not in value:
             value = {**value, "seeds": 5 if value.get("env") is not None else 1}
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_axis(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "axis" not in value and value.get("rounds", 1) != 1:
+            value = {**value, "axis": "round"}
         return value
 
     @field_validator("description")
@@ -281,12 +294,25 @@ class Scenario(EstimationSpec, _Model):
                 raise ValueError(
                     f"{key!r} has no effect in a scenario with {self.kind!r}: remove it"
                 )
+        self._check_rounds()
         self._check_training_logs()
         if self.data is not None:
             for agent in self.agents:
                 if agent.label.lower() in RESERVED_LABELS:
                     raise ValueError(f"label {agent.label!r} is taken by a row of the log itself")
         return self
+
+    def _check_rounds(self) -> None:
+        if self.rounds == 1 and "refit" in self.model_fields_set:
+            raise ValueError("'refit' has no effect with one round: give 'rounds', or remove it")
+        if self.rounds == 1 and self.axis == "round":
+            raise ValueError("axis: 'round' needs 'rounds' of 2 or more")
+        for agent in self.agents:
+            if agent.practice and self.env is None:
+                raise ValueError(
+                    f"agent {agent.label!r}: 'practice' has no effect in a scenario with "
+                    f"{self.kind!r}, which has no users to meet: remove it"
+                )
 
     def _check_training_logs(self) -> None:
         for agent in self.agents:
@@ -323,6 +349,12 @@ class Scenario(EstimationSpec, _Model):
         content = _without_none(self.model_dump(mode="json", exclude_none=False))
         for key in _WITHOUT_EFFECT[self.kind]:
             content.pop(key, None)
+        if self.rounds == 1:
+            content.pop("rounds", None)
+            content.pop("refit", None)
+        for agent in content["agents"]:
+            if not agent["practice"]:
+                agent.pop("practice")
         if self.benchmark is not None:
             content["benchmark"] = self.benchmark.resolved()
         for spec in (

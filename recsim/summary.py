@@ -23,11 +23,11 @@ from recsim.scenario import DataSpec, Scenario
 from recsim.statistics import bootstrap, paired_comparison
 
 __all__ = [
-    "LOWER_IS_BETTER",
     "benchmark_table",
     "cases",
     "comparisons",
     "front_metrics",
+    "lower_is_better",
     "main_metrics",
     "seeds_table",
     "summary_table",
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # Of all other metrics, more is better, or it depends.
-LOWER_IS_BETTER = frozenset({"churned_share", "regret_per_step", "regret_per_user", "gini"})
+_LOWER_IS_BETTER = frozenset({"churned_share", "regret_per_step", "regret_per_user", "gini"})
 
 _MAIN_METRICS = (
     "early_reward_per_step",
@@ -45,6 +45,7 @@ _MAIN_METRICS = (
     "return_per_user",
     "churned_share",
     "regret_per_step",
+    "last_round_reward_per_step",
 )
 
 
@@ -71,6 +72,11 @@ def trials(scenario: Scenario) -> list[Trial]:
     ]
 
 
+def lower_is_better(metric: str) -> bool:
+    """Return whether a small value of a metric is a good one."""
+    return re.sub("^(first|last)_round_", "", metric) in _LOWER_IS_BETTER
+
+
 def main_metrics(scenario: Scenario, known: Sequence[str]) -> list[str]:
     """Return the metrics to print: those that the scenario names, or the usual ones."""
     if scenario.metrics is not None:
@@ -84,6 +90,8 @@ def front_metrics(scenario: Scenario, known: Sequence[str]) -> tuple[str, str]:
     """Return the immediate and the long-term metric that are drawn against each other."""
     if scenario.front is not None:
         return scenario.front
+    if "last_round_reward_per_step" in known:
+        return "first_round_reward_per_step", "last_round_reward_per_step"
     long_term = "return_per_user" if "return_per_user" in known else "reward_per_user"
     return "early_reward_per_step", long_term
 

@@ -45,6 +45,21 @@ def test_panels_that_would_be_empty_are_left_out():
     assert not any("Regret" in title or "share" in title for title in titles(bare))
 
 
+def test_rounds_have_panels_of_their_own():
+    full = curve([1.0, 0.9], axis="round", regret=[0.3, 0.2], cumulative_regret=[0.3, 0.5])
+    figure = plots.reward_curves({"a": [full, full]})
+    assert [title.partition(",")[0] for title in titles(figure)] == [
+        "Reward per slate",
+        "Regret per slate",
+        "Regret so far",
+        "Share of users still there\nat the end of a round",
+    ]
+    assert figure.axes[2].lines[0].get_ydata().tolist() == [0.3, 0.5]
+    assert {plot.get_xlabel() for plot in figure.axes} == {"round"}
+    hidden = curve([1.0, 1.0], axis="round", regret=[math.nan] * 2)
+    assert titles(plots.reward_curves({"a": [hidden]})) == ["Reward per slate"]
+
+
 def test_curves_have_a_line_per_agent_a_band_over_seeds_and_a_legend():
     group = [curve([1.0, 1.0], reward=[x, 2 * x]) for x in (1.0, 2.0, 3.0)]
     figure = plots.reward_curves({"a": group, "b": group[:1]}, title="demo")

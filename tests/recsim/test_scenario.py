@@ -71,13 +71,15 @@ def test_exactly_one_of_env_and_data():
         (LOGGED, "metrics", ["x"]),
         (LOGGED, "learn", False),
         (LOGGED, "front", ["a", "b"]),
+        (LOGGED, "rounds", 2),
+        (LOGGED, "refit", True),
     ],
 )
 def test_a_key_without_effect_is_refused(base, key, value):
     refused(f"{key}' has no effect", base, **{key: value})
 
 
-@pytest.mark.parametrize("key", ["users", "steps"])
+@pytest.mark.parametrize("key", ["users", "steps", "rounds"])
 @pytest.mark.parametrize("value", [0, -1, 1.5, "10", True, None])
 def test_counts_are_positive_whole_numbers(key, value):
     refused(key, **{key: value})
@@ -169,3 +171,31 @@ def test_the_digest_stands_for_what_is_computed():
 def test_a_description_is_one_line():
     refused("one line", description="two\nlines")
     assert scenario(description="folded \n").description == "folded"
+
+
+def test_keys_of_rounds_need_rounds():
+    refused("'refit' has no effect with one round", refit=False)
+    refused("'refit' has no effect with one round", rounds=1, refit=True)
+    refused("'round' needs 'rounds' of 2 or more", axis="round")
+    assert scenario(rounds=2, refit=False).axis == "round"
+    assert scenario(rounds=2, axis="step").axis == "step"
+    assert scenario().axis == "step"
+
+
+def test_practice_needs_users():
+    own = [{"name": "linucb", "practice": 3}]
+    assert scenario(agents=own).agents[0].practice == 3
+    refused("'practice' has no effect in a scenario with 'data'", LOGGED, agents=own)
+    for value in (-1, 1.5, True):
+        refused("practice", agents=[{"name": "linucb", "practice": value}])
+
+
+def test_one_round_and_no_practice_leave_the_digest_as_it_was():
+    plain = scenario(rounds=1, agents=[{"name": "random", "practice": 0}])
+    assert not {"rounds", "refit"} & plain.resolved().keys()
+    assert "practice" not in plain.resolved()["agents"][0]
+    assert plain.digest() == scenario().digest()
+    several = scenario(rounds=3, agents=[{"name": "random", "practice": 2}])
+    assert Scenario.model_validate(several.resolved()) == several
+    others = [scenario(rounds=3), scenario(rounds=4), scenario(rounds=3, refit=False), several]
+    assert len({s.digest() for s in others}) == 4

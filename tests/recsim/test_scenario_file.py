@@ -97,7 +97,7 @@ def test_all_mistakes_are_told_at_once(file):
     assert complaint(path).splitlines() == [
         f"{path}:10: seeds: must be a number of seeds or a list of seeds.",
         f"{path}:12: users: must be a valid integer, not '3'.",
-        f"{path}:11: axis: must be 'step' or 'day', not 'week'.",
+        f"{path}:11: axis: must be 'step', 'day' or 'round', not 'week'.",
     ]
 
 
