@@ -2,16 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from gymnasium import spaces
 
 from envs.world.backend import Array, Backend, Stream
-from envs.world.world import Outcome, State, World, WorldConfig
+from envs.world.world import Outcome
 from recsim.problem import Problem
 
 Observation = dict[str, Array]
+
+
+class Users(Protocol):
+    """The state of B users. Rows are independent.
+
+    Attributes:
+        features: What the system knows of the user, ``(B, F)`` float32.
+        clock: Day, session, step of the session, slates since arrival, ``(B, 4)`` int64.
+    """
+
+    features: Array
+    clock: Array
+
+    def take(self, rows: Array) -> Self:
+        """Copies of ``rows`` (indices)."""
+        ...
+
+    def put(self, rows: Array, other: Any) -> None:
+        """Overwrite ``rows`` (indices) by the users of ``other``."""
+        ...
+
+
+class UserWorld(Protocol):
+    """Where users live: `envs.world.world.World`, or one that was fitted to a log."""
+
+    @property
+    def foresighted(self) -> bool:
+        """Whether `long_term_slate` is another one than `oracle_slate`."""
+        ...
+
+    def draw_users(self, stream: Stream, num: int) -> Any:
+        """Draw ``num`` new users at the start of their first session."""
+        ...
+
+    def step(self, state: Any, slate: Array, stream: Stream) -> Outcome:
+        """Show a slate of item ids ``(B, K)`` to every user, and change ``state`` in place."""
+        ...
+
+    def click_probabilities(self, state: Any, slate: Array) -> Array:
+        """Exact probability that each slot is clicked, ``(B, K)``."""
+        ...
+
+    def expected_reward(self, state: Any, slate: Array, weights: dict[str, float]) -> Array:
+        """Exact expected immediate reward of a slate, ``(B,)``."""
+        ...
+
+    def oracle_slate(
+        self, state: Any, candidates: Array | None, slate_size: int, weights: dict[str, float]
+    ) -> Array:
+        """Candidate indices with the largest expected immediate reward, ``(B, K)``."""
+        ...
+
+    def long_term_slate(
+        self, state: Any, candidates: Array | None, slate_size: int, weights: dict[str, float]
+    ) -> Array:
+        """Candidate indices of a slate that looks ahead, ``(B, K)``."""
+        ...
+
+    def latent(self, state: Any) -> dict[str, Array]:
+        """Copies of the latent variables."""
+        ...
 
 
 class Shown(NamedTuple):
@@ -32,11 +93,11 @@ class Simulation:
     """B users, their observations and their episodes; nothing is reset behind the caller's back.
 
     Args:
-        config: The world.
+        world: Where the users live.
+        problem: The public facts; its rewards are those of the world's outcomes, in their order.
         num_users: B.
-        slate_size: K, at most the number of candidates.
-        num_candidates: C; None offers the whole catalogue, in the order of the ids.
-        rewards: Weight of each named reward.
+        whole_catalogue: Whether all items are offered, in the order of the ids, or
+            ``problem.num_candidates`` are drawn anew at each step.
         history: Slates kept in the observation, H.
         max_steps: Slates after which an episode is truncated, or None.
         max_days: Day from which on an episode is truncated, or None.
@@ -45,7 +106,7 @@ class Simulation:
         backend: Where the arrays live.
     """
 
-    state: State
+    state: Users
     stream: Stream
     history_items: Array
     history_clicks: Array
@@ -56,12 +117,11 @@ class Simulation:
 
     def __init__(
         self,
-        config: WorldConfig,
+        world: UserWorld,
+        problem: Problem,
         num_users: int,
         *,
-        slate_size: int,
-        num_candidates: int | None,
-        rewards: dict[str, float],
+        whole_catalogue: bool,
         history: int,
         max_steps: int | None,
         max_days: int | None,
@@ -69,35 +129,27 @@ class Simulation:
         reveal_state: bool,
         backend: Backend,
     ) -> None:
-        self.world = World(config, backend)
+        self.world = world
+        self.problem = problem
         self.xp: Any = backend.xp
         self._copy = backend.copy
         self.backend = backend
         self.num_users = num_users
         self.max_steps = max_steps
-        self.max_days = max_days if config.retention else None
+        self.max_days = max_days
         self.slots = slots
-        self.steps_per_slate = slate_size if slots else 1
+        self.steps_per_slate = problem.slate_size if slots else 1
         self.reveal_state = reveal_state
-        self.whole_catalogue = num_candidates is None
-        items = config.catalogue.num_items
-        self.problem = Problem(
-            num_items=items,
-            slate_size=slate_size,
-            num_candidates=num_candidates or items,
-            user_feature_dim=config.catalogue.dim,
-            item_features=self.world.items.features,
-            item_groups=self.world.items.group,
-            rewards={name: rewards.get(name, 0.0) for name in config.reward_names},
-        )
+        self.whole_catalogue = whole_catalogue
+        items = problem.num_items
         self._weights = backend.asarray(
             np.array(list(self.problem.rewards.values()), dtype=np.float32)
         )
-        self._width = history * slate_size
+        self._width = history * problem.slate_size
         self._history = backend.asarray(np.array([history]))
         # Candidate c of a user is drawn from its own stratum of the catalogue, so that the
         # candidates of a step are distinct and every item has nearly the same chance.
-        edges = np.arange(self.problem.num_candidates + 1) * items // self.problem.num_candidates
+        edges = np.arange(problem.num_candidates + 1) * items // problem.num_candidates
         self._low = backend.asarray(edges[None, :-1])
         self._size = backend.asarray(np.diff(edges)[None].astype(np.float32))
         self._ids = backend.asarray(np.tile(np.arange(items), (num_users, 1)))
@@ -338,7 +390,7 @@ class Simulation:
             candidates = self.candidates if rows is None else self.candidates[rows]
         oracle = world.oracle_slate(state, candidates, size, weights)
         foresighted = oracle
-        if world.config.foresight:
+        if world.foresighted:
             foresighted = world.long_term_slate(state, candidates, size, weights)
         items = oracle
         if candidates is not None:

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from numbers import Real
-from typing import Any, Literal, SupportsInt
+from typing import Any
 
-import gymnasium as gym
-import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
-
-from envs.simulation import Shown, Simulation
-from envs.transcript import transcript
-from envs.world.backend import Array, Backend
+from envs.building import ActionMode, simulation_of
+from envs.faces import ManyUsersEnv, OneUserEnv
+from envs.simulation import Simulation
+from envs.world.backend import Backend
 from envs.world.presets import override
 from envs.world.presets import preset as preset_of
-from envs.world.world import WorldConfig
-from recsim.errors import UserError, did_you_mean
+from envs.world.world import World, WorldConfig
+from recsim.errors import UserError
 from recsim.problem import Problem
 
-ActionMode = Literal["slate", "slot"]
 
-
-class SlateRecEnv(gym.Env[dict[str, Any], Any]):
+class SlateRecEnv(OneUserEnv):
     """One simulated user who is shown slates of items.
 
     ## Description
@@ -99,8 +90,6 @@ class SlateRecEnv(gym.Env[dict[str, Any], Any]):
     * v0: Initial version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
-
     def __init__(
         self,
         preset: str = "interest_evolution",
@@ -115,7 +104,7 @@ class SlateRecEnv(gym.Env[dict[str, Any], Any]):
         reveal_state: bool = False,
         render_mode: str | None = None,
     ) -> None:
-        self.simulation = build(
+        simulation = build(
             1,
             preset=preset,
             world=world,
@@ -128,83 +117,15 @@ class SlateRecEnv(gym.Env[dict[str, Any], Any]):
             action=action,
             reveal_state=reveal_state,
         )
-        self.render_mode = render_mode
-        self.observation_space = self.simulation.space()
-        self.action_space = self.simulation.action_space()
-        self._last: dict[str, Any] = {}
-
-    @property
-    def problem(self) -> Problem:
-        """The public facts: catalogue, slate size, reward names and weights."""
-        return self.simulation.problem
+        super().__init__(simulation, render_mode)
 
     @property
     def world(self) -> WorldConfig:
         """The configuration of the world."""
-        return self.simulation.world.config
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Start with a new user; ``options`` are not used."""
-        super().reset(seed=seed)
-        stream = self.simulation.backend.stream(self.np_random)
-        obs, info = self.simulation.reset(stream)
-        self._last = {}
-        return self._first(obs), _first(info)
-
-    def step(
-        self, action: Any
-    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
-        """Show a slate, or with ``action="slot"`` add an item to it.
-
-        Raises:
-            ValueError: The action has the wrong shape, or an index that is no candidate.
-        """
-        batch = self.simulation.step(np.asarray(action)[None])
-        obs, reward, terminated, truncated, shown, revealed = batch
-        info: dict[str, Any] = {}
-        if shown is not None:
-            info = self._last = self._describe(shown)
-        if revealed:
-            info = info | _first(revealed)
-        return self._first(obs), reward.item(), terminated.item(), truncated.item(), info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Valid actions, for learners that mask them.
-
-        Returns:
-            With ``action="slot"``, ``(C,)``: False where the item is in the slate already. Else all
-            True, ``(K*C,)``, slot by slot: no mask of independent slots can forbid a repeat.
-        """
-        mask: NDArray[np.bool_] = _action_masks(self.simulation)[0]
-        return mask
-
-    def render(self) -> str | None:
-        """The last step as text."""
-        return transcript(self._last) if self.render_mode else None
-
-    def _describe(self, shown: Shown) -> dict[str, Any]:
-        """What `Simulation.describe` says of the one user, in plain numbers."""
-        outcome = shown.outcome
-        ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
-        return {
-            "rewards": dict(zip(self.problem.rewards, outcome.rewards[0].tolist(), strict=True)),
-            "items": shown.items[0],
-            "clicks": shown.clicks[0],
-            "session_end": ended is not None and ended.item(),
-            "gap_days": 0 if gap is None else gap.item(),
-            "churned": churned is not None and churned.item(),
-        }
-
-    def _first(self, obs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        first = {name: array[0] for name, array in obs.items()}
-        if self.simulation.whole_catalogue:
-            first["candidates"] = first["candidates"].copy()
-        return first
+        return _config(self.simulation)
 
 
-class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
+class SlateRecVectorEnv(ManyUsersEnv):
     """Many users of `SlateRecEnv` at once, on the CPU (numpy) or on any device (torch).
 
     Spaces, rewards, episodes and arguments are those of `SlateRecEnv`, with a leading user axis;
@@ -228,11 +149,6 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         **settings: Arguments of `SlateRecEnv`.
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012
-        "render_modes": [],
-        "autoreset_mode": AutoresetMode.SAME_STEP,
-    }
-
     def __init__(
         self,
         num_envs: int = 1,
@@ -243,76 +159,13 @@ class SlateRecVectorEnv(VectorEnv[dict[str, Array], Array, Array]):
         render_mode: None = None,
         **settings: Any,
     ) -> None:
-        self.simulation = build(num_envs, backend=Backend.make(backend, device), **settings)
-        if max_episode_steps is not None:
-            slates, rest = divmod(max_episode_steps, self.simulation.steps_per_slate)
-            if rest or slates < 1:
-                raise UserError(
-                    f"max_episode_steps is {max_episode_steps}; it must be a positive multiple of "
-                    f"the {self.simulation.steps_per_slate} steps that a slate takes."
-                )
-            self.simulation.max_steps = min(slates, self.simulation.max_steps or slates)
-        self.num_envs = num_envs
-        self.render_mode = None
-        self.single_observation_space = self.simulation.space()
-        self.single_action_space = self.simulation.action_space()
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-
-    @property
-    def problem(self) -> Problem:
-        """The public facts: catalogue, slate size, reward names and weights."""
-        return self.simulation.problem
+        simulation = build(num_envs, backend=Backend.make(backend, device), **settings)
+        super().__init__(simulation, max_episode_steps)
 
     @property
     def world(self) -> WorldConfig:
         """The configuration of the world."""
-        return self.simulation.world.config
-
-    @property
-    def max_days(self) -> int | None:
-        """Day from which on an episode is truncated; None for no limit."""
-        return self.simulation.max_days
-
-    def reset(
-        self,
-        *,
-        seed: SupportsInt | list[int | None] | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Start with new users in every row; ``options`` are not used.
-
-        Raises:
-            ValueError: ``seed`` is a list; the users share one generator.
-        """
-        if isinstance(seed, list):
-            raise ValueError("SlateRecVectorEnv has one generator for all users: seed is a number.")
-        super().reset(seed=None if seed is None else int(seed))
-        return self.simulation.reset(self.simulation.backend.stream(self.np_random))
-
-    def step(self, actions: Array) -> tuple[dict[str, Array], Array, Array, Array, dict[str, Any]]:
-        """Show a slate to every user.
-
-        Raises:
-            ValueError: The actions have the wrong shape, or an index that is no candidate.
-        """
-        simulation = self.simulation
-        obs, reward, terminated, truncated, shown, info = simulation.step(actions)
-        reward = simulation.xp.astype(reward, simulation.xp.float64)
-        if shown is not None:
-            info = simulation.describe(shown) | info
-        done = terminated | truncated
-        if bool(done.any()):
-            rows = simulation.xp.nonzero(done)[0]
-            final_obs, final_info = obs, info
-            obs, info = simulation.replace(rows, info)
-            info = info | {"final_obs": final_obs, "_final_obs": done}
-            info |= {"final_info": final_info, "_final_info": done}
-        return obs, reward, terminated, truncated, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Valid actions of every user; see `SlateRecEnv.action_masks`."""
-        return _action_masks(self.simulation)
+        return _config(self.simulation)
 
 
 def build(
@@ -337,55 +190,36 @@ def build(
     """
     start = preset_of(preset)
     config = override(start.world, world or {})
-    items = config.catalogue.num_items
-    slate = start.slate_size if slate_size is None else slate_size
-    offered = items if num_candidates is None else num_candidates
-    if not 1 <= offered <= items:
-        raise UserError(f"num_candidates is {offered}; the catalogue has {items} items.")
-    if not 1 <= slate <= offered:
-        raise UserError(f"slate_size is {slate}; there are {offered} candidates to fill it with.")
-    if num_users < 1 or history < 1:
-        raise UserError(f"num_envs is {num_users} and history {history}; each must be at least 1.")
-    for name, limit in (("max_steps", max_steps), ("max_days", max_days)):
-        if limit is not None and limit < 0:
-            raise UserError(f"{name} is {limit}; it must be positive, or 0 for no limit.")
-    if action not in ("slate", "slot"):
-        raise UserError(f"action is {action!r}.{did_you_mean(str(action), ['slate', 'slot'])}")
     if max_days and not config.retention:
         raise UserError(f"max_days is {max_days}, but no days pass in a world without retention.")
-    for name, weight in (rewards or {}).items():
-        if name not in config.reward_names:
-            raise UserError(
-                f"rewards: this world has no reward {name!r}."
-                f"{did_you_mean(name, config.reward_names)}"
-            )
-        if isinstance(weight, bool) or not isinstance(weight, Real) or not math.isfinite(weight):
-            raise UserError(f"rewards.{name} must be a finite number, not {weight!r}.")
-    return Simulation(
-        config,
+    backend = backend or Backend.make()
+    users = World(config, backend)
+    problem = Problem(
+        num_items=config.catalogue.num_items,
+        slate_size=start.slate_size,
+        num_candidates=config.catalogue.num_items,
+        user_feature_dim=config.catalogue.dim,
+        item_features=users.items.features,
+        item_groups=users.items.group,
+        rewards={name: start.rewards.get(name, 0.0) for name in config.reward_names},
+    )
+    days = start.max_days if max_days is None else max_days
+    return simulation_of(
+        users,
+        problem,
         num_users,
-        slate_size=slate,
+        rewards=rewards,
+        slate_size=slate_size,
         num_candidates=num_candidates,
-        rewards={**start.rewards, **(rewards or {})},
         history=history,
-        max_steps=(start.max_steps if max_steps is None else max_steps) or None,
-        max_days=(start.max_days if max_days is None else max_days) or None,
-        slots=action == "slot",
+        max_steps=start.max_steps if max_steps is None else max_steps,
+        max_days=days if config.retention else None,
+        action=action,
         reveal_state=reveal_state,
-        backend=backend or Backend.make(),
+        backend=backend,
     )
 
 
-def _first(info: Mapping[str, Any]) -> dict[str, Any]:
-    """Info of the first user: numbers where the batch has ``(B,)``, arrays else."""
-    return {
-        name: _first(value)
-        if isinstance(value, dict)
-        else (value.item() if value.ndim == 1 else value[0])
-        for name, value in info.items()
-    }
-
-
-def _action_masks(simulation: Simulation) -> NDArray[np.bool_]:
-    mask: NDArray[np.bool_] = simulation.backend.to_numpy(simulation.action_mask()) > 0  # (B, C)
-    return mask if simulation.slots else np.tile(mask, (1, simulation.problem.slate_size))
+def _config(simulation: Simulation) -> WorldConfig:
+    assert isinstance(simulation.world, World)
+    return simulation.world.config

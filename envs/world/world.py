@@ -153,6 +153,11 @@ class World:
         self.groups = config.catalogue.num_groups if config.fatigue else 0
         self.reward_names = config.reward_names
 
+    @property
+    def foresighted(self) -> bool:
+        """Whether `long_term_slate` is another one than `oracle_slate`."""
+        return self.config.foresight > 0
+
     def draw_users(self, stream: Stream, num: int) -> State:
         """Draw ``num`` new users at the start of their first session."""
         xp, config = self.xp, self.config
