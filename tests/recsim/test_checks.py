@@ -139,7 +139,9 @@ def test_mistakes_about_metrics():
     message = complaint(metrics=["return_per_user"], env={"preset": "boredom"})
     assert message.startswith("metrics: this world has no retention, so there is no 'return_per_u")
     assert "There are: early_reward_per_step, reward_per_step, " in message
-    assert complaint(metrics=["last_round_gini"]).startswith("metrics: unknown metric 'last_round_g")
+    assert complaint(metrics=["last_round_gini"]).startswith(
+        "metrics: unknown metric 'last_round_g"
+    )
     good = {"metrics": ["last_round_gini", "first_round_reward_per_step"], "rounds": 2}
     check(Scenario.model_validate(SIMULATED | good))
     assert complaint(front=["reward_per_step", "joy"]).startswith("front: unknown metric 'joy'.")
