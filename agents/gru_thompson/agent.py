@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from agents import slates
 from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
@@ -19,6 +20,7 @@ from agents.gru_thompson.policies import Policy
 from agents.gru_thompson.scoring import Users
 from agents.gru_thompson.training import Judgement, fit, judge
 from recsim.errors import UserError
+from recsim.estimators import UniformSlates
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -29,10 +31,10 @@ Ints = NDArray[np.int64]
 class GRUThompsonAgent:
     """Explores inside the slate: Thompson sampling over a Bayesian model of choices from slates.
 
-    Fitted on a log; a second fit starts anew. Users are known by what they clicked in the slates of
-    ``obs["history_items"]``, so an environment should be made with a long ``history``. Exact
-    propensities for ``greedy``, ``ucb`` (0 or 1) and ``epsilon_greedy``; for the others, estimated
-    ones if ``propensity_draws`` is set, else None.
+    Fitted on a log; a second fit starts anew, `refit` goes on. Users are known by what they clicked
+    in the slates of ``obs["history_items"]``, so an environment should be made with a long
+    ``history``. Exact propensities for ``greedy``, ``ucb`` (0 or 1) and ``epsilon_greedy``; for the
+    others, estimated ones if ``propensity_draws`` is set, else None.
     """
 
     Config: ClassVar[type[AgentConfig]] = GRUThompsonConfig
@@ -46,6 +48,7 @@ class GRUThompsonAgent:
         self._coins = np.random.default_rng(seed)
         self._model: Model | None = None
         self._slots = 0
+        self._users, self._held_out = 0, torch.zeros(0, dtype=torch.int64)
 
     def fit(self, log: SlateLog) -> FitReport:
         """Learn from the choices of a log, forgetting any other log.
@@ -53,17 +56,36 @@ class GRUThompsonAgent:
         Raises:
             UserError: The log is empty.
         """
-        if not len(log):
-            raise UserError("agent 'gru_thompson' learns from slates, but the log has none.")
-        config = self._config
-        choices = from_log(log)
-        order = torch.randperm(len(choices), generator=self._generator, device=config.device)
-        held_out = order[: int(config.held_out * len(choices))].cpu()
-        step = min(config.held_out_from, choices.steps // 2)
+        choices = _choices(log)
+        held_out = self._hold_out(0, len(choices))
         report = self.fit_source(
-            InMemory(choices, held_out, step), slots=log.slate.shape[1], horizon=choices.steps
+            self._source(choices, held_out), slots=log.slate.shape[1], horizon=choices.steps
         )
+        self._users, self._held_out = len(choices), held_out
         return FitReport(rows=len(log), losses=report.losses)
+
+    def refit(self, log: SlateLog) -> FitReport:
+        """Go on from the present posterior, by ``refit_steps``, with a log that goes on too.
+
+        Args:
+            log: The last one with further users after its own. Who was held out stays so, that
+                nobody is judged on who was trained on. With fewer users or longer slates than
+                before it is another log, and the fit starts anew.
+
+        Raises:
+            UserError: The log is empty.
+        """
+        choices, slots = _choices(log), log.slate.shape[1]
+        if self._model is None or slots != self._slots or len(choices) < self._users:
+            return self.fit(log)
+        held_out = torch.cat([self._held_out, self._hold_out(self._users, len(choices))])
+        model = self._build(slots, choices.steps)
+        model.load_state_dict(self._model.state_dict())
+        config = self._config.model_copy(update={"steps": self._config.refit_steps})
+        losses: list[dict[str, float]] = []
+        fit(model, self._source(choices, held_out), config, self._generator, losses.append)
+        self._model, self._users, self._held_out = model, len(choices), held_out
+        return FitReport(rows=len(log), losses=losses)
 
     def fit_source(self, source: Source, *, slots: int, horizon: int) -> FitReport:
         """Learn from choices that need not fit into memory, forgetting all others.
@@ -80,6 +102,7 @@ class GRUThompsonAgent:
         losses: list[dict[str, float]] = []
         fit(model, source, self._config, self._generator, losses.append)
         self._model, self._slots = model, slots
+        self._users, self._held_out = 0, torch.zeros(0, dtype=torch.int64)
         return FitReport(rows=source.num_users, losses=losses)
 
     @property
@@ -157,6 +180,20 @@ class GRUThompsonAgent:
         same = items[:, :, None] == candidates[:, None, :]  # (B, K, C)
         return np.where(items < 0, 1.0, (table * same).sum(axis=2))
 
+    def prefix_propensities(self, obs: Observation, items: Ints) -> Floats | None:
+        """Return the exact probability of the first k items, ``(B, K)``; padding is left out.
+
+        None for ``thompson`` and ``in_slate``: draw their slates by
+        `recsim.estimators.SampledPolicy`.
+        """
+        if self._config.policy in {"thompson", "in_slate"}:
+            return None
+        greedy = self._slates(obs, self._generator)[:, 0]
+        shown = np.take_along_axis(obs["candidates"], greedy, axis=1)
+        same = np.logical_and.accumulate((shown == items) | (items < 0), axis=1)
+        uniform = UniformSlates(items.shape[1]).prefix_propensities(obs, items)
+        return self._epsilon * uniform + (1 - self._epsilon) * same
+
     def action_probabilities(self, obs: Observation) -> Floats | None:
         """Return the probability of every candidate at every position, ``(B, K, C)``, or None.
 
@@ -177,7 +214,7 @@ class GRUThompsonAgent:
             table /= draws + count
             return table
         greedy = slates.one_hot(self._slates(obs, self._generator)[:, 0], count)
-        epsilon = self._config.epsilon if self._config.policy == "epsilon_greedy" else 0.0
+        epsilon = self._epsilon
         return np.asarray(epsilon / count + (1 - epsilon) * greedy, dtype=np.float64)
 
     def observe(self, feedback: Feedback) -> None:
@@ -191,6 +228,7 @@ class GRUThompsonAgent:
         }
         if self._model is not None:
             state["slots"], state["horizon"] = self._slots, self._model.horizon
+            state["users"], state["held_out"] = self._users, self._held_out.clone()
             parameters = self._model.state_dict().items()
             state["model"] = {name: value.detach().clone() for name, value in parameters}
         return state
@@ -212,8 +250,24 @@ class GRUThompsonAgent:
                     f"another 'dim': {str(error).splitlines()[-1].strip()}"
                 ) from error
             self._model, self._slots = model, state["slots"]
+            self._users = state["users"]
+            self._held_out = torch.as_tensor(state["held_out"]).clone()
         self._generator.set_state(torch.as_tensor(state["generator"]).cpu())
         self._coins.bit_generator.state = state["coins"]
+
+    @property
+    def _epsilon(self) -> float:
+        return self._config.epsilon if self._config.policy == "epsilon_greedy" else 0.0
+
+    def _hold_out(self, first: int, end: int) -> Tensor:
+        """Draw who of the users ``first`` ... ``end - 1`` is held out."""
+        generator, count = self._generator, end - first
+        order = torch.randperm(count, generator=generator, device=self._config.device)
+        return first + order[: int(self._config.held_out * count)].cpu()
+
+    def _source(self, choices: Choices, held_out: Tensor) -> InMemory:
+        step = min(self._config.held_out_from, choices.steps // 2)
+        return InMemory(choices, held_out, step)
 
     def _build(self, slots: int, horizon: int) -> Model:
         groups = torch.from_numpy(self._problem.item_groups.astype(np.int64))
@@ -248,6 +302,12 @@ class GRUThompsonAgent:
         prefixes = epsilon * uniform + (1 - epsilon) * np.logical_and.accumulate(same, axis=1)
         alone = epsilon / num_candidates + (1 - epsilon) * same
         return Decision(chosen, alone, prefixes[:, -1], prefixes)
+
+
+def _choices(log: SlateLog) -> Choices:
+    if not len(log):
+        raise UserError("agent 'gru_thompson' learns from slates, but the log has none.")
+    return from_log(log)
 
 
 def users_of(obs: Observation, num_items: int, slate_size: int, device: str) -> Users:

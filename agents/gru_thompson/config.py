@@ -52,6 +52,8 @@ class TrainingConfig(AgentConfig):
         training: ``staged``: first the items, under a linear state, then the state with the items
             held fixed; ``end_to_end``: all at once.
         steps: Gradient steps at most, over both stages.
+        refit_steps: The same where training goes on from what is known; see
+            `GRUThompsonAgent.refit`.
         batch_size: Users per step.
         learning_rate: Of Adam.
         betas: Of Adam. None: (0.9, 0.999), or if faithful (0.1, 0.1).
@@ -71,6 +73,7 @@ class TrainingConfig(AgentConfig):
     prior_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     training: Literal["staged", "end_to_end"] = "staged"
     steps: PositiveInt = 1000
+    refit_steps: PositiveInt = 200
     batch_size: PositiveInt = 1000
     learning_rate: float = Field(default=0.02, gt=0, allow_inf_nan=False)
     betas: tuple[float, float] | None = None
