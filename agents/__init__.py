@@ -35,15 +35,18 @@ GROUP = "recsim.agents"
 
 # Declared in pyproject.toml too; repeated here so that a source tree works without being installed.
 BUILTIN = {
+    "cascade_ucb": "agents.cascade_ucb:CascadeUCBAgent",
     "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
     "gru_thompson": "agents.gru_thompson:GRUThompsonAgent",
     "linucb": "agents.linucb:LinUCBAgent",
     "mixture": "agents.mixture:MixtureAgent",
+    "mnl_bandit": "agents.mnl_bandit:MNLBanditAgent",
     "oracle": "agents.baselines:OracleAgent",
     "popularity": "agents.baselines:PopularityAgent",
     "random": "agents.baselines:RandomAgent",
     "rel_mf": "agents.rel_mf:RelMFAgent",
     "softmax": "agents.softmax:SoftmaxAgent",
+    "ts_mnl": "agents.ts_mnl:TSMNLAgent",
 }
 
 

@@ -23,6 +23,7 @@ from recsim.log import SlateLog
 from recsim.problem import Problem
 
 Floats = NDArray[np.float64]
+Interactions = Literal["auto", "outer", "concat"]
 
 # Beyond this many joint features "auto" gives up on products: inverting the matrix would dominate.
 MAX_OUTER = 512
@@ -42,7 +43,7 @@ class LinearConfig(AgentConfig):
 
     ridge: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     target: str = "click"
-    interactions: Literal["auto", "outer", "concat"] = "auto"
+    interactions: Interactions = "auto"
 
 
 class LinearAgent:
@@ -58,12 +59,9 @@ class LinearAgent:
         check_target(config.target, problem)
         self._config = config
         self._slate_size = problem.slate_size
-        self._items = with_one(_features_of(problem, self.name))  # (I, Q)
+        self._items = item_features(problem, self.name)  # (I, Q)
         self._user_size = problem.user_feature_dim + 1
-        outer = config.interactions == "outer" or (
-            config.interactions == "auto" and self._user_size * self._items.shape[1] <= MAX_OUTER
-        )
-        self._joint: JointFeatures = (Outer if outer else Concat)(self._items, self._user_size)
+        self._joint = joint_features(self._items, self._user_size, config.interactions)
         self._square = config.ridge * np.eye(self._joint.size)  # A
         self._moment = np.zeros(self._joint.size)  # b
         self._solution: tuple[Floats, Floats] | None = None
@@ -75,13 +73,7 @@ class LinearAgent:
         Raises:
             UserError: The log has another number of user features than the problem.
         """
-        wanted = self._user_size - 1
-        if wanted and log.user_features.shape[1] != wanted:
-            raise UserError(
-                f"agent {self.name!r} expects {wanted} user features; "
-                f"the log has {log.user_features.shape[1]}."
-            )
-        features = log.user_features if wanted else np.zeros((int(log.user.max(initial=0)) + 1, 0))
+        features = user_features(log, self._user_size - 1, self.name)
         found = outcomes(log, self._config.target)
         width = self._user_size**2 + self._items.shape[1] ** 2 + found.items.shape[1] ** 2
         for rows in blocks(len(log), width):
@@ -147,20 +139,46 @@ class LinearAgent:
         return self._joint.moments(users, candidates, *self._solution)
 
 
-def _features_of(problem: Problem, name: str) -> NDArray[Any]:
-    """What the model knows of the items, ``(I, D)``: a column for each where there are no features.
+def item_features(problem: Problem, name: str) -> Floats:
+    """What the model of agent ``name`` knows of the items, after a 1, ``(I, Q)``.
+
+    Items get a column each where they have no features.
 
     Raises:
         UserError: There are no features, and too many items for columns of their own.
     """
     if problem.item_features.shape[1]:
-        return problem.item_features
+        return with_one(problem.item_features)
     if problem.num_items > MAX_OUTER:
         raise UserError(
             f"agent {name!r} needs features of the items: without, it gives each of at most "
             f"{MAX_OUTER} items a column of its own, and there are {problem.num_items}."
         )
-    return np.eye(problem.num_items)
+    return with_one(np.eye(problem.num_items))
+
+
+def joint_features(items: Floats, user_size: int, interactions: Interactions) -> JointFeatures:
+    """Join users of ``user_size`` entries P with ``items`` (I, Q), as `LinearConfig` tells."""
+    outer = interactions == "outer" or (
+        interactions == "auto" and user_size * items.shape[1] <= MAX_OUTER
+    )
+    return Outer(items, user_size) if outer else Concat(items, user_size)
+
+
+def user_features(log: SlateLog, wanted: int, name: str) -> NDArray[Any]:
+    """What agent ``name`` knows of the users of a log, ``(U, wanted)``.
+
+    Raises:
+        UserError: The log has another number of user features.
+    """
+    if not wanted:
+        return np.zeros((int(log.user.max(initial=0)) + 1, 0))
+    if log.user_features.shape[1] != wanted:
+        raise UserError(
+            f"agent {name!r} expects {wanted} user features; "
+            f"the log has {log.user_features.shape[1]}."
+        )
+    return log.user_features
 
 
 def with_one(features: NDArray[Any]) -> Floats:

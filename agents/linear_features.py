@@ -1,4 +1,4 @@
-"""How LinUCB joins a user and an item into one feature vector, without ever building it.
+"""How linear models join a user and an item into one feature vector, without ever building it.
 
 With ``u = (1, user features)`` of P entries and ``v = (1, item features)`` of Q entries, a linear
 model over either joint vector only needs, per slate, ``G = sum v v^T`` (Q, Q) and
@@ -34,6 +34,16 @@ class JointFeatures(Protocol):
             users: u of each slate, ``(N, P)``.
             gram: G of each slate, ``(N, Q, Q)``.
             moment: h of each slate, ``(N, Q)``.
+        """
+        ...
+
+    def utilities(self, users: Floats, candidates: Ints, theta: Floats) -> Floats:
+        """Return ``theta^T x`` of every candidate, ``(B, C)``.
+
+        Args:
+            users: u of each user, ``(B, P)``.
+            candidates: Item ids, ``(B, C)``.
+            theta: ``(d,)``, or one for each user, ``(B, d)``.
         """
         ...
 
@@ -75,12 +85,18 @@ class Outer:
         square = pairs.reshape(p, p, q, q).transpose(0, 2, 1, 3).reshape(p * q, p * q)
         return square, (users.T @ moment).ravel()
 
+    def utilities(self, users: Floats, candidates: Ints, theta: Floats) -> Floats:
+        """Return ``theta^T x`` of every candidate; see `JointFeatures`."""
+        weights = theta.reshape(*theta.shape[:-1], *self._shape)  # (P, Q) or (B, P, Q)
+        of_user = users @ weights if weights.ndim == 2 else (users[:, None] @ weights)[:, 0]
+        return _linear(of_user, self._items, candidates)  # (B, Q) -> (B, C)
+
     def moments(
         self, users: Floats, candidates: Ints, theta: Floats, inverse: Floats
     ) -> tuple[Floats, Floats]:
         """Return mean and variance of every candidate; see `JointFeatures`."""
         p, q = self._shape
-        mean = _linear(users @ theta.reshape(p, q), self._items, candidates)
+        mean = self.utilities(users, candidates, theta)
         pairs = inverse.reshape(p, q, p, q).transpose(0, 2, 1, 3).reshape(p * p, q * q)
         forms = _squares(users) @ pairs  # (B, PP) (PP, QQ) -> (B, QQ)
         if len(self._items) <= _WHOLE_CATALOGUE * candidates.shape[1]:
@@ -113,12 +129,20 @@ class Concat:
         )
         return square, np.concatenate([users.T @ moment[:, 0], moment[:, 1:].sum(axis=0)])
 
+    def utilities(self, users: Floats, candidates: Ints, theta: Floats) -> Floats:
+        """Return ``theta^T x`` of every candidate; see `JointFeatures`."""
+        p, v = self._user_size, self._items[:, 1:]
+        if theta.ndim == 1:
+            return (users @ theta[:p])[:, None] + (v @ theta[p:])[candidates]
+        of_user: Floats = np.einsum("bp,bp->b", users, theta[:, :p])
+        return of_user[:, None] + _linear(theta[:, p:], v, candidates)
+
     def moments(
         self, users: Floats, candidates: Ints, theta: Floats, inverse: Floats
     ) -> tuple[Floats, Floats]:
         """Return mean and variance of every candidate; see `JointFeatures`."""
         p, v = self._user_size, self._items[:, 1:]
-        mean = (users @ theta[:p])[:, None] + (v @ theta[p:])[candidates]
+        mean = self.utilities(users, candidates, theta)
         # (u, v)^T S (u, v) = u S_uu u + 2 u S_uv v + v S_vv v
         of_user = np.einsum("bp,bp->b", users @ inverse[:p, :p], users)
         of_item = np.einsum("iq,iq->i", v @ inverse[p:, p:], v)

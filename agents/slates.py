@@ -106,3 +106,14 @@ def offered(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[
     """Whether each of ``items`` (B, K) is among its row's ``candidates`` (B, C)."""
     found: NDArray[np.bool_] = (items[:, :, None] == candidates[:, None, :]).any(axis=2)
     return found  # (B, K, C) -> (B, K)
+
+
+def places(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Index of each of ``items`` (B, K) in its row's ``candidates`` (B, C), -1 where it is not."""
+    # Where the whole catalogue is offered, an item stands at its own number: no need to search.
+    guess = np.clip(items, 0, candidates.shape[1] - 1)
+    found = np.where(np.take_along_axis(candidates, guess, axis=1) == items, guess, -1)
+    (rows,) = np.nonzero(((found < 0) & (items >= 0)).any(axis=1))
+    same = items[rows, :, None] == candidates[rows, None, :]  # (n, K, C)
+    found[rows] = np.where(same.any(axis=2), same.argmax(axis=2), -1)
+    return np.where(items >= 0, found, -1)

@@ -1,11 +1,14 @@
 from collections.abc import Callable
 
+import gymnasium
 import numpy as np
 import pytest
 
+import agents
 from agents.agent import Feedback
 from recsim.log import SlateLog
 from recsim.problem import Problem
+from recsim.rollout import rollout
 
 
 @pytest.fixture
@@ -83,3 +86,47 @@ def make_feedback() -> Callable[..., Feedback]:
         )
 
     return build
+
+
+def _late(name, seed, world, **config) -> tuple[float, float]:
+    """Play 50 users for 90 slates; return the expected clicks of the last 30, and the oracle's."""
+    still = {"session": None, "retention": None, "drift": None}
+    env = gymnasium.make_vec(
+        "recsim:SlateRec-v0",
+        num_envs=50,
+        preset="interest_exploration",
+        world=still | world,
+        reveal_state=True,
+        max_steps=90,
+    )
+    agent = agents.make(name, env.unwrapped.problem, seed=seed, **config)
+    run = rollout(env, agent, seed=seed, max_steps=90)
+    assert run.expected_reward is not None
+    assert run.oracle_reward is not None
+    return float(run.expected_reward[60:].mean()), float(run.oracle_reward[60:].mean())
+
+
+@pytest.fixture
+def play_alike() -> Callable[..., tuple[float, float]]:
+    """Let an agent learn in a world where all users like the same items."""
+
+    def play(name, choice, seed, **config):
+        alike = {"affinity": 0.01, "quality_appeal": 3.0, "catalogue": {"num_items": 30}}
+        return _late(name, seed, alike | {"choice": choice}, **config)
+
+    return play
+
+
+@pytest.fixture
+def play_personal() -> Callable[..., tuple[float, float]]:
+    """Let an agent learn in a world of multinomial logit where users like different items."""
+
+    def play(name, seed, **config):
+        world = {
+            "catalogue": {"num_items": 60, "feature_noise": 0.1},
+            "population": {"feature_noise": 0.1},
+            "choice": {"kind": "multinomial_logit", "no_click": 3.0},
+        }
+        return _late(name, seed, world, **config)
+
+    return play

@@ -8,14 +8,14 @@ from agents import baselines
 from recsim.errors import UserError
 
 NAMES = [
-    *("epsilon_greedy", "gru_thompson", "linucb", "mixture", "oracle", "popularity", "random"),
-    *("rel_mf", "softmax"),
+    *("cascade_ucb", "epsilon_greedy", "gru_thompson", "linucb", "mixture", "mnl_bandit"),
+    *("oracle", "popularity", "random", "rel_mf", "softmax", "ts_mnl"),
 ]
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.
 FOR_SINGLE_ITEMS = {"softmax"}
 # Whose propensities are not known.
-UNKNOWN = {"mixture"}
+UNKNOWN = {"mixture", "mnl_bandit", "ts_mnl"}
 QUICK = {
     "gru_thompson": {"policy": "epsilon_greedy", "dim": 3, "steps": 4},
     "rel_mf": {"steps": 5, "batch_size": 16},

@@ -57,3 +57,11 @@ def test_matches_and_offered():
 def test_a_slate_longer_than_the_candidates_is_refused(make_problem):
     with pytest.raises(UserError, match=r"a slate of 5 distinct items .* there are 4"):
         slates.check_sizes(make_problem(num_items=4, slate_size=5))
+
+
+def test_places_are_indices_of_candidates_whatever_their_order():
+    candidates = np.array([[0, 1, 2], [2, 0, 5], [7, 8, 9], [0, 1, 2]])
+    items = np.array([[2, 0], [5, 0], [1, 8], [-1, 9]])
+    np.testing.assert_array_equal(
+        slates.places(candidates, items), [[2, 0], [2, 1], [-1, 1], [-1, -1]]
+    )
