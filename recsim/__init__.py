@@ -15,6 +15,10 @@ def _register() -> None:
     # Entry points are strings, so that importing recsim stays light.
     environments = {
         "SlateRec-v0": ("envs.slate:SlateRecEnv", "envs.slate:SlateRecVectorEnv"),
+        "ConvRec-v0": (
+            "envs.conversation.env:ConvRecEnv",
+            "envs.conversation.env:ConvRecVectorEnv",
+        ),
         "SlateReplay-v0": ("envs.replay:SlateReplayEnv", None),
     }
     for name, (entry_point, vector_entry_point) in environments.items():

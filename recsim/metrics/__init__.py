@@ -1,5 +1,6 @@
 """What is measured of slates and users: pure functions of arrays."""
 
+from recsim.metrics.dialogue import average_turns, dialogue_gain, success_rate
 from recsim.metrics.distance import pairwise_distance
 from recsim.metrics.diversity import coverage, distinct_groups, exposure, gini
 from recsim.metrics.hits import hit_counts, hit_rate, published_hit_rate
@@ -33,10 +34,12 @@ __all__ = [
     "MeanLogProbability",
     "RankingValue",
     "ReturnScore",
+    "average_turns",
     "choice_rates",
     "click_precision",
     "clipped_unigram_precision",
     "coverage",
+    "dialogue_gain",
     "distinct_groups",
     "distinct_hits",
     "exposure",
@@ -56,6 +59,7 @@ __all__ = [
     "return_class",
     "return_improvement",
     "similarity_return_score",
+    "success_rate",
     "uniform_choice",
     "weighted_choice",
     "yang_snips",

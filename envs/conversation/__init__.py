@@ -1,0 +1,6 @@
+"""``ConvRec-v0``: dialogues in which a recommender asks for attributes or shows items."""
+
+from envs.conversation.env import ConvRecEnv, ConvRecVectorEnv
+from envs.conversation.rules import Rewards, Rules
+
+__all__ = ["ConvRecEnv", "ConvRecVectorEnv", "Rewards", "Rules"]

@@ -1,0 +1,346 @@
+"""``ConvRec-v0``: ask for an attribute, or recommend; one dialogue, or a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, SupportsInt
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from envs.conversation.setting import RankFunction, Setting
+from recsim.dialogue import AttributeData, DialogueProblem
+from recsim.errors import UserError
+
+
+class ConvRecEnv(gym.Env[dict[str, Any], Any]):
+    """A dialogue: the recommender asks for attributes or shows items, until one is accepted.
+
+    ## Description
+    A user looks for an item, the target. At each turn the recommender either asks for an attribute
+    or shows a slate of K items. A question is answered truthfully (unless there is noise); a slate
+    is accepted if it holds the target, which ends the dialogue. Every question and every slate
+    costs one turn, whoever the recommender is: the environment counts. After T turns the user
+    gives up. An episode is about one interaction of the data: that user, that item.
+
+    By default the answer is yes if the target has the attribute and the user cares for it. So a yes
+    tells that the target has it, but a no does not tell that the target lacks it.
+
+    ## Action Space
+    With ``action="slate"`` (the default), a ``Dict``:
+
+    | key | space | content |
+    |---|---|---|
+    | ``type`` | ``Discrete(2)`` | 0 to ask, 1 to show the slate |
+    | ``attribute`` | ``Discrete(F)`` | what to ask for; a class if ``question="enumerated"``, up to m attributes padded with -1 if ``"multi_choice"`` |
+    | ``slate`` | ``MultiDiscrete`` (K,) | item ids, -1 for an empty slot |
+
+    With ``action="discrete"``, ``Discrete(F + 1)``: k < F asks for attribute k (or class k), F shows
+    what ``rank_fn(obs)`` ranks first; by default the most popular items that have all attributes
+    to which the answer was yes. Observations are given to ``rank_fn`` with a leading axis of
+    dialogues; it returns item ids ``(B, K)``. With ``"multi_choice"`` the other attributes of the
+    question are those nearest to halving the remaining candidates.
+
+    To ask again for what was answered, to ask on the last turn, where only a slate can succeed, and
+    to show an item again is illegal: an error, or with ``illegal="penalise"`` a turn that passes.
+    ``info["action_mask"]`` and `action_masks` tell which questions are legal, and in the last place
+    that showing is.
+
+    ## Observation Space
+    | key | shape | content |
+    |---|---|---|
+    | ``answers`` | (F,) | 0 not asked, 1 yes, 2 no, 3 does not care (``answer_model="unknown"``) |
+    | ``shown`` | (T*K,) | item ids shown so far, padded with -1 |
+    | ``history`` | (T,) | what each turn was: 1 asked, yes; -1 asked, no; 3 asked, does not care; 2 accepted; -2 rejected; -3 illegal; 0 yet to come |
+    | ``turn`` | (1,) | turns taken |
+    | ``candidate_bin`` | (1,) | floor(log2(n + 1)) of the n items not shown that have all attributes to which the answer was yes |
+
+    The catalogue is public: ``env.unwrapped.problem``, a `recsim.dialogue.DialogueProblem`.
+    ``env.unwrapped.training_data`` is what a recommender may learn from.
+
+    ## Rewards
+    By default 1 if the slate is accepted, -0.1 if not, 0.01 for a yes, -0.1 for another answer, and
+    -0.3 in place of the last turn's if it does not succeed.
+
+    ``info`` holds how the dialogue stands: ``success``, ``rank`` (of the accepted item in its slate,
+    from 1; else 0), ``turn``, ``n_questions``, ``n_recs``, ``items_shown``, ``hdcg`` (see
+    `recsim.metrics.dialogue_gain`), ``episode`` (its number) and ``action_mask``; with
+    ``debug=True`` also ``user``, ``target``, ``truth`` (F,) and ``candidates`` (I,).
+
+    ## Starting State
+    Nothing asked or shown; with an ``opening`` one attribute, to which the answer is yes, is known.
+    ``reset(options={"index": n})`` chooses the n-th interaction of the split.
+
+    ## Episode End
+    Terminated when a slate is accepted. Truncated after T turns; the T-th action is evaluated.
+
+    ## Arguments
+    * ``path``: folder in the layout of LastFM or LastFM*, see `recsim.dialogue.read_attributes`, or
+      ``data``: an `AttributeData`, or ``planted``: ``{"kind": "tastes" | "codes", ...}``, see
+      `recsim.dialogue.planted`. Planted tastes by default.
+    * ``targets``: ``"all"`` or ``"positives"``. ``split``: ``"train"``, ``"valid"`` or ``"test"``.
+    * ``sampler``: ``"uniform_user"``: a uniform user, then one of their interactions; or ``"each"``:
+      every interaction once, in the order of the data.
+    * ``action``, ``rank_fn``: see above. ``debug``: see above.
+    * ``render_mode``: ``"ansi"`` gives the last turn as text.
+    * The rules, fields of `envs.conversation.Rules`: ``answer_model``, ``noise``, ``question``,
+      ``choices``, ``opening``, ``max_turns`` (T), ``slate_size`` (K), ``acceptable``, ``illegal``,
+      ``mask_certain``, ``rewards``.
+
+    ## Vectorized environment
+    ``gymnasium.make_vec("recsim:ConvRec-v0", num_envs=1024)`` holds all dialogues at once in
+    `ConvRecVectorEnv`.
+
+    ## Version History
+    * v0: Initial version.
+    """  # noqa: E501 (tables)
+
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
+
+    def __init__(
+        self,
+        path: str | None = None,
+        *,
+        data: AttributeData | None = None,
+        targets: str = "all",
+        planted: Mapping[str, Any] | None = None,
+        split: str = "test",
+        sampler: str = "uniform_user",
+        action: str = "slate",
+        rank_fn: RankFunction | None = None,
+        debug: bool = False,
+        render_mode: str | None = None,
+        **rules: Any,
+    ) -> None:
+        self.setting = Setting(
+            1,
+            data=data,
+            path=path,
+            targets=targets,
+            planted=planted,
+            split=split,
+            sampler=sampler,
+            action=action,
+            rank_fn=rank_fn,
+            debug=debug,
+            rules=rules,
+        )
+        self.render_mode = render_mode
+        self.observation_space = self.setting.observation_space()
+        self.action_space = self.setting.action_space()
+
+    @property
+    def problem(self) -> DialogueProblem:
+        """The public facts."""
+        return self.setting.problem
+
+    @property
+    def training_data(self) -> AttributeData:
+        """What a recommender may learn from: the train and valid parts."""
+        return self.setting.data.select("train", "valid")
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Start a dialogue.
+
+        Args:
+            seed: Seed of sampling, openings and noise.
+            options: ``index``: number of the interaction that it is about.
+
+        Raises:
+            UserError: An option is unknown, or there is no such interaction.
+        """
+        super().reset(seed=seed)
+        self.setting.restart(self.np_random, _numbers(options), seed is not None)
+        return _first(self.setting.observe()), _plain(self.setting.info())
+
+    def step(
+        self, action: Any
+    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
+        """Take a turn.
+
+        Raises:
+            ValueError: The action is malformed, or illegal where that is an error.
+        """
+        if isinstance(action, Mapping):
+            batch: Any = {name: np.asarray(part)[None] for name, part in action.items()}
+        else:
+            batch = np.asarray(action)[None]
+        reward, terminated, truncated = self.setting.step(batch)
+        obs, info = _first(self.setting.observe()), _plain(self.setting.info())
+        return obs, reward.item(), terminated.item(), truncated.item(), info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which questions, and in the last place showing, are legal, ``(F + 1,)``."""
+        mask: NDArray[np.bool_] = self.setting.masks()[0]
+        return mask
+
+    def render(self) -> str | None:
+        """The last turn as text."""
+        return self.setting.describe(0) if self.render_mode else None
+
+
+class ConvRecVectorEnv(VectorEnv[dict[str, Any], Any, Any]):
+    """Many dialogues of `ConvRecEnv` at once.
+
+    Spaces, rewards and arguments are those of `ConvRecEnv`, with a leading axis of dialogues.
+    Episodes restart in the step in which they end (``AutoresetMode.SAME_STEP``); the last
+    observation of a dialogue stands in ``info["final_obs"]``, its info in ``info["final_info"]``,
+    with the masks ``_final_obs`` and ``_final_info``. ``info["action_mask"]`` is that of the
+    returned observation; everything else in info tells of the turn just taken.
+
+    With ``reset(options={"index": [...]})`` the dialogues are about these interactions. What
+    happens in them depends on the seed and the number of the interaction only, not on the batch.
+
+    Args:
+        num_envs: Dialogues, B.
+        max_episode_steps: Turns; in place of ``max_turns``, if that is not given.
+        **settings: Arguments of `ConvRecEnv`.
+    """
+
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": [],
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        path: str | None = None,
+        *,
+        data: AttributeData | None = None,
+        targets: str = "all",
+        planted: Mapping[str, Any] | None = None,
+        split: str = "test",
+        sampler: str = "uniform_user",
+        action: str = "slate",
+        rank_fn: RankFunction | None = None,
+        debug: bool = False,
+        max_episode_steps: int | None = None,
+        render_mode: None = None,
+        **rules: Any,
+    ) -> None:
+        if max_episode_steps is not None:
+            rules.setdefault("max_turns", max_episode_steps)
+        self.setting = Setting(
+            num_envs,
+            data=data,
+            path=path,
+            targets=targets,
+            planted=planted,
+            split=split,
+            sampler=sampler,
+            action=action,
+            rank_fn=rank_fn,
+            debug=debug,
+            rules=rules,
+        )
+        self.num_envs = num_envs
+        self.render_mode = None
+        self.single_observation_space = self.setting.observation_space()
+        self.single_action_space = self.setting.action_space()
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+
+    @property
+    def problem(self) -> DialogueProblem:
+        """The public facts."""
+        return self.setting.problem
+
+    @property
+    def training_data(self) -> AttributeData:
+        """What a recommender may learn from: the train and valid parts."""
+        return self.setting.data.select("train", "valid")
+
+    @property
+    def num_episodes(self) -> int:
+        """Interactions that an episode can be about, N."""
+        return len(self.setting.dialogues.episodes)
+
+    @property
+    def episode_users(self) -> NDArray[np.int64]:
+        """User of each of these interactions, ``(N,)``: the unit of resampling."""
+        return self.setting.data.user[self.setting.dialogues.episodes]
+
+    def reset(
+        self,
+        *,
+        seed: SupportsInt | list[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """Start new dialogues in every row; see `ConvRecEnv.reset`.
+
+        Raises:
+            ValueError: ``seed`` is a list; the dialogues share one generator.
+            UserError: An option is unknown, or there is no such interaction.
+        """
+        if isinstance(seed, list):
+            raise ValueError("ConvRecVectorEnv has one seed for all dialogues: give a number.")
+        super().reset(seed=None if seed is None else int(seed))
+        numbers = _numbers(options)
+        self.setting.restart(self.np_random, numbers, seed is not None)
+        return self.setting.observe(), self.setting.info()
+
+    def step(
+        self, actions: Any
+    ) -> tuple[
+        dict[str, NDArray[Any]],
+        NDArray[np.float64],
+        NDArray[np.bool_],
+        NDArray[np.bool_],
+        dict[str, Any],
+    ]:
+        """Take a turn in every dialogue.
+
+        Raises:
+            ValueError: An action is malformed, or illegal where that is an error.
+        """
+        setting = self.setting
+        reward, terminated, truncated = setting.step(actions)
+        obs, info = setting.observe(), setting.info()
+        done = terminated | truncated
+        if done.any():
+            final_obs, final_info = obs, dict(info)
+            setting.begin(np.flatnonzero(done), self.np_random)
+            obs, info["action_mask"] = setting.observe(), setting.masks().astype(np.int8)
+            ended = {"final_obs": final_obs, "_final_obs": done}
+            return (
+                obs,
+                reward,
+                terminated,
+                truncated,
+                info
+                | ended
+                | {
+                    "final_info": final_info,
+                    "_final_info": done,
+                },
+            )
+        return obs, reward, terminated, truncated, info
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Return which questions, and in the last column showing, are legal, ``(B, F + 1)``."""
+        return self.setting.masks()
+
+
+def _numbers(options: Mapping[str, Any] | None) -> NDArray[np.int64] | None:
+    """Return the numbers of the episodes that options ask for."""
+    if not options:
+        return None
+    unknown = set(options) - {"index"}
+    if unknown:
+        raise UserError(f"reset: unknown option {min(unknown)!r}; there is 'index'.")
+    return np.asarray(options["index"], dtype=np.int64).reshape(-1)
+
+
+def _first(obs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: array[0] for name, array in obs.items()}
+
+
+def _plain(info: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Info of the one dialogue: numbers where the batch has ``(B,)``, arrays else."""
+    return {name: v.item() if v.ndim == 1 else v[0] for name, v in info.items()}
