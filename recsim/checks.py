@@ -17,6 +17,7 @@ from recsim.building import blame, check_memory, make_agent, make_env, problem_o
 from recsim.errors import UserError, did_you_mean
 from recsim.evaluation import check_log_scenario, check_same_problem, read_data
 from recsim.experiment import metrics_of
+from recsim.holdout_trial import check_holdout
 from recsim.problem import Problem
 from recsim.rollout import rollout
 from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
@@ -42,6 +43,8 @@ def check(scenario: Scenario, source: str | Path = "") -> None:
             _check_simulation(scenario)
         elif scenario.benchmark is not None:
             check_benchmark(scenario)
+        elif scenario.holdout is not None:
+            check_holdout(scenario)
         else:
             check_log_scenario(scenario)
 

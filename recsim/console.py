@@ -18,6 +18,7 @@ from recsim.accuracy_report import ACCURACY_HEADS, accuracy_caption, accuracy_ce
 from recsim.results import RunFolder, Trial
 from recsim.summary import (
     benchmark_table,
+    held_out_text,
     main_metrics,
     seeds_table,
     summary_table,
@@ -117,7 +118,12 @@ def print_results(run: RunFolder, console: Console) -> None:
     """Print the main table of a run."""
     if not any(run.has(trial) for trial in trials(run.scenario)):
         return
-    kinds = {"env": _print_metrics, "data": _print_values, "benchmark": _print_accuracy}
+    kinds = {
+        "env": _print_metrics,
+        "data": _print_values,
+        "benchmark": _print_accuracy,
+        "holdout": _print_metrics,
+    }
     kinds[run.scenario.kind](run, console)
 
 
@@ -142,6 +148,8 @@ def _print_metrics(run: RunFolder, console: Console) -> None:
             *(_cell(console, c["iqm"], c["low"], c["high"]) for c in cells),
         )
     console.print(shown)
+    if run.scenario.holdout is not None:
+        console.print(held_out_text(run), highlight=False, soft_wrap=True)
     note = seeds_note(int(seeds["agent"].value_counts().min()))
     if note:
         console.print(f"[yellow]note:[/yellow] {note}", soft_wrap=True)

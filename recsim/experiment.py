@@ -22,6 +22,7 @@ from agents.agent import FitReport
 from recsim.benchmark import benchmark_trial
 from recsim.building import make_agent, make_env, problem_of
 from recsim.evaluation import evaluate_trial, read_data
+from recsim.holdout_trial import holdout_trial
 from recsim.log import SlateLog
 from recsim.online import Course, play_rounds, pool, round_curves
 from recsim.results import RunFolder, Trial
@@ -93,6 +94,12 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
             run.scenario, trial, log_seed=seeds.log_users, agent_seed=seeds.agent
         )
         curves, fitted, result = None, None, {"accuracy": accuracy}
+    elif run.scenario.holdout is not None:
+        seeds = Seeds.of(trial.seed)
+        result, agent, fitted = holdout_trial(
+            run.scenario, trial, split_seed=seeds.log_users, agent_seed=seeds.agent
+        )
+        curves = None
     else:
         seeds = Seeds.of(trial.seed)
         rows, agent, fitted = evaluate_trial(

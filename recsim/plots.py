@@ -23,7 +23,7 @@ from recsim.statistics import band
 from recsim.summary import lower_is_better
 from recsim.text import shows_case
 
-__all__ = ["estimates", "front", "reward_curves", "save"]
+__all__ = ["estimates", "front", "metrics", "reward_curves", "save"]
 
 # Okabe and Ito's palette: told apart by readers with any colour vision, and in print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -186,6 +186,34 @@ def estimates(values: pd.DataFrame, *, title: str = "") -> Figure:
             plot.plot([], [], linestyle="", label="warned against", **hollow)
         if plot.get_legend_handles_labels()[0]:
             plot.legend(loc="best")
+    return figure
+
+
+def metrics(
+    table: pd.DataFrame, names: Sequence[str], *, level: float = 0.95, title: str = ""
+) -> Figure:
+    """Draw some metrics of all agents with their intervals, one panel per metric.
+
+    Args:
+        table: One row per agent and metric, as `recsim.summary.summary_table` gives it.
+        names: The metrics.
+        level: Coverage of the intervals.
+        title: Written above.
+    """
+    labels = list(table["agent"].unique())
+    look = looks(labels)
+    figure, axes = _grid(len(names), title, height=1.2 + 0.3 * len(labels))
+    for plot, name in zip(axes, names, strict=True):
+        rows = table[table["metric"] == name].set_index("agent")
+        for height, label in enumerate(labels):
+            style = {"color": look[label]["color"], "marker": look[label]["marker"]}
+            row = rows.loc[label]
+            plot.errorbar(row["iqm"], height, xerr=_reach(row), capsize=3, **style)
+        plot.set_yticks(range(len(labels)), labels)
+        plot.set_ylim(len(labels) - 0.5, -0.5)
+        plot.xaxis.set_major_locator(MaxNLocator(4))
+        plot.set_title(_words(name))
+        plot.set_xlabel(f"{level:.0%} interval" if rows["seeds"].min() > 1 else "")
     return figure
 
 

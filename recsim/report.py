@@ -24,6 +24,7 @@ from recsim.summary import (
     benchmark_table,
     comparisons,
     front_metrics,
+    held_out_text,
     main_metrics,
     seeds_table,
     summary_table,
@@ -64,7 +65,12 @@ def write_report(run: RunFolder) -> list[Path]:
     pictures: list[Path] = []
     body = ["<p>No trial has finished.</p>"]
     if done:
-        kinds = {"env": _simulation, "data": _log, "benchmark": _benchmark}
+        kinds = {
+            "env": _simulation,
+            "data": _log,
+            "benchmark": _benchmark,
+            "holdout": _holdout,
+        }
         pictures, body = kinds[run.scenario.kind](run)
     report = run.path / "report.html"
     write_atomically(report, _page(run, body, pictures))
@@ -98,8 +104,24 @@ def _simulation(run: RunFolder) -> tuple[list[Path], list[str]]:
             title=scenario.name,
         ),
     }
-    pictures = _save(run, figures)
-    names = main_metrics(scenario, list(seeds.columns[2:]))
+    return _save(run, figures), _metrics(run, seeds, table)
+
+
+def _holdout(run: RunFolder) -> tuple[list[Path], list[str]]:
+    seeds = seeds_table(run)
+    table = summary_table(run, seeds)
+    names = main_metrics(run.scenario, list(seeds.columns[2:]))
+    figure = plots.metrics(
+        table, names, level=run.scenario.bootstrap.level, title=run.scenario.name
+    )
+    body = [*_metrics(run, seeds, table), f"<p>{html.escape(held_out_text(run))}</p>"]
+    return _save(run, {"metrics.png": figure}), body
+
+
+def _metrics(run: RunFolder, seeds: pd.DataFrame, table: pd.DataFrame) -> list[str]:
+    """Return the main metrics of every agent, and how they compare with the first agent's."""
+    names = main_metrics(run.scenario, list(seeds.columns[2:]))
+    level = run.scenario.bootstrap.level
     body = [
         _table(
             ["agent", "seeds", *names],
@@ -129,7 +151,7 @@ def _simulation(run: RunFolder) -> tuple[list[Path], list[str]]:
                 "Against the first agent, seed by seed. With few seeds p cannot be small.",
             )
         )
-    return pictures, body
+    return body
 
 
 def _log(run: RunFolder) -> tuple[list[Path], list[str]]:

@@ -20,6 +20,8 @@ from pydantic import (
 )
 
 from recsim.estimation import BenchmarkSpec, EstimationSpec
+from recsim.holdout import HoldoutSpec
+from recsim.sources import DataSpec, EnvSpec
 
 __all__ = [
     "AgentSpec",
@@ -45,62 +47,15 @@ _WITHOUT_EFFECT = {
     "env": tuple(EstimationSpec.model_fields),
     "data": _SIMULATION_ONLY,
     "benchmark": (*_SIMULATION_ONLY, "training_log", "logging", "interval", "bound"),
+    "holdout": (
+        *(key for key in _SIMULATION_ONLY if key != "metrics"),
+        *("training_log", *EstimationSpec.model_fields),
+    ),
 }
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class EnvSpec(_Model):
-    """Where the users live; keys beyond ``id`` are arguments of the environment.
-
-    Attributes:
-        id: A registered Gymnasium id with a vector entry point.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    id: str = "SlateRec-v0"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Arguments of the environment."""
-        return dict(self.__pydantic_extra__ or {})
-
-
-class DataSpec(_Model):
-    """Which log; keys beyond those below are options of the reader.
-
-    Attributes:
-        reader: Name of the reader.
-        path: File or folder; relative to the working directory.
-        each: Reader options with a list of values: one evaluation for every combination.
-        reference: Reader options of a log collected by the evaluated policy itself, whose own
-            mean reward is shown beside the estimates.
-    """
-
-    model_config = ConfigDict(extra="allow")
-
-    reader: str
-    path: str
-    each: dict[str, list[Any]] = {}
-    reference: dict[str, Any] | None = None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Options of the reader."""
-        return dict(self.__pydantic_extra__ or {})
-
-    @field_validator("each")
-    @classmethod
-    def _each_has_values(cls, each: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        for key, values in each.items():
-            if not values:
-                raise ValueError(f"{key!r} lists no values")
-            if len({str(value) for value in values}) < len(values):
-                raise ValueError(f"{key!r} lists a value twice")
-        return each
 
 
 class TrainingLogSpec(_Model):
@@ -186,6 +141,7 @@ class Scenario(EstimationSpec, _Model):
         question: What it answers.
         env: Simulated users.
         data: A log.
+        holdout: How agents are judged by users of the log that they were not fitted on.
         benchmark: Many logs of a problem whose value is known.
         training_log: What agents that need a log are fitted on.
         agents: Who is compared; the first is the baseline of the comparisons.
@@ -207,6 +163,7 @@ class Scenario(EstimationSpec, _Model):
     question: str = ""
     env: EnvSpec | None = None
     data: DataSpec | None = None
+    holdout: HoldoutSpec | None = None
     benchmark: BenchmarkSpec | None = None
     training_log: TrainingLogSpec | None = None
     agents: Annotated[tuple[AgentSpec, ...], Field(min_length=1, strict=False)]
@@ -226,7 +183,8 @@ class Scenario(EstimationSpec, _Model):
     @classmethod
     def _default_seeds(cls, value: Any) -> Any:
         if isinstance(value, dict) and "seeds" not in value:
-            value = {**value, "seeds": 5 if value.get("env") is not None else 1}
+            several = value.get("env") is not None or value.get("holdout") is not None
+            value = {**value, "seeds": 5 if several else 1}
         return value
 
     @model_validator(mode="before")
@@ -277,12 +235,16 @@ class Scenario(EstimationSpec, _Model):
 
     @property
     def kind(self) -> str:
-        """``env``, ``data`` or ``benchmark``: which of them is given."""
-        return next(name for name in _WITHOUT_EFFECT if getattr(self, name) is not None)
+        """``env``, ``data`` or ``benchmark``, whichever is given, or ``holdout`` of ``data``."""
+        return "holdout" if self.holdout is not None else self._places()[0]
+
+    def _places(self) -> list[str]:
+        places = ("env", "data", "benchmark")
+        return [name for name in places if getattr(self, name) is not None]
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        given = [name for name in _WITHOUT_EFFECT if getattr(self, name) is not None]
+        given = self._places()
         if len(given) != 1:
             words = " and ".join(map(repr, given)) or "none"
             raise ValueError(
@@ -295,6 +257,8 @@ class Scenario(EstimationSpec, _Model):
                     f"{key!r} has no effect in a scenario with {self.kind!r}: remove it"
                 )
         self._check_rounds()
+        if self.holdout is not None:
+            self._check_holdout()
         self._check_training_logs()
         if self.data is not None:
             for agent in self.agents:
@@ -312,6 +276,19 @@ class Scenario(EstimationSpec, _Model):
                 raise ValueError(
                     f"agent {agent.label!r}: 'practice' has no effect in a scenario with "
                     f"{self.kind!r}, which has no users to meet: remove it"
+                )
+
+    def _check_holdout(self) -> None:
+        if self.data is None:
+            raise ValueError("'holdout' needs a scenario with 'data': no simulated user is logged")
+        for key in ("each", "reference"):
+            if getattr(self.data, key):
+                raise ValueError(f"'data.{key}' has no effect with 'holdout': remove it")
+        for agent in self.agents:
+            if agent.training_log is not None:
+                raise ValueError(
+                    f"agent {agent.label!r}: 'training_log' has no effect with 'holdout', whose "
+                    "other users fit all agents: remove it"
                 )
 
     def _check_training_logs(self) -> None:

@@ -27,6 +27,7 @@ __all__ = [
     "cases",
     "comparisons",
     "front_metrics",
+    "held_out_text",
     "lower_is_better",
     "main_metrics",
     "seeds_table",
@@ -81,6 +82,10 @@ def main_metrics(scenario: Scenario, known: Sequence[str]) -> list[str]:
     """Return the metrics to print: those that the scenario names, or the usual ones."""
     if scenario.metrics is not None:
         return list(scenario.metrics)
+    if scenario.holdout is not None:
+        k = scenario.holdout.cutoffs[-1]
+        smaller = {f"{name}@{c}" for name in ("hit_rate", "ndcg", "precision") for c in range(k)}
+        return [name for name in known if name not in smaller]
     # Whoever cannot return cannot stay away either.
     silent = set() if "return_per_user" in known else {"churned_share"}
     return [name for name in _MAIN_METRICS if name in known and name not in silent]
@@ -205,15 +210,28 @@ def benchmark_table(run: RunFolder) -> pd.DataFrame:
     return accuracy_table(rows, level=run.scenario.bootstrap.level)
 
 
+def held_out_text(run: RunFolder) -> str:
+    """Say what became of the rows of a log, where that is told, and how much is held out."""
+    results = [run.result(trial) for trial in trials(run.scenario) if run.has(trial)]
+    told = ", ".join(f"{count:,} {name}" for name, count in results[0]["log"].items())
+    held_out = []
+    for name in ("users", "sessions"):
+        counts = sorted({result["held_out"][name] for result in results})
+        ends = (counts[0], counts[-1])[: len(counts)]
+        held_out.append(f"{' to '.join(f'{count:,}' for count in ends)} {name}")
+    log = f"Read from the log: {told}. " if told else ""
+    return f"{log}Held out: {' with '.join(held_out)}."
+
+
 def write_summary(run: RunFolder) -> None:
-    """Write ``summary.csv``, ``summary.json`` and, with simulated users, ``seeds.csv``."""
+    """Write ``summary.csv``, ``summary.json`` and, with metrics per seed, ``seeds.csv``."""
     missing = [str(trial) for trial in trials(run.scenario) if not run.has(trial)]
     content: dict[str, Any] = {
         **run.info,
         "missing": missing,
         "level": run.scenario.bootstrap.level,
     }
-    if run.scenario.env is not None:
+    if run.scenario.kind in {"env", "holdout"}:
         seeds = seeds_table(run)
         table = summary_table(run, seeds)
         write_atomically(run.path / "seeds.csv", csv_text(seeds))

@@ -1,0 +1,105 @@
+"""One trial of a holdout scenario: fit on some users of a log, recommend to the others."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+import numpy as np
+
+import recsim.log
+from agents.agent import Agent, FitReport
+from recsim.building import blame, make_agent
+from recsim.errors import UserError, did_you_mean
+from recsim.holdout import held_out_rows, next_slate_metrics
+from recsim.log import SlateLog
+from recsim.next_slates import next_slates
+from recsim.results import Trial
+from recsim.scenario import Scenario
+
+__all__ = ["check_holdout", "holdout_trial"]
+
+
+def holdout_trial(
+    scenario: Scenario, trial: Trial, *, split_seed: int, agent_seed: int
+) -> tuple[dict[str, Any], Agent, FitReport]:
+    """Fit an agent on the users that are not held out, and compare its slates for those that are.
+
+    Args:
+        scenario: A scenario with ``data`` and ``holdout``.
+        trial: Which agent.
+        split_seed: Seed of the draw of users, the same for all agents.
+        agent_seed: Seed of the agent.
+
+    Returns:
+        ``metrics`` (see `recsim.holdout.next_slate_metrics`), ``log``, what became of the rows of
+        its files where the reader tells it, and ``held_out``, the users and sessions held out; the
+        agent; and what its training did.
+    """
+    assert scenario.holdout is not None
+    spec = next(agent for agent in scenario.agents if agent.label == trial.agent)
+    log, counts, return_days = _read(_reader(scenario))
+    held_out = held_out_rows(log.user, scenario.holdout.users, split_seed)
+    agent = make_agent(spec, log.problem, agent_seed)
+    fitted = agent.fit(log.select(~held_out))
+    others = log.select(held_out)
+    slates = next_slates(agent, others, history=scenario.holdout.history, return_days=return_days)
+    result = {
+        "metrics": next_slate_metrics(slates, others, scenario.holdout, return_days),
+        "log": counts,
+        "held_out": {"users": len(np.unique(others.user)), "sessions": len(others)},
+    }
+    return result, agent, fitted
+
+
+def check_holdout(scenario: Scenario) -> None:
+    """Refuse a holdout scenario that could not run.
+
+    Raises:
+        UserError: Says which key is wrong, and what would be right.
+    """
+    assert scenario.holdout is not None
+    _read.cache_clear()  # files may have changed since an earlier run in this process
+    with blame("data"):
+        log, _, return_days = _read(_reader(scenario))
+        if log.anonymous:
+            raise UserError("'holdout' needs a log that knows its users; this one does not.")
+        if len(np.unique(log.user)) < 2:
+            raise UserError("'holdout' needs at least two users with a row.")
+    if scenario.holdout.cutoffs[-1] > log.problem.slate_size:
+        raise UserError(
+            f"holdout.cutoffs: {scenario.holdout.cutoffs[-1]} is more than the "
+            f"{log.problem.slate_size} items of a slate."
+        )
+    if scenario.holdout.target == "clicked" and not log.clicks.any():
+        raise UserError("holdout.target: nobody clicked anything in this log: use 'shown'.")
+    for spec in scenario.agents:
+        if make_agent(spec, log.problem, seed=0).privileged:
+            raise UserError(
+                f"agents: {spec.label}: {spec.name!r} needs simulated users: "
+                "no log knows the best slate."
+            )
+    first = log.select(slice(0, 1))
+    known = next_slate_metrics(first.slate, first, scenario.holdout, return_days)
+    for name in scenario.metrics or ():
+        if name not in known:
+            raise UserError(f"metrics: unknown metric {name!r}.{did_you_mean(name, known)}")
+
+
+def _reader(scenario: Scenario) -> str:
+    """Return name and options of the reader as text, which can be remembered."""
+    assert scenario.data is not None
+    options = {"path": scenario.data.path, **scenario.data.options}
+    return json.dumps([scenario.data.reader, options])
+
+
+# All agents and seeds read the same log.
+@functools.lru_cache(maxsize=1)
+def _read(reader: str) -> tuple[SlateLog, dict[str, int], int | None]:
+    """Return the log, what became of its rows, and over how many days its returns count."""
+    name, options = json.loads(reader)
+    made = recsim.log.make_reader(name, **options)
+    log, counts = made.read_counted()
+    return_days = getattr(made, "return_days", None) if "return" in log.problem.rewards else None
+    return log, counts, return_days
