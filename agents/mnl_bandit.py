@@ -94,7 +94,7 @@ class MNLBanditAgent:
     def act(self, obs: Observation) -> Decision:
         """Show every row the slate of its epoch; where none runs, start one."""
         candidates = obs["candidates"]
-        if len(self._running) == len(candidates):
+        if self._running.shape == (len(candidates), self._slate_size):
             chosen = slates.places(candidates, self._running)
         else:
             chosen = np.full((len(candidates), self._slate_size), -1)
