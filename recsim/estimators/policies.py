@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -162,8 +163,9 @@ class SampledPolicy:
     """A policy whose probabilities are counted from M slates that it draws for each observation.
 
     For a stochastic agent that does not know its own. With ``smoothing`` 0 the shares are unbiased,
-    and with them IPS, at more variance; an item never drawn has probability 0. Smoothing adds that
-    many draws of every candidate, which keeps probabilities above 0 and biases them.
+    and with them IPS, at more variance; what is never drawn has probability 0. Smoothing adds that
+    many draws of every candidate (and of every ordered choice of k, for the first k items), which
+    keeps probabilities above 0 and biases them.
 
     Args:
         agent: An agent; a copy of it draws, so that the given one stays as it is.
@@ -184,13 +186,11 @@ class SampledPolicy:
 
     def action_probabilities(self, obs: Mapping[str, Any]) -> Floats:
         """Return the share of draws with each candidate at each position, ``(B, K, C)``."""
-        batch, size = obs["candidates"].shape
+        size = obs["candidates"].shape[1]
         counts: Floats | None = None
-        self._agent.begin(batch)
-        for _ in range(self.draws):
-            slates = self._agent.act(obs).slates  # (B, K)
+        for slates in self._drawn(obs):
             if counts is None:
-                counts = np.full((batch, slates.shape[1], size), float(self.smoothing))
+                counts = np.full((*slates.shape, size), float(self.smoothing))
             rows, slots = np.indices(slates.shape)
             counts[rows, slots, slates] += 1
         assert counts is not None
@@ -202,3 +202,26 @@ class SampledPolicy:
         shares = self.action_probabilities(obs)
         found = obs["candidates"][:, None, :] == items[:, :, None]  # (B, K, C)
         return np.where(items < 0, 1.0, (shares * found).sum(axis=2))
+
+    def prefix_propensities(self, obs: Mapping[str, Any], items: NDArray[np.int64]) -> Floats:
+        """Return the share of draws that begin with the first k of ``items``, ``(B, K)``.
+
+        Padding is left out.
+        """
+        counts = np.zeros(items.shape)
+        for slates in self._drawn(obs):
+            same = (np.take_along_axis(obs["candidates"], slates, axis=1) == items) | (items < 0)
+            counts += np.logical_and.accumulate(same, axis=1)
+        if not self.smoothing:
+            return counts / self.draws
+        size, length = obs["candidates"].shape[1], np.cumsum(items >= 0, axis=1)  # (B, K)
+        ways = np.array([math.perm(size, k) for k in range(items.shape[1] + 1)], dtype=np.float64)
+        added = np.where(length > 0, self.smoothing, 0.0)
+        shares: Floats = (counts + added) / (self.draws + added * ways[length])
+        return shares
+
+    def _drawn(self, obs: Mapping[str, Any]) -> Iterator[NDArray[np.int64]]:
+        """Yield M slates for every observation, candidate indices ``(B, K)``."""
+        self._agent.begin(len(obs["candidates"]))
+        for _ in range(self.draws):
+            yield self._agent.act(obs).slates

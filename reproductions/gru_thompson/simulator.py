@@ -1,16 +1,22 @@
 """Strategies of gru_thompson in the world of its authors' simulator, where the truth is known.
 
-    python -m reproductions.gru_thompson.simulator [--seeds 5] [--users 1000] [--steps 300] [--rare]
+    python -m reproductions.gru_thompson.simulator [--seeds 5] [--users 1000] [--steps 300]
+        [--rare | --worlds 200]
 
 Protocol: a log of 20 slates per user, at each step the oracle's or, as likely, random ones; the
 model is trained on it once. Of new users the first five slates are logged the same way; then every
 strategy plays 15 more with the same users from the same state. Reported: clicks per slate and
-distinct groups per slate. 300 items in 30 groups, slates of 5, two dimensions, memory 0.9.
+distinct groups per slate, and of new users whose 20 slates are all logged, how well the model
+foresees the choices from the sixth on. 300 items in 30 groups, slates of 5, two dimensions, memory
+0.9. A seed draws world, logs and training anew. Intervals are Student-t at 95% over seeds;
+differences are within a seed, that is, in the same world with the same users.
 
 ``--rare`` compares the hierarchical prior with the flat one instead: 2,000 items, and so few users
 that an item was shown four times or so; new users choose from random slates, and the mean
 log-probability of the item chosen, given that one was, is reported by how often it was in the
 training log. Among five items at random it would be -1.609.
+
+``--worlds`` plays only random slates and the oracle's, in that many worlds.
 
 There are no published numbers of this simulator to compare with: those of the paper are on data of
 FINN.no that are not public in full, and on its website.
@@ -30,11 +36,14 @@ import torch
 
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.choices import from_log
-from agents.gru_thompson.losses import choice_likelihood
-from agents.gru_thompson.model import history
+from agents.gru_thompson.judging import likelihoods
 from envs.distance import DistanceCohort, DistanceWorld
+from recsim.log import SlateLog
 from recsim.metrics import distinct_groups
+from reproductions.gru_thompson.intervals import half_width, told
 
+Choose = Callable[[DistanceCohort], np.ndarray]
+Row = dict[str, object]
 BEFORE, PLAYED = 5, 15
 MODELS = {
     "linear, T = 1": {"state": "linear", "likelihood_temperature": 1.0},
@@ -54,7 +63,7 @@ STRATEGIES = {
     "in-slate, per slot": {"policy": "in_slate", "merge": "per_slot"},
     "UCB": {"policy": "ucb"},
 }
-Choose = Callable[[DistanceCohort], np.ndarray]
+ENDS: dict[str, Choose] = {"random": lambda c: c.random(), "oracle": lambda c: c.oracle()}
 
 
 def play(cohort: DistanceCohort, choose: Choose) -> dict[str, float]:
@@ -69,16 +78,17 @@ def play(cohort: DistanceCohort, choose: Choose) -> dict[str, float]:
     }
 
 
-def strategies(seed: int, given: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Yield a row for each strategy under each model."""
+def strategies(seed: int, given: argparse.Namespace) -> Iterator[Row]:
+    """Yield a row for each strategy under each model, and one for each model's foresight."""
     world = DistanceWorld(seed=seed)
     users = given.users or 1000
     logged, cohort = world.start(users, 2 * seed + 1), world.start(users, 2 * seed + 2)
     logged.log_for(BEFORE + PLAYED)
     cohort.log_for(BEFORE)
+    judged = copy.deepcopy(cohort)
+    judged.log_for(PLAYED)
     log = logged.to_log()
-    ends: dict[str, Choose] = {"random": lambda c: c.random(), "oracle": lambda c: c.oracle()}
-    for name, choose in ends.items():
+    for name, choose in ENDS.items():
         yield {"model": "", "strategy": name, "seed": seed, **play(cohort, choose)}
     for model in given.models:
         training = MODELS[model] | {
@@ -89,6 +99,7 @@ def strategies(seed: int, given: argparse.Namespace) -> Iterator[dict[str, objec
         }
         fitted = GRUThompsonAgent(GRUThompsonConfig(**training), log.problem, seed)
         fitted.fit(log)
+        yield {"model": model, "seed": seed, **foresight(fitted, log, judged.to_log())}
         for name, policy in STRATEGIES.items():
             agent = GRUThompsonAgent(GRUThompsonConfig(**training, **policy), log.problem, seed)
             agent.load_state_dict(fitted.state_dict())
@@ -96,7 +107,29 @@ def strategies(seed: int, given: argparse.Namespace) -> Iterator[dict[str, objec
             yield {"model": model, "strategy": name, "seed": seed, **found}
 
 
-def rare(seed: int, given: argparse.Namespace) -> Iterator[dict[str, object]]:
+def foresight(agent: GRUThompsonAgent, log: SlateLog, judged: SlateLog) -> dict[str, float]:
+    """Return hit rate and mean log-probability of choices from step 5 on, beside references."""
+    choices = from_log(judged)
+    found = {"hit rate": agent.judge(choices, BEFORE).hits}
+    for row in likelihoods(agent, choices.after(BEFORE), from_log(log)):
+        for who in ("model", "uniform", "popularity"):
+            found[f"{row.choice_set}: {who}"] = getattr(row, who)
+    return found
+
+
+def ends(seed: int, given: argparse.Namespace) -> Iterator[Row]:
+    """Yield what random slates and the oracle's earn in a world, by exact probabilities."""
+    cohort = DistanceWorld(seed=seed).start(given.users or 1000, 2 * seed + 2)
+    cohort.log_for(BEFORE)
+    radius = np.linalg.norm(cohort.items, axis=1).mean()
+    yield {
+        "seed": seed,
+        **{name: play(cohort, choose)["clicks"] for name, choose in ENDS.items()},
+        "distance of items from the centre": float(radius),
+    }
+
+
+def rare(seed: int, given: argparse.Namespace) -> Iterator[Row]:
     """Yield the log-probability of new choices by prior and by impressions of the chosen item."""
     world = DistanceWorld(num_items=2000, seed=seed)
     logged = world.start(given.users or 100, 2 * seed + 1)
@@ -119,17 +152,12 @@ def rare(seed: int, given: argparse.Namespace) -> Iterator[dict[str, object]]:
         )
         agent = GRUThompsonAgent(config, log.problem, seed)
         agent.fit(log)
-        model, draw = agent._model, torch.Generator()
-        assert model is not None
-        with torch.no_grad():
-            start, _ = model.start(*history(choices))
-            drawn = model.globals(draw, temperature=0.0)
-            both = [
-                choice_likelihood(model, "linear", asked, drawn, start, draw, 0.0)
-                for asked in (choices, replace(choices, choice=torch.zeros_like(choices.choice)))
-            ]
+        both = [
+            agent.log_probabilities(asked)
+            for asked in (choices, replace(choices, choice=torch.zeros_like(choices.choice)))
+        ]
         # Given that something was chosen: how appealing "nothing" is has a parameter of its own.
-        each = both[0] - torch.log1p(-both[1].exp())
+        each = both[0] - np.log1p(-np.exp(both[1]))
         shown = seen[choices.click.clamp_min(0)]
         for band, (low, high) in bands.items():
             asked = choices.scored & (choices.click >= 0) & (shown >= low) & (shown <= high)
@@ -138,20 +166,41 @@ def rare(seed: int, given: argparse.Namespace) -> Iterator[dict[str, object]]:
                 "T": temperature,
                 "impressions of the chosen item": band,
                 "seed": seed,
-                "log-probability": float(each[asked].mean()),
+                "log-probability": float(each[asked.numpy()].mean()),
                 "choices": int(asked.sum()),
             }
 
 
-def table(rows: list[dict[str, object]], keys: list[str]) -> pd.DataFrame:
-    """Return mean and deviation over seeds."""
+def table(rows: list[Row], keys: list[str]) -> pd.DataFrame:
+    """Return mean and interval over seeds."""
     frame = pd.DataFrame(rows)
     values = [name for name in frame if name not in {*keys, "seed"}]
-    return frame.groupby(keys, sort=False)[values].agg(["mean", "std"]).round(3)
+    return frame.groupby(keys, sort=False)[values].agg(told)
 
 
-def main() -> None:
-    """Run all seeds, and print the table after each."""
+def compared(rows: list[Row]) -> str:
+    """Return the tables of what was played and foreseen, and whether everything is in between."""
+    frame = pd.DataFrame(rows)
+    played = frame[frame["strategy"].notna()].dropna(axis=1)
+    foreseen = frame[frame["strategy"].isna()].drop(columns=["strategy", "clicks", "groups"])
+    clicks = played.pivot_table("clicks", "seed", ["model", "strategy"], sort=False)
+    found = table(played.to_dict("records"), ["model", "strategy"])
+    random, oracle = clicks["", "random"], clicks["", "oracle"]
+    found["above random"] = [told(clicks[name] - random) for name in found.index]
+    found["below oracle"] = [told(oracle - clicks[name]) for name in found.index]
+    low = {name: clicks[name].mean() - half_width(clicks[name]) for name in clicks}
+    high = {name: clicks[name].mean() + half_width(clicks[name]) for name in clicks}
+    learned = [name for name in clicks if name[0]]
+    apart = all(high["", "random"] < low[one] and high[one] < low["", "oracle"] for one in learned)
+    foresights = table(foreseen.to_dict("records"), ["model"]).T
+    return (
+        f"{found.to_string()}\n\nrandom < every learned strategy < oracle, intervals apart: "
+        f"{'yes' if apart else 'no'}\n\n{foresights.to_string()}"
+    )
+
+
+def settings(command: list[str] | None = None) -> argparse.Namespace:
+    """Return what was asked for, by default on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--users", type=int, help="in the log; default 1000, or 100 if --rare")
@@ -160,14 +209,26 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--rare", action="store_true", help="hierarchical against flat")
     parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 0.2], help="if rare")
-    given = parser.parse_args()
+    parser.add_argument("--worlds", type=int, help="random and oracle only, in so many worlds")
+    return parser.parse_args(command)
+
+
+def main() -> None:
+    """Run all seeds, and print the table after each."""
+    given = settings()
     torch.set_num_threads(1)
+    if given.worlds:
+        found = pd.DataFrame(row for seed in range(given.worlds) for row in ends(seed, given))
+        print(found.drop(columns="seed").describe().round(3).to_string())
+        print(found.drop(columns="seed").corr().round(2).to_string())
+        return
     run = rare if given.rare else strategies
-    keys = ["prior", "T", "impressions of the chosen item"] if given.rare else ["model", "strategy"]
-    rows: list[dict[str, object]] = []
+    rows: list[Row] = []
     for seed in range(given.seeds):
         rows += run(seed, given)
-        print(f"{seed + 1} of {given.seeds} seeds\n{table(rows, keys).to_string()}\n", flush=True)
+        keys = ["prior", "T", "impressions of the chosen item"]
+        found = table(rows, keys).to_string() if given.rare else compared(rows)
+        print(f"{seed + 1} of {given.seeds} seeds\n{found}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -239,3 +239,27 @@ def test_switch_takes_an_estimated_policy_with_its_own_propensities_only(random_
     assert same.value == pytest.approx(
         evaluate(own, uniform, ("switch",), samples=10, logging=guess)[0].value
     )
+
+
+def test_beginnings_of_slates_are_counted_too():
+    # The first of two candidates stands first, and the second after it, in 3 of 10 draws.
+    sampled = SampledPolicy(Coin(), draws=4000)
+    items = np.array([[2, 4], [2, 3]])
+    found = sampled.prefix_propensities(OBS, items)
+    # Four standard errors of a share of 4000 are 0.03.
+    np.testing.assert_allclose(found, [[0.3, 0.3], [0.7, 0.0]], atol=0.03)
+    assert found[0, 0] == found[0, 1]
+    assert found[1, 1] == 0.0
+    padded = sampled.prefix_propensities(OBS, np.array([[4, -1], [-1, 2]]))
+    np.testing.assert_allclose(padded, [[0.7, 0.7], [1.0, 0.3]], atol=0.03)
+
+
+def test_smoothing_adds_draws_of_every_beginning():
+    certain = SampledPolicy(Coin(chance=0.0), draws=7, smoothing=1)
+    every = np.array([[4, 2], [4, 0], [2, 4], [2, 0], [0, 4], [0, 2]])
+    obs = {"candidates": np.tile([4, 2, 0], (6, 1))}
+    found = certain.prefix_propensities(obs, every)
+    np.testing.assert_allclose(found[:, 0], np.array([8, 8, 1, 1, 1, 1]) / 10)
+    np.testing.assert_allclose(found[:, 1], np.array([8, 1, 1, 1, 1, 1]) / 13)
+    padded = certain.prefix_propensities(obs, np.full((6, 2), -1))
+    assert (padded == 1.0).all()
