@@ -1,0 +1,144 @@
+"""From the tokens of a sequence to a state after every token."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from agents.sequential.sequences import PADDING
+
+
+class Embedding(nn.Module):
+    """Vectors of all tokens, of unit length on average; that of padding is 0 and stays so.
+
+    Args:
+        num_items: I.
+        dim: D.
+    """
+
+    def __init__(self, num_items: int, dim: int) -> None:
+        super().__init__()
+        self.num_items = num_items
+        # Padding, the items, and the two special tokens.
+        self.table = nn.Embedding(num_items + 3, dim, padding_idx=PADDING)
+        with torch.no_grad():
+            self.table.weight.normal_(std=dim**-0.5)
+            self.table.weight[PADDING] = 0
+        self._scale = math.sqrt(dim)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return the inputs of an encoder, entries of variance 1, ``(B, T, D)``."""
+        vectors: Tensor = self.table(tokens) * self._scale
+        return vectors
+
+    def items(self) -> Tensor:
+        """Return the vectors of the items, ``(I, D)``."""
+        return self.table.weight[1 : self.num_items + 1]
+
+
+class Block(nn.Module):
+    """One block of a transformer, which normalises its inputs first.
+
+    Args:
+        dim: D.
+        heads: Attention heads.
+        dropout: Share of entries dropped in training.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self._heads, self._dropout = heads, dropout
+        self.norm_attention, self.norm_feed = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.project, self.join = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.feed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, inputs: Tensor, allowed: Tensor) -> Tensor:
+        """Return the outputs, ``(B, T, D)``.
+
+        Args:
+            inputs: ``(B, T, D)``.
+            allowed: Whether a position (row) may look at another (column), broadcast to
+                ``(B, 1, T, T)``.
+        """
+        batch, length, dim = inputs.shape
+        parts = self.project(self.norm_attention(inputs)).view(batch, length, 3, self._heads, -1)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # (B, heads, T, D / heads) each
+        dropout = self._dropout if self.training else 0.0
+        mixed = F.scaled_dot_product_attention(
+            query, key, value, attn_mask=allowed, dropout_p=dropout
+        )
+        mixed = mixed.transpose(1, 2).reshape(batch, length, dim)
+        inputs = inputs + self.drop(self.join(mixed))
+        outputs: Tensor = inputs + self.drop(self.feed(self.norm_feed(inputs)))
+        return outputs
+
+
+class Transformer(nn.Module):
+    """Self-attention over the tokens, each at its position.
+
+    Positions are counted from the first token where it is causal, else from the last one.
+
+    Args:
+        dim: D.
+        layers: Blocks.
+        heads: Attention heads.
+        dropout: Share of entries dropped in training.
+        max_tokens: Longest sequence.
+        causal: Whether a position sees none after it.
+    """
+
+    def __init__(
+        self, dim: int, layers: int, heads: int, dropout: float, max_tokens: int, *, causal: bool
+    ) -> None:
+        super().__init__()
+        self._causal = causal
+        # As large as the inputs: attention to a neighbour is found by position.
+        self.position = nn.Parameter(torch.randn(max_tokens, dim))
+        self.drop = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Return the state at every token, ``(B, T, D)``; what padding holds means nothing.
+
+        Args:
+            vectors: ``(B, T, D)``.
+            present: False at padding, ``(B, T)``; the first token is never padding.
+        """
+        place = torch.arange(vectors.shape[1], device=vectors.device)
+        allowed = present[:, None, None, :]  # (B, 1, 1, T)
+        if self._causal:
+            allowed = allowed & (place[:, None] >= place)  # (B, 1, T, T)
+        else:
+            # From the last token: the event to come always stands at the same position.
+            place = (present.sum(dim=1, keepdim=True) - 1 - place).clamp_min(0)  # (B, T)
+        states = self.drop(vectors + self.position[place])
+        for block in self.blocks:
+            states = block(states, allowed)
+        normed: Tensor = self.norm(states)
+        return normed
+
+
+class Recurrent(nn.Module):
+    """Gated recurrent units; a state knows the tokens up to its own.
+
+    Args:
+        dim: D.
+        layers: Layers.
+        dropout: Share of entries dropped in training, of the inputs and between layers.
+    """
+
+    def __init__(self, dim: int, layers: int, dropout: float) -> None:
+        super().__init__()
+        between = dropout if layers > 1 else 0.0
+        self.gru = nn.GRU(dim, dim, layers, batch_first=True, dropout=between)
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """Return the state at every token, ``(B, T, D)``; as `Transformer.forward`."""
+        states: Tensor = self.gru(self.drop(vectors))[0]
+        return states
