@@ -112,7 +112,7 @@ class MNLBanditAgent:
     def observe(self, feedback: Feedback) -> None:
         """Count the slates just shown; the epochs of those that were clicked go on."""
         self._choices.add(against_nothing(outcomes(feedback, "click")))
-        goes_on = (feedback.clicks > 0).any(axis=1) & feedback.active & ~feedback.done
+        goes_on = (feedback.clicks > 0).any(axis=1) & ~feedback.done
         self._running = np.where(goes_on[:, None], feedback.items, -1)
 
     def state_dict(self) -> dict[str, Any]:

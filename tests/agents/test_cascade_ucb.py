@@ -119,6 +119,16 @@ def test_new_items_come_first_then_the_highest_bounds(bound, make_problem, make_
     assert agent.propensities(obs, asked).tolist() == [[1, 0, 1], [1, 1, 1]]
 
 
+def test_a_loaded_agent_has_the_same_bounds(make_problem, make_log, observe_users):
+    problem = make_problem(num_items=30, slate_size=5)
+    agent, fresh = (agents.make("cascade_ucb", problem) for _ in range(2))
+    agent.fit(make_log(problem, 400))
+    fresh.load_state_dict(agent.state_dict())
+    assert fresh.state_dict()["rounds"] == 400
+    obs = observe_users(problem, 3)
+    np.testing.assert_array_equal(agent.act(obs).slates, fresh.act(obs).slates)
+
+
 def test_counts_of_another_catalogue_are_refused(make_problem):
     state = agents.make("cascade_ucb", make_problem(num_items=4)).state_dict()
     with pytest.raises(UserError, match=r"of \(4,\) items, this catalogue of \(5,\)"):

@@ -60,8 +60,8 @@ def test_a_slate_longer_than_the_candidates_is_refused(make_problem):
 
 
 def test_places_are_indices_of_candidates_whatever_their_order():
-    candidates = np.array([[0, 1, 2], [2, 0, 5], [7, 8, 9], [0, 1, 2]])
-    items = np.array([[2, 0], [5, 0], [1, 8], [-1, 9]])
+    candidates = np.array([[0, 1, 2], [2, 0, 5], [7, 8, 9], [-1, 1, 2]])
+    items = np.array([[2, 0], [5, 0], [1, 8], [-1, 9]])  # -1 is padding, not an item
     np.testing.assert_array_equal(
         slates.places(candidates, items), [[2, 0], [2, 1], [-1, 1], [-1, -1]]
     )
