@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agents import slates
 from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
@@ -99,14 +99,23 @@ class PopularityConfig(AgentConfig):
         target: What counts: ``click``, a named reward, or ``reward`` for the scalar one.
         smoothing: Impressions at the overall mean that every item is given for a start, so that an
             item shown once and clicked once does not come first.
+        rank_by: The ``mean`` per impression, or the ``total``, which favours what was shown often
+            and knows no smoothing.
     """
 
     target: str = "click"
     smoothing: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    rank_by: Literal["mean", "total"] = "mean"
+
+    @model_validator(mode="after")
+    def _smoothing_of_means(self) -> Self:
+        if self.rank_by == "total" and "smoothing" in self.model_fields_set:
+            raise ValueError("'smoothing' has no effect on totals: remove it")
+        return self
 
 
 class PopularityAgent(Deterministic):
-    """Shows everybody the items that earned most per impression on the log.
+    """Shows everybody the items that earned most on the log, per impression or in all.
 
     A reward that is known per slate only is shared equally by the items shown. Ties go to the
     candidate listed first.
@@ -127,7 +136,7 @@ class PopularityAgent(Deterministic):
     def fit(self, log: SlateLog) -> FitReport:
         """Count the log's impressions; several logs add up."""
         self._means.add(outcomes(log, self._config.target))
-        self._scores = self._means.estimate(None, self._config.smoothing)
+        self._scores = self._ranked()
         return FitReport(rows=len(log))
 
     def begin(self, batch_size: int) -> None:
@@ -155,7 +164,13 @@ class PopularityAgent(Deterministic):
         self._means.load_state_dict(state)
         self._scores = None
         if self._means.impressions.any():
-            self._scores = self._means.estimate(None, self._config.smoothing)
+            self._scores = self._ranked()
+
+    def _ranked(self) -> NDArray[np.float64]:
+        """Return what the items are ranked by, ``(I,)``."""
+        if self._config.rank_by == "total":
+            return self._means.sums
+        return self._means.estimate(None, self._config.smoothing)
 
 
 class OracleConfig(AgentConfig):

@@ -40,8 +40,9 @@ def test_popularity_ranks_by_the_smoothed_mean_per_impression(make_problem, make
     clicks = np.array([[1, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0]], dtype=np.int8)
     log = make_log(problem, 3, slate=slate, clicks=clicks)
 
-    def order(smoothing):
-        agent = agents.make("popularity", problem, smoothing=smoothing)
+    def order(smoothing=None, **settings):
+        settings |= {} if smoothing is None else {"smoothing": smoothing}
+        agent = agents.make("popularity", problem, **settings)
         assert agent.fit(log).rows == 3
         return agent.act(everything(problem)).slates.tolist()
 
@@ -50,6 +51,9 @@ def test_popularity_ranks_by_the_smoothed_mean_per_impression(make_problem, make
     assert order(1) == [[1, 0, 3, 2]]
     # smoothing 20: (2+20m)/23 = .460, (1+20m)/21 = .456, 20m/23 = .373, .429
     assert order(20) == [[0, 1, 3, 2]]
+    assert order(rank_by="total") == [[0, 1, 2, 3]]
+    with pytest.raises(UserError, match="'smoothing' has no effect on totals"):
+        order(20, rank_by="total")
 
 
 def test_popularity_shares_the_reward_of_a_slate_by_its_items(make_problem, make_log):
