@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from agents import slates
 from agents.agent import AgentConfig, Decision, Observation
 from agents.linear import Floats, LinearAgent, LinearConfig, with_one
-from recsim.estimators import PlackettLuceSlates, SlateDistribution
+from agents.plackett_luce import PlackettLuce
 from recsim.problem import Problem
 
 
@@ -34,12 +33,10 @@ class SoftmaxConfig(LinearConfig):
     temperature: float = Field(default=0.1, gt=0, allow_inf_nan=False)
 
 
-class SoftmaxAgent(LinearAgent):
+class SoftmaxAgent(PlackettLuce, LinearAgent):
     """Draws slates by Plackett-Luce over the ridge regression of `LinearAgent`.
 
-    Exact propensities: of the whole slate and its prefixes always; of an item at its position with
-    slates of one item, else None (marginals of longer slates are sums over all orders; few enough
-    slates can be listed with `slate_distribution`).
+    Exact propensities; see `PlackettLuce`.
     """
 
     Config: ClassVar[type[AgentConfig]] = SoftmaxConfig
@@ -53,50 +50,10 @@ class SoftmaxAgent(LinearAgent):
     def act(self, obs: Observation) -> Decision:
         """Draw a slate for every user."""
         self._users = with_one(obs["user_features"])
-        logits = self._logits(self._users, obs["candidates"])  # (B, C)
-        chosen = slates.top_slates(logits + self._rng.gumbel(size=logits.shape), self._slate_size)
-        prefixes = prefix_propensities(logits, chosen)
-        alone = prefixes if self._slate_size == 1 else None
-        return Decision(chosen, alone, prefixes[:, -1], prefixes)
+        return self._draw(self._logits(self._users, obs["candidates"]), self._rng)
 
-    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats | None:
-        """Return the probability of each item with slates of one item, else None."""
-        if self._slate_size > 1:
-            return None
-        candidates = obs["candidates"]
-        chance = softmax(self._logits(with_one(obs["user_features"]), candidates))
-        asked = items == candidates  # (B, 1) and (B, C) -> (B, C)
-        return np.where(items < 0, 1.0, (chance * asked).sum(axis=1, keepdims=True))
-
-    def action_probabilities(self, obs: Observation) -> Floats | None:
-        """Return the probability of every candidate with slates of one item, else None."""
-        if self._slate_size > 1:
-            return None
-        chance: Floats = softmax(self._logits(with_one(obs["user_features"]), obs["candidates"]))
-        return chance[:, None, :]  # (B, C) -> (B, 1, C)
-
-    def prefix_propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
-        """Return the exact probability of the first k items, ``(B, K)``.
-
-        Empty positions at the end have probability 1; a slate that repeats an item has 0.
-        """
-        return self._luce(obs).prefix_propensities(obs, items)
-
-    def slate_distribution(self, obs: Observation) -> SlateDistribution:
-        """Return all slates and their exact probabilities.
-
-        Raises:
-            UserError: If they are too many.
-        """
-        return self._luce(obs).slate_distribution(obs)
-
-    def next_probabilities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
-        """Return the probability of every candidate at k after the first k-1 items, (B, K, C)."""
-        return self._luce(obs).next_probabilities(obs, items)
-
-    def _luce(self, obs: Observation) -> PlackettLuceSlates:
-        logits = self._logits(with_one(obs["user_features"]), obs["candidates"])
-        return PlackettLuceSlates(lambda _: logits, self._slate_size)
+    def _logits_of(self, obs: Observation) -> Floats:
+        return self._logits(with_one(obs["user_features"]), obs["candidates"])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the model and the state of the random generator."""
@@ -109,33 +66,3 @@ class SoftmaxAgent(LinearAgent):
 
     def _logits(self, users: Floats, candidates: NDArray[np.int64]) -> Floats:
         return self._posterior(users, candidates)[0] / self._temperature
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities proportional to ``exp(logits)`` in each row, ``(B, C)``."""
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    chance: Floats = weights / weights.sum(axis=1, keepdims=True)
-    return chance
-
-
-def slate_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
-    """Plackett-Luce probability of ordered slates, ``(B,)``; see `prefix_propensities`."""
-    return prefix_propensities(logits, chosen)[:, -1]
-
-
-def prefix_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
-    """Plackett-Luce probability of the first k items of ordered slates, ``(B, K)``.
-
-    Args:
-        logits: Scores over temperature of every candidate, ``(B, C)``.
-        chosen: Indices of candidates, distinct in a row, ``(B, K)``.
-    """
-    picked = np.take_along_axis(logits, chosen, axis=1)  # (B, K)
-    others = logits.copy()
-    np.put_along_axis(others, chosen, -np.inf, axis=1)
-    # What is left before the pick at k, as a log sum: the items never picked, then the last pick,
-    # the last but one, ...
-    left = np.concatenate([np.logaddexp.reduce(others, axis=1)[:, None], picked[:, ::-1]], axis=1)
-    left = np.logaddexp.accumulate(left, axis=1)[:, :0:-1]  # (B, K + 1) -> (B, K)
-    prefixes: Floats = np.exp(np.cumsum(picked - left, axis=1))
-    return prefixes

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents.softmax import slate_propensities, softmax
+from agents.plackett_luce import slate_propensities, softmax
 
 
 @pytest.fixture
