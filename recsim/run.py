@@ -177,7 +177,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _scenario(given: argparse.Namespace) -> tuple[Scenario, Path]:
     """Return the scenario that the command line asks for, and its file."""
-    names = [word for word in given.words if "=" not in word or Path(word).is_file()]
+    # A change may be longer than a file name can be: `Path.is_file` fails on that.
+    names = [word for word in given.words if "=" not in word or os.path.isfile(word)]
     overrides = [word for word in given.words if word not in names]
     if len(names) > 1:
         raise UserError(

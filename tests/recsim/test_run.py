@@ -196,6 +196,10 @@ def test_options_and_changes_come_in_any_order(place):
     assert main(["--workers", "1", "tiny.yaml", "seeds=1", "--validate", "users=3"]) == 0
 
 
+def test_a_change_may_be_longer_than_a_file_name(place):
+    assert main(["tiny.yaml", "--validate", f"question={'why ' * 100}"]) == 0
+
+
 def test_validate_writes_nothing(place, capsys):
     assert main(["tiny.yaml", "--validate"]) == 0
     assert capsys.readouterr().out.startswith("tiny is valid: 4 trials, digest ")
