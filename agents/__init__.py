@@ -36,6 +36,7 @@ GROUP = "recsim.agents"
 # Declared in pyproject.toml too; repeated here so that a source tree works without being installed.
 BUILTIN = {
     "cascade_ucb": "agents.cascade_ucb:CascadeUCBAgent",
+    "dt4ier": "agents.dt4ier:DT4IERAgent",
     "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
     "gru_thompson": "agents.gru_thompson:GRUThompsonAgent",
     "linucb": "agents.linucb:LinUCBAgent",
@@ -45,6 +46,8 @@ BUILTIN = {
     "popularity": "agents.baselines:PopularityAgent",
     "random": "agents.baselines:RandomAgent",
     "rel_mf": "agents.rel_mf:RelMFAgent",
+    "slate_mf": "agents.slate_mf:SlateMFAgent",
+    "slateq": "agents.slateq:SlateQAgent",
     "softmax": "agents.softmax:SoftmaxAgent",
     "ts_mnl": "agents.ts_mnl:TSMNLAgent",
 }

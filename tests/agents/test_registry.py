@@ -8,8 +8,9 @@ from agents import baselines
 from recsim.errors import UserError
 
 NAMES = [
-    *("cascade_ucb", "epsilon_greedy", "gru_thompson", "linucb", "mixture", "mnl_bandit"),
-    *("oracle", "popularity", "random", "rel_mf", "softmax", "ts_mnl"),
+    *("cascade_ucb", "dt4ier", "epsilon_greedy", "gru_thompson", "linucb", "mixture"),
+    "mnl_bandit",
+    *("oracle", "popularity", "random", "rel_mf", "slate_mf", "slateq", "softmax", "ts_mnl"),
 ]
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.
@@ -17,8 +18,11 @@ FOR_SINGLE_ITEMS = {"softmax"}
 # Whose propensities are not known.
 UNKNOWN = {"mixture", "mnl_bandit", "ts_mnl"}
 QUICK = {
+    "dt4ier": {"long": "watch", "steps": 3, "embed_dim": 8, "context": 3, "balance_steps": 3},
     "gru_thompson": {"policy": "epsilon_greedy", "dim": 3, "steps": 4},
     "rel_mf": {"steps": 5, "batch_size": 16},
+    "slate_mf": {"steps": 5, "batch_size": 16},
+    "slateq": {"ending": "left", "epsilon": 0.3, "steps": 5, "choice_steps": 5, "batch_size": 16},
 }
 
 
@@ -55,7 +59,7 @@ def test_built_in_agents_work_without_an_installation(entry_points, make_problem
         "Shows the items with the highest upper confidence bound of a linear model."
     )
     for name in NAMES:
-        assert isinstance(agents.make(name, make_problem()), agents.Agent)
+        assert isinstance(agents.make(name, make_problem(), **QUICK.get(name, {})), agents.Agent)
 
 
 def test_an_installed_third_party_agent_is_found(tmp_path, monkeypatch, make_problem):

@@ -1,0 +1,283 @@
+"""The agent: trained on a log, prompted with the returns that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from agents import slates
+from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.dt4ier.config import DT4IERConfig
+from agents.dt4ier.data import check_rewards, trajectories, vocabulary
+from agents.dt4ier.decoding import decode, next_probabilities
+from agents.dt4ier.memory import Memory, Seen, read
+from agents.dt4ier.model import Model
+from agents.dt4ier.training import (
+    Trainer,
+    digest_of,
+    held_out_loss,
+    prepare,
+    seeded,
+    train,
+)
+from recsim.errors import UserError
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class DT4IERAgent:
+    """Asks a decision transformer for slates that earn a given immediate and long-term reward.
+
+    Fitted on a log; a second fit starts anew. What happened is read from the observation alone, so
+    that `observe` may or may not be called: the last slate of the history, its clicks and
+    ``feedback``. A row of the batch stays the same user until ``history_length`` is 0 or `begin` is
+    called.
+
+    `propensities`, `action_probabilities` and `prefix_propensities` are asked about rows of a log,
+    whose users the agent has not served. They answer as `act` would right after `begin`: a window
+    of one step, the initial prompt, and the clicks of the observed history as the state. Without
+    temperature all are 0 or 1. With it, prefixes and slates have exact probabilities; single items
+    have them with slates of one item only, else None.
+    """
+
+    Config: ClassVar[type[AgentConfig]] = DT4IERConfig
+    privileged: ClassVar[bool] = False
+    needs_log: ClassVar[bool] = True
+
+    def __init__(self, config: DT4IERConfig, problem: Problem, seed: int) -> None:
+        slates.check_sizes(problem)
+        check_rewards(config.reward_names, problem)
+        self._config, self._problem, self._seed = config, problem, seed
+        self._generator = _generator(config.device, seed)
+        self._model: Model | None = None
+        self._memory: Memory | None = None
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Train on the trajectories of a log, forgetting any other log.
+
+        Returns:
+            A report with ``cross_entropy`` per item, ``contrast`` and ``loss``; its last row has
+            ``held_out``, the cross-entropy of users who were held out, if any were.
+
+        Raises:
+            UserError: The log is empty, or the checkpoint is of another training.
+        """
+        if not len(log):
+            raise UserError("agent 'dt4ier' learns from slates, but the log has none.")
+        config, device, seed = self._config, self._config.device, self._seed
+        generator = _generator(device, seed)
+        trained, held_out = _split(log, config.held_out, seed)
+        data = trajectories(trained, config.reward_names, device)
+        with seeded(seed, device):
+            horizon = int((data.end - data.first).max())
+            model = self._build(horizon)
+            weights = prepare(model, data, config, generator)
+            trainer = Trainer(model, data, weights, config, generator)
+            path = config.checkpoint
+            train(
+                trainer,
+                None if path is None else Path(path.replace("{seed}", str(seed))),
+                "" if path is None else digest_of(data, config, seed),
+            )
+        losses = trainer.report()
+        if len(held_out):
+            others = trajectories(held_out, config.reward_names, device)
+            losses[-1]["held_out"] = held_out_loss(trainer, others)
+        self._model, self._memory = model.eval(), None
+        return FitReport(rows=len(trained), losses=losses)
+
+    def begin(self, batch_size: int) -> None:
+        """Forget the users."""
+        self._memory = None
+
+    @torch.no_grad()
+    def act(self, obs: Observation) -> Decision:
+        """Make a slate for every user, who is remembered until `begin`.
+
+        Raises:
+            UserError: The agent was not fitted.
+        """
+        model, seen = self._fitted(), self._read(obs)
+        memory = Memory.start(model, seen, self._prompt())
+        if self._memory is not None and len(self._memory) == len(memory):
+            new = seen.steps == 0
+            if not new.all():
+                memory = memory.where(new, self._memory.told(model, seen))
+        self._memory = memory.ask(model)
+        chosen, prefixes = self._decode(self._memory.contexts(model), obs["candidates"])
+        if not self._config.temperature:
+            return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
+        alone = prefixes if chosen.shape[1] == 1 else None
+        return Decision(chosen, alone, prefixes[:, -1], prefixes)
+
+    def propensities(self, obs: Observation, items: Ints) -> Floats | None:
+        """Return the probability of each item at its position, 1 at padding; see the class."""
+        if self._config.temperature:
+            return self.prefix_propensities(obs, items) if items.shape[1] == 1 else None
+        return slates.matches(self._own(obs), items)
+
+    def action_probabilities(self, obs: Observation) -> Floats | None:
+        """Return the probability of every candidate at every position, ``(B, K, C)``, or None."""
+        candidates = obs["candidates"]
+        if not self._config.temperature:
+            return slates.one_hot(self._stateless(obs), candidates.shape[1])
+        if self._problem.slate_size > 1:
+            return None
+        return self.next_probabilities(obs, candidates[:, :1])
+
+    def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
+        """Return the exact probability of the first k items, ``(B, K)``; see the class."""
+        same = items[:, :, None] == obs["candidates"][:, None, :]  # (B, K, C)
+        step = (self.next_probabilities(obs, items) * same).sum(axis=2)
+        return np.cumprod(np.where(items < 0, 1.0, step), axis=1).astype(np.float64, copy=False)
+
+    @torch.no_grad()
+    def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
+        """Return the probability of every candidate at k after the first k-1 items, (B, K, C).
+
+        Zeros where the agent would never have begun like this; see the class.
+        """
+        candidates = obs["candidates"]
+        if not self._config.temperature:
+            own = self._stateless(obs)
+            shown = np.take_along_axis(candidates, own, axis=1)
+            begun = _before((shown == items) | (items < 0))
+            return slates.one_hot(own, candidates.shape[1]) * begun[:, :, None]
+        model, contexts, found = self._fitted(), self._contexts(obs), []
+        for rows in self._blocks(len(items), items.shape[1]):
+            same = items[rows][:, :, None] == candidates[rows][:, None, :]  # (b, K, C)
+            index = np.where(same.any(axis=2), same.argmax(axis=2), -1)
+            following = next_probabilities(
+                model.decoder,
+                contexts[rows],
+                self._tokens(candidates[rows]),
+                torch.as_tensor(index, device=contexts.device),
+                self._config.temperature,
+            )
+            begun = _before((index >= 0) | (items[rows] < 0))
+            found.append(following.cpu().numpy() * begun[:, :, None])
+        return np.concatenate(found)
+
+    def observe(self, feedback: Feedback) -> None:
+        """Learn nothing: what happened stands in the next observation."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the network and the state of the random generator."""
+        state: dict[str, Any] = {"generator": self._generator.get_state()}
+        if self._model is not None:
+            parameters = self._model.state_dict().items()
+            state["horizon"] = self._model.horizon
+            state["model"] = {name: value.detach().clone() for name, value in parameters}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the network of the saved agent.
+
+        Raises:
+            UserError: It is of another catalogue or other settings.
+        """
+        self._model = self._memory = None
+        if "model" in state:
+            with seeded(self._seed, self._config.device):
+                model = self._build(state["horizon"])
+            try:
+                model.load_state_dict(dict(state["model"]))
+            except RuntimeError as error:
+                raise UserError(
+                    "saved agent state: 'dt4ier' was fitted on another catalogue or with other "
+                    f"settings: {str(error).splitlines()[-1].strip()}"
+                ) from error
+            self._model = model.eval()
+        self._generator.set_state(torch.as_tensor(state["generator"]).cpu())
+
+    def _build(self, horizon: int) -> Model:
+        problem = self._problem
+        model = Model(self._config, problem.num_items, problem.user_feature_dim, horizon)
+        return model.to(self._config.device)
+
+    def _fitted(self) -> Model:
+        if self._model is None:
+            raise UserError(
+                "agent 'dt4ier' must be fitted on a log before it can act: give it a training_log."
+            )
+        return self._model
+
+    def _read(self, obs: Observation) -> Seen:
+        config = self._config
+        return read(obs, self._problem, config.reward_names, config.history, config.device)
+
+    def _prompt(self) -> Tensor:
+        asked = self._config.prompt
+        pair = asked if isinstance(asked, tuple) else (asked,) * self._config.rewards
+        return torch.tensor(pair, device=self._config.device)
+
+    def _contexts(self, obs: Observation) -> Tensor:
+        """Return the contexts of users of whom nothing is remembered, ``(B, D)``."""
+        model = self._fitted()
+        memory = Memory.start(model, self._read(obs), self._prompt())
+        return memory.ask(model).contexts(model)
+
+    @torch.no_grad()
+    def _stateless(self, obs: Observation) -> Ints:
+        """Return the slates of users of whom nothing is remembered, indices ``(B, K)``."""
+        return self._decode(self._contexts(obs), obs["candidates"])[0]
+
+    def _own(self, obs: Observation) -> Ints:
+        """Return the same as item ids, ``(B, K)``."""
+        return np.take_along_axis(obs["candidates"], self._stateless(obs), axis=1)
+
+    def _decode(self, contexts: Tensor, candidates: Ints) -> tuple[Ints, Floats]:
+        model, found = self._fitted(), []
+        for rows in self._blocks(len(contexts)):
+            found.append(
+                decode(
+                    model.decoder,
+                    contexts[rows],
+                    self._tokens(candidates[rows]),
+                    self._problem.slate_size,
+                    temperature=self._config.temperature,
+                    generator=self._generator,
+                )
+            )
+        chosen, prefixes = (torch.cat(part).cpu().numpy() for part in zip(*found, strict=True))
+        return chosen, prefixes
+
+    def _blocks(self, users: int, slots: int = 1) -> list[slice]:
+        """Return blocks of users whose scores are held at a time."""
+        size = max(1, self._config.max_logits // (slots * vocabulary(self._problem.num_items)))
+        return [slice(begin, begin + size) for begin in range(0, users, size)]
+
+    def _tokens(self, candidates: Ints) -> Tensor:
+        return torch.as_tensor(candidates + 1, dtype=torch.int64, device=self._config.device)
+
+
+def _before(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return whether all earlier positions are good, ``(B, K)``."""
+    begun = np.ones_like(good)
+    begun[:, 1:] = np.logical_and.accumulate(good, axis=1)[:, :-1]
+    return begun
+
+
+def _split(log: SlateLog, share: float, seed: int) -> tuple[SlateLog, SlateLog]:
+    """Split a log by user; at least one is trained on."""
+    users = np.unique(log.user)
+    held = np.random.default_rng(seed).permutation(users)[: int(share * len(users))]
+    mine = np.isin(log.user, held)
+    return (log, log.select(mine)) if not len(held) else (log.select(~mine), log.select(mine))
+
+
+def _generator(device: str, seed: int) -> torch.Generator:
+    try:
+        return torch.Generator(device).manual_seed(seed)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"agent 'dt4ier': no device {device!r} here: {reason}") from error

@@ -1,0 +1,107 @@
+r"""How much each user's short and long return count.
+
+Weights w are a softmax over the user's features, trained on the returns R of each user over the
+whole log to minimise
+
+.. math:: -\sum_i w_i R_i + \lambda\, |w_1 R_1 - w_2 R_2|.
+
+For one user and two returns the optimum is (derived; a test holds it): equal weighted returns,
+:math:`w_1 = R_2 / (R_1 + R_2)`, as long as neither return exceeds the other by the factor
+:math:`(1 + \lambda) / (1 - \lambda)`; beyond that, everything on the larger return.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class RTGBalancer(nn.Module):
+    """A small network from a user's features to weights that sum to 1.
+
+    Args:
+        num_features: F.
+        hidden: Sizes of the hidden layers.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, num_features: int, hidden: tuple[int, int] = (64, 32)) -> None:
+        super().__init__()
+        first, second = hidden
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("deviation", torch.ones(num_features))
+        self.net = nn.Sequential(
+            nn.Linear(num_features, first),
+            nn.ReLU(),
+            nn.Linear(first, second),
+            nn.ReLU(),
+            nn.Linear(second, 2),
+        )
+
+    def standardise(self, features: Tensor) -> None:
+        """Take mean and deviation of the features from some users, ``(U, F)``."""
+        self.mean.copy_(features.mean(dim=0))
+        spread = features.std(dim=0, correction=0)
+        self.deviation.copy_(torch.where(spread > 0, spread, 1.0))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the weights of users with features ``(B, F)``, ``(B, 2)``."""
+        weights: Tensor = self.net((features - self.mean) / self.deviation).softmax(dim=1)
+        return weights
+
+
+def balancer_loss(weights: Tensor, returns: Tensor, penalty: float) -> Tensor:
+    """Return the mean of the loss above.
+
+    Args:
+        weights: ``(B, 2)``.
+        returns: ``(B, 2)``.
+        penalty: lambda.
+    """
+    weighted = weights * returns
+    gap = (weighted[:, 0] - weighted[:, 1]).abs()
+    return (penalty * gap - weighted.sum(dim=1)).mean()
+
+
+def train_balancer(
+    balancer: RTGBalancer,
+    features: Tensor,
+    returns: Tensor,
+    *,
+    penalty: float = 0.5,
+    steps: int = 500,
+    batch_size: int = 256,
+    learning_rate: float = 1e-3,
+    generator: torch.Generator | None = None,
+) -> None:
+    """Fit the balancer in place, by Adam.
+
+    Args:
+        balancer: Its features are standardised here.
+        features: ``(U, F)``.
+        returns: Each user's sum of rewards, ``(U, 2)``; brought to mean 1 first, so that the unit
+            of a reward does not decide its weight.
+        penalty: lambda.
+        steps: Gradient steps.
+        batch_size: Users per step.
+        learning_rate: Step size.
+        generator: Randomness of the batches.
+    """
+    balancer.standardise(features)
+    mean = returns.mean(dim=0)
+    returns = returns / torch.where(mean > 0, mean, 1.0)
+    optimizer = torch.optim.Adam(balancer.parameters(), lr=learning_rate)
+    size = min(batch_size, len(features))
+    for _ in range(steps):
+        if size < len(features):
+            chosen = torch.randint(
+                len(features), (size,), generator=generator, device=features.device
+            )
+        else:
+            chosen = torch.arange(size, device=features.device)
+        loss = balancer_loss(balancer(features[chosen]), returns[chosen], penalty)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()

@@ -1,0 +1,165 @@
+"""Parts of the network: what reads lists of items, what reads time, what writes slates."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from agents.dt4ier.data import PAD, begin_token, vocabulary
+
+
+class ListEncoder(nn.Module):
+    """A list of items as the state of a two-layer GRU after its last item.
+
+    Args:
+        num_items: I.
+        dim: D.
+        dropout: Between the layers.
+    """
+
+    def __init__(self, num_items: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.items = nn.Embedding(vocabulary(num_items), dim, padding_idx=PAD)
+        self.gru = nn.GRU(dim, dim, 2, batch_first=True, dropout=dropout)
+        self.empty = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, lists: Tensor) -> Tensor:
+        """Return the vector of each list of tokens ``(N, L)``, padded on the right, ``(N, D)``."""
+        length = (lists != PAD).sum(dim=1)  # (N,)
+        # Packed, so that the state stops moving at the last item.
+        packed = pack_padded_sequence(
+            self.items(lists), length.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        _, last = self.gru(packed)  # (2, N, D)
+        return torch.where(length[:, None] > 0, last[-1], self.empty.to(last.dtype))
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block.
+
+    Args:
+        dim: D.
+        heads: Attention heads.
+        dropout: On attention and on what is added to the stream.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.qkv, self.project = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
+        """Return the stream after the block.
+
+        Args:
+            x: ``(B, S, D)``.
+            visible: Whether each position (third axis) sees each other one (fourth),
+                ``(B, 1, S, S)``.
+        """
+        batch, length, dim = x.shape
+        qkv = self.qkv(self.norm_attention(x)).view(batch, length, 3, self.heads, -1)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, S, 3, h, D/h) -> 3 x (B, h, S, D/h)
+        dropout = self.dropout if self.training else 0.0
+        seen = functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=visible, dropout_p=dropout
+        )
+        seen = seen.transpose(1, 2).reshape(batch, length, dim)  # (B, h, S, D/h) -> (B, S, D)
+        x = x + self.drop(self.project(seen))
+        added: Tensor = x + self.drop(self.mlp(self.norm_mlp(x)))
+        return added
+
+
+class CausalTransformer(nn.Module):
+    """Blocks in which no position sees a later one, nor padding.
+
+    Args:
+        dim: D.
+        layers: Blocks.
+        heads: Attention heads.
+        dropout: Everywhere, on the input too.
+    """
+
+    def __init__(self, dim: int, layers: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Return what each position has come to know.
+
+        Args:
+            x: Tokens, ``(B, S, D)``.
+            mask: False at padding, ``(B, S)``.
+
+        Returns:
+            ``(B, S, D)``; at padding, anything.
+        """
+        size = x.shape[1]
+        causal = torch.ones(size, size, dtype=torch.bool, device=x.device).tril()
+        itself = torch.eye(size, dtype=torch.bool, device=x.device)
+        # Padding sees itself: a softmax over nothing would be no number.
+        visible = causal & (mask[:, None, :] | itself)  # (B, S, S)
+        x = self.drop(x)
+        for block in self.blocks:
+            x = block(x, visible[:, None])
+        normed: Tensor = self.norm(x)
+        return normed
+
+
+class SlateDecoder(nn.Module):
+    """A GRU that writes a slate, item after item, from a context and nothing else.
+
+    Args:
+        num_items: I.
+        dim: D.
+        dropout: Between the layers.
+    """
+
+    def __init__(self, num_items: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.first_token = begin_token(num_items)
+        self.items = nn.Embedding(vocabulary(num_items), dim, padding_idx=PAD)
+        self.start = nn.Linear(dim, 2 * dim)
+        self.gru = nn.GRU(2 * dim, dim, 2, batch_first=True, dropout=dropout)
+        self.out = nn.Linear(dim, vocabulary(num_items))
+
+    def begin(self, contexts: Tensor) -> Tensor:
+        """Return the state before the first item, ``(2, N, D)``, from contexts ``(N, D)``."""
+        state: Tensor = self.start(contexts)
+        return state.view(len(contexts), 2, -1).transpose(0, 1).contiguous()
+
+    def step(self, contexts: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Read more items.
+
+        Args:
+            contexts: ``(N, D)``.
+            previous: Tokens that stand before each slot, ``(N, L)``.
+            state: ``(2, N, D)``.
+
+        Returns:
+            Vectors of the slots, ``(N, L, D)``, and the next state.
+        """
+        repeated = contexts[:, None].expand(-1, previous.shape[1], -1)
+        read = torch.cat([self.items(previous).to(contexts.dtype), repeated], dim=2)  # (N, L, 2D)
+        vectors, state = self.gru(read, state)
+        return vectors, state
+
+    def forward(self, contexts: Tensor, slates: Tensor) -> Tensor:
+        """Return the vector of every slot given the items before it.
+
+        Args:
+            contexts: ``(N, D)``.
+            slates: Tokens of the slates to be written, ``(N, K)``.
+
+        Returns:
+            ``(N, K, D)``; `out` makes scores of tokens of it.
+        """
+        begin = slates.new_full((len(slates), 1), self.first_token)
+        previous = torch.cat([begin, slates[:, :-1]], dim=1)
+        return self.step(contexts, previous, self.begin(contexts))[0]
