@@ -1,0 +1,47 @@
+r"""The conditional logit of a choice from a slate, with "nothing" among the options.
+
+.. math:: P(i \mid A) = \frac{e^{s_i}}{e^{s_\varnothing} + \sum_{j \in A} e^{s_j}}
+
+Source: McFadden, "Conditional Logit Analysis of Qualitative Choice Behavior", 1974.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# Log-weight of a slot that shows nothing: no chance, yet finite, so that 0 times it is 0.
+_NEVER = -1e9
+
+
+def log_choice(scores: Tensor, nothing: Tensor, shown: Tensor) -> Tensor:
+    """Return the log-probability of every option; "nothing" is the first, ``(B, K + 1)``.
+
+    Args:
+        scores: Score of every slot, ``(B, K)``.
+        nothing: Score of choosing nothing, ``(B,)``.
+        shown: Whether the slot shows an item, ``(B, K)``.
+    """
+    masked = torch.where(shown, scores, _NEVER)
+    return torch.log_softmax(torch.cat([nothing[:, None], masked], dim=1), dim=1)
+
+
+def chosen_shares(clicks: Tensor, shown: Tensor) -> Tensor:
+    """Return what was chosen as a distribution over the options, ``(B, K + 1)``.
+
+    One click is a one, no click a one at "nothing". A slate with n clicks counts as one choice too:
+    each clicked slot has 1/n.
+
+    Args:
+        clicks: 1 where the slot was clicked, ``(B, K)``.
+        shown: Whether the slot shows an item, ``(B, K)``.
+    """
+    clicked = ((clicks > 0) & shown).float()
+    count = clicked.sum(dim=1, keepdim=True)  # (B, 1)
+    return torch.cat([(count == 0).float(), clicked / count.clamp_min(1)], dim=1)
+
+
+def choice_loss(scores: Tensor, nothing: Tensor, shown: Tensor, clicks: Tensor) -> Tensor:
+    """Return the negative log-likelihood of what was chosen, ``(B,)``; see `chosen_shares`."""
+    shares = chosen_shares(clicks, shown)
+    return -(shares * log_choice(scores, nothing, shown)).sum(dim=1)

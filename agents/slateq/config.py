@@ -1,0 +1,61 @@
+"""Settings of the agent."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveInt
+
+from agents.agent import AgentConfig
+from agents.slateq.endings import Ending
+
+
+class SlateQConfig(AgentConfig):
+    """Settings of `SlateQAgent`.
+
+    Attributes:
+        target: Reward whose discounted sum is maximised: ``click`` (clicks on the slate), a named
+            reward, or ``reward`` for the scalar one.
+        gamma: Discount per slate; 0 is myopic.
+        backup: What follows a step: ``sarsa``, the value of the slate that the log shows next, or
+            ``q``, that of the best slate next.
+        optimiser: How slates are made: ``exact``, ``greedy`` or ``top_k``; see
+            `agents.slateq.optimisers`.
+        epsilon: Probability of a uniform slate, one coin per user and slate.
+        ending: What the end of a user's rows means; see `agents.slateq.endings`.
+        history: Slates of history that belong to the state; an environment must show as many.
+        decay: Factor per slate by which clicks are forgotten in the state.
+        dim: Length of the learned embeddings.
+        hidden: Units of the hidden layer of either network.
+        choice_steps: Gradient steps of the choice model at most.
+        steps: Gradient steps of the Q-function.
+        batch_size: Rows per step.
+        learning_rate: Of AdamW.
+        weight_decay: Of AdamW.
+        target_rate: Share of the Q-function that its slow copy takes over at each step.
+        held_out: Share of users on whom the choice model is judged.
+        evaluate_every: Steps between looks at them.
+        patience: Looks without improvement after which the training of the choice model ends.
+        device: Where torch computes: ``cpu``, ``cuda`` ...
+    """
+
+    target: str = "click"
+    gamma: float = Field(default=0.9, ge=0, lt=1)
+    backup: Literal["sarsa", "q"] = "sarsa"
+    optimiser: Literal["exact", "greedy", "top_k"] = "exact"
+    epsilon: float = Field(default=0.0, ge=0, le=1)
+    ending: Ending = "auto"
+    history: PositiveInt = 5
+    decay: float = Field(default=0.8, ge=0, lt=1)
+    dim: PositiveInt = 4
+    hidden: PositiveInt = 16
+    choice_steps: PositiveInt = 1000
+    steps: PositiveInt = 2000
+    batch_size: PositiveInt = 512
+    learning_rate: float = Field(default=0.003, gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False)
+    target_rate: float = Field(default=0.01, gt=0, le=1)
+    held_out: float = Field(default=0.1, ge=0, lt=1)
+    evaluate_every: PositiveInt = 50
+    patience: PositiveInt = 5
+    device: str = "cpu"

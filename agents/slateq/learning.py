@@ -1,0 +1,191 @@
+"""How the choice model and the Q-function are learned from the users of a log."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.choice_logit import choice_loss, chosen_shares, log_choice
+from agents.early_stopping import Training, split_by_user, train
+from agents.slateq.config import SlateQConfig
+from agents.slateq.endings import successors
+from agents.slateq.network import Scorer
+from agents.slateq.optimisers import OPTIMISERS, Options, options
+from agents.slateq.states import States, states_of_log
+from agents.targets import outcomes
+from recsim.errors import UserError
+from recsim.log import SlateLog
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """M steps of users.
+
+    Attributes:
+        states: Before each step.
+        slate: Items shown, ``(M, K)``; -1 where there is none.
+        clicks: 1 where the slot was clicked, ``(M, K)``.
+        reward: Of the step, ``(M,)``.
+        next: The step that follows, ``(M,)``; -1 where there is none.
+        known: Whether it is known what follows, if only that nothing does, ``(M,)``.
+        candidates: Items that could be shown, ``(M, C)``, or None for the catalogue.
+    """
+
+    states: States
+    slate: Tensor
+    clicks: Tensor
+    reward: Tensor
+    next: Tensor
+    known: Tensor
+    candidates: Tensor | None
+
+    @staticmethod
+    def of(log: SlateLog, config: SlateQConfig) -> Steps:
+        """Read the steps of a log."""
+        device = config.device
+        follows = successors(log, config.ending)
+        found = outcomes(log, config.target)
+        reward = found.values
+        if reward.ndim == 2:
+            reward = np.where(found.items >= 0, reward, 0.0).sum(axis=1)
+        candidates = log.candidates
+        return Steps(
+            states=states_of_log(log, config.history, device),
+            slate=torch.as_tensor(log.slate, device=device),
+            clicks=torch.as_tensor(log.clicks, device=device),
+            reward=torch.as_tensor(reward, dtype=torch.float32, device=device),
+            next=torch.as_tensor(follows.next, device=device),
+            known=torch.as_tensor((follows.next >= 0) | follows.left, device=device),
+            candidates=None if candidates is None else torch.as_tensor(candidates, device=device),
+        )
+
+
+def q_loss(
+    value: Tensor, nothing_value: Tensor, shown: Tensor, clicks: Tensor, target: Tensor
+) -> Tensor:
+    """Return the squared error of the Q of what was chosen, ``(B,)``.
+
+    The item clicked is responsible for the reward of its step and all that follows; without a
+    click, "nothing" is. Several clicks share the step equally.
+
+    Args:
+        value: Q of every slot, ``(B, K)``.
+        nothing_value: Q of no click, ``(B,)``.
+        shown: Whether the slot shows an item, ``(B, K)``.
+        clicks: 1 where it was clicked, ``(B, K)``.
+        target: What Q should be, ``(B,)``.
+    """
+    every = torch.cat([nothing_value[:, None], value], dim=1)  # (B, K + 1)
+    return (chosen_shares(clicks, shown) * (every - target[:, None]).square()).sum(dim=1)
+
+
+def fit_choice(
+    choice: Scorer, steps: Steps, log: SlateLog, config: SlateQConfig, generator: torch.Generator
+) -> list[dict[str, float]]:
+    """Fit the choice model to the clicks by maximum likelihood, judged on users held out."""
+
+    def losses(rows: Tensor) -> Tensor:
+        slate = steps.slate[rows]
+        heads = choice(steps.states.select(rows))
+        scores = choice.scores(heads, slate)
+        return choice_loss(scores, heads.nothing, slate >= 0, steps.clicks[rows])
+
+    rows, held_out = split_by_user(log.user, config.held_out, generator)
+    training = Training(
+        steps=config.choice_steps,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        evaluate_every=config.evaluate_every,
+        patience=config.patience,
+    )
+    return train(choice, losses, rows, held_out, training, generator)
+
+
+def fit_value(
+    choice: Scorer, value: Scorer, steps: Steps, config: SlateQConfig, generator: torch.Generator
+) -> list[dict[str, float]]:
+    """Fit the Q-function by temporal differences, with the choice model as it is.
+
+    Raises:
+        UserError: The log does not tell what follows any of its rows.
+    """
+    usable = (steps.known | (config.gamma == 0)).nonzero()[:, 0]
+    if not len(usable):
+        raise UserError(
+            "agent 'slateq' learns from what follows a slate, but every user of the log has one "
+            "slate only: give a log that knows its users, or say 'ending: left' or 'gamma: 0'."
+        )
+    # Forever the mean reward: from there the differences between items are soon learned.
+    value.start_at(float(steps.reward[usable].mean()) / (1 - config.gamma))
+    slow = copy.deepcopy(value).requires_grad_(False)
+    optimizer = torch.optim.AdamW(
+        value.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    report: list[dict[str, float]] = []
+    seen: list[Tensor] = []
+    for step in range(1, config.steps + 1):
+        drawn = torch.randint(
+            len(usable), (config.batch_size,), generator=generator, device=usable.device
+        )
+        rows = usable[drawn]
+        target = targets(choice, slow, steps, rows, config)
+        slate = steps.slate[rows]
+        heads = value(steps.states.select(rows))
+        scores = value.scores(heads, slate)
+        loss = q_loss(scores, heads.nothing, slate >= 0, steps.clicks[rows], target).mean()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        with torch.no_grad():
+            for copied, own in zip(slow.parameters(), value.parameters(), strict=True):
+                copied.lerp_(own, config.target_rate)
+        seen.append(loss.detach())
+        if step % config.evaluate_every == 0 or step == config.steps:
+            report.append({"step": step, "loss": float(torch.stack(seen).mean())})
+            seen.clear()
+    return report
+
+
+@torch.no_grad()
+def targets(
+    choice: Scorer, slow: Scorer, steps: Steps, rows: Tensor, config: SlateQConfig
+) -> Tensor:
+    """Return the reward of some steps and gamma times the value of what follows, ``(B,)``."""
+    reward = steps.reward[rows]
+    if config.gamma == 0:
+        return reward
+    follow = steps.next[rows]
+    after = follow.clamp_min(0)
+    states = steps.states.select(after)
+    if config.backup == "sarsa":
+        ahead = logged_value(choice, slow, states, steps.slate[after])
+    else:
+        offered = None if steps.candidates is None else steps.candidates[after]
+        given = choices(choice, slow, states, offered)
+        best = OPTIMISERS[config.optimiser](given, steps.slate.shape[1])
+        ahead = given.slate_value(best)
+    return reward + config.gamma * torch.where(follow >= 0, ahead, 0.0)
+
+
+def logged_value(choice: Scorer, value: Scorer, states: States, slate: Tensor) -> Tensor:
+    """Return the value of given slates, ``(B,)``: the mean of Q over what may be chosen."""
+    picks, worth = choice(states), value(states)
+    chance = log_choice(choice.scores(picks, slate), picks.nothing, slate >= 0).exp()  # (B, K + 1)
+    every = torch.cat([worth.nothing[:, None], value.scores(worth, slate)], dim=1)
+    return (chance * every).sum(dim=1)
+
+
+def choices(choice: Scorer, value: Scorer, states: States, candidates: Tensor | None) -> Options:
+    """Return what can be shown in some states; candidates as in `Scorer.scores`."""
+    picks, worth = choice(states), value(states)
+    return options(
+        choice.scores(picks, candidates),
+        picks.nothing,
+        value.scores(worth, candidates),
+        worth.nothing,
+    )
