@@ -129,6 +129,27 @@ def test_by_coin_propensities_are_those_of_the_coin(log, obs):
     np.testing.assert_allclose(agent.propensities(obs, items), decision.propensities)
     np.testing.assert_allclose(decision.prefix_propensities[:, 0], decision.propensities[:, 0])
     np.testing.assert_allclose(decision.prefix_propensities[:, -1], decision.slate_propensities)
+    np.testing.assert_allclose(decision.prefix_propensities, agent.prefix_propensities(obs, items))
+
+
+def test_beginnings_of_slates(log, obs):
+    agent = make(log, policy="epsilon_greedy", epsilon=0.4)
+    own = make(log, policy="greedy").act(obs).slates
+    uniform = np.array([1 / 20, 1 / (20 * 19), 1 / (20 * 19 * 18)])
+    np.testing.assert_allclose(agent.prefix_propensities(obs, own), [0.6 + 0.4 * uniform] * 8)
+    other = np.concatenate([own[:, :1], own[:, :0:-1]], axis=1)  # the first stays
+    expected = 0.4 * uniform + [0.6, 0, 0]
+    np.testing.assert_allclose(agent.prefix_propensities(obs, other), [expected] * 8)
+    padded = np.where(np.arange(3) < 2, own, -1)
+    expected = (0.6 + 0.4 * uniform)[[0, 1, 1]]
+    np.testing.assert_allclose(agent.prefix_propensities(obs, padded), [expected] * 8)
+    for policy in ("greedy", "ucb"):
+        sure = make(log, policy=policy)
+        shown = sure.act(obs).slates
+        assert (sure.prefix_propensities(obs, shown) == 1).all()
+        assert (sure.prefix_propensities(obs, shown[:, ::-1]) == 0).all()
+    for policy in ("thompson", "in_slate"):
+        assert make(log, policy=policy).prefix_propensities(obs, own) is None
 
 
 @pytest.mark.parametrize("policy", ["thompson", "in_slate"])
