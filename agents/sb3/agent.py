@@ -1,0 +1,291 @@
+"""The agent ``ppo``."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeInt, PositiveInt
+from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
+from torch import Tensor
+
+from agents import slates
+from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.plackett_luce import PlackettLuce
+from agents.sb3.context import context, context_size
+from agents.sb3.experience import ActiveRolloutBuffer, Step
+from agents.sb3.slate_policy import SlatePolicy, log_probability
+from recsim.errors import UserError
+from recsim.estimators import SlateDistribution
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class PPOConfig(AgentConfig):
+    """Settings of `PPOAgent`; those that stable-baselines3 has too have its names.
+
+    Attributes:
+        deterministic_after: Cohorts (calls of ``begin``) after which the best slate is shown and
+            nothing more is learned; None for never, 0 for from the start.
+        n_steps: Steps of a cohort between two updates.
+        batch_size: Slates of a minibatch.
+        n_epochs: Passes over the slates in an update.
+        learning_rate: Of Adam.
+        gamma: Discount of a step.
+        gae_lambda: Of generalised advantage estimation.
+        clip_range: Of the ratio of probabilities.
+        ent_coef: Weight of the entropy bonus.
+        vf_coef: Weight of the loss of values.
+        max_grad_norm: Largest norm of a gradient.
+        hidden: Width of the networks.
+        item_dim: Length of a vector learned for each item beside its features.
+        device: Where torch computes: ``cpu``, ``cuda`` ...
+    """
+
+    deterministic_after: NonNegativeInt | None = None
+    n_steps: PositiveInt = 16
+    batch_size: int = Field(default=256, ge=2)
+    n_epochs: PositiveInt = 10
+    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
+    gamma: float = Field(default=0.99, ge=0, le=1)
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    clip_range: float = Field(default=0.2, gt=0, allow_inf_nan=False)
+    ent_coef: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    vf_coef: float = Field(default=0.5, ge=0, allow_inf_nan=False)
+    max_grad_norm: float = Field(default=0.5, gt=0, allow_inf_nan=False)
+    hidden: PositiveInt = 64
+    item_dim: NonNegativeInt = 8
+    device: str = "cpu"
+
+
+class PPOAgent(PlackettLuce):
+    """Learns online, by proximal policy optimisation, which slates earn most in the long run.
+
+    Maximises the discounted scalar reward. Exact propensities; see `PlackettLuce`. Once
+    deterministic, they are 0 or 1.
+    """
+
+    Config: ClassVar[type[AgentConfig]] = PPOConfig
+    privileged: ClassVar[bool] = False
+    needs_log: ClassVar[bool] = False
+
+    def __init__(self, config: PPOConfig, problem: Problem, seed: int) -> None:
+        slates.check_sizes(problem)
+        self._config, self._problem = config, problem
+        self._slate_size = problem.slate_size
+        self._rng = np.random.default_rng(seed)
+        self._ppo = _ppo(config, problem, seed)
+        self._policy: SlatePolicy = self._ppo.policy  # type: ignore[assignment]
+        self._cohorts = 0
+        self._last: Step | None = None
+        self._steps: list[Step] = []
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Learn nothing: what others showed tells little of this policy's advantages."""
+        return FitReport(rows=0)
+
+    def begin(self, batch_size: int) -> None:
+        """Learn what is left of the last cohort, and expect another one."""
+        self._learn(None)
+        self._last = None
+        self._cohorts += 1
+
+    @property
+    def _settled(self) -> bool:
+        """Whether the best slate is shown and nothing more is learned."""
+        after = self._config.deterministic_after
+        return after is not None and max(self._cohorts - 1, 0) >= after
+
+    def act(self, obs: Observation) -> Decision:
+        """Draw a slate for every user; learn first, if enough was heard."""
+        seen = self._seen(obs)
+        if len(self._steps) >= self._config.n_steps:
+            self._learn(self._evaluate(seen)[1])
+        logits, values = self._evaluate(seen)
+        if self._settled:
+            best = slates.top_slates(logits, self._slate_size)
+            return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
+        decision = self._draw(logits, self._rng)
+        log_prob = log_probability(torch.as_tensor(logits), torch.as_tensor(decision.slates))
+        self._last = {
+            **seen,
+            "slates": decision.slates,
+            "value": values,
+            "log_prob": log_prob.float().numpy(),
+        }
+        return decision
+
+    def observe(self, feedback: Feedback) -> None:
+        """Keep the answer to the last slates."""
+        if self._last is None or self._settled:
+            return
+        heard = {"reward": feedback.reward, "done": feedback.done, "active": feedback.active}
+        self._steps.append(self._last | {name: np.array(value) for name, value in heard.items()})
+        self._last = None
+
+    def _learn(self, last_values: NDArray[np.float32] | None) -> None:
+        """Update the policy by the steps kept, and forget them."""
+        if not self._steps:
+            return
+        config, ppo = self._config, self._ppo
+        buffer = ActiveRolloutBuffer(
+            self._steps,
+            last_values,
+            ppo.observation_space,  # type: ignore[arg-type]
+            ppo.action_space,
+            rng=self._rng,
+            device=ppo.device,
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+        )
+        self._steps = []
+        if len(buffer.learned_from):
+            ppo.rollout_buffer = buffer
+            ppo.train()
+
+    def _seen(self, obs: Observation) -> Step:
+        return {
+            "context": context(obs, self._problem),
+            "candidates": np.array(obs["candidates"], dtype=np.int32),
+        }
+
+    @torch.no_grad()
+    def _evaluate(self, seen: Step) -> tuple[Floats, NDArray[np.float32]]:
+        """Return the logits of the candidates, ``(B, C)``, and the values, ``(B,)``."""
+        given: dict[str, Tensor] = {
+            name: torch.as_tensor(value, device=self._ppo.device) for name, value in seen.items()
+        }
+        logits, values = self._policy.evaluate_context(given)
+        return logits.double().cpu().numpy(), values.cpu().numpy()
+
+    def _logits_of(self, obs: Observation) -> Floats:
+        return self._evaluate(self._seen(obs))[0]
+
+    def _best(self, obs: Observation) -> Ints:
+        return slates.top_slates(self._logits_of(obs), self._slate_size)
+
+    def propensities(self, obs: Observation, items: Ints) -> Floats | None:
+        """Return the probability of each item at its position where it is known, else None."""
+        if not self._settled:
+            return super().propensities(obs, items)
+        own = np.take_along_axis(obs["candidates"], self._best(obs), axis=1)
+        return slates.matches(own, items)
+
+    def action_probabilities(self, obs: Observation) -> Floats | None:
+        """Return the probability of every candidate at every position where known, else None."""
+        if not self._settled:
+            return super().action_probabilities(obs)
+        return slates.one_hot(self._best(obs), obs["candidates"].shape[1])
+
+    def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
+        """Return the exact probability of the first k items, ``(B, K)``."""
+        if not self._settled:
+            return super().prefix_propensities(obs, items)
+        alone = self.propensities(obs, items)
+        assert alone is not None
+        prefixes: Floats = np.cumprod(alone, axis=1, dtype=np.float64)
+        return prefixes
+
+    def slate_distribution(self, obs: Observation) -> SlateDistribution:
+        """Return the slates that can occur, and their exact probabilities.
+
+        Raises:
+            UserError: If they are too many.
+        """
+        if not self._settled:
+            return super().slate_distribution(obs)
+        listed, own = np.unique(self._best(obs), axis=0, return_inverse=True)
+        chance = np.eye(len(listed))[own.reshape(-1)]  # (B, S)
+        return SlateDistribution(listed, chance, obs["candidates"].shape[1])
+
+    def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
+        """Return the probability of every candidate at k after the first k-1 items, (B, K, C)."""
+        if not self._settled:
+            return super().next_probabilities(obs, items)
+        reached = np.ones(items.shape)
+        reached[:, 1:] = self.prefix_propensities(obs, items)[:, :-1]
+        table = slates.one_hot(self._best(obs), obs["candidates"].shape[1])
+        return table * reached[:, :, None]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the policy, its optimiser, the steps not yet learned from and the generator."""
+        parameters = self._policy.state_dict().items()
+        return {
+            "policy": {name: value.detach().cpu().clone() for name, value in parameters},
+            "optimizer": copy.deepcopy(self._policy.optimizer.state_dict()),
+            "steps": [dict(step) for step in self._steps],
+            "cohorts": self._cohorts,
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the saved agent stopped.
+
+        Raises:
+            UserError: It is of another problem or other settings.
+        """
+        try:
+            self._policy.load_state_dict(dict(state["policy"]))
+        except RuntimeError as error:
+            raise UserError(
+                "saved agent state: 'ppo' learned on another problem or with other settings: "
+                f"{str(error).splitlines()[-1].strip()}"
+            ) from error
+        self._policy.optimizer.load_state_dict(copy.deepcopy(dict(state["optimizer"])))
+        self._steps = [dict(step) for step in state["steps"]]
+        self._last = None
+        self._cohorts = state["cohorts"]
+        self._rng.bit_generator.state = state["rng"]
+
+
+def _ppo(config: PPOConfig, problem: Problem, seed: int) -> PPO:
+    """Build stable-baselines3's PPO without an environment."""
+    try:
+        device = torch.empty(0, device=config.device).device
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"agent 'ppo': no device {config.device!r} here: {reason}") from error
+    ppo = PPO(
+        SlatePolicy,  # type: ignore[arg-type]
+        None,  # type: ignore[arg-type]
+        learning_rate=config.learning_rate,
+        batch_size=config.batch_size,
+        n_epochs=config.n_epochs,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        clip_range=config.clip_range,
+        ent_coef=config.ent_coef,
+        vf_coef=config.vf_coef,
+        max_grad_norm=config.max_grad_norm,
+        policy_kwargs={
+            "item_features": problem.item_features,
+            "hidden": config.hidden,
+            "item_dim": config.item_dim,
+        },
+        n_steps=1,  # a buffer of the right size is put in its place before training
+        device=device,
+        _init_setup_model=False,
+    )
+    offered = (problem.num_candidates,)
+    ppo.observation_space = spaces.Dict(
+        {
+            "context": spaces.Box(-np.inf, np.inf, (context_size(problem),), np.float32),
+            "candidates": spaces.Box(0, problem.num_items - 1, offered, np.int32),
+        }
+    )
+    ppo.action_space = spaces.MultiDiscrete([problem.num_candidates] * problem.slate_size)
+    ppo.n_envs = 1
+    ppo.set_logger(Logger(folder=None, output_formats=[]))
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        ppo._setup_model()
+    return ppo
