@@ -16,5 +16,6 @@ def half_width(scores: pd.Series, level: float = 0.95) -> float:
 
 
 def told(scores: pd.Series, digits: int = 3) -> str:
-    """Return the mean and half the width of its interval, as text."""
-    return f"{scores.mean():.{digits}f} ±{half_width(scores):.{digits}f}"
+    """Return the mean and half the width of its interval, as text; of one seed there is none."""
+    mean = f"{scores.mean():.{digits}f}"
+    return f"{mean} ±{half_width(scores):.{digits}f}" if len(scores) > 1 else mean
