@@ -35,17 +35,21 @@ GROUP = "recsim.agents"
 
 # Declared in pyproject.toml too; repeated here so that a source tree works without being installed.
 BUILTIN = {
+    "bert4rec": "agents.sequential:BERT4RecAgent",
     "cascade_ucb": "agents.cascade_ucb:CascadeUCBAgent",
     "dt4ier": "agents.dt4ier:DT4IERAgent",
     "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
+    "gru4rec": "agents.sequential:GRU4RecAgent",
     "gru_thompson": "agents.gru_thompson:GRUThompsonAgent",
     "linucb": "agents.linucb:LinUCBAgent",
     "mixture": "agents.mixture:MixtureAgent",
     "mnl_bandit": "agents.mnl_bandit:MNLBanditAgent",
     "oracle": "agents.baselines:OracleAgent",
     "popularity": "agents.baselines:PopularityAgent",
+    "ppo": "agents.sb3:PPOAgent",
     "random": "agents.baselines:RandomAgent",
     "rel_mf": "agents.rel_mf:RelMFAgent",
+    "sasrec": "agents.sequential:SASRecAgent",
     "slate_mf": "agents.slate_mf:SlateMFAgent",
     "slateq": "agents.slateq:SlateQAgent",
     "softmax": "agents.softmax:SoftmaxAgent",

@@ -8,7 +8,8 @@ from dataclasses import replace
 from numbers import Real
 from typing import Literal
 
-from envs.simulation import Simulation, UserWorld
+from envs.simulation import Simulation
+from envs.users import UserWorld
 from envs.world.backend import Backend
 from recsim.errors import UserError, did_you_mean
 from recsim.problem import Problem

@@ -165,9 +165,8 @@ class BERT4Rec(SequenceModel):
     def next_states(self, tokens: Tensor) -> Tensor:
         """Return the state at a hidden event put after the last one."""
         length = (tokens != PADDING).sum(dim=1)
-        longer = torch.cat([tokens, torch.zeros_like(tokens[:, :1])], dim=1)
-        longer = longer if tokens.shape[1] else tokens.new_zeros(len(tokens), 1)
-        longer[torch.arange(len(tokens)), length] = self.mask
+        longer = torch.cat([tokens, tokens.new_full((len(tokens), 1), PADDING)], dim=1)
+        longer[torch.arange(len(tokens), device=tokens.device), length] = self.mask
         hidden: Tensor = self.project(_at(self.states(longer), length + 1))
         return hidden
 

@@ -8,19 +8,23 @@ from agents import baselines
 from recsim.errors import UserError
 
 NAMES = [
-    *("cascade_ucb", "dt4ier", "epsilon_greedy", "gru_thompson", "linucb", "mixture"),
-    "mnl_bandit",
-    *("oracle", "popularity", "random", "rel_mf", "slate_mf", "slateq", "softmax", "ts_mnl"),
+    *("bert4rec", "cascade_ucb", "dt4ier", "epsilon_greedy", "gru4rec", "gru_thompson", "linucb"),
+    *("mixture", "mnl_bandit", "oracle", "popularity", "ppo", "random", "rel_mf", "sasrec"),
+    *("slate_mf", "slateq", "softmax", "ts_mnl"),
 ]
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.
-FOR_SINGLE_ITEMS = {"softmax"}
+FOR_SINGLE_ITEMS = {"ppo", "softmax"}
 # Whose propensities are not known.
 UNKNOWN = {"mixture", "mnl_bandit", "ts_mnl"}
 QUICK = {
+    "bert4rec": {"dim": 8, "steps": 5},
     "dt4ier": {"long": "watch", "steps": 3, "embed_dim": 8, "context": 3, "balance_steps": 3},
+    "gru4rec": {"dim": 8, "steps": 5},
     "gru_thompson": {"policy": "epsilon_greedy", "dim": 3, "steps": 4},
+    "ppo": {"n_steps": 2, "n_epochs": 2},
     "rel_mf": {"steps": 5, "batch_size": 16},
+    "sasrec": {"dim": 8, "steps": 5},
     "slate_mf": {"steps": 5, "batch_size": 16},
     "slateq": {"ending": "left", "epsilon": 0.3, "steps": 5, "choice_steps": 5, "batch_size": 16},
 }

@@ -247,11 +247,11 @@ def test_beginnings_of_slates_are_counted_too():
     items = np.array([[2, 4], [2, 3]])
     found = sampled.prefix_propensities(OBS, items)
     # Four standard errors of a share of 4000 are 0.03.
-    np.testing.assert_allclose(found, [[0.3, 0.3], [0.7, 0.0]], atol=0.03)
+    np.testing.assert_allclose(found, [[0.3, 0.3], [0.3, 0.0]], atol=0.03)
     assert found[0, 0] == found[0, 1]
     assert found[1, 1] == 0.0
     padded = sampled.prefix_propensities(OBS, np.array([[4, -1], [-1, 2]]))
-    np.testing.assert_allclose(padded, [[0.7, 0.7], [1.0, 0.3]], atol=0.03)
+    np.testing.assert_allclose(padded, [[0.7, 0.7], [1.0, 0.7]], atol=0.03)
 
 
 def test_smoothing_adds_draws_of_every_beginning():

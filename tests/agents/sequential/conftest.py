@@ -1,0 +1,55 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small matrices: threads cost more than they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def make_sequences() -> Callable[..., SlateLog]:
+    """Build a log of one-item slates from the items of each user, all of them clicked.
+
+    Rows of the users alternate; negative items mean a slate that was not clicked.
+    """
+
+    def build(sequences, num_items) -> SlateLog:
+        rows = [
+            (step, user, item) for user, s in enumerate(sequences) for step, item in enumerate(s)
+        ]
+        step, user, item = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3).T
+        problem = Problem(
+            num_items=num_items,
+            slate_size=1,
+            num_candidates=num_items,
+            user_feature_dim=0,
+            item_features=np.zeros((num_items, 0), dtype=np.float32),
+            item_groups=np.zeros(num_items, dtype=np.int64),
+            rewards={"click": 1.0},
+        )
+        clicks = (item >= 0).astype(np.int8)[:, None]
+        zeros = np.zeros(len(user), dtype=np.int64)
+        return SlateLog(
+            problem=problem,
+            user=user,
+            session=zeros,
+            day=zeros,
+            step=step,
+            slate=np.where(item < 0, 0, item)[:, None],
+            clicks=clicks,
+            feedback={"click": clicks[:, 0].astype(float)},
+            user_features=np.zeros((len(sequences), 0), dtype=np.float32),
+        )
+
+    return build

@@ -1,0 +1,220 @@
+"""The three agents: what they learn, and that they keep it."""
+
+import numpy as np
+import pytest
+import torch
+
+import agents
+from recsim.errors import UserError
+
+NAMES = ["sasrec", "bert4rec", "gru4rec"]
+ITEMS = 12
+SMALL = {"dim": 16, "layers": 1, "dropout": 0.0, "learning_rate": 0.01, "batch_size": 32}
+QUICK = SMALL | {"steps": 5, "max_length": 6}
+
+
+def planted(seed, users, length=12):
+    """Sequences in which an item is followed by one other, nine times out of ten.
+
+    The other times, and at first, items come by a popularity of their own.
+    """
+    follower = np.random.default_rng(100 + seed).permutation(ITEMS)
+    popularity = np.random.default_rng(200 + seed).dirichlet(np.ones(ITEMS))
+    rng = np.random.default_rng(seed)
+    drawn = rng.choice(ITEMS, (users, length), p=popularity)
+    for step in range(1, length):
+        goes_on = rng.random(users) < 0.9
+        drawn[:, step] = np.where(goes_on, follower[drawn[:, step - 1]], drawn[:, step])
+    return drawn, follower
+
+
+def observe(histories, items=ITEMS, candidates=None):
+    histories = np.asarray(histories)
+    if candidates is None:
+        candidates = np.tile(np.arange(items), (len(histories), 1))
+    return {
+        "history_items": histories,
+        "history_clicks": (histories >= 0).astype(np.int8),
+        "candidates": np.asarray(candidates),
+    }
+
+
+@pytest.fixture
+def fitted(make_sequences):
+    def build(name, sequences, num_items=ITEMS, seed=0, **config):
+        log = make_sequences(sequences, num_items)
+        agent = agents.make(name, log.problem, seed=seed, **(QUICK | config))
+        agent.fit(log)
+        return agent
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("sasrec", {"steps": 150}),
+        ("sasrec", {"steps": 150, "loss": "cross_entropy"}),
+        ("bert4rec", {"steps": 350}),
+        ("gru4rec", {"steps": 150}),
+        ("gru4rec", {"steps": 150, "loss": "bpr"}),
+        ("gru4rec", {"steps": 150, "loss": "top1_max"}),
+    ],
+)
+def test_the_follower_is_found_where_popularity_is_blind(make_sequences, name, config):
+    hits = {name: [], "popularity": []}
+    for seed in range(3):
+        sequences, follower = planted(seed, users=120)
+        log = make_sequences(sequences, ITEMS)
+        settings = SMALL | {"max_length": 12, "patience": 100} | config
+        others, _ = planted(seed + 50, users=200)
+        others[:, 1:] = follower[others[:, :-1]]  # so that every item is the last of somebody
+        histories = others[:, : 1 + seed]
+        for agent, own in ((name, settings), ("popularity", {})):
+            made = agents.make(agent, log.problem, seed=seed, **own)
+            made.fit(log)
+            first = made.act(observe(histories)).slates[:, 0]
+            hits[agent].append((first == follower[histories[:, -1]]).mean())
+    assert min(hits[name]) > max(hits["popularity"]) + 0.3, hits
+    assert np.mean(hits[name]) > 0.85, hits
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_somebody_without_events_is_shown_what_is_popular(make_sequences, name):
+    rng = np.random.default_rng(0)
+    sequences = rng.choice(3, (150, 4), p=[0.2, 0.7, 0.1])
+    log = make_sequences(sequences, 3)
+    agent = agents.make(name, log.problem, **(SMALL | {"steps": 200, "max_length": 4}))
+    agent.fit(log)
+    scores = agent.scores(observe(np.full((2, 5), -1), 3))
+    assert np.argsort(-scores, axis=1).tolist() == [[1, 0, 2]] * 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_slates_are_of_the_rows_own_candidates_whatever_the_catalogue(fitted, name):
+    many = 40  # more than eight times the candidates
+    rng = np.random.default_rng(1)
+    agent = fitted(name, rng.integers(0, many, (20, 5)), many)
+    agent._slate_size = 2
+    candidates = np.argsort(rng.random((6, many)), axis=1)[:, :3]
+    obs = observe(rng.integers(0, many, (6, 4)), candidates=candidates)
+    slates = agent.act(obs).slates
+    assert (np.sort(slates, axis=1)[:, 0] < np.sort(slates, axis=1)[:, 1]).all()
+    whole = agent.scores({**obs, "candidates": np.tile(np.arange(many), (6, 1))})
+    own = np.take_along_axis(whole, candidates, axis=1)
+    np.testing.assert_allclose(agent.scores(obs), own, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(slates, np.argsort(-own, axis=1)[:, :2])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_blocks_of_users_change_no_score(fitted, monkeypatch, name):
+    agent = fitted(name, planted(0, 20)[0])
+    obs = observe(planted(1, 9)[0])
+    before = agent.scores(obs)
+    monkeypatch.setattr("agents.sequential.agent._BLOCK", 1)
+    np.testing.assert_allclose(agent.scores(obs), before, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_was_seen_comes_last_if_excluded_and_in_its_order(fitted, name):
+    sequences = planted(0, 20)[0]
+    agent = fitted(name, sequences, exclude_seen=True)
+    plain = fitted(name, sequences)
+    agent._slate_size = ITEMS
+    history = np.array([[3, 5, 3, -1], [-1, -1, -1, -1]])
+    seen = [{3, 5}, set()]
+    slates, scores = agent.act(observe(history)).slates, plain.scores(observe(history))
+    for row in range(2):
+        order = np.argsort(-scores[row]).tolist()
+        expected = [i for i in order if i not in seen[row]] + [i for i in order if i in seen[row]]
+        assert slates[row].tolist() == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_old_events_beyond_the_window_do_not_matter(fitted, name):
+    agent = fitted(name, planted(0, 20)[0], max_length=4)
+    history = planted(1, 5)[0]
+    other = history.copy()
+    other[:, :-3] = (other[:, :-3] + 1) % ITEMS
+    np.testing.assert_array_equal(agent.scores(observe(history)), agent.scores(observe(other)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_seed_same_scores_and_the_global_generator_is_left_alone(fitted, name):
+    obs, sequences = observe(planted(1, 5)[0]), planted(0, 20)[0]
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    one, same = (fitted(name, sequences, dropout=0.3).scores(obs) for _ in range(2))
+    assert torch.equal(before, torch.random.get_rng_state())
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - fitted(name, sequences, dropout=0.3, seed=1).scores(obs)).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_log_replaces_the_first(fitted, make_sequences, name):
+    obs = observe(planted(1, 5)[0])
+    agent = fitted(name, planted(3, 20)[0])
+    agent.fit(make_sequences(planted(0, 20)[0], ITEMS))
+    np.testing.assert_array_equal(agent.scores(obs), fitted(name, planted(0, 20)[0]).scores(obs))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_saved_agent_scores_the_same(fitted, make_sequences, name):
+    agent, obs = fitted(name, planted(0, 20)[0]), observe(planted(1, 5)[0])
+    problem = make_sequences([[0]], ITEMS).problem
+    fresh = agents.make(name, problem, seed=9, **QUICK)
+    fresh.load_state_dict(agent.state_dict())
+    np.testing.assert_array_equal(fresh.scores(obs), agent.scores(obs))
+    wider = agents.make(name, problem, **(QUICK | {"dim": 8}))
+    with pytest.raises(UserError, match=f"'{name}' was fitted on another catalogue or with other"):
+        wider.load_state_dict(agent.state_dict())
+    empty = agents.make(name, problem, **QUICK)
+    empty.load_state_dict({})
+    with pytest.raises(UserError, match=f"'{name}' must be fitted on a log"):
+        empty.act(obs)
+
+
+def test_training_stops_when_held_out_users_are_told_no_better(make_sequences):
+    rng = np.random.default_rng(0)
+    log = make_sequences(rng.integers(0, ITEMS, (40, 6)), ITEMS)  # nothing to be learned
+    settings = SMALL | {"steps": 2000, "evaluate_every": 5, "patience": 3}
+    agent = agents.make("gru4rec", log.problem, **settings)
+    losses = agent.fit(log).losses
+    ranks = [row["reciprocal_rank"] for row in losses]
+    assert losses[-1]["step"] < 2000
+    assert len(losses) == int(np.argmax(ranks)) + 1 + 3
+    every = agents.make("gru4rec", log.problem, **(settings | {"held_out": 0.0, "steps": 30}))
+    report = every.fit(log)
+    assert [row["step"] for row in report.losses] == [5, 10, 15, 20, 25, 30]
+    assert "reciprocal_rank" not in report.losses[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_log_without_events_or_users_is_refused(make_sequences, make_problem, make_log, name):
+    empty = make_sequences([[-1, -1]], ITEMS)
+    agent = agents.make(name, empty.problem, **QUICK)
+    with pytest.raises(UserError, match=f"'{name}' learns from clicks, but the log has none"):
+        agent.fit(empty)
+    with pytest.raises(UserError, match=f"'{name}' learns from clicks, but the log has none"):
+        agent.fit(empty.select([]))
+    problem = make_problem()
+    with pytest.raises(UserError, match="it is anonymous"):
+        agents.make(name, problem, **QUICK).fit(make_log(problem, 5, anonymous=True))
+    with pytest.raises(UserError, match="needs at least 2 items"):
+        agents.make(name, make_problem(num_items=1, slate_size=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("sasrec", {"dim": 10, "heads": 4}, "'heads' must divide 'dim', but 4 heads share 10"),
+        ("sasrec", {"loss": "cross_entropy", "negatives": 3}, "'negatives' has no effect"),
+        ("gru4rec", {"negatives": 3}, "'negatives' has no effect on 'cross_entropy'"),
+        ("bert4rec", {"mask_share": 0.0}, "greater than 0"),
+        ("gru4rec", {"heads": 2}, "unknown key"),
+        ("sasrec", {"device": "nowhere"}, "'sasrec': no device 'nowhere' here"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(make_problem, name, config, message):
+    with pytest.raises(UserError, match=message):
+        agents.make(name, make_problem(), **config)

@@ -1,0 +1,55 @@
+"""The losses, worked by hand."""
+
+import math
+
+import pytest
+import torch
+
+from agents.sequential.losses import bce, bpr, cross_entropy, draw_negatives, top1_max
+
+LOG3 = math.log(3.0)  # its sigmoid is 3/4
+
+
+def test_bce_by_hand():
+    loss = bce(torch.tensor([LOG3]), torch.tensor([[0.0, -LOG3]]))
+    # -log 3/4 - log(1 - 1/2) - log(1 - 1/4)
+    assert loss.tolist() == pytest.approx([-math.log(0.75) + math.log(2) - math.log(0.75)])
+
+
+def test_bpr_by_hand():
+    loss = bpr(torch.tensor([LOG3]), torch.tensor([[0.0, LOG3]]))
+    assert loss.tolist() == pytest.approx([(-math.log(0.75) + math.log(2)) / 2])
+
+
+def test_top1_max_by_hand():
+    # Negatives 0 and log 3 have weights 1/4 and 3/4; the positive is 0.
+    loss = top1_max(torch.tensor([0.0]), torch.tensor([[0.0, LOG3]]))
+    square = 1 / (1 + math.exp(-(LOG3**2)))
+    assert loss.tolist() == pytest.approx([0.25 * (0.5 + 0.5) + 0.75 * (0.75 + square)])
+
+
+def test_cross_entropy_by_hand():
+    scores = torch.log(torch.tensor([[1.0, 2.0, 5.0], [1.0, 1.0, 2.0]]))
+    loss = cross_entropy(scores, torch.tensor([2, 0]))
+    assert loss.tolist() == pytest.approx([math.log(8 / 5), math.log(4)])
+
+
+@pytest.mark.parametrize("loss", [bce, bpr, top1_max])
+def test_a_better_score_of_the_event_is_a_lower_loss(loss):
+    negative = torch.randn(1, 5, generator=torch.Generator().manual_seed(0))
+    values = [float(loss(torch.tensor([score]), negative)) for score in (-1.0, 0.0, 2.0)]
+    assert values == sorted(values, reverse=True)
+
+
+def test_negatives_are_all_other_items_and_never_the_event():
+    torch.manual_seed(0)
+    target = torch.arange(4)
+    drawn = draw_negatives(target, 4, 3000)
+    assert drawn.shape == (4, 3000)
+    for item in range(4):
+        counts = torch.bincount(drawn[item], minlength=4)
+        assert counts[item] == 0
+        # 1000 each, standard deviation 26
+        assert all(
+            abs(int(count) - 1000) < 130 for place, count in enumerate(counts) if place != item
+        )
