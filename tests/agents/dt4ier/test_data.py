@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import torch
+
+from agents.dt4ier.agent import _split
+from agents.dt4ier.data import (
+    begin_token,
+    check_rewards,
+    pack,
+    rewards_of,
+    trajectories,
+    vocabulary,
+)
+from recsim.errors import UserError
+from recsim.log import SlateLog
+
+
+@pytest.fixture
+def worked(log_of):
+    """Two users by hand: three steps and, of the second, the last of them missing."""
+    log = log_of(
+        [[[0, 1], [2, -1], [3, 4]], [[5, 6], [1, 0], [2, 3]]],
+        7,
+        clicks=[[[1, 0], [1, 0], [1, 1]], [[0, 0], [0, 1], [0, 0]]],
+        now=[[0.4, 1, 0.4], [1, 0, 9]],
+        later=[[1, 0.2, 1], [0, 1, 9]],
+    )
+    return log.select([3, 0, 1, 4, 2])  # users take turns
+
+
+def test_returns_to_go_are_sums_to_the_end(worked):
+    data = trajectories(worked, ("now", "later"))
+    assert data.user.tolist() == [0, 0, 0, 1, 1]
+    expected = [[1.8, 2.2], [1.4, 1.2], [0.4, 1], [1, 1], [0, 1]]
+    torch.testing.assert_close(data.rtg, torch.tensor(expected))
+
+
+def test_returns_differ_by_rewards_and_end_with_the_last(random_log):
+    data = trajectories(random_log(users=20, steps=6), ("now", "later"))
+    last = data.end == torch.arange(len(data)) + 1
+    assert last.sum() == 20
+    # Rewards are quarters, so that sums are exact.
+    assert torch.equal(data.rtg[last], data.rewards[last])
+    inner = (~last).nonzero()[:, 0]
+    assert torch.equal(data.rtg[inner] - data.rtg[inner + 1], data.rewards[inner])
+
+
+def test_states_are_the_last_clicks_before_the_step(worked):
+    data = trajectories(worked, ("now", "later"))
+    states = data.states(torch.arange(5), 2)
+    assert states.tolist() == [[0, 0], [1, 0], [1, 3], [0, 0], [0, 0]]
+    assert trajectories(worked.select([1, 2, 4, 4]), ("now",)).states(
+        torch.tensor([3]), 3
+    ).tolist() == [[3, 4, 5]]
+
+
+def test_slates_have_no_gaps_and_specials_lie_outside_the_items(log_of):
+    data = trajectories(log_of([[[-1, 0, 6], [-1, -1, -1]]], 7), ("now",))
+    assert data.slates.tolist() == [[1, 7, 0], [0, 0, 0]]
+    assert vocabulary(7) == 10
+    assert begin_token(7) == 8  # the items are 1 ... 7
+
+
+def test_windows_hold_one_user_and_begin_at_every_step(random_log):
+    log = random_log(users=7, steps=5)
+    kept = np.ones(35, dtype=bool)
+    kept[[4, 8, 9, 30, 31, 32, 33]] = False
+    data = trajectories(log.select(kept), ("now", "later"))
+    assert len(data) == 28
+    windows = data.windows(torch.arange(28), 3)
+    placed = windows.place(data.user[windows.rows] + 1)  # (28, 3), 0 where there is none
+    for start, row in enumerate(placed.tolist()):
+        users = [user for user in row if user]
+        assert set(users) == {int(data.user[start]) + 1}
+        assert len(users) == min(3, int(data.end[start]) - start)
+        assert row == [0] * (3 - len(users)) + users, "padding stands at the left"
+    first = windows.place(windows.rows + 1)[torch.arange(28), 3 - windows.mask.sum(dim=1)]
+    assert first.tolist() == list(range(1, 29))
+
+
+def test_rows_of_anonymous_logs_are_users(random_log):
+    log = random_log(users=4, steps=1)
+    columns = {name: getattr(log, name) for name in ("session", "day", "step", "slate", "clicks")}
+    anonymous = SlateLog(
+        problem=log.problem,
+        user=np.arange(4),
+        feedback=log.feedback,
+        user_features=log.user_features,
+        anonymous=True,
+        **columns,
+    )
+    data = trajectories(anonymous, ("now",))
+    assert data.time.tolist() == [0] * 4
+    assert torch.equal(data.rtg, data.rewards)
+
+
+def test_users_are_split_apart(random_log):
+    log = random_log(users=10)
+    trained, held_out = _split(log, 0.3, 0)
+    assert len(np.unique(held_out.user)) == 3
+    assert not np.intersect1d(trained.user, held_out.user).size
+    assert len(trained) + len(held_out) == len(log)
+    assert len(_split(log, 0.05, 0)[1]) == 0
+
+
+def test_clicks_count_per_item_shown():
+    items = np.array([[4, -1, 2], [-1, -1, -1], [1, 2, 3]])
+    clicks = np.array([[1, 1, 0], [1, 0, 0], [0, 1, 1]])
+    found = rewards_of(("click", "watch"), items, clicks, {"watch": np.array([3.0, 0.0, 2.0])})
+    np.testing.assert_allclose(found, [[1 / 2, 3], [0, 0], [2 / 3, 2]])
+
+
+def test_lists_are_packed():
+    lists = torch.tensor([[0, 3, 0, 4, 5], [0, 0, 0, 0, 0], [1, 2, 3, 4, 5]])
+    assert pack(lists, 2).tolist() == [[4, 5], [0, 0], [4, 5]]
+    assert pack(lists, 5).tolist() == [[3, 4, 5, 0, 0], [0] * 5, [1, 2, 3, 4, 5]]
+    assert pack(lists, 6)[2].tolist() == [1, 2, 3, 4, 5, 0]
+
+
+def test_rewards_that_do_not_exist_are_refused(problem_of):
+    problem = problem_of(5, 2)
+    check_rewards(("click", "later"), problem)
+    with pytest.raises(UserError, match=r"no reward is called 'latr'. Did you mean 'later'\?"):
+        check_rewards(("now", "latr"), problem)

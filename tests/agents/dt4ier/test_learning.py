@@ -1,0 +1,88 @@
+"""What the agent learns in worlds whose answer is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from agents.dt4ier.data import trajectories
+
+SMALL = {"embed_dim": 32, "context": 4, "history": 6, "balance": False}
+
+
+def recall(decoded, data):
+    """Share of the items shown that were written, for full slates."""
+    target = data.slates.view(decoded.shape)
+    return (decoded[..., None] == target[..., None, :]).any(dim=-1).float().mean()
+
+
+def random_slates(users, rng):
+    return np.argsort(rng.random((users, 4, 50)), axis=2)[:, :, :4]
+
+
+def test_random_slates_cannot_be_predicted(log_of, train):
+    rng = np.random.default_rng(0)
+    logs = [
+        log_of(random_slates(n, rng), 50, now=rng.random((n, 4)), later=rng.random((n, 4)))
+        for n in (1500, 400)
+    ]
+    case = train(logs[0], steps=150, learning_rate=3e-3, **SMALL)
+    unseen = trajectories(logs[1], case.config.reward_names)
+    # Who knows that items do not repeat is at the mean of ln 50 ... ln 47, that is 3.88.
+    assert case.cross_entropy(unseen) >= np.log(50) - 0.1
+    # Hits of a slate: mean 4 * 4/50, variance that of 4 draws out of 50 with 4 good ones.
+    chance, slates = 4 / 50, 1600
+    deviation = np.sqrt(4 * chance * (1 - chance) * (46 / 49) / slates) / 4
+    assert recall(case.decoded(unseen), unseen) <= chance + 3 * deviation
+
+
+def two_classes(users, rng, log_of):
+    """Slates of bait (items 0-24) or of quality (25-49), by a coin for each session."""
+    quality = rng.random((users, 4)) < 0.5
+    keys = rng.random((users, 4, 25))
+    slates = np.argsort(keys, axis=2)[:, :, :4] + 25 * quality[:, :, None]
+    now, later = np.where(quality, 0.4, 1.0), np.where(quality, 1.0, 0.2)
+    return log_of(slates, 50, now=now, later=later)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ["buckets", "linear"])
+def test_the_prompt_decides_what_is_shown(log_of, train, encoder):
+    rng = np.random.default_rng(1)
+    settings = {"embed_dim": 64, "dropout": 0.1, "reward_encoder": encoder}
+    case = train(two_classes(8000, rng, log_of), steps=700, **SMALL | settings)
+    data = trajectories(two_classes(400, rng, log_of), case.config.reward_names)
+    own = data.rtg.view(400, 4, 2) / 2
+    is_quality = (data.slates.view(400, 4, 4) > 25).all(dim=2)
+    found = (case.decoded(data)[:, -1] > 25).float().mean(dim=1)
+    assert ((found > 0.5) == is_quality[:, -1]).float().mean() > 0.99
+    for pair, expected in (((0.4, 1.0), 1.0), ((1.0, 0.2), 0.0)):
+        # The last return-to-go is the reward that is wanted; earlier ones move along.
+        rtg = own - own[:, -1:] + torch.tensor(pair) / 2
+        share = (case.decoded(data, rtg)[:, -1] > 25).float().mean()
+        assert float(share) == pytest.approx(expected, abs=0.01)
+
+
+def test_behaviour_cloning_ignores_the_prompt(log_of, train):
+    rng = np.random.default_rng(1)
+    case = train(two_classes(200, rng, log_of), steps=20, rtg="zero", **SMALL)
+    data = case.data
+    rtg = data.rtg.view(200, 4, 2)
+    assert torch.equal(case.decoded(data, rtg), case.decoded(data, 3 * rtg + 1))
+
+
+def test_slates_that_follow_from_the_state_are_learned_by_heart(log_of, train):
+    rng = np.random.default_rng(2)
+    users, slots, items = 32, 3, 20
+    slates = np.zeros((users, 4, slots), dtype=int)
+    clicks = np.zeros_like(slates)
+    last = np.zeros(users, dtype=int)
+    for step in range(4):
+        slates[:, step] = (last[:, None] * 3 + np.arange(1, slots + 1)) % items
+        chosen = rng.integers(slots, size=users)
+        clicks[np.arange(users), step, chosen] = 1
+        last = slates[np.arange(users), step, chosen]
+    still = {"dropout": 0.0, "list_dropout": 0.0, "alpha": 0.0, "weight_decay": 0.0}
+    settings = SMALL | still | {"learning_rate": 5e-3, "batch_size": 32}
+    case = train(log_of(slates, items, clicks=clicks), steps=200, **settings)
+    assert case.cross_entropy(case.data) < 0.05
+    assert recall(case.decoded(case.data), case.data) > 0.99

@@ -1,0 +1,125 @@
+import copy
+import itertools
+
+import pytest
+import torch
+
+from agents.dt4ier.data import PAD, Windows
+from agents.dt4ier.losses import Batch, contrast, similarity, sums
+
+SMALL = {"embed_dim": 16, "context": 4, "history": 4, "buckets": 8, "batch_size": 8}
+STILL = {"dropout": 0.0, "list_dropout": 0.0}
+
+
+def test_cross_entropy_of_a_decoder_that_knows_nothing(random_log, train):
+    case = train(random_log(num_items=9), steps=0, **SMALL)
+    with torch.no_grad():
+        case.model.decoder.out.weight.zero_()
+        case.model.decoder.out.bias.zero_()
+    # Nine items, padding, beginning and end.
+    expected = torch.tensor(12.0).log()
+    assert case.cross_entropy(case.data) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_padding_is_no_target(log_of, train):
+    log = log_of([[[0, 1, -1], [2, -1, -1]]], 5)
+    case = train(log, steps=0, **SMALL)
+    with torch.no_grad():
+        case.model.decoder.out.weight.zero_()
+        case.model.decoder.out.bias.copy_(torch.arange(8.0))
+    windows = case.data.windows(torch.tensor([0]), 4)
+    with torch.no_grad():
+        total, contrasts = sums(case.model, case.data, Batch(windows, torch.zeros(2, 2)), 0.0)
+    scores = torch.arange(8.0).log_softmax(dim=0)
+    assert float(total) == pytest.approx(-float(scores[[1, 2, 3]].sum()), abs=1e-5)
+    assert contrasts is None
+
+
+def test_what_a_low_session_would_leave_to_be_earned():
+    rewards = torch.tensor([[1.0, 0.2], [0.4, 1.0], [0.1, 0.2], [0.9, 0.9]])
+    weights = torch.full((4, 2), 0.5)
+    windows = Windows(torch.ones(1, 3, dtype=torch.bool), torch.tensor([0, 1, 2]))
+    rtg = torch.tensor([[0.75, 0.7], [0.25, 0.6], [0.05, 0.1]])
+    found = contrast(windows, rewards, weights, rtg, rewards, 0.6)
+    assert found is not None
+    low, omega = found
+    # Only the third step is low; against itself nothing changes.
+    torch.testing.assert_close(low, torch.tensor([[0.3, 0.7], [0.1, 0.2], [0.05, 0.1]]))
+    torch.testing.assert_close(omega, torch.tensor([0.85, 0.85, 0.0]))
+    assert contrast(windows, rewards, weights, rtg, rewards, 0.1) is None
+
+
+def test_similarity_by_hand():
+    vectors = torch.tensor([[[1.0, 0.0], [1.0, 2.0], [9.0, 9.0]]])
+    others = torch.tensor([[[0.0, 3.0], [2.0, -3.0], [-9.0, 9.0]]])
+    shown = torch.tensor([[True, True, False]])
+    # (2, 2) against (2, 0)
+    assert float(similarity(vectors, others, shown)) == pytest.approx(0.5**0.5)
+
+
+def test_a_step_on_the_contrast_alone_makes_the_two_less_alike(random_log, train):
+    case = train(random_log(users=20), steps=0, **SMALL, **STILL)
+    trainer, model = case.trainer, case.model
+    batch = trainer.draw()
+    assert batch.omega is not None
+
+    with torch.no_grad():
+        for value in model.reward.parameters():
+            value *= 5  # prompts that make a difference to begin with
+
+    def alike():
+        return sums(model, case.data, batch, 1.0)[1] / batch.omega.sum()
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    seen = []
+    for _ in range(5):
+        loss = alike()
+        seen.append(float(loss.detach()))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert all(later < earlier for earlier, later in itertools.pairwise(seen))
+    assert any(value.grad.abs().sum() > 0 for value in model.reward.parameters())
+
+
+def test_without_alpha_training_is_that_of_the_cross_entropy_bit_for_bit(random_log, train):
+    log = random_log(users=20)
+    case = train(log, steps=3, alpha=0.0, **SMALL, **STILL)
+    assert (case.trainer.losses[:, 1] == 0).all()
+    # The same steps written out, on the cross-entropy and nothing else.
+    other = train(log, steps=0, alpha=0.0, **SMALL, **STILL)
+    other.trainer.losses = torch.zeros(3, 2)
+    other.trainer.steps = 3
+    model, data, trainer = other.model, other.data, other.trainer
+    model.train()
+    for _ in range(3):
+        starts = torch.randint(len(data), (8,), generator=trainer.generator)
+        windows = data.windows(starts, 4)
+        rtg = data.rtg[windows.rows] * trainer.weights[windows.rows]
+        total, _ = sums(model, data, Batch(windows, rtg), 0.0)
+        trainer.optimizer.zero_grad()
+        (total / (data.slates[windows.rows] != PAD).sum()).backward()
+        trained = [v for group in trainer.optimizer.param_groups for v in group["params"]]
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        trainer.optimizer.step()
+    for name, value in case.model.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_batch_in_parts_has_the_same_gradient(random_log, train, size):
+    case = train(random_log(users=20), steps=0, **SMALL, **STILL)
+    batch = case.trainer.draw()
+    whole = copy.deepcopy(case.model)
+    case.trainer.model = whole
+    total = case.trainer.backward(batch)
+    case.trainer.model, case.trainer.part_size = case.model, size
+    assert sum(len(part.windows.rows) for part in batch.parts(size)) == len(batch.windows.rows)
+    torch.testing.assert_close(case.trainer.backward(batch), total)
+    for one, other in zip(whole.parameters(), case.model.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
+
+
+def test_prompts_are_not_contrasted_where_they_are_not_read(random_log, train):
+    case = train(random_log(), steps=1, rtg="zero", **SMALL)
+    assert case.trainer.draw().low_rtg is None
