@@ -28,6 +28,8 @@ Differences from the paper and its code. What is marked * is undone by ``faithfu
   looks at both to choose what to keep; the code looks at the loss. Stages may be left out
   (``training: end_to_end``). In the second stage means and scales of groups are fixed too.
 - The state ``lingru`` is read as the mean of two preferences; ``markov`` does not run in the code.
+- The initial state is always a function of the clicks. The code can also learn a mean and a scale
+  for each training user, which says nothing of anybody else.
 - Several clicks on a slate are several choices, one after the other.
 - When acting, a user is known by the clicks in the observed history alone, and draws are made anew
   for every user; the code shares them in groups of three. ``share_draws`` shares them in a batch.
