@@ -3,12 +3,22 @@ from collections.abc import Callable
 import gymnasium
 import numpy as np
 import pytest
+import torch
 
 import agents
 from agents.agent import Feedback
 from recsim.log import SlateLog
 from recsim.problem import Problem
 from recsim.rollout import rollout
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Small matrices: threads cost more than they give."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -13,15 +13,6 @@ from recsim.problem import Problem
 QUICK = {"steps": 6, "batch_size": 16, "evaluate_every": 2, "held_out": 0.3}
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small matrices: threads cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def by_hand() -> Factors:
     """Three items with vectors (ln 2, 0), (ln 3, 0), (0, 1)."""
     factors = Factors(3, 1, 2, torch.Generator().manual_seed(0))

@@ -5,15 +5,6 @@ import torch
 from reproductions.unbiased import coat
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small matrices: threads cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def data(data_dir) -> coat.Coat:
     """The data as the reproduction uses it."""

@@ -3,22 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from envs.distance import DistanceWorld
 from recsim.estimators import SampledPolicy, evaluate_slates
 from reproductions.gru_thompson import off_policy, simulator
 from reproductions.gru_thompson.intervals import told
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small matrices: threads cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_a_mean_with_its_interval():

@@ -8,15 +8,6 @@ from reproductions.unbiased import semi_synthetic
 from reproductions.unbiased.semi_synthetic import Truth, World
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small matrices: threads cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def truth() -> Truth:
     """Tastes of four kinds; items are seen more or less often, whatever their kind."""

@@ -15,15 +15,6 @@ from recsim.log import SlateLog
 from recsim.problem import Problem
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small matrices: threads cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def problem_of() -> Callable[..., Problem]:
     """Build a problem of I items, whose slates earn ``now`` and ``later``."""

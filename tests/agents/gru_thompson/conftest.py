@@ -8,15 +8,6 @@ from agents.gru_thompson.config import FitConfig
 from agents.gru_thompson.model import Model
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small matrices: threads cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def generator() -> torch.Generator:
     """A seeded generator."""

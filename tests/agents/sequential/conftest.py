@@ -2,19 +2,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
 
 from recsim.log import SlateLog
 from recsim.problem import Problem
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Small matrices: threads cost more than they give."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
