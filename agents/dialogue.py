@@ -36,10 +36,13 @@ class Turn:
         ask: Attribute asked for, ``(B,)``; -1 where the slate is shown.
         slates: Item ids, distinct and not shown before, ``(B, K)``, padded with -1 where nothing is
             left; ignored where the agent asks.
+        free: Which slates are shown without a turn passing, ``(B,)``; None for none of them. Only
+            where `DialogueProblem.free_recommendations` allows it.
     """
 
     ask: NDArray[np.int64]
     slates: NDArray[np.int64]
+    free: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)

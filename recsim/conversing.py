@@ -52,14 +52,14 @@ def converse(
 def _one_batch(
     env: Any, agent: DialogueAgent, seed: int, numbers: NDArray[np.int64]
 ) -> pd.DataFrame:
-    size, turns = len(numbers), env.unwrapped.problem.max_turns
+    size = len(numbers)
     obs, info = env.reset(seed=seed, options={"index": numbers})
     agent.begin(size)
     going = np.ones(size, dtype=np.bool_)
     earned = np.zeros(size)
     columns = ("success", "turn", "rank", "n_questions", "n_recs", "items_shown", "hdcg")
     ends: dict[str, NDArray[Any]] = {}
-    for _ in range(turns):
+    while going.any():
         obs, info, reply = _take_turn(env, agent, obs, info, going)
         earned += np.where(going, reply.reward, 0.0)
         ended = going & reply.done
@@ -68,8 +68,6 @@ def _one_batch(
                 told = info["final_info"][name]
                 ends.setdefault(name, np.zeros(size, dtype=told.dtype))[ended] = told[ended]
         going &= ~reply.done
-        if not going.any():
-            break
     return pd.DataFrame(ends | {"reward": earned})
 
 
@@ -103,8 +101,9 @@ def _take_turn(
     asks = turn.ask >= 0
     # Rows that are over show nothing: what the agent makes of the new dialogue does not matter.
     slates = np.where((asks | ~going)[:, None], -1, turn.slates)
+    showing = 1 if turn.free is None else np.where(turn.free, 2, 1)
     action = {
-        "type": np.where(asks & going, 0, 1),
+        "type": np.where(asks & going, 0, showing),
         "attribute": np.where(asks & going, turn.ask, 0),
         "slate": slates,
     }

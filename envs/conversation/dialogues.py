@@ -52,7 +52,7 @@ class Dialogues:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        data, size, turns = self.data, self.size, self.rules.max_turns
+        data, size, slates = self.data, self.size, self.rules.most_slates
         if self.rules.slate_size > data.num_items:
             raise UserError(
                 f"slate_size is {self.rules.slate_size}; there are {data.num_items} items."
@@ -66,9 +66,10 @@ class Dialogues:
         self.user = np.zeros(size, dtype=np.int64)
         self.targets = np.full((size, self.rules.acceptable), -1)  # (B, M), the drawn one first
         self.answers = np.zeros((size, data.num_attributes), dtype=np.int8)
-        self.shown = np.full((size, turns * self.rules.slate_size), -1)
-        self.history = np.zeros((size, turns), dtype=np.int8)
+        self.shown = np.full((size, slates * self.rules.slate_size), -1)
+        self.history = np.zeros((size, self.rules.max_turns), dtype=np.int8)
         self.turn = np.zeros(size, dtype=np.int64)
+        self.free = np.zeros(size, dtype=np.int64)  # slates shown without a turn passing
         self.questions = np.zeros(size, dtype=np.int64)
         self.recommendations = np.zeros(size, dtype=np.int64)
         self.items_shown = np.zeros(size, dtype=np.int64)
@@ -93,7 +94,7 @@ class Dialogues:
         self.targets[rows, 0] = self.data.item[drawn]
         for column in (self.answers, self.history, self.turn, self.questions, self.rank):
             column[rows] = 0
-        for column in (self.recommendations, self.items_shown):
+        for column in (self.recommendations, self.items_shown, self.free):
             column[rows] = 0
         self.shown[rows] = -1
         self.candidates[rows] = True
@@ -105,13 +106,14 @@ class Dialogues:
         if self.rules.opening != "none":
             self._open(rows, chance)
 
-    def take(self, asked: Bools, slates: Ints, asking: Bools) -> Turn:
+    def take(self, asked: Bools, slates: Ints, asking: Bools, free: Bools | None = None) -> Turn:
         """Take one turn.
 
         Args:
             asked: Attributes asked for, ``(B, F)``; ignored where a slate is shown.
             slates: Item ids, -1 where a slot is empty, ``(B, K)``; ignored where one asks.
             asking: Who asks, ``(B,)``; the others show their slate.
+            free: Who shows without a turn passing, ``(B,)``; see `Rules.free_recommendations`.
         """
         earns, count = self.rules.rewards, self.size
         asked = asked & asking[:, None]
@@ -134,7 +136,11 @@ class Dialogues:
             event[show] = np.where(hit, R.HIT, R.MISS)
             reward[show] = np.where(hit, earns.accept, earns.reject)
         self.history[np.arange(count), np.minimum(self.turn, self.rules.max_turns - 1)] = event
-        self.turn += 1
+        paid = np.ones(count, dtype=np.bool_)
+        if free is not None:
+            paid = wrong | asking | ~free | (self.free >= self.rules.free_recommendations)
+            self.free += ~paid
+        self.turn += paid
         over = ~success & (self.turn >= self.rules.max_turns)
         return Turn(np.where(over, earns.out_of_turns, reward), success, over)
 

@@ -34,7 +34,7 @@ class ConvRecEnv(gym.Env[dict[str, Any], Any]):
 
     | key | space | content |
     |---|---|---|
-    | ``type`` | ``Discrete(2)`` | 0 to ask, 1 to show the slate |
+    | ``type`` | ``Discrete(2)`` | 0 to ask, 1 to show the slate; with ``free_recommendations`` 2, to show it without a turn passing |
     | ``attribute`` | ``Discrete(F)`` | what to ask for; a class if ``question="enumerated"``, up to m attributes padded with -1 if ``"multi_choice"`` |
     | ``slate`` | ``MultiDiscrete`` (K,) | item ids, -1 for an empty slot |
 
@@ -53,7 +53,7 @@ class ConvRecEnv(gym.Env[dict[str, Any], Any]):
     | key | shape | content |
     |---|---|---|
     | ``answers`` | (F,) | 0 not asked, 1 yes, 2 no, 3 does not care (``answer_model="unknown"``) |
-    | ``shown`` | (T*K,) | item ids shown so far, padded with -1 |
+    | ``shown`` | (T*K,) | item ids shown so far, padded with -1; ``free_recommendations`` add room |
     | ``history`` | (T,) | what each turn was: 1 asked, yes; -1 asked, no; 3 asked, does not care; 2 accepted; -2 rejected; -3 illegal; 0 yet to come |
     | ``turn`` | (1,) | turns taken |
     | ``candidate_bin`` | (1,) | floor(log2(n + 1)) of the n items not shown that have all attributes to which the answer was yes |
@@ -88,7 +88,7 @@ class ConvRecEnv(gym.Env[dict[str, Any], Any]):
     * ``render_mode``: ``"ansi"`` gives the last turn as text.
     * The rules, fields of `envs.conversation.Rules`: ``answer_model``, ``noise``, ``question``,
       ``choices``, ``opening``, ``max_turns`` (T), ``slate_size`` (K), ``acceptable``, ``illegal``,
-      ``mask_certain``, ``rewards``.
+      ``free_recommendations``, ``mask_certain``, ``rewards``.
 
     ## Vectorized environment
     ``gymnasium.make_vec("recsim:ConvRec-v0", num_envs=1024)`` holds all dialogues at once in

@@ -54,6 +54,9 @@ class Rules(Part):
             they took in the same part of the data and that share an attribute with it.
         illegal: What happens when the agent asks again, asks on the last turn, or shows an item
             again: ``raise`` an error, or ``penalise``: the turn passes.
+        free_recommendations: How many slates an agent may show without a turn passing. 0 is honest;
+            more is for comparison with published figures that were counted so, and figures of it
+            are comparable with those only.
         mask_certain: Whether attributes that all remaining candidates have, or none, are masked.
         rewards: What each event earns.
     """
@@ -67,8 +70,14 @@ class Rules(Part):
     slate_size: int = Field(10, ge=1)
     acceptable: int = Field(1, ge=1)
     illegal: Literal["raise", "penalise"] = "raise"
+    free_recommendations: int = Field(0, ge=0)
     mask_certain: bool = False
     rewards: Rewards = Rewards()
+
+    @property
+    def most_slates(self) -> int:
+        """Slates that a dialogue can have."""
+        return self.max_turns + self.free_recommendations
 
     @model_validator(mode="after")
     def _turns_are_left(self) -> Self:

@@ -100,6 +100,7 @@ class Setting:
             item_names=self.data.item_names,
             yes_filters=not self.rules.noise,
             no_filters=self.rules.answer_model != "user_and_item" and not self.rules.noise,
+            free_recommendations=self.rules.free_recommendations,
         )
         self._ranking = np.argsort(-self.data.counts("train"), kind="stable")
         self._rank_fn = rank_fn
@@ -149,11 +150,12 @@ class Setting:
 
     def step(self, action: Any) -> tuple[Floats, Bools, Bools]:
         """Take a turn; return reward, terminated and truncated, each ``(B,)``."""
+        free = None
         if self.action == "discrete":
             asked, slates, asking = self._from_discrete(np.asarray(action))
         else:
-            asked, slates, asking = self._from_parts(action)
-        turn = self.dialogues.take(asked, slates, asking)
+            asked, slates, asking, free = self._from_parts(action)
+        turn = self.dialogues.take(asked, slates, asking, free)
         return turn.reward, turn.success, turn.over
 
     def observe(self) -> dict[str, NDArray[Any]]:
@@ -217,7 +219,7 @@ class Setting:
     def observation_space(self) -> spaces.Dict:
         """Observation of one dialogue."""
         items, turns = self.data.num_items, self.rules.max_turns
-        slots = turns * self.rules.slate_size
+        slots = self.rules.most_slates * self.rules.slate_size
         bins = math.floor(math.log2(items + 1))
         return spaces.Dict(
             {
@@ -240,7 +242,7 @@ class Setting:
             attribute = spaces.MultiDiscrete(sizes, start=np.full(self.rules.choices, -1))
         return spaces.Dict(
             {
-                "type": spaces.Discrete(2),
+                "type": spaces.Discrete(self._kinds),
                 "attribute": attribute,
                 "slate": spaces.MultiDiscrete(
                     np.full(slate, self.data.num_items + 1), start=np.full(slate, -1)
@@ -267,15 +269,23 @@ class Setting:
                 slates = _slates(self._rank_fn(self.observe()), self)
         return asked, slates, asking
 
-    def _from_parts(self, action: Any) -> tuple[Bools, Ints, Bools]:
+    @property
+    def _kinds(self) -> int:
+        """Types of actions: ask, show, and where that is allowed, show free of charge."""
+        return 3 if self.rules.free_recommendations else 2
+
+    def _from_parts(self, action: Any) -> tuple[Bools, Ints, Bools, Bools]:
         keys = {"type", "attribute", "slate"}
         if not isinstance(action, Mapping) or set(action) != keys:
             raise ValueError(f"An action is a mapping with the keys {sorted(keys)}.")
         kind = np.asarray(action["type"]).reshape(self.size)
         question = np.asarray(action["attribute"]).reshape(self.size, -1)
-        if ((kind < 0) | (kind > 1)).any():
-            raise ValueError("action['type'] must be 0, to ask, or 1, to show a slate.")
-        return self._asked(question), _slates(action["slate"], self), kind == 0
+        if ((kind < 0) | (kind >= self._kinds)).any():
+            raise ValueError(
+                "action['type'] must be 0, to ask, or 1, to show a slate; 2, to show one free of "
+                "charge, needs free_recommendations."
+            )
+        return self._asked(question), _slates(action["slate"], self), kind == 0, kind == 2
 
     def _asked(self, question: Ints) -> Bools:
         """Return the attributes that questions are about, ``(B, m)`` to ``(B, F)``."""

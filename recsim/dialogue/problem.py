@@ -23,6 +23,8 @@ class DialogueProblem:
         yes_filters: Whether a yes means that the target has the attribute.
         no_filters: Whether a no means that it lacks it. Not so where a user may not care for an
             attribute that the target has, or may be mistaken.
+        free_recommendations: Slates that may be shown without a turn passing; 0 unless published
+            figures are to be compared that were counted so.
     """
 
     num_items: int
@@ -34,3 +36,4 @@ class DialogueProblem:
     item_names: tuple[str, ...]
     yes_filters: bool = True
     no_filters: bool = False
+    free_recommendations: int = 0

@@ -50,7 +50,7 @@ def first_allowed(order: Ints, allowed: Bools, size: int) -> Ints:
 def best_allowed(scores: NDArray[np.floating], allowed: Bools, size: int) -> Ints:
     """Return the allowed items with the highest scores of each dialogue.
 
-    Ties go to the item with the lower id, wherever they do not straddle the end of the slate.
+    Ties go to the item with the lower number.
 
     Args:
         scores: ``(B, I)``.
@@ -62,7 +62,13 @@ def best_allowed(scores: NDArray[np.floating], allowed: Bools, size: int) -> Int
     """
     key = np.where(allowed, scores, -np.inf)
     if size < key.shape[1]:
-        best = np.sort(np.argpartition(-key, size - 1, axis=1)[:, :size], axis=1)
+        best = np.argpartition(-key, size - 1, axis=1)[:, :size]
+        least = np.take_along_axis(key, best, axis=1).min(axis=1)  # (B,)
+        # Of several items with the lowest score of the slate, the partition takes any.
+        tied = np.flatnonzero((key >= least[:, None]).sum(axis=1) > size)
+        if tied.size:
+            best[tied] = np.argsort(-key[tied], axis=1, kind="stable")[:, :size]
+        best = np.sort(best, axis=1)
     else:
         best = np.broadcast_to(np.arange(key.shape[1]), key.shape)
     values = np.take_along_axis(key, best, axis=1)

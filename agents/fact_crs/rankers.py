@@ -1,0 +1,73 @@
+"""What nodes say of items: frequencies, smoothed towards the parent, and products of vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.fact_crs.forest import Forest
+from agents.fact_crs.tree import Tree
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+# Interactions that the frequencies at the parent are worth, and what each item has above the root.
+_SMOOTHING, _LEAST = 50.0, 0.01
+
+
+def log_frequencies(tree: Tree, prior: NDArray[np.floating]) -> Floats:
+    """Return the logarithm of how frequent each known item is at each node, ``(N, S)``.
+
+    ``(c_i + 50 q_i) / (n + 50)`` with the node's n interactions, of which c_i with item i, and the
+    frequency q_i at its parent; above the root, ``n_i + 0.01`` as a share.
+
+    Args:
+        tree: The tree.
+        prior: Interactions of each known item, ``(S,)``.
+    """
+    counts, parent = tree.counts.toarray(), tree.parent
+    share = np.empty(counts.shape, dtype=np.float64)
+    above = (prior + _LEAST) / (prior + _LEAST).sum()
+    for node in range(len(tree)):  # parents come first
+        start = share[parent[node]] if node else above
+        share[node] = (counts[node] + _SMOOTHING * start) / (tree.members[node] + _SMOOTHING)
+    return np.log(share).astype(np.float32)
+
+
+class NodeTables:
+    """A row of numbers for every node of a forest.
+
+    Args:
+        tables: For each tree ``(N, W)``: log-frequencies of items, or node vectors.
+    """
+
+    def __init__(self, tables: list[Floats]) -> None:
+        self._first = np.cumsum([0, *(len(table) for table in tables)])
+        self._table = np.concatenate(tables)
+
+    @property
+    def width(self) -> int:
+        """W."""
+        return int(self._table.shape[1])
+
+    def at(self, trees: Ints, nodes: Ints) -> Floats:
+        """Return the rows of nodes of trees, ``(b, W)``."""
+        found: Floats = self._table[self._first[trees] + nodes]
+        return found
+
+    def mean(self, nodes: Ints) -> Floats:
+        """Return the mean over trees of the rows of one node each, ``(b, trees)`` to (b, W)."""
+        total = self.at(np.zeros(len(nodes), dtype=np.int64), nodes[:, 0]).copy()
+        for tree in range(1, nodes.shape[1]):
+            total += self._table[self._first[tree] + nodes[:, tree]]
+        found: Floats = total / nodes.shape[1]
+        return found
+
+
+def node_tables(forest: Forest, ranker: str, counts: NDArray[np.floating]) -> NodeTables | None:
+    """Return what a ranker needs of the nodes; None where it needs nothing."""
+    if ranker == "counts":
+        return NodeTables([log_frequencies(tree, counts) for tree in forest.trees])
+    if ranker == "embedding":
+        return NodeTables([tree.vectors for tree in forest.trees])
+    return None
