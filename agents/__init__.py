@@ -6,14 +6,17 @@ entry-point group ``recsim.agents``, without touching this package.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, overload
 
 from pydantic import BaseModel
 
 from agents.agent import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.dialogue import DialogueAgent
+from recsim.dialogue import DialogueProblem
 from recsim.errors import UserError, did_you_mean
 from recsim.problem import Problem
 from recsim.settings import validated
@@ -22,6 +25,7 @@ __all__ = [
     "Agent",
     "AgentConfig",
     "Decision",
+    "DialogueAgent",
     "Feedback",
     "FitReport",
     "Observation",
@@ -37,8 +41,13 @@ GROUP = "recsim.agents"
 BUILTIN = {
     "bert4rec": "agents.sequential:BERT4RecAgent",
     "cascade_ucb": "agents.cascade_ucb:CascadeUCBAgent",
+    "conv_abs_greedy": "agents.conversational:AbsGreedyAgent",
+    "conv_bayes": "agents.conversational:BayesAgent",
+    "conv_max_entropy": "agents.conversational:MaxEntropyAgent",
+    "conv_popularity": "agents.conversational:PopularItemsAgent",
     "dt4ier": "agents.dt4ier:DT4IERAgent",
     "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
+    "fact_crs": "agents.fact_crs:FactCRSAgent",
     "gru4rec": "agents.sequential:GRU4RecAgent",
     "gru_thompson": "agents.gru_thompson:GRUThompsonAgent",
     "linucb": "agents.linucb:LinUCBAgent",
@@ -65,14 +74,16 @@ def _targets() -> dict[str, set[str]]:
     return targets
 
 
-def _import(target: str) -> type[Agent]:
+def _import(target: str) -> type[Any]:
     module, _, attribute = target.partition(":")
-    loaded: type[Agent] = getattr(importlib.import_module(module), attribute)
+    loaded: type[Any] = getattr(importlib.import_module(module), attribute)
     return loaded
 
 
-def load(name: str) -> type[Agent]:
+def load(name: str) -> type[Any]:
     """Return the class of an agent, to ask what it needs before building it.
+
+    One that holds dialogues has ``dialogues = True``; its contract is `agents.dialogue`.
 
     Args:
         name: A name that `available` lists.
@@ -97,10 +108,16 @@ def load(name: str) -> type[Agent]:
     faults = _faults(loaded)
     if faults:
         raise UserError(
-            f"agent {name!r} ({target}) does not keep the contract of agents.agent.Agent: "
+            f"agent {name!r} ({target}) does not keep the contract of "
+            f"{'agents.dialogue.DialogueAgent' if _talks(loaded) else 'agents.agent.Agent'}: "
             f"{'; '.join(faults)}."
         )
     return loaded
+
+
+def _talks(loaded: Any) -> bool:
+    """Whether a class holds dialogues."""
+    return getattr(loaded, "dialogues", False) is True
 
 
 def _faults(loaded: Any) -> list[str]:
@@ -111,10 +128,10 @@ def _faults(loaded: Any) -> list[str]:
     faults = []
     if not (inspect.isclass(config) and issubclass(config, BaseModel)):
         faults.append("'Config' must be a pydantic model, e.g. a subclass of agents.AgentConfig")
-    for name in ("privileged", "needs_log"):
+    for name in () if _talks(loaded) else ("privileged", "needs_log"):
         if not isinstance(getattr(loaded, name, None), bool):
             faults.append(f"{name!r} must be True or False")
-    for name, member in vars(Agent).items():
+    for name, member in vars(DialogueAgent if _talks(loaded) else Agent).items():
         if inspect.isfunction(member) and not callable(getattr(loaded, name, None)):
             faults.append(f"{name!r} must be a method")
     return faults
@@ -141,19 +158,50 @@ def configure(name: str, **config: Any) -> AgentConfig:
     Raises:
         UserError: The name is unknown, or a setting is unknown or wrong.
     """
-    return validated(load(name).Config, config, f"agent {name!r}: config")
+    settings: AgentConfig = validated(load(name).Config, config, f"agent {name!r}: config")
+    return settings
 
 
-def make(name: str, problem: Problem, *, seed: int = 0, **config: Any) -> Agent:
+@overload
+def make(name: str, problem: Problem, *, seed: int = 0, **config: Any) -> Agent: ...
+
+
+@overload
+def make(name: str, problem: DialogueProblem, *, seed: int = 0, **config: Any) -> DialogueAgent: ...
+
+
+def make(
+    name: str, problem: Problem | DialogueProblem, *, seed: int = 0, **config: Any
+) -> Agent | DialogueAgent:
     """Build an agent.
 
     Args:
         name: A name that `available` lists.
-        problem: Where it recommends.
+        problem: Where it recommends, or holds dialogues.
         seed: Seed of its own randomness.
         **config: Its settings; what is left out keeps its default.
 
     Raises:
         UserError: The name or a setting is wrong, or the agent cannot work on this problem.
     """
-    return load(name)(configure(name, **config), problem, seed)
+    loaded, settings = load(name), configure(name, **config)
+    in_dialogue = isinstance(problem, DialogueProblem)
+    if _talks(loaded) != in_dialogue:
+        does = "recommends slates to" if in_dialogue else "holds dialogues with"
+        place = "holds dialogues" if in_dialogue else "shows slates"
+        raise UserError(
+            f"agent {name!r} {does} users; this environment {place}. "
+            f"Agents for it: {', '.join(_fitting(in_dialogue))}."
+        )
+    built: Agent | DialogueAgent = loaded(settings, problem, seed)
+    return built
+
+
+def _fitting(in_dialogue: bool) -> list[str]:
+    """Return the names of the agents that hold dialogues, or of those that do not."""
+    names = []
+    for name in sorted(_targets()):
+        with contextlib.suppress(UserError):  # a broken one fits nowhere
+            if _talks(load(name)) == in_dialogue:
+                names.append(name)
+    return names

@@ -20,6 +20,8 @@ from pydantic.errors import PydanticSchemaGenerationError
 import agents
 import recsim  # registers the environments
 from agents.agent import Agent
+from agents.dialogue import DialogueAgent
+from recsim.dialogue import DialogueProblem
 from recsim.errors import UserError, did_you_mean
 from recsim.problem import Problem
 from recsim.scenario import AgentSpec, EnvSpec
@@ -28,7 +30,9 @@ __all__ = [
     "blame",
     "check_memory",
     "environment_presets",
+    "holds_dialogues",
     "make_agent",
+    "make_dialogue_agent",
     "make_env",
     "problem_of",
     "registered_environments",
@@ -95,10 +99,20 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
             raise UserError(f"{spec.id} cannot be built: {error}") from error
         except MemoryError as error:
             raise UserError(f"{spec.id} needs more memory than there is: {error}") from error
-    if not isinstance(getattr(env.unwrapped, "problem", None), Problem):
+    if not isinstance(getattr(env.unwrapped, "problem", None), Problem | DialogueProblem):
         env.close()
         raise UserError(f"env.id: {spec.id} is not a place to recommend: it has no 'problem'.")
     return env
+
+
+def holds_dialogues(spec: EnvSpec) -> bool:
+    """Whether an environment is one of dialogues; False where there is no such environment."""
+    registered = gymnasium.registry.get(spec.id.rpartition(":")[2])
+    entry = None if registered is None else registered.vector_entry_point
+    if entry is None:
+        return False
+    creator = load_env_creator(entry) if isinstance(entry, str) else entry
+    return getattr(creator, "dialogues", False) is True
 
 
 def problem_of(env: VectorEnv[Any, Any, Any]) -> Problem:
@@ -136,6 +150,16 @@ def _bytes(space: gymnasium.Space[Any]) -> int:
     if space.shape is None or space.dtype is None:
         return 0
     return math.prod(space.shape) * space.dtype.itemsize
+
+
+def make_dialogue_agent(spec: AgentSpec, problem: DialogueProblem, seed: int) -> DialogueAgent:
+    """Build an agent of a scenario with dialogues.
+
+    Raises:
+        UserError: If its name or a setting is wrong, or it does not hold dialogues.
+    """
+    with blame(f"agents: {spec.label}"):
+        return agents.make(spec.name, problem, seed=seed, **spec.config)
 
 
 def make_agent(spec: AgentSpec, problem: Problem, seed: int) -> Agent:

@@ -13,7 +13,15 @@ from pathlib import Path
 import agents
 from agents.agent import Agent
 from recsim.benchmark import check_benchmark
-from recsim.building import blame, check_memory, make_agent, make_env, problem_of
+from recsim.building import (
+    blame,
+    check_memory,
+    holds_dialogues,
+    make_agent,
+    make_env,
+    problem_of,
+)
+from recsim.dialogue_trial import check_dialogues
 from recsim.errors import UserError, did_you_mean
 from recsim.evaluation import check_log_scenario, check_same_problem, read_data
 from recsim.experiment import metrics_of
@@ -53,6 +61,9 @@ def _check_simulation(scenario: Scenario) -> None:
     assert scenario.env is not None
     env = make_env(scenario.env, 2)
     try:
+        if holds_dialogues(scenario.env):
+            check_dialogues(scenario, env)
+            return
         problem = problem_of(env)
         check_memory(env, scenario.users)
         for spec in scenario.agents:

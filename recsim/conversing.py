@@ -150,8 +150,15 @@ def dialogue_metrics(dialogues: pd.DataFrame, max_turns: int) -> dict[str, float
 
 
 def dialogue_curves(dialogues: pd.DataFrame, max_turns: int) -> pd.DataFrame:
-    """Return the share of dialogues that have succeeded, by turn: a frame indexed by ``turn``."""
+    """Return how dialogues went by turn, from 0 on.
+
+    Returns:
+        A frame indexed by ``turn`` with ``success_rate``, the share that has succeeded by then, and
+        ``active``, the share that has not ended before.
+    """
     turn, success = dialogues["turn"].to_numpy(), dialogues["success"].to_numpy()
-    limits = np.arange(1, max_turns + 1)
-    rates = [success_rate(turn, success, int(limit)) for limit in limits]
-    return pd.DataFrame({"success_rate": rates}, index=pd.Index(limits, name="turn"))
+    limits = range(max_turns + 1)
+    rates = np.array([success_rate(turn, success, limit) for limit in limits])
+    active = np.concatenate([[1.0], 1 - rates[:-1]])
+    columns = {"success_rate": rates, "active": active}
+    return pd.DataFrame(columns, index=pd.Index(limits, name="turn"))

@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 
 import agents
-from agents.agent import FitReport
+from agents.agent import Agent, FitReport
+from agents.dialogue import DialogueAgent
 from recsim.benchmark import benchmark_trial
-from recsim.building import make_agent, make_env, problem_of
+from recsim.building import holds_dialogues, make_agent, make_env, problem_of
+from recsim.dialogue_trial import dialogue_trial
 from recsim.evaluation import evaluate_trial, read_data
 from recsim.holdout_trial import holdout_trial
 from recsim.log import SlateLog
@@ -81,11 +83,24 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
     """
     run = RunFolder.open(folder)
     begin = time.perf_counter()
-    if run.scenario.env is not None:
+    result: dict[str, Any]
+    agent: Agent | DialogueAgent
+    fitted: FitReport | None
+    if run.scenario.env is not None and holds_dialogues(run.scenario.env):
+        seeds = Seeds.of(trial.seed)
+        metrics, curves, agent, fitted = dialogue_trial(
+            run.scenario,
+            trial,
+            agent_seed=seeds.agent,
+            users=seeds.users,
+            practice=seeds.practice,
+        )
+        result = {"metrics": metrics}
+    elif run.scenario.env is not None:
         course = simulate(run.scenario, trial)
         agent, fitted = course.agent, course.fitted
         curves = _curves(run.scenario, course.rounds)
-        result: dict[str, Any] = {"metrics": metrics_of(course.rounds)}
+        result = {"metrics": metrics_of(course.rounds)}
         if course.refits:
             result["refits"] = [_plain(report) for report in course.refits]
     elif run.scenario.benchmark is not None:

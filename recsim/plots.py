@@ -263,6 +263,8 @@ def _panels(axis: str) -> list[tuple[str, str]]:
             ("cumulative_regret", "Regret so far,\nper user of a round"),
             ("active", "Share of users still there\nat the end of a round"),
         ]
+    if axis == "turn":
+        return [("success_rate", "Share of dialogues that have succeeded")]
     per = {"step": "per slate", "day": "per day"}[axis]
     return [
         ("immediate", f"Immediate: reward {per},\nusers still there"),

@@ -96,14 +96,15 @@ def _simulation(run: RunFolder) -> tuple[list[Path], list[str]]:
             level=level,
             title=scenario.name,
         ),
-        "front.png": plots.front(
+    }
+    if "success_rate" not in seeds:  # dialogues have no reward that comes later
+        figures["front.png"] = plots.front(
             seeds,
             table,
             *front_metrics(scenario, list(seeds.columns[2:])),
             level=level,
             title=scenario.name,
-        ),
-    }
+        )
     return _save(run, figures), _metrics(run, seeds, table)
 
 

@@ -38,7 +38,9 @@ __all__ = [
 ]
 
 # Of all other metrics, more is better, or it depends.
-_LOWER_IS_BETTER = frozenset({"churned_share", "regret_per_step", "regret_per_user", "gini"})
+_LOWER_IS_BETTER = frozenset(
+    {"average_turns", "churned_share", "gini", "regret_per_step", "regret_per_user"}
+)
 
 _MAIN_METRICS = (
     "early_reward_per_step",
@@ -47,6 +49,12 @@ _MAIN_METRICS = (
     "churned_share",
     "regret_per_step",
     "last_round_reward_per_step",
+    "success_rate",
+    "average_turns",
+    "hdcg",
+    "questions",
+    "recommendations",
+    "items_shown",
 )
 
 

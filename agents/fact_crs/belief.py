@@ -21,9 +21,13 @@ class Belief:
 
     def __init__(self, likelihood: Likelihood, size: int, attributes: int) -> None:
         self._likelihood = likelihood
-        prior = np.log(likelihood.counts)
-        self.scores: Floats = np.tile(prior, (size, 1))
+        self._prior = np.log(likelihood.counts)
+        self.scores: Floats = np.tile(self._prior, (size, 1))
         self.known = np.zeros((size, attributes), dtype=np.int8)
+
+    def forget(self, rows: Ints) -> None:
+        """Go back to the prior in some dialogues, ``(b,)``."""
+        self.scores[rows], self.known[rows] = self._prior, 0
 
     def hear(self, rows: Ints, answers: NDArray[np.int8]) -> None:
         """Take in the answers of some dialogues.

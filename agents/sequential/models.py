@@ -73,7 +73,7 @@ class SequenceModel(nn.Module, ABC):
 
     def score(self, states: Tensor, items: Tensor) -> Tensor:
         """Return the scores of some items of each row, ``(n, D), (n, C) -> (n, C)``."""
-        return torch.einsum("nd,ncd->nc", states, self.vectors()[items]) + self.offsets()[items]
+        return torch.einsum("bd,bcd->bc", states, self.vectors()[items]) + self.offsets()[items]
 
     def _loss(self, name: str, negatives: int, states: Tensor, target: Tensor) -> Tensor:
         if name == "cross_entropy":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, SupportsInt
+from typing import Any, ClassVar, SupportsInt
 
 import gymnasium as gym
 import numpy as np
@@ -206,6 +206,7 @@ class ConvRecVectorEnv(VectorEnv[dict[str, Any], Any, Any]):
         "render_modes": [],
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
+    dialogues: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -12,6 +12,8 @@ NAMES = [
     *("mixture", "mnl_bandit", "oracle", "popularity", "ppo", "random", "rel_mf", "sasrec"),
     *("slate_mf", "slateq", "softmax", "ts_mnl"),
 ]
+IN_DIALOGUES = ["conv_abs_greedy", "conv_bayes", "conv_max_entropy", "conv_popularity", "fact_crs"]
+EVERY_NAME = sorted([*NAMES, *IN_DIALOGUES])
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.
 FOR_SINGLE_ITEMS = {"ppo", "softmax"}
@@ -58,7 +60,7 @@ def entry_points(monkeypatch):
 
 def test_built_in_agents_work_without_an_installation(entry_points, make_problem):
     described = agents.available()
-    assert list(described) == NAMES
+    assert list(described) == EVERY_NAME
     assert described["linucb"] == (
         "Shows the items with the highest upper confidence bound of a linear model."
     )
@@ -82,7 +84,7 @@ def test_an_installed_third_party_agent_is_found(tmp_path, monkeypatch, make_pro
 
 def test_declaring_a_built_in_agent_again_is_no_clash(entry_points):
     entry_points(*agents.BUILTIN.items())
-    assert list(agents.available()) == NAMES
+    assert list(agents.available()) == EVERY_NAME
     assert agents.load("random") is baselines.RandomAgent
 
 
@@ -97,7 +99,7 @@ def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value
     entry_points(("broken", value))
     described = agents.available()
     assert "cannot be imported" in described["broken"]
-    assert set(described) == {*NAMES, "broken"}
+    assert set(described) == {*EVERY_NAME, "broken"}
     with pytest.raises(UserError, match=f"'broken' .{value}. cannot be imported"):
         agents.load("broken")
 
@@ -106,7 +108,7 @@ def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value
     ("name", "config", "message"),
     [
         ("linucbb", {}, "unknown agent 'linucbb'. Did you mean 'linucb'?"),
-        ("zzz", {}, f"unknown agent 'zzz'. Known: {', '.join(NAMES)}."),
+        ("zzz", {}, f"unknown agent 'zzz'. Known: {', '.join(EVERY_NAME)}."),
         (
             "linucb",
             {"alphaa": 1},

@@ -1,0 +1,103 @@
+"""One trial of a scenario with dialogues: fit on the train part, then talk about the rest."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pandas as pd
+from gymnasium.vector import VectorEnv
+
+from agents.agent import FitReport
+from agents.dialogue import DialogueAgent
+from recsim.building import make_dialogue_agent, make_env
+from recsim.conversing import converse, dialogue_curves, dialogue_metrics, practise
+from recsim.dialogue import DialogueProblem
+from recsim.errors import UserError, did_you_mean
+from recsim.results import Trial
+from recsim.scenario import Scenario
+from recsim.sources import EnvSpec
+
+__all__ = ["check_dialogues", "dialogue_trial"]
+
+# Keys of a scenario that say nothing of dialogues.
+_WITHOUT_EFFECT = ("training_log", "steps", "axis", "learn", "rounds", "refit", "front")
+
+
+def dialogue_trial(
+    scenario: Scenario,
+    trial: Trial,
+    *,
+    agent_seed: int,
+    users: int,
+    practice: int,
+) -> tuple[dict[str, float], pd.DataFrame, DialogueAgent, FitReport]:
+    """Fit an agent, let it practise, and let it talk about every interaction of the split.
+
+    Args:
+        scenario: A scenario whose environment holds dialogues.
+        trial: Which agent.
+        agent_seed: Seed of the agent.
+        users: Seed of openings and noise.
+        practice: Seed of the dialogues that it practises with.
+
+    Returns:
+        Metrics, the course by turn, the agent, and what its training did.
+    """
+    assert scenario.env is not None
+    spec = next(agent for agent in scenario.agents if agent.label == trial.agent)
+    with contextlib.closing(make_env(scenario.env, scenario.users)) as env:
+        world: Any = env.unwrapped
+        turns = world.problem.max_turns
+        agent = make_dialogue_agent(spec, world.problem, agent_seed)
+        fitted = agent.fit(world.training_data)
+        if spec.practice:
+            with contextlib.closing(make_env(_training_env(scenario), scenario.users)) as inner:
+                practise(inner, agent, seed=practice, rounds=spec.practice)
+        table = converse(env, agent, seed=users)
+    return dialogue_metrics(table, turns), dialogue_curves(table, turns), agent, fitted
+
+
+def check_dialogues(scenario: Scenario, env: VectorEnv[Any, Any, Any]) -> None:
+    """Refuse a scenario with dialogues that could not run.
+
+    Raises:
+        UserError: Says which key is wrong, and what would be right.
+    """
+    assert scenario.env is not None
+    problem: DialogueProblem = env.unwrapped.problem  # type: ignore[attr-defined]
+    for key in _WITHOUT_EFFECT:
+        if key in scenario.model_fields_set:
+            raise UserError(f"{key!r} has no effect on dialogues: remove it.")
+    if scenario.env.options.get("action", "slate") != "slate":
+        raise UserError("env.action: agents of a scenario say what they show: use 'slate'.")
+    for spec in scenario.agents:
+        agent = make_dialogue_agent(spec, problem, seed=0)
+        if spec.training_log is not None:
+            raise UserError(
+                f"agents: {spec.label}: 'training_log' has no effect on dialogues: remove it."
+            )
+        if spec.practice and not hasattr(agent, "observe"):
+            raise UserError(
+                f"agents: {spec.label}: 'practice' has no effect: {spec.name!r} does not learn "
+                "from the dialogues that it holds."
+            )
+    known = dialogue_metrics(_NO_DIALOGUE, problem.max_turns)
+    for name in scenario.metrics or ():
+        if name not in known:
+            raise UserError(f"metrics: unknown metric {name!r}.{did_you_mean(name, known)}")
+
+
+def _training_env(scenario: Scenario) -> EnvSpec:
+    assert scenario.env is not None
+    given = {"id": scenario.env.id, **scenario.env.options, "split": "train"}
+    return EnvSpec.model_validate(given)
+
+
+_NO_DIALOGUE = pd.DataFrame(
+    {
+        name: [0]
+        for name in ("success", "turn", "rank", "n_questions", "n_recs", "items_shown", "hdcg")
+    }
+    | {"reward": [0.0]}
+).astype({"success": bool})
