@@ -67,7 +67,7 @@ class ConvRecEnv(gym.Env[dict[str, Any], Any]):
 
     ``info`` holds how the dialogue stands: ``success``, ``rank`` (of the accepted item in its slate,
     from 1; else 0), ``turn``, ``n_questions``, ``n_recs``, ``items_shown``, ``hdcg`` (see
-    `recsim.metrics.dialogue_gain`), ``episode`` (its number) and ``action_mask``; with
+    `recsim.metrics.dialogue_gain`), ``index`` (its number) and ``action_mask``; with
     ``debug=True`` also ``user``, ``target``, ``truth`` (F,) and ``candidates`` (I,).
 
     ## Starting State

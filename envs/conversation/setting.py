@@ -181,7 +181,7 @@ class Setting:
             "n_recs": state.recommendations.copy(),
             "items_shown": state.items_shown.copy(),
             "hdcg": state.gain(),
-            "episode": state.episode.copy(),
+            "index": state.episode.copy(),
             "action_mask": self.masks().astype(np.int8),
         }
         if self.debug:

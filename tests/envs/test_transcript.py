@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import agents
+from envs.conversation import ConvRecEnv
 from envs.replay import SlateReplayEnv
 from envs.slate import SlateRecEnv, SlateRecVectorEnv
 from envs.transcript import transcript
@@ -69,8 +70,36 @@ def replay():
     return "\n".join(lines) + "\n"
 
 
+def converse():
+    planted = {"num_items": 60, "num_attributes": 8, "users": 20, "interactions": 5, "per_user": 4}
+    env = ConvRecEnv(
+        planted=planted,
+        action="discrete",
+        max_turns=5,
+        slate_size=4,
+        opening="costs_turn",
+        noise=0.1,
+        render_mode="ansi",
+    )
+    lines = ["ConvRec-v0, planted tastes, seed 7: two questions, then slates"]
+    for number in range(4):
+        env.reset(seed=7, options={"index": number})
+        lines.append(f"episode {number}: {env.render()}")
+        over, action = False, 0
+        while not over:
+            asked = np.flatnonzero(env.action_masks()[:-1])
+            ask = action < 2 and asked.size
+            obs, reward, terminated, truncated, _ = env.step(asked[-1] if ask else 8)
+            over, action = terminated or truncated, action + 1
+            shown = obs["shown"][obs["shown"] >= 0].tolist()
+            lines.append(f"{env.render()} | shown {shown} | reward {reward:.2f}")
+        lines.append("terminated" if terminated else "truncated")
+    return "\n".join(lines) + "\n"
+
+
 TRANSCRIPTS = {f"SlateRec-v0-{name}": partial(play, name) for name in PRESETS}
 TRANSCRIPTS["SlateReplay-v0"] = replay
+TRANSCRIPTS["ConvRec-v0"] = converse
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)

@@ -1,0 +1,151 @@
+"""``ConvRec-v0``: one dialogue, and many at once."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3 import DQN
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+import recsim  # noqa: F401  (registers the environments)
+
+CASES = [
+    {},
+    {"action": "discrete"},
+    {"question": "multi_choice", "choices": 3},
+    {"opening": "free", "noise": 0.1, "answer_model": "unknown"},
+    {"acceptable": 4, "opening": "costs_turn"},
+    {"free_recommendations": 2, "mask_certain": True},
+]
+
+
+@pytest.mark.parametrize("settings", CASES)
+def test_check_env(settings):
+    env = gym.make("recsim:ConvRec-v0", illegal="penalise", **settings)
+    check_env(env.unwrapped)
+
+
+@pytest.mark.parametrize("question", ["enumerated", "binary"])
+@pytest.mark.parametrize("action", ["slate", "discrete"])
+def test_check_env_with_classes(make, question, action):
+    check_env(make(question=question, action=action, illegal="penalise"), skip_render_check=True)
+
+
+def test_standard_learners_take_it():
+    env = gym.make("recsim:ConvRec-v0", illegal="penalise", action="discrete")
+    sb3_check_env(env.unwrapped)
+    DQN("MultiInputPolicy", env, learning_starts=10, buffer_size=100, seed=0).learn(40)
+
+
+def actions(rng, env, count):
+    """Draw actions that are allowed, and slates of items not shown yet."""
+    problem, mask = env.problem, env.action_masks()
+    mask = mask[None] if mask.ndim == 1 else mask
+    key = rng.random(mask.shape) * mask
+    best = np.argmax(key, axis=1)
+    asks = (best < problem.num_attributes) & (rng.random(count) < 0.6)
+    shown = env.setting.dialogues.shown
+    free = rng.random((count, problem.num_items))
+    row, slot = np.nonzero(shown >= 0)
+    free[row, shown[row, slot]] = -1
+    return {
+        "type": np.where(asks, 0, 1),
+        "attribute": np.where(asks, best, 0),
+        "slate": np.argsort(-free, axis=1)[:, : problem.slate_size],
+    }
+
+
+@pytest.mark.parametrize("settings", [{}, {"opening": "costs_turn", "noise": 0.2}])
+def test_one_of_many_is_the_one(make, make_batch, settings):
+    many, one = make_batch(3, **settings), make(**settings)
+    obs, info = many.reset(seed=3, options={"index": [2, 0, 3]})
+    alone, told = one.reset(seed=3, options={"index": 0})
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        for name, value in alone.items():
+            np.testing.assert_array_equal(obs[name][1], value, err_msg=name)
+        for name, value in told.items():
+            np.testing.assert_array_equal(info[name][1], value, err_msg=name)
+        action = actions(rng, many, 3)
+        obs, reward, terminated, truncated, info = many.step(action)
+        alone, *rest, told = one.step({name: part[1] for name, part in action.items()})
+        assert [reward[1], terminated[1], truncated[1]] == rest
+        if terminated[1] or truncated[1]:
+            np.testing.assert_array_equal(info["final_obs"]["answers"][1], alone["answers"])
+            assert info["final_info"]["turn"][1] == told["turn"]
+            assert info["_final_info"][1]
+            break
+
+
+def test_who_is_done_starts_anew(make_batch):
+    env = make_batch(4, max_turns=1, sampler="each")
+    _, info = env.reset(seed=0)
+    assert info["index"].tolist() == [0, 1, 2, 3]
+    action = {
+        "type": np.ones(4, dtype=int),
+        "attribute": np.zeros(4, dtype=int),
+        "slate": np.tile([0, 2], (4, 1)),
+    }
+    obs, _, terminated, truncated, info = env.step(action)
+    assert terminated.tolist() == [True, False, False, True]
+    assert truncated.tolist() == [False, True, True, False]
+    assert (obs["turn"] == 0).all()
+    assert (obs["shown"] == -1).all()
+    assert info["rank"].tolist() == [1, 0, 0, 2]
+    assert (info["final_obs"]["turn"] == 1).all()
+
+
+def test_uniform_users_come_whatever_they_took(make_batch):
+    env = make_batch(4000)
+    _, info = env.reset(seed=0)
+    # User 0 has three of the four interactions and is drawn as often as user 1.
+    assert abs((info["user"] == 0).mean() - 0.5) < 4 * np.sqrt(0.25 / 4000)
+    _, again = env.reset(seed=0)
+    np.testing.assert_array_equal(info["index"], again["index"])
+    _, other = env.reset()
+    assert (info["index"] != other["index"]).any()
+
+
+def test_a_real_system_is_not_told_the_target(make):
+    env = make(debug=False)
+    _, info = env.reset(seed=0)
+    assert not {"user", "target", "truth", "candidates"} & info.keys()
+
+
+def test_popular_candidates_are_shown_by_default(make):
+    env = make(action="discrete", split="train", max_turns=3)
+    env.reset(seed=0, options={"index": 0})
+    obs, *_ = env.step(4)  # taken most often: item 4 twice, item 3 once
+    assert obs["shown"][:2].tolist() == [4, 3]
+    env = make(action="discrete", rank_fn=lambda obs: np.tile([1, 2], (len(obs["turn"]), 1)))
+    env.reset(seed=0, options={"index": 0})
+    obs, *_ = env.step(4)
+    assert obs["shown"][:2].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ({"type": 0, "attribute": 0}, "mapping with the keys"),
+        ({"type": 5, "attribute": 0, "slate": [-1, -1]}, "must be 0, to ask"),
+        ({"type": 0, "attribute": 9, "slate": [-1, -1]}, "must lie in 0"),
+        ({"type": 1, "attribute": 0, "slate": [0, 7]}, "must hold items 0"),
+        ({"type": 1, "attribute": 0, "slate": [0, 1, 2]}, "of shape"),
+    ],
+)
+def test_malformed_actions(make, action, message):
+    env = make()
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        env.step(action)
+
+
+def test_malformed_discrete_actions(make_batch):
+    env = make_batch(2, action="discrete")
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=r"lie in 0 \.\.\. 4"):
+        env.step(np.array([0, 5]))
+    with pytest.raises(ValueError, match="2 whole numbers"):
+        env.step(np.array([0.5, 1]))
+    with pytest.raises(ValueError, match="one seed for all"):
+        env.reset(seed=[1, 2])
