@@ -196,10 +196,10 @@ def test_one_of_several_items_will_do(make, act):
     ask, show = act
     env = make(acceptable=3)
     start(env, 0)  # user 0 took items 0, 1 and 3; 1 shares an attribute with 0, 3 does not
-    *_, terminated, _, info = env.step(show(1, 4))
+    *_, terminated, _, _ = env.step(show(1, 4))
     assert terminated
     start(env, 0)
-    *_, terminated, _, info = env.step(show(3, 4))
+    *_, terminated, _, _ = env.step(show(3, 4))
     assert not terminated
     # A yes to 2 leaves item 1 of the two.
     start(env, 0)
