@@ -2,10 +2,10 @@
 
     python -m reproductions.fact_crs.lastfm DATA [--seeds 5] [--split test] [--variants ...]
 
-DATA is a folder in the layout of `recsim.dialogue.layout`, e.g. that of LastFM. Every interaction of
-the users of the split is one dialogue of at most ten turns, slates of ten; the answer is yes if the
-user cares for the attribute and the item has it. A question and a slate cost a turn each, but for
-the rows with free slates, which count as the published figures do.
+DATA is a folder in the layout of `recsim.dialogue.layout`, e.g. that of LastFM. Every interaction
+of the users of the split is one dialogue of at most ten turns, with slates of ten; the answer is
+yes if the user cares for the attribute and the item has it. A question and a slate cost a turn
+each, but for the rows with free slates, which count as the published figures do.
 
 Every seed grows a forest of its own. Success rate, turns and the rest are means over seeds; the
 interval is a bootstrap over users of the mean over seeds, as the 40 dialogues of a user are alike.
