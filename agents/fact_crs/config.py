@@ -47,6 +47,8 @@ class FactCRSConfig(AgentConfig):
         steps: Descent steps in the fit of a node; of a candidate, a fifth.
         smoothing: Interactions that the frequencies at a parent, or of an attribute, are worth.
         slip: Least probability of an answer.
+        unseen: Interactions that an item that nobody took is worth, where users answer for the item
+            alone; elsewhere such items are shown last.
     """
 
     trees: int = Field(10, ge=1)
@@ -72,6 +74,7 @@ class FactCRSConfig(AgentConfig):
     steps: int = Field(30, ge=1)
     smoothing: float = Field(5.0, gt=0)
     slip: float = Field(1e-4, gt=0, lt=0.5)
+    unseen: float = Field(0.5, ge=0)
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

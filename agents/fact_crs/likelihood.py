@@ -20,7 +20,8 @@ class Likelihood:
     .. math:: P(\text{yes}_f \mid i) = \frac{n_{i,f} + s\, p_f}{n_i + s}
 
     if the item has the attribute, n_i being its interactions, n_{i,f} those with a yes and p_f the
-    share of yes among all; else ``slip``. Clipped to ``[slip, 1 - slip]``.
+    share of yes among all; else ``slip``. Clipped to ``[slip, 1 - slip]``. Where users answer for
+    the item alone, a yes is certain if the item has the attribute.
 
     Args:
         yes: n_{i,f}, ``(F, S)``, sparse.
@@ -28,6 +29,7 @@ class Likelihood:
         having: Which known item has which attribute, ``(S, F)`` bool.
         smoothing: s.
         slip: See above.
+        certain: Whether users answer for the item alone.
     """
 
     def __init__(
@@ -38,16 +40,18 @@ class Likelihood:
         *,
         smoothing: float,
         slip: float,
+        certain: bool = False,
     ) -> None:
         self.counts = counts.astype(np.float32)
         self._yes, self._having, self._smoothing, self._slip = yes, having, smoothing, slip
+        self._certain = certain
         self._rate = np.asarray(yes.sum(axis=1)).ravel() / counts.sum()  # (F,)
         self._of_attribute: dict[int, Floats] = {}
 
     @classmethod
-    def of(cls, rows: Rows, having: NDArray[np.bool_], *, smoothing: float, slip: float) -> Self:
-        """Return that of some interactions."""
-        return cls(rows.yes_counts(), rows.counts, having, smoothing=smoothing, slip=slip)
+    def of(cls, rows: Rows, having: NDArray[np.bool_], **settings: Any) -> Self:
+        """Return that of some interactions; the settings are those of the class."""
+        return cls(rows.yes_counts(), rows.counts, having, **settings)
 
     def chances(self, attributes: NDArray[np.int64]) -> Floats:
         """Return the probability of a yes to one attribute each, given each known item, ``(n, S)``.
@@ -63,6 +67,8 @@ class Likelihood:
             yes = self._yes[[attribute]].toarray()[0]
             raised = yes + self._smoothing * self._rate[attribute]
             found = raised / (self.counts + self._smoothing)
+            if self._certain:
+                found = np.ones_like(found)
             found = np.where(self._having[:, attribute], found, self._slip)
             found = np.clip(found, self._slip, 1 - self._slip).astype(np.float32)
             self._of_attribute[attribute] = found
@@ -79,15 +85,10 @@ class Likelihood:
 
     @classmethod
     def from_state(
-        cls,
-        state: Mapping[str, Any],
-        having: NDArray[np.bool_],
-        *,
-        smoothing: float,
-        slip: float,
+        cls, state: Mapping[str, Any], having: NDArray[np.bool_], **settings: Any
     ) -> Self:
-        """Return what `state_dict` told of."""
+        """Return what `state_dict` told of; the settings are those of the class."""
         shape = (having.shape[1], having.shape[0])
         yes = csr_array((state["yes"], state["item"], state["first"]), shape=shape)
         counts = np.array(state["counts"], dtype=np.float64)
-        return cls(yes, counts, having, smoothing=smoothing, slip=slip)
+        return cls(yes, counts, having, **settings)

@@ -26,7 +26,7 @@ class Model:
 
     Attributes:
         config: Settings.
-        known: Ids of items with interactions, most popular first, ``(S,)``.
+        known: Ids of known items, most popular first, ``(S,)``; see `agents.fact_crs.rows`.
         forest: The forest.
         likelihood: Chances of a yes.
         items: Item vectors, ``(S, D)``, or None.
@@ -44,9 +44,10 @@ class Model:
     ) -> Self:
         """Learn from the train part."""
         # Where a no means that the target lacks the attribute, users answer for the item alone.
-        rows = Rows.of(data, caring=not problem.no_filters)
+        alone = problem.no_filters
+        rows = Rows.of(data, caring=not alone, unseen=config.unseen if alone else 0.0)
         having = problem.item_attributes[rows.known]
-        likelihood = Likelihood.of(rows, having, smoothing=config.smoothing, slip=config.slip)
+        likelihood = Likelihood.of(rows, having, **_answering(config, problem))
         items = None
         if config.needs_vectors:
             items = item_vectors(rows, config.dim, smoothing=config.smoothing, seed=seed)
@@ -83,8 +84,16 @@ class Model:
             likelihood=Likelihood.from_state(
                 state["likelihood"],
                 problem.item_attributes[known],
-                smoothing=config.smoothing,
-                slip=config.slip,
+                **_answering(config, problem),
             ),
             items=None if items is None else np.array(items, dtype=np.float32),
         )
+
+
+def _answering(config: FactCRSConfig, problem: DialogueProblem) -> dict[str, Any]:
+    """Return what chances of answers depend on."""
+    return {
+        "smoothing": config.smoothing,
+        "slip": config.slip,
+        "certain": problem.no_filters,
+    }

@@ -17,13 +17,13 @@ _CHUNK = 4096
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """n interactions with S different items, the known items.
+    """n interactions, and the S items that count as known: those with an interaction, or all.
 
     Attributes:
         answers: 1 where the answer is yes, ``(n, F)``, sparse.
         item: Place of each row's item in ``known``, ``(n,)``.
-        known: Ids of items with an interaction, most popular first, ``(S,)``.
-        counts: Interactions of each known item, ``(S,)``.
+        known: Ids of known items, most popular first, ``(S,)``.
+        counts: Interactions of each known item, or what one without is worth, ``(S,)``.
     """
 
     answers: csr_array
@@ -32,12 +32,13 @@ class Rows:
     counts: NDArray[np.float64]
 
     @classmethod
-    def of(cls, data: AttributeData, *, caring: bool) -> Rows:
+    def of(cls, data: AttributeData, *, caring: bool, unseen: float = 0.0) -> Rows:
         """Return the train part of some data.
 
         Args:
             data: The data.
             caring: Whether users say yes only to attributes that they care for.
+            unseen: Interactions that an item without any counts for; 0 leaves such items out.
 
         Raises:
             UserError: The train part is empty.
@@ -45,7 +46,7 @@ class Rows:
         rows = data.rows("train")
         if not rows.size:
             raise UserError("agent 'fact_crs': the train part has no interactions.")
-        total = data.counts("train")
+        total = np.maximum(data.counts("train"), unseen)
         known = np.argsort(-total, kind="stable")[: np.count_nonzero(total)]
         place = np.full(data.num_items, -1)
         place[known] = np.arange(len(known))
