@@ -1,4 +1,4 @@
-"""Walking one tree at a time, and attributes that tell nothing."""
+"""Walking one tree at a time, attributes that tell nothing, and free slates on real data."""
 
 from dataclasses import replace
 
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import agents
-from recsim.dialogue import planted_tastes
+from agents.fact_crs.config import FactCRSConfig
+from recsim.dialogue import planted_tastes, read_attributes
 
 TREES = 5
 
@@ -49,3 +50,13 @@ def test_attributes_that_tell_nothing_gain_nothing(play):
         gains.append(found["success_rate"] - play(data, "conv_popularity", slate=5)["success_rate"])
     error = np.std(gains, ddof=1) / np.sqrt(len(gains))
     assert abs(np.mean(gains)) < 0.02 + 3 * error, gains
+
+
+@pytest.mark.slow
+def test_free_slates_flatter_on_lastfm(data_dir, play):
+    data = read_attributes(data_dir / "factcrs_lastfm")
+    settings = FactCRSConfig.paper(trees=3).model_dump(exclude_unset=True)
+    free = play(data, free=10, **settings)
+    honest = play(data, **(settings | {"turn_accounting": "honest"}))
+    assert free["recommendations"] > honest["recommendations"]
+    assert free["success_rate"] > honest["success_rate"]
