@@ -33,6 +33,8 @@ all of them:
   items in place of their vectors, and never reaches the ranking (``feedback``).
 - A question that all interactions at a node answer alike is never asked, and when no tree is left
   the dialogue goes on with the ranking.
+- Where users answer for the item alone, answers are certain given the item, and items that nobody
+  took have a small prior (``unseen``).
 - Item vectors come from a singular value decomposition of answers, not from alternating with
   regression trees over item attributes.
 """
