@@ -20,6 +20,8 @@ Differences from the paper:
   buckets lies in [0, 1], and each bucket has a free vector too.
 - Weights of users come from the numeric features of the log, after each return is divided by its
   mean, so that units do not decide; they are trained first and then held. No features: equal.
+- States also hold a linear map of the user's features (``user_features``): a new user has clicked
+  nothing, and the model would know of them only its own slates.
 - A slate's items are distinct and among the candidates. With a temperature they are drawn, and the
   probability of the slate is known.
 - The step in time is counted from the user's first slate of the log. Learning rate 1e-3 with a

@@ -15,6 +15,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from agents.dt4ier.features import Standardiser
+
 
 class RTGBalancer(nn.Module):
     """A small network from a user's features to weights that sum to 1.
@@ -24,14 +26,10 @@ class RTGBalancer(nn.Module):
         hidden: Sizes of the hidden layers.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, num_features: int, hidden: tuple[int, int] = (64, 32)) -> None:
         super().__init__()
         first, second = hidden
-        self.register_buffer("mean", torch.zeros(num_features))
-        self.register_buffer("deviation", torch.ones(num_features))
+        self.standard = Standardiser(num_features)
         self.net = nn.Sequential(
             nn.Linear(num_features, first),
             nn.ReLU(),
@@ -40,15 +38,9 @@ class RTGBalancer(nn.Module):
             nn.Linear(second, 2),
         )
 
-    def standardise(self, features: Tensor) -> None:
-        """Take mean and deviation of the features from some users, ``(U, F)``."""
-        self.mean.copy_(features.mean(dim=0))
-        spread = features.std(dim=0, correction=0)
-        self.deviation.copy_(torch.where(spread > 0, spread, 1.0))
-
     def forward(self, features: Tensor) -> Tensor:
         """Return the weights of users with features ``(B, F)``, ``(B, 2)``."""
-        weights: Tensor = self.net((features - self.mean) / self.deviation).softmax(dim=1)
+        weights: Tensor = self.net(self.standard(features)).softmax(dim=1)
         return weights
 
 
@@ -89,7 +81,7 @@ def train_balancer(
         learning_rate: Step size.
         generator: Randomness of the batches.
     """
-    balancer.standardise(features)
+    balancer.standard.learn(features)
     mean = returns.mean(dim=0)
     returns = returns / torch.where(mean > 0, mean, 1.0)
     optimizer = torch.optim.Adam(balancer.parameters(), lr=learning_rate)

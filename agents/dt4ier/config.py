@@ -21,6 +21,7 @@ class ModelConfig(AgentConfig):
         heads: Attention heads; must divide ``embed_dim``.
         context: Time steps T that the transformer sees.
         history: Clicked items H that make the state.
+        user_features: Whether the state also tells the user's features, if there are any.
         buckets: Soft buckets of the reward encoder.
         dropout: In the transformer.
         list_dropout: Between the two layers of the recurrent networks.
@@ -34,6 +35,7 @@ class ModelConfig(AgentConfig):
     heads: PositiveInt = 4
     context: PositiveInt = 20
     history: PositiveInt = 30
+    user_features: bool = True
     buckets: PositiveInt = 32
     dropout: float = Field(default=0.1, ge=0, lt=1)
     list_dropout: float = Field(default=0.2, ge=0, lt=1)

@@ -108,7 +108,8 @@ def sums(
     fresh = torch.ones_like(rows, dtype=torch.bool)
     fresh[1:] = (known[:, 1:] != known[:, :-1]).any(dim=0)
     states = model.state(data.states(rows[fresh], model.config.history))
-    state = states[fresh.cumsum(0) - 1] + model.time_token(time)
+    users = model.user_vectors(data.features)[data.user[rows]]
+    state = states[fresh.cumsum(0) - 1] + users + model.time_token(time)
     action = model.action_token(slates, time)
 
     def vectors(rtg: Tensor) -> Tensor:

@@ -84,6 +84,7 @@ class Memory:
         clicked: Items clicked last, ``(B, H)``.
         rtg: What is still asked for, ``(B, R)``, in the weighted unit.
         weights: How much each reward counts, ``(B, R)``.
+        user: What states tell of the user's features, ``(B, D)``.
         time: Steps of the user before this one, ``(B,)``.
     """
 
@@ -92,6 +93,7 @@ class Memory:
     clicked: Tensor
     rtg: Tensor
     weights: Tensor
+    user: Tensor
     time: Tensor
 
     def __len__(self) -> int:
@@ -115,6 +117,7 @@ class Memory:
             clicked=seen.clicked,
             rtg=prompt * weights * model.start_rtg,
             weights=weights,
+            user=model.user_vectors(seen.features),
             time=seen.steps,
         )
 
@@ -155,7 +158,7 @@ class Memory:
     def ask(self, model: Model) -> Memory:
         """Return the memory with the step that is about to be decided."""
         asked = model.reward_token(self.rtg, self.time)
-        state = model.state_token(self.clicked, self.time)
+        state = model.state_token(self.clicked, self.user, self.time)
         step = torch.stack([asked, state, torch.zeros_like(state)], dim=1)  # (B, 3, D)
         there = self.mask.new_ones(len(self), 1)
         last = model.config.context

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from agents.dt4ier.balancer import RTGBalancer
 from agents.dt4ier.config import FitConfig
 from agents.dt4ier.encoders import CausalTransformer, ListEncoder, SlateDecoder
+from agents.dt4ier.features import UserEncoder
 from agents.dt4ier.reward_embed import LinearRewardEmbedding, MultiRewardEmbedding
 
 
@@ -40,6 +41,8 @@ class Model(nn.Module):
             self.reward = LinearRewardEmbedding(rewards, dim)
         self.state = ListEncoder(num_items, dim, config.list_dropout)
         self.action = ListEncoder(num_items, dim, config.list_dropout)
+        known = config.user_features and num_features > 0
+        self.user = UserEncoder(num_features, dim) if known else None
         self.time = nn.Embedding(horizon, dim)
         self.transformer = CausalTransformer(dim, config.layers, config.heads, config.dropout)
         self.decoder = SlateDecoder(num_items, dim, config.list_dropout)
@@ -65,9 +68,22 @@ class Model(nn.Module):
         token: Tensor = self.reward(scaled) + self.time_token(time)
         return token
 
-    def state_token(self, clicked: Tensor, time: Tensor) -> Tensor:
-        """Return the token of lists of clicked items ``(N, H)`` at steps ``(N,)``, ``(N, D)``."""
-        token: Tensor = self.state(clicked) + self.time_token(time)
+    def user_vectors(self, features: Tensor) -> Tensor:
+        """Return what states tell of users with features ``(B, F)``, ``(B, D)``; 0 if nothing."""
+        if self.user is None:
+            return self.scale.new_zeros(len(features), self.config.embed_dim)
+        vectors: Tensor = self.user(features)
+        return vectors
+
+    def state_token(self, clicked: Tensor, user: Tensor, time: Tensor) -> Tensor:
+        """Return the token of lists of clicked items at steps, ``(N, D)``.
+
+        Args:
+            clicked: ``(N, H)``.
+            user: What `user_vectors` says of the users, ``(N, D)``.
+            time: Steps, ``(N,)``.
+        """
+        token: Tensor = self.state(clicked) + user + self.time_token(time)
         return token
 
     def action_token(self, slates: Tensor, time: Tensor) -> Tensor:

@@ -61,6 +61,8 @@ def prepare(
             generator=generator,
         )
         model.balancer.requires_grad_(False)
+    if model.user is not None:
+        model.user.standard.learn(features)
     with torch.no_grad():
         weights = model.weights(data.features)[data.user]  # (U, R) -> (M, R)
         weighted = data.rtg * weights

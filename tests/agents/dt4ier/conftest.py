@@ -99,7 +99,11 @@ class Trained:
         time = data.time[rows]
         parts = [
             model.reward_token(own, time),
-            model.state_token(data.states(rows, self.config.history), time),
+            model.state_token(
+                data.states(rows, self.config.history),
+                model.user_vectors(data.features)[data.user[rows]],
+                time,
+            ),
             model.action_token(data.slates[rows], time),
         ]
         return windows.place(torch.stack(parts, dim=1)), windows

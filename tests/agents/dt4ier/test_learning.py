@@ -86,3 +86,37 @@ def test_slates_that_follow_from_the_state_are_learned_by_heart(log_of, train):
     case = train(log_of(slates, items, clicks=clicks), steps=200, **settings)
     assert case.cross_entropy(case.data) < 0.05
     assert recall(case.decoded(case.data), case.data) > 0.99
+
+
+def test_what_is_known_of_new_users_is_used(log_of, train):
+    rng = np.random.default_rng(3)
+
+    def one_slate_each(users):
+        """Items 0-9 for one kind of user, 10-19 for the other; nobody clicks."""
+        kind = rng.integers(2, size=users)
+        slates = np.argsort(rng.random((users, 1, 10)), axis=2)[:, :, :3]
+        slates += 10 * kind[:, None, None]
+        # In units far from 1, which are taken from the users trained on.
+        features = np.stack([5 + 0.01 * kind, np.ones(users)], axis=1)
+        return log_of(slates, 20, clicks=np.zeros_like(slates), features=features)
+
+    logs = one_slate_each(200), one_slate_each(50)
+    settings = SMALL | {"learning_rate": 5e-3, "alpha": 0.0}
+    told = train(logs[0], steps=60, **settings)
+    silent = train(logs[0], steps=60, user_features=False, **settings)
+    unseen = trajectories(logs[1], told.config.reward_names)
+    print(
+        told.cross_entropy(told.data),
+        told.cross_entropy(unseen),
+        silent.cross_entropy(unseen),
+        told.model.user.standard.mean,
+        told.model.user.standard.deviation,
+        told.model.user.linear.weight.norm(),
+        told.trainer.report()[-1],
+    )
+    of_kind = unseen.features[:, 0] > 5.005
+    shown = told.decoded(unseen)[:, -1] > 10
+    assert (shown == of_kind[:, None]).float().mean() > 0.99
+    # Knowing the kind halves the items that come into question: ln 2 in all, for the first item.
+    assert told.cross_entropy(unseen) < silent.cross_entropy(unseen) - 0.1
+    assert torch.equal(*(silent.decoded(unseen)[:, -1][rows][0] for rows in (of_kind, ~of_kind)))
