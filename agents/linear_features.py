@@ -152,7 +152,7 @@ class Concat:
 
 def _squares(rows: Floats) -> Floats:
     """Return the flattened outer square of each row, ``(N, P)`` to ``(N, P P)``."""
-    return (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+    return (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), rows.shape[1] ** 2)
 
 
 def _linear(weights: Floats, table: Floats, candidates: Ints) -> Floats:

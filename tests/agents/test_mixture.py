@@ -48,6 +48,18 @@ def test_members_learn_from_their_own_users_only(asked, make_feedback):
     assert min(counts) > 0.9 * USERS
 
 
+def test_a_member_may_have_nobody_to_learn_from(asked, make_feedback):
+    problem, obs = asked
+    members = [{"name": "linucb", "weight": 1e9}, {"name": "linucb", "weight": 1e-9}]
+    agent = agents.make("mixture", problem, members=members)
+    agent.begin(USERS)
+    slates = agent.act(obs).slates
+    agent.observe(make_feedback(slates, np.ones(slates.shape), watch=np.zeros(USERS)))
+    fresh = agents.make("linucb", problem)
+    fresh.begin(USERS)
+    np.testing.assert_array_equal(agent._members[1].act(obs).slates, fresh.act(obs).slates)
+
+
 def _means(states):
     for state in states:
         yield next(
