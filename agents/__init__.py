@@ -43,6 +43,7 @@ BUILTIN = {
     "cascade_ucb": "agents.cascade_ucb:CascadeUCBAgent",
     "conv_abs_greedy": "agents.conversational:AbsGreedyAgent",
     "conv_bayes": "agents.conversational:BayesAgent",
+    "conv_dqn": "agents.conversational:DQNAgent",
     "conv_max_entropy": "agents.conversational:MaxEntropyAgent",
     "conv_popularity": "agents.conversational:PopularItemsAgent",
     "dt4ier": "agents.dt4ier:DT4IERAgent",

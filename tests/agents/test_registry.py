@@ -12,7 +12,14 @@ NAMES = [
     *("mixture", "mnl_bandit", "oracle", "popularity", "ppo", "random", "rel_mf", "sasrec"),
     *("slate_mf", "slateq", "softmax", "ts_mnl"),
 ]
-IN_DIALOGUES = ["conv_abs_greedy", "conv_bayes", "conv_max_entropy", "conv_popularity", "fact_crs"]
+IN_DIALOGUES = [
+    "conv_abs_greedy",
+    "conv_bayes",
+    "conv_dqn",
+    "conv_max_entropy",
+    "conv_popularity",
+    "fact_crs",
+]
 EVERY_NAME = sorted([*NAMES, *IN_DIALOGUES])
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.

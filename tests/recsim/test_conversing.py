@@ -11,7 +11,10 @@ from recsim.conversing import converse, dialogue_curves, dialogue_metrics, pract
 from recsim.errors import UserError
 
 PLANTED = {"num_items": 120, "users": 60, "interactions": 8}
-DIALOGUES = ("conv_abs_greedy", "conv_bayes", "conv_max_entropy", "conv_popularity", "fact_crs")
+DIALOGUES = (
+    *("conv_abs_greedy", "conv_bayes", "conv_dqn", "conv_max_entropy", "conv_popularity"),
+    "fact_crs",
+)
 
 
 def place(num_envs=7, **settings):
@@ -42,7 +45,7 @@ class TestEveryAgent:
         assert rates[-1] == numbers["success_rate"]
 
     def test_the_batch_has_no_influence(self, name):
-        if name == "conv_max_entropy":
+        if name in {"conv_dqn", "conv_max_entropy"}:
             pytest.skip("draws for all dialogues of a batch from one generator")
         settings = {"noise": 0.1, "opening": "free"}
         small, large = place(5, **settings), place(64, **settings)
