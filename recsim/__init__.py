@@ -20,6 +20,7 @@ def _register() -> None:
             "envs.conversation.env:ConvRecVectorEnv",
         ),
         "SlateReplay-v0": ("envs.replay:SlateReplayEnv", None),
+        "LearnedRec-v0": ("envs.learned.env:LearnedRecEnv", "envs.learned.env:LearnedRecVectorEnv"),
     }
     for name, (entry_point, vector_entry_point) in environments.items():
         if name not in gym.registry:

@@ -13,6 +13,9 @@ import pytest
 
 import agents
 from envs.conversation import ConvRecEnv
+from envs.learned.config import UserModelConfig
+from envs.learned.env import LearnedRecEnv
+from envs.learned.fitting import fit_user_model
 from envs.replay import SlateReplayEnv
 from envs.slate import SlateRecEnv, SlateRecVectorEnv
 from envs.transcript import transcript
@@ -97,9 +100,35 @@ def converse():
     return "\n".join(lines) + "\n"
 
 
+def learned():
+    session = {"minutes": 2.0, "step_minutes": 1.0}
+    world = {"catalogue": {"num_items": 12}, "session": session}
+    env = SlateRecVectorEnv(40, preset="retention", slate_size=2, max_steps=20, world=world)
+    agent = agents.make("random", env.problem, seed=3)
+    log = rollout(env, agent, seed=3, max_steps=20, record=True).to_log()
+    model = fit_user_model(log, UserModelConfig(dim=4, hidden=4, history=2, epochs=2))
+    env = LearnedRecEnv(user_model=model, max_steps=6, reveal_state=True)
+    lines = ["LearnedRec-v0, fitted to forty users of retention, seed 7: random and oracle in turn"]
+    _, info = env.reset(seed=7)
+    rng = np.random.default_rng(7)
+    for step in range(12):
+        action = info["oracle_slate"] if step % 2 else rng.permutation(12)[:2]
+        obs, reward, terminated, truncated, info = env.step(action)
+        day, session, of_session = obs["time"]
+        lines.append(
+            f"day {day} session {session} step {of_session} | {transcript(info)} | "
+            f"reward {reward:.3f} expected {info['expected_reward']:.2f}"
+        )
+        if terminated or truncated:
+            lines.append("terminated" if terminated else "truncated")
+            _, info = env.reset()
+    return "\n".join(lines) + "\n"
+
+
 TRANSCRIPTS = {f"SlateRec-v0-{name}": partial(play, name) for name in PRESETS}
 TRANSCRIPTS["SlateReplay-v0"] = replay
 TRANSCRIPTS["ConvRec-v0"] = converse
+TRANSCRIPTS["LearnedRec-v0"] = learned
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)

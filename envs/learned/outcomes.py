@@ -1,0 +1,168 @@
+"""What comes of clicks and of sessions, beside the networks: tables of a log's own outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from envs.learned.sessions import RETURN, Sessions, life_table
+from recsim.log import SlateLog
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+MAX_CLASSES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class ReturnClasses:
+    """Returns in classes: 0 for users who do not come back, then from the smallest to the largest.
+
+    Each value of the log is a class of its own, or values are put together by quantiles where there
+    are many.
+
+    Attributes:
+        edges: Between the classes above 0, ``(C - 2,)``.
+        values: Mean return of each class, ``(C,)``; 0 for class 0.
+        gaps: Probability of 1, 2, ... days until the return in each class, ``(C, G)``; zeros in
+            class 0. Users whom the log loses sight of count as long as they could have been seen.
+    """
+
+    edges: Floats
+    values: Floats
+    gaps: Floats
+
+    @classmethod
+    def of(cls, returns: Floats, gap: Ints, unseen: Ints) -> Self:
+        """Make the classes of sessions that have ended.
+
+        Args:
+            returns: Return of each session, ``(N,)``.
+            gap: Days until the next session, 0 where there is none in the log, ``(N,)``.
+            unseen: Days until the end of the log, ``(N,)``.
+        """
+        back = returns[returns > 0]
+        values = np.unique(back)
+        if len(values) < MAX_CLASSES:
+            edges = (values[1:] + values[:-1]) / 2
+        else:
+            edges = np.unique(np.quantile(back, np.arange(1, MAX_CLASSES - 1) / (MAX_CLASSES - 1)))
+            edges = edges[edges > values[0]]
+        classes = cls(edges, np.zeros(1), np.zeros((1, 1))).classify(returns)
+        count = len(edges) + 2 if len(back) else 1
+        tables = [_gap_table(gap[classes == c], unseen[classes == c]) for c in range(1, count)]
+        means = [float(returns[classes == c].mean()) for c in range(1, count)]
+        gaps = np.zeros((count, max([1, *(len(table) for table in tables if table is not None)])))
+        for c, (table, mean) in enumerate(zip(tables, means, strict=True), start=1):
+            if table is None:  # nobody was seen to come back: as often as the return says
+                gaps[c, min(max(round(1 / mean), 1), gaps.shape[1]) - 1] = 1.0
+            else:
+                gaps[c, : len(table)] = table
+        return cls(edges, np.array([0.0, *means]), gaps)
+
+    def classify(self, returns: Floats) -> Ints:
+        """Return the class of each return, ``(N,)``."""
+        classes = 1 + np.searchsorted(self.edges, returns, side="right")
+        return np.where(returns > 0, classes, 0)
+
+    def draw(self, probability: Floats, chance: Floats) -> tuple[Floats, Ints]:
+        """Draw returns and days until them.
+
+        Args:
+            probability: Of each class, ``(B, C)``.
+            chance: Uniform numbers, ``(B, 2)``.
+
+        Returns:
+            Return ``(B,)`` and days ``(B,)``; both 0 for users who do not come back.
+        """
+        drawn = _invert(probability, chance[:, 0])
+        days = _invert(self.gaps[drawn], chance[:, 1]) + 1
+        return self.values[drawn], np.where(drawn > 0, days, 0)
+
+
+def _gap_table(gap: Ints, unseen: Ints) -> Floats | None:
+    known = gap > 0
+    return life_table(np.where(known, gap, unseen), known) if known.any() else None
+
+
+def _invert(probability: Floats, chance: Floats) -> Ints:
+    """Index of the column that holds the uniform number, ``(B, C)`` and ``(B,)`` to ``(B,)``."""
+    cumulative = np.cumsum(probability, axis=1)
+    below = cumulative <= chance[:, None] * cumulative[:, -1:]
+    columns: Ints = np.minimum(below.sum(axis=1), probability.shape[1] - 1)
+    return columns
+
+
+@dataclass(frozen=True, eq=False)
+class FeedbackValues:
+    """What an item earns besides the click: so much where it is shown, more where it is clicked.
+
+    ``feedback = sum over shown items of base + sum over clicked items of of_click``
+
+    Attributes:
+        names: The named feedback, R of them.
+        base: Per item shown, ``(R,)``: the mean over slates that nobody clicked.
+        of_click: Per click on each item, ``(R, I)``: the mean of what is left of the feedback of
+            its slates after the base, shared among their clicks, drawn to the overall mean by
+            ``smoothing`` clicks. Never below 0 where the feedback never is.
+    """
+
+    names: tuple[str, ...]
+    base: Floats
+    of_click: Floats
+
+    @classmethod
+    def of(cls, log: SlateLog, smoothing: float) -> Self:
+        """Average over a log."""
+        names = tuple(name for name in log.problem.rewards if name not in ("click", RETURN))
+        shown = (log.slate >= 0).sum(axis=1)
+        clicks = log.clicks.sum(axis=1)
+        row, slot = np.nonzero(log.clicks)
+        items = log.slate[row, slot]
+        count = np.bincount(items, minlength=log.problem.num_items)
+        base = np.zeros(len(names))
+        of_click = np.zeros((len(names), log.problem.num_items))
+        for r, name in enumerate(names):
+            amount = log.feedback[name]
+            base[r] = amount[clicks == 0].sum() / max(shown[clicks == 0].sum(), 1)
+            share = (amount - base[r] * shown)[row] / clicks[row]
+            mean = share.mean() if len(share) else 0.0
+            total = np.bincount(items, share, log.problem.num_items)
+            of_click[r] = (total + smoothing * mean) / (count + smoothing)
+            if amount.min(initial=0.0) >= 0:
+                of_click[r] = np.maximum(of_click[r], 0.0)
+        return cls(names, base, of_click)
+
+    def expected(self, items: Ints, clicks: Any) -> Floats:
+        """Return the feedback, ``(B, R)``.
+
+        Args:
+            items: Slates, -1 where nothing was shown, ``(B, K)``.
+            clicks: What was clicked, or the probabilities of it, ``(B, K)``.
+        """
+        shown = items >= 0
+        earned = self.of_click[:, items] * np.where(shown, clicks, 0.0)  # (R, B, K)
+        feedback: Floats = (shown.sum(axis=1) * self.base[:, None] + earned.sum(axis=2)).T
+        return feedback
+
+    def payoff(self, weights: Mapping[str, float]) -> Floats:
+        """Return the immediate reward of a click on each item, ``(I,)``."""
+        mine = np.array([weights.get(name, 0.0) for name in self.names])
+        earned: Floats = mine @ self.of_click + weights.get("click", 0.0)
+        return earned
+
+
+def end_hazard(sessions: Sessions) -> Floats:
+    """Return the probability that a session ends with its first, second, ... slate, ``(S,)``.
+
+    The last is 1: no session is longer than the longest that came to its end.
+    """
+    probability = life_table(sessions.step[sessions.end] + 1, sessions.end[sessions.end])
+    alive = 1 - np.concatenate([[0.0], np.cumsum(probability)[:-1]])
+    hazard: Floats = np.clip(probability / np.maximum(alive, 1e-12), 0.0, 1.0)
+    hazard[-1] = 1.0
+    return hazard

@@ -1,0 +1,116 @@
+"""User models on disk: one file that ``torch.load(weights_only=True)`` opens."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from envs.learned.config import UserModelConfig
+from envs.learned.error import ModelError
+from envs.learned.model import UserModel, build_networks
+from envs.learned.outcomes import FeedbackValues, ReturnClasses
+from recsim.errors import UserError
+from recsim.files import load_state, save_state
+from recsim.problem import Problem
+
+FILE = "user_model.pt"
+_FORMAT = "slaterec-user-model-1"
+
+
+def save_model(
+    model: UserModel, folder: str | Path, source: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a model, in full or not at all.
+
+    Args:
+        model: The model.
+        folder: Where to; it is made, and a model that is there is replaced.
+        source: What the model was fitted to, as plain data, kept beside it.
+
+    Returns:
+        The file.
+    """
+    file = Path(folder) / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    state: dict[str, Any] = {
+        "format": _FORMAT,
+        "source": dict(source or {}),
+        "config": model.config.model_dump(),
+        "problem": vars(model.problem),
+        "population": model.population,
+        "response": dict(model.response.state_dict()),
+        "scaling": model.scaling,
+        "at_most_one": model.at_most_one,
+        "end_hazard": model.end_hazard,
+        "feedback": vars(model.feedback),
+        "error": model.error.to_dict(),
+    }
+    if model.returning is not None and model.returns is not None:
+        state["returning"] = dict(model.returning.state_dict())
+        state["return_scaling"] = model.return_scaling
+        state["returns"] = vars(model.returns)
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    save_state(draft, state)
+    draft.replace(file)
+    return file
+
+
+def load_model(folder: str | Path, device: str | None = None) -> UserModel:
+    """Read what `save_model` wrote.
+
+    Args:
+        folder: The folder.
+        device: Where it computes; that on which it was fitted, if None.
+
+    Raises:
+        UserError: There is no model, or something else.
+    """
+    state = _read(folder)
+    config = UserModelConfig(**state["config"])
+    if device is not None:
+        config = config.model_copy(update={"device": device})
+    problem = Problem(**state["problem"])
+    returns = ReturnClasses(**state["returns"]) if "returns" in state else None
+    classes = 0 if returns is None else len(returns.values)
+    response, returning = build_networks(config, problem, state["population"], classes)
+    response.load_state_dict(state["response"])
+    if returning is not None:
+        returning.load_state_dict(state["returning"])
+    return UserModel(
+        config=config,
+        problem=problem,
+        population=state["population"],
+        response=response,
+        scaling=state["scaling"],
+        at_most_one=state["at_most_one"],
+        end_hazard=state["end_hazard"],
+        feedback=FeedbackValues(**state["feedback"]),
+        error=ModelError.from_dict(state["error"]),
+        returning=returning,
+        return_scaling=state.get("return_scaling"),
+        returns=returns,
+    )
+
+
+def source_of(folder: str | Path) -> dict[str, Any] | None:
+    """Return what a saved model was fitted to, or None if there is no model."""
+    if not (Path(folder) / FILE).exists():
+        return None
+    source: dict[str, Any] = _read(folder)["source"]
+    return source
+
+
+def _read(folder: str | Path) -> dict[str, Any]:
+    file = Path(folder) / FILE
+    if not file.exists():
+        raise UserError(f"There is no user model at {folder}: a model is a folder with {FILE}.")
+    try:
+        state = load_state(file)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise UserError(f"{file} is not a user model: {str(error).partition(chr(10))[0]}") from None
+    if state.get("format") != _FORMAT:
+        raise UserError(f"{file} is not a user model of this release.")
+    return state

@@ -1,0 +1,123 @@
+"""What is fitted, how wrong it says it is, and what is kept of it."""
+
+import numpy as np
+import pytest
+import torch
+
+from envs.learned.config import UserModelConfig
+from envs.learned.fitting import choice_loss, fit_user_model
+from envs.learned.measuring import Split
+from envs.learned.scoring import predicted_returns
+from envs.learned.source import user_model_of
+from envs.learned.storage import FILE, load_model, save_model
+from recsim.errors import UserError
+
+
+def test_choice_loss_of_one_click_at_most_is_a_multinomial_logit():
+    utilities = torch.tensor([[0.0, np.log(2.0)], [0.0, 5.0]])
+    shown = torch.tensor([[True, True], [True, False]])
+    clicked = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
+    losses = choice_loss(utilities, shown, clicked, None)
+    assert losses.tolist() == pytest.approx([np.log(4 / 2), np.log(2)])
+
+
+def test_choice_loss_of_several_clicks_is_position_based():
+    utilities, shown = torch.zeros(1, 2), torch.tensor([[True, True]])
+    losses = choice_loss(utilities, shown, torch.tensor([[1.0, 0.0]]), torch.tensor(1.0))
+    # Examined with probability 1 and 1/2, clicked then with 1/2.
+    assert losses.tolist() == pytest.approx([-np.log(1 / 2) - np.log(3 / 4)])
+
+
+def test_groups_of_users_are_disjoint_and_all_rows_are_in_one(log):
+    split = Split.of(log, UserModelConfig())
+    users = [set(log.user[part]) for part in (split.fit, split.calibration, split.test)]
+    assert [len(group) for group in users] == [36, 12, 12]
+    assert len(set().union(*users)) == 60
+    assert sorted(np.concatenate(list(vars(split).values()))) == list(range(len(log)))
+
+
+def test_the_planted_taste_is_found(make_log):
+    log = make_log(users=600, seed=3)
+    model = fit_user_model(log, UserModelConfig(dim=4, hidden=8, history=3, epochs=15))
+    none = np.full((2, 3, 2), -1)
+    slates = np.array([[0, 1], [0, 1]])  # what x = -2 and x = 2 like, in this order
+    features = np.array([[-2.0], [2.0]], dtype=np.float32)
+    chance = model.click_probabilities(features, none, np.zeros_like(none), slates)
+    like, dislike = 1 / (1 + np.exp(-1)), 1 / (1 + np.exp(3))
+    assert chance == pytest.approx(np.array([[like, dislike], [dislike, like]]), abs=0.08)
+    clicked = np.concatenate([none[:, 1:], slates[:, None]], axis=1)
+    zero, day = np.zeros_like(clicked), np.array([1, 1])
+    back = model.expected_returns(features, clicked, zero + (clicked >= 0), day, day * 0)
+    away = model.expected_returns(features, clicked, zero, day, day * 0)
+    assert back.min() > 0.85
+    assert away.max() < 0.5
+    error = model.error
+    assert error.click_log_loss < error.click_log_loss_popularity < error.click_log_loss_base + 0.01
+    assert error.click_ece < 0.04
+    assert error.return_mae < 0.6 * error.return_mae_base
+    # Forty sessions in each of ten bins.
+    assert error.return_ece < 0.1
+    assert error.never_predicted == pytest.approx(error.never_share, abs=0.06)
+
+
+def test_nothing_is_learned_of_the_users_who_measure_the_errors(make_log, quick, model):
+    changed = make_log()
+    test = Split.of(changed, UserModelConfig(**quick)).test
+    changed.clicks[test] = 1 - changed.clicks[test]
+    changed.feedback["click"][test] = changed.clicks[test].sum(axis=1)
+    other = fit_user_model(changed, UserModelConfig(**quick))
+    for name, weights in model.response.state_dict().items():
+        assert torch.equal(weights, other.response.state_dict()[name]), name
+    assert other.error.click_log_loss != model.error.click_log_loss
+
+
+def test_the_same_seed_fits_the_same_model_and_leaves_the_global_generator(log, quick, model):
+    state = torch.random.get_rng_state()
+    again = fit_user_model(log, UserModelConfig(**quick))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert again.error == model.error
+    other = fit_user_model(log, UserModelConfig(**quick, seed=1))
+    assert other.error.click_log_loss != model.error.click_log_loss
+
+
+def test_a_saved_model_says_the_same(log, model, tmp_path):
+    save_model(model, tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.error == model.error
+    assert loaded.config == model.config
+    rows = np.arange(len(log))
+    slates = np.tile([0, 3], (len(log), 1))
+    before = predicted_returns(model, log, rows, slates)
+    assert np.array_equal(predicted_returns(loaded, log, rows, slates), before)
+    (tmp_path / FILE).write_bytes(b"no model")
+    with pytest.raises(UserError, match="is not a user model"):
+        load_model(tmp_path)
+
+
+def test_slates_that_users_like_are_expected_to_bring_them_back(make_log):
+    log = make_log(users=400, seed=1)
+    model = fit_user_model(log, UserModelConfig(dim=4, hidden=8, history=3, epochs=15))
+    likes = (log.user_features[log.user, 0] > 0)[:, None]
+    good, bad = np.array([1, 3]), np.array([0, 2])
+    rows = np.arange(len(log))
+    liked = predicted_returns(model, log, rows, np.where(likes, good, bad))
+    disliked = predicted_returns(model, log, rows, np.where(likes, bad, good))
+    # One or two clicks of likely ones against hardly any: 0.95 and 0.36 by the planted rule.
+    assert liked.mean() > 0.8
+    assert disliked.mean() < 0.6
+    assert liked.shape == (len(log),)
+
+
+def test_logs_that_teach_nothing_are_refused(make_log):
+    silent = make_log()
+    silent.clicks[:] = 0
+    silent.feedback["click"][:] = 0
+    with pytest.raises(UserError, match="no clicks"):
+        fit_user_model(silent)
+    with pytest.raises(UserError, match="too few to fit"):
+        fit_user_model(make_log(users=2))
+
+
+def test_settings_are_checked(saved):
+    with pytest.raises(UserError, match="leave no users"):
+        user_model_of(reader="saved", path=saved, fit={"test_share": 0.5, "calibration_share": 0.5})
