@@ -131,22 +131,48 @@ class Trajectories:
         Returns:
             Tokens, ``(N, H)``, oldest first.
         """
+        start, stop = self._clicks(rows, history)
+        return self._clicked(start, stop, history)
+
+    def shared_states(self, rows: Tensor, history: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the same as beginnings of lists, of which steps of a user share one.
+
+        Args:
+            rows: ``(N,)``.
+            history: H.
+
+        Returns:
+            Lists of tokens, ``(G, L)``; the list that each state is the beginning of, ``(N,)``, and
+            how many of its items it has, ``(N,)``.
+        """
+        start, stop = self._clicks(rows, history)
+        # Steps without clicks begin where another user's clicks may; they take nothing of them.
+        begin, of = torch.unique(start, return_inverse=True)
+        end = begin.scatter_reduce(0, of, stop, "amax")
+        longest = int((end - begin).max())
+        return self._clicked(begin, end, longest), of, stop - start
+
+    def _clicks(self, rows: Tensor, history: int) -> tuple[Tensor, Tensor]:
+        """Return the first click of each state, and one past its last, both ``(N,)``."""
         stop = self.clicks_before[rows]
-        start = torch.maximum(self.clicks_before[self.first[rows]], stop - history)
-        place = start[:, None] + torch.arange(history, device=rows.device)  # (N, H)
-        inside = place < stop[:, None]
+        return torch.maximum(self.clicks_before[self.first[rows]], stop - history), stop
+
+    def _clicked(self, start: Tensor, stop: Tensor, width: int) -> Tensor:
+        """Return runs of clicks as lists of tokens, ``(N, W)``."""
+        place = start[:, None] + torch.arange(width, device=start.device)  # (N, W)
         padded = functional.pad(self.clicked, (0, 1))
-        return padded[torch.where(inside, place, len(self.clicked))]
+        return padded[torch.where(place < stop[:, None], place, len(self.clicked))]
 
     def windows(self, starts: Tensor, context: int) -> Windows:
         """Return the windows that begin at some steps and end with the user at the latest.
 
         Args:
             starts: ``(B,)``.
-            context: T.
+            context: The most steps T of a window; T is less if all are shorter.
         """
         length = (self.end[starts] - starts).clamp_max(context)  # (B,)
-        place = torch.arange(context, device=starts.device) - (context - length)[:, None]  # (B, T)
+        longest = int(length.max())
+        place = torch.arange(longest, device=starts.device) - (longest - length)[:, None]  # (B, T)
         mask = place >= 0
         return Windows(mask, (starts[:, None] + place)[mask])
 

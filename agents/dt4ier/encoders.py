@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from agents.dt4ier.data import PAD, begin_token, vocabulary
 
@@ -27,13 +26,24 @@ class ListEncoder(nn.Module):
 
     def forward(self, lists: Tensor) -> Tensor:
         """Return the vector of each list of tokens ``(N, L)``, padded on the right, ``(N, D)``."""
-        length = (lists != PAD).sum(dim=1)  # (N,)
-        # Packed, so that the state stops moving at the last item.
-        packed = pack_padded_sequence(
-            self.items(lists), length.clamp_min(1).cpu(), batch_first=True, enforce_sorted=False
-        )
-        _, last = self.gru(packed)  # (2, N, D)
-        return torch.where(length[:, None] > 0, last[-1], self.empty.to(last.dtype))
+        length = (lists != PAD).sum(dim=1)
+        return self.beginnings(lists, torch.arange(len(lists), device=lists.device), length)
+
+    def beginnings(self, lists: Tensor, of: Tensor, length: Tensor) -> Tensor:
+        """Return the vectors of the first items of lists, ``(N, D)``.
+
+        Args:
+            lists: Tokens, ``(G, L)``.
+            of: Which list, ``(N,)``.
+            length: How many of its items, ``(N,)``.
+        """
+        longest = max(1, int(length.max()))
+        # What is read at an item knows nothing of the items or the padding after it. (The gradient
+        # of packed lists would take time in the square of their length.)
+        tokens = functional.pad(lists, (0, 1))[:, :longest]
+        states, _ = self.gru(self.items(tokens))  # (G, L, D)
+        last = states[of, (length - 1).clamp_min(0)]
+        return torch.where(length[:, None] > 0, last, self.empty.to(last.dtype))
 
 
 class Block(nn.Module):

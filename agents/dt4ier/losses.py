@@ -103,13 +103,10 @@ def sums(
     """
     windows, rows = batch.windows, batch.windows.rows
     slates, time = data.slates[rows], data.time[rows]
-    # Until the next click the state stays the same, and is encoded once.
-    known = torch.stack([data.first[rows], data.clicks_before[rows]])  # (2, N)
-    fresh = torch.ones_like(rows, dtype=torch.bool)
-    fresh[1:] = (known[:, 1:] != known[:, :-1]).any(dim=0)
-    states = model.state(data.states(rows[fresh], model.config.history))
+    # Each state goes on where the user's earlier one ended: they are encoded together.
+    states = model.state.beginnings(*data.shared_states(rows, model.config.history))
     users = model.user_vectors(data.features)[data.user[rows]]
-    state = states[fresh.cumsum(0) - 1] + users + model.time_token(time)
+    state = states + users + model.time_token(time)
     action = model.action_token(slates, time)
 
     def vectors(rtg: Tensor) -> Tensor:

@@ -122,3 +122,19 @@ def test_rewards_that_do_not_exist_are_refused(problem_of):
     check_rewards(("click", "later"), problem)
     with pytest.raises(UserError, match=r"no reward is called 'latr'. Did you mean 'later'\?"):
         check_rewards(("now", "latr"), problem)
+
+
+@pytest.mark.parametrize("history", [1, 3, 100])
+def test_states_that_share_a_list_are_the_same_as_alone(random_log, history):
+    data = trajectories(random_log(users=5, steps=6), ("now", "later"))
+    rows = torch.tensor([0, 3, 4, 5, 6, 7, 12, 29, 29])
+    lists, of, length = data.shared_states(rows, history)
+    inside = torch.arange(lists.shape[1]) < length[:, None]
+    shared = torch.where(inside, lists[of], 0)
+    width = min(history, lists.shape[1])
+    alone = data.states(rows, history)
+    assert torch.equal(shared[:, :width], alone[:, :width])
+    assert not alone[:, width:].any()
+    assert len(lists) <= len(rows) - 1, "one step is there twice"
+    if history == 100:
+        assert len(lists) == 4, "one for each user"

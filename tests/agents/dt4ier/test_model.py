@@ -141,7 +141,7 @@ def test_later_steps_share_the_last_vector():
     assert not torch.equal(vectors[0], vectors[1])
 
 
-def test_states_that_did_not_change_are_encoded_once_to_the_same_effect(case):
+def test_states_encoded_together_have_the_same_effect(case):
     from agents.dt4ier.losses import Batch, sums
 
     starts = torch.arange(len(case.data))
