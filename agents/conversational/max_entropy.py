@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from agents.agent import Observation
 from agents.conversational.popularity import Counting, filled
@@ -71,8 +72,9 @@ class MaxEntropyAgent(Counting):
 def having_share(candidates: NDArray[np.bool_], having: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return which share of the candidates ``(B, I)`` has each attribute, ``(B, F)``."""
     count = np.maximum(candidates.sum(axis=1, keepdims=True), 1)
-    found = candidates.astype(np.float32) @ having.astype(np.float32)  # whole numbers, exact
-    share: NDArray[np.float64] = found.astype(np.float64) / count
+    # Of many attributes an item has few.
+    found = (csr_array(having.T, dtype=np.float64) @ candidates.T.astype(np.float64)).T
+    share: NDArray[np.float64] = found / count
     return share
 
 

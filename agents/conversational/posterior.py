@@ -91,13 +91,12 @@ class Posterior:
         free = unshown(obs["shown"], self._problem.num_items)
         scores = np.where(free[:, self._known], self._belief.scores, -np.inf)
         belief = probabilities(scores)  # (B, S)
-        every = np.arange(self._problem.num_attributes)
         place = best_allowed(scores, free[:, self._known], self._problem.slate_size)
         held = np.where(place >= 0, np.take_along_axis(belief, place, axis=1), 0.0).sum(axis=1)
         slates = np.where(place >= 0, self._known[place], -1)
         return Outlook(
             belief=belief,
-            predicted=belief @ self.likelihood.chances(every).T,
+            predicted=self.likelihood.predicted(belief),
             slates=filled(slates, np.arange(self._problem.num_items), free),
             held=held,
         )

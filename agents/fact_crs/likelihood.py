@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -61,18 +62,46 @@ class Likelihood:
         wanted, place = np.unique(attributes, return_inverse=True)
         return np.stack([self._chances(int(one)) for one in wanted])[place]
 
+    def predicted(self, belief: NDArray[np.floating]) -> Floats:
+        """Return the probability of a yes to every attribute, ``(B, F)``.
+
+        Args:
+            belief: Probability of each known item, ``(B, S)``.
+        """
+        # Few items have an attribute; for the others the chance is the same.
+        rare: Floats = (self._above_slip @ belief.T).T + self._slip * belief.sum(
+            axis=1, keepdims=True
+        )
+        return rare
+
+    @cached_property
+    def _above_slip(self) -> csr_array:
+        """By how much the chance of a yes is above ``slip``, ``(F, S)``, sparse."""
+        item, attribute = np.nonzero(self._having)
+        yes = np.asarray(self._yes[attribute, item]).ravel()
+        found = self._chance(yes, self._rate[attribute], self.counts[item]) - self._slip
+        shape = self._having.shape[::-1]
+        return csr_array((found.astype(np.float32), (attribute, item)), shape=shape)
+
     def _chances(self, attribute: int) -> Floats:
         found = self._of_attribute.get(attribute)
         if found is None:
             yes = self._yes[[attribute]].toarray()[0]
-            raised = yes + self._smoothing * self._rate[attribute]
-            found = raised / (self.counts + self._smoothing)
-            if self._certain:
-                found = np.ones_like(found)
-            found = np.where(self._having[:, attribute], found, self._slip)
-            found = np.clip(found, self._slip, 1 - self._slip).astype(np.float32)
+            chance = self._chance(yes, self._rate[attribute], self.counts)
+            having = self._having[:, attribute]
+            found = np.where(having, chance, self._slip).astype(np.float32)
             self._of_attribute[attribute] = found
         return found
+
+    def _chance(
+        self, yes: NDArray[np.floating], rate: NDArray[np.floating] | float, counts: Floats
+    ) -> NDArray[np.floating]:
+        """Return the chance of a yes about items that have the attribute."""
+        if self._certain:
+            return np.full(np.shape(yes), 1 - self._slip)
+        found = (yes + self._smoothing * rate) / (counts + self._smoothing)
+        clipped: NDArray[np.floating] = np.clip(found, self._slip, 1 - self._slip)
+        return clipped
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts."""

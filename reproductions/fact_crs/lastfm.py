@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 
 import agents
-from recsim.conversing import converse
+from recsim.conversing import converse, practise
 from recsim.dialogue import read_attributes
 
-TURNS, SLATE, FREE = 10, 10, 10
+TURNS, SLATE, FREE, PRACTICE = 10, 10, 10, 100
 PUBLISHED: dict[str, Any] = {
     "split_score": "paper",
     "ranker": "embedding",
@@ -38,9 +38,11 @@ PUBLISHED: dict[str, Any] = {
 }
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "popularity": ("conv_popularity", {}),
+    "abs greedy": ("conv_abs_greedy", {}),
     "max entropy": ("conv_max_entropy", {}),
     "bayes, 5 questions": ("conv_bayes", {"questions": 5}),
     "bayes, asks while worth it": ("conv_bayes", {"questions": None}),
+    "dqn": ("conv_dqn", {}),
     "fact_crs": ("fact_crs", {}),
     "- one tree": ("fact_crs", {"trees": 1}),
     "- one tree at a time": ("fact_crs", {"walk": "tree"}),
@@ -76,6 +78,16 @@ def dialogues(data: Any, split: str, name: str, config: dict[str, Any], seed: in
     )
     agent = agents.make(name, env.unwrapped.problem, seed=seed, **config)
     agent.fit(env.unwrapped.training_data)
+    if hasattr(agent, "observe"):
+        school = gymnasium.make_vec(
+            "recsim:ConvRec-v0",
+            num_envs=256,
+            data=data,
+            split="train",
+            max_turns=TURNS,
+            slate_size=SLATE,
+        )
+        practise(school, agent, seed=seed, rounds=PRACTICE)
     return converse(env, agent, seed=seed)
 
 

@@ -93,3 +93,21 @@ def test_a_question_proposed_twice_is_weighed_once():
     one, twice = outlook(3, 0.1), outlook(3, 0.1, proposals=((0, 0),))
     assert one.ask == twice.ask
     assert twice.source.tolist() == [0]
+
+
+@pytest.mark.parametrize("certain", [False, True])
+def test_all_predictions_at_once_are_those_of_each(certain):
+    rng = np.random.default_rng(0)
+    counts, having = rng.integers(1, 9, size=7), rng.random((7, 5)) < 0.4
+    yes = (rng.random((5, 7)) * counts).astype(int) * having.T
+    chances = Likelihood(
+        csr_array(yes.astype(np.float32)),
+        counts.astype(float),
+        having,
+        smoothing=2.0,
+        slip=0.01,
+        certain=certain,
+    )
+    belief = rng.dirichlet(np.ones(7), size=3)
+    expected = belief @ chances.chances(np.arange(5)).T
+    np.testing.assert_allclose(chances.predicted(belief), expected, rtol=1e-5)
