@@ -26,6 +26,7 @@ from recsim.errors import UserError, did_you_mean
 from recsim.evaluation import check_log_scenario, check_same_problem, read_data
 from recsim.experiment import metrics_of
 from recsim.holdout_trial import check_holdout
+from recsim.model_error import model_metrics
 from recsim.problem import Problem
 from recsim.rollout import rollout
 from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
@@ -83,6 +84,7 @@ def _check_simulation(scenario: Scenario) -> None:
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(f"env: cannot be played with these settings: {error}") from error
         known = metrics_of([played] * min(scenario.rounds, 2))
+        known |= model_metrics(getattr(env.unwrapped, "model_error", {}))
     finally:
         env.close()
     _check_metrics("metrics", scenario.metrics or (), known)

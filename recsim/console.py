@@ -15,6 +15,7 @@ from rich.table import Table
 
 from recsim.accuracy import misses
 from recsim.accuracy_report import ACCURACY_HEADS, accuracy_caption, accuracy_cells
+from recsim.model_error import model_error_text
 from recsim.results import RunFolder, Trial
 from recsim.summary import (
     benchmark_table,
@@ -150,6 +151,9 @@ def _print_metrics(run: RunFolder, console: Console) -> None:
     console.print(shown)
     if run.scenario.holdout is not None:
         console.print(held_out_text(run), highlight=False, soft_wrap=True)
+    error = model_error_text(seeds)
+    if error:
+        console.print(error, highlight=False, soft_wrap=True)
     note = seeds_note(int(seeds["agent"].value_counts().min()))
     if note:
         console.print(f"[yellow]note:[/yellow] {note}", soft_wrap=True)

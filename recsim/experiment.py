@@ -26,6 +26,7 @@ from recsim.dialogue_trial import dialogue_trial
 from recsim.evaluation import evaluate_trial, read_data
 from recsim.holdout_trial import holdout_trial
 from recsim.log import SlateLog
+from recsim.model_error import model_metrics
 from recsim.online import Course, play_rounds, pool, round_curves
 from recsim.results import RunFolder, Trial
 from recsim.rollout import Rollout, rollout
@@ -100,7 +101,7 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
         course = simulate(run.scenario, trial)
         agent, fitted = course.agent, course.fitted
         curves = _curves(run.scenario, course.rounds)
-        result = {"metrics": metrics_of(course.rounds)}
+        result = {"metrics": metrics_of(course.rounds) | model_metrics(course.model_error)}
         if course.refits:
             result["refits"] = [_plain(report) for report in course.refits]
     elif run.scenario.benchmark is not None:

@@ -8,7 +8,7 @@ never what it would have shown itself; then its slate is compared with the logge
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class HoldoutSpec(BaseModel):
         cutoffs: The k of the metrics that look at the first k items.
         target: What should have been shown: all that was ``shown``, or what was ``clicked``.
         history: Past slates that agents see, H.
+        user_model: Settings of a model of the held-out users that says whether they would come back
+            after the slates of an agent (`envs.learned.config.UserModelConfig`); None for no model.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -43,6 +45,7 @@ class HoldoutSpec(BaseModel):
     cutoffs: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (5, 10)
     target: Literal["shown", "clicked"] = "shown"
     history: PositiveInt = 10
+    user_model: dict[str, Any] | None = None
 
     @field_validator("cutoffs")
     @classmethod

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from typing import Any
 
 import numpy as np
 
 import recsim.log
 from agents.agent import Agent, FitReport
+from envs.learned.config import UserModelConfig
+from envs.learned.fitting import fit_user_model
+from envs.learned.model import UserModel
 from recsim.building import blame, make_agent
 from recsim.errors import UserError, did_you_mean
-from recsim.holdout import held_out_rows, next_slate_metrics
+from recsim.holdout import HoldoutSpec, held_out_rows, next_slate_metrics
 from recsim.log import SlateLog
 from recsim.next_slates import next_slates
+from recsim.predicted_return import NAMES, predicted_return_metrics
 from recsim.results import Trial
 from recsim.scenario import Scenario
+from recsim.settings import validated
 
 __all__ = ["check_holdout", "holdout_trial"]
 
@@ -33,7 +39,8 @@ def holdout_trial(
         agent_seed: Seed of the agent.
 
     Returns:
-        ``metrics`` (see `recsim.holdout.next_slate_metrics`), ``log``, what became of the rows of
+        ``metrics`` (see `recsim.holdout.next_slate_metrics` and
+        `recsim.predicted_return.predicted_return_metrics`), ``log``, what became of the rows of
         its files where the reader tells it, and ``held_out``, the users and sessions held out; the
         agent; and what its training did.
     """
@@ -45,8 +52,12 @@ def holdout_trial(
     fitted = agent.fit(log.select(~held_out))
     others = log.select(held_out)
     slates = next_slates(agent, others, history=scenario.holdout.history, return_days=return_days)
+    metrics = next_slate_metrics(slates, others, scenario.holdout, return_days)
+    if scenario.holdout.user_model is not None:
+        model = _user_model(_reader(scenario), scenario.holdout.model_dump_json(), split_seed)
+        metrics |= predicted_return_metrics(model, slates, others, return_days)
     result = {
-        "metrics": next_slate_metrics(slates, others, scenario.holdout, return_days),
+        "metrics": metrics,
         "log": counts,
         "held_out": {"users": len(np.unique(others.user)), "sessions": len(others)},
     }
@@ -60,7 +71,8 @@ def check_holdout(scenario: Scenario) -> None:
         UserError: Says which key is wrong, and what would be right.
     """
     assert scenario.holdout is not None
-    _read.cache_clear()  # files may have changed since an earlier run in this process
+    _read.cache_clear()
+    _user_model.cache_clear()  # files may have changed since an earlier run in this process
     with blame("data"):
         log, _, return_days = _read(_reader(scenario))
         if log.anonymous:
@@ -82,9 +94,27 @@ def check_holdout(scenario: Scenario) -> None:
             )
     first = log.select(slice(0, 1))
     known = next_slate_metrics(first.slate, first, scenario.holdout, return_days)
+    if scenario.holdout.user_model is not None:
+        with blame("holdout.user_model"):
+            validated(UserModelConfig, scenario.holdout.user_model, "user_model")
+            if "return" not in log.problem.rewards:
+                raise UserError("this log has no 'return' that a model could predict.")
+        days = return_days is not None
+        known |= dict.fromkeys(NAMES if days else NAMES[:-1], math.nan)
     for name in scenario.metrics or ():
         if name not in known:
             raise UserError(f"metrics: unknown metric {name!r}.{did_you_mean(name, known)}")
+
+
+# Every agent with the same seed is judged by the same model.
+@functools.lru_cache(maxsize=8)
+def _user_model(reader: str, holdout: str, split_seed: int) -> UserModel:
+    """Fit a model to the held-out users, whom no agent has learned from."""
+    spec = HoldoutSpec.model_validate_json(holdout)
+    log, _, _ = _read(reader)
+    others = log.select(held_out_rows(log.user, spec.users, split_seed))
+    with blame("holdout.user_model"):
+        return fit_user_model(others, UserModelConfig(**(spec.user_model or {})))
 
 
 def _reader(scenario: Scenario) -> str:

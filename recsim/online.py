@@ -34,12 +34,15 @@ class Course:
         fitted: What fitting on the training log did, or None without one.
         refits: What each refit did, one between any two rounds.
         rounds: What happened in each round.
+        model_error: Errors of the model behind the users, by name; nothing where they are no
+            model of a log.
     """
 
     agent: Agent
     fitted: FitReport | None = None
     refits: list[FitReport] = field(default_factory=list)
     rounds: list[Rollout] = field(default_factory=list)
+    model_error: dict[str, float] = field(default_factory=dict)
 
 
 def play_rounds(
@@ -68,7 +71,7 @@ def play_rounds(
         refit: Whether it is fitted between rounds on everything logged so far: ``log``, the
             practice and the rounds.
     """
-    course = Course(build(agents[0]))
+    course = Course(build(agents[0]), model_error=getattr(env.unwrapped, "model_error", {}))
     logs = []
     if log is not None:
         course.fitted = course.agent.fit(log)

@@ -19,6 +19,7 @@ from recsim.accuracy_report import (
     accuracy_figure,
 )
 from recsim.files import write_atomically
+from recsim.model_error import model_error_text
 from recsim.results import RunFolder
 from recsim.summary import (
     benchmark_table,
@@ -130,6 +131,9 @@ def _metrics(run: RunFolder, seeds: pd.DataFrame, table: pd.DataFrame) -> list[s
             f"Interquartile mean over seeds, with the {level:.0%} bootstrap interval.",
         )
     ]
+    error = model_error_text(seeds)
+    if error:
+        body.append(f"<p>{html.escape(error)}</p>")
     note = seeds_note(int(table["seeds"].min()))
     if note:
         body.append(f'<p class="warning">{html.escape(note)}</p>')

@@ -18,6 +18,7 @@ import pandas as pd
 
 from recsim.accuracy import accuracy_table
 from recsim.files import csv_text, plain, write_atomically
+from recsim.model_error import PREFIX
 from recsim.results import RunFolder, Trial
 from recsim.scenario import DataSpec, Scenario
 from recsim.statistics import bootstrap, paired_comparison
@@ -93,7 +94,7 @@ def main_metrics(scenario: Scenario, known: Sequence[str]) -> list[str]:
     if scenario.holdout is not None:
         k = scenario.holdout.cutoffs[-1]
         smaller = {f"{name}@{c}" for name in ("hit_rate", "ndcg", "precision") for c in range(k)}
-        return [name for name in known if name not in smaller]
+        return [name for name in known if name not in smaller and not name.startswith(PREFIX)]
     # Whoever cannot return cannot stay away either.
     silent = set() if "return_per_user" in known else {"churned_share"}
     return [name for name in _MAIN_METRICS if name in known and name not in silent]
@@ -168,6 +169,8 @@ def comparisons(run: RunFolder, seeds: pd.DataFrame) -> pd.DataFrame:
         if mine.empty:
             continue
         for metric in mine.columns[1:]:
+            if str(metric).startswith(PREFIX):  # no agent's doing
+                continue
             result = paired_comparison(
                 mine[metric].to_numpy(dtype=np.float64),
                 theirs[metric].to_numpy(dtype=np.float64),

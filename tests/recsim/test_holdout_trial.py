@@ -123,6 +123,37 @@ def test_returns_of_the_reader_are_scored_and_others_are_not(place):
     assert "return_score" not in pd.read_csv(folder / "seeds.csv").columns
 
 
+def test_a_model_of_the_held_out_users_says_whether_they_would_come_back(place, capsys):
+    text = SCENARIO.replace("history: 3}", "history: 3, user_model: {dim: 4, epochs: 2}}")
+    (place / "held.yaml").write_text(text)
+    assert main(["held.yaml", "--workers", "1"]) == 0
+    (folder,) = runs(place)
+    table = pd.read_csv(folder / "seeds.csv").set_index(["agent", "seed"])
+    assert table["predicted_return"].between(0, 1).all()
+    assert table["never_returning_share"].between(0, 1).all()
+    predicted = table["predicted_return"].unstack()
+    assert (predicted.loc["random"] != predicted.loc["popularity"]).all()
+    by_seed = table["model_click_log_loss"].unstack()  # one model per draw of users
+    assert by_seed.loc["random"].equals(by_seed.loc["popularity"])
+    assert by_seed.loc["random"].nunique() == 3
+    out = capsys.readouterr().out
+    assert "A model stands for the users. About 2 users whom it had not seen" in out
+    first = pd.read_csv(folder / "summary.csv")
+    (place / "runs" / "held").rename(place / "runs" / "before")
+    assert main(["held.yaml", "--workers", "1"]) == 0
+    assert pd.read_csv(runs(place)[0] / "summary.csv").equals(first)
+
+
+def test_a_model_of_users_needs_returns_and_right_settings(place, random_log):
+    random_log().save("plain")
+    holdout = {"cutoffs": [1, 2], "user_model": {}}
+    with pytest.raises(UserError, match=r"holdout.user_model: this log has no 'return'"):
+        check(scenario(data={"reader": "saved", "path": "plain"}, holdout=holdout))
+    with pytest.raises(UserError, match=r"user_model.epoch: unknown key.*'epochs'"):
+        check(scenario(holdout=holdout | {"user_model": {"epoch": 1}}))
+    check(scenario(holdout=holdout, metrics=["predicted_return", "never_returning_share"]))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
