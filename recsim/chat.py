@@ -19,6 +19,7 @@ from agents.agent import Observation
 from agents.dialogue import DialogueAgent
 from recsim.building import holds_dialogues, make_dialogue_agent, make_env
 from recsim.dialogue import DialogueProblem
+from recsim.dialogue_trial import practise_with
 from recsim.errors import UserError, did_you_mean
 from recsim.experiment import Seeds
 from recsim.scenario import AgentSpec, Scenario
@@ -128,14 +129,15 @@ def talk(
         explain = getattr(agent, "explain", None)
         why = "" if explain is None else explain(0)
         if attribute >= 0:
-            console.print(f"[dim]{why}[/dim]", highlight=False)
+            console.print(why, style="dim", highlight=False, markup=False)
             said = _answer(ask, f"{number}. {problem.attribute_names[attribute]}? ", console)
             held.answer(attribute, said)
             continue
         items = [item for item in turn.slates[0].tolist() if item >= 0]
-        console.print(f"[dim]{why}[/dim]", highlight=False)
+        console.print(why, style="dim", highlight=False, markup=False)
         for place, item in enumerate(items, start=1):
-            console.print(f"  {place:2d}  {_described(problem, item)}", highlight=False)
+            line = f"  {place:2d}  {_described(problem, item)}"
+            console.print(line, highlight=False, markup=False)
         if _accepted(
             ask, f"{number}. Which one is it? (number, or Enter for none) ", len(items), console
         ):
@@ -202,10 +204,16 @@ def prepared(scenario: Scenario, label: str | None, seed: int) -> tuple[Dialogue
             "'conversation'."
         )
     spec = chosen(scenario, label)
+    for key, plain in (("question", "binary"), ("opening", "none"), ("free_recommendations", 0)):
+        if scenario.env.options.get(key, plain) != plain:
+            raise UserError(f"env.{key}: a chat is held with {plain!r} only.")
+    seeds = Seeds.of(seed)
     with contextlib.closing(make_env(scenario.env, 1)) as env:
         world: Any = env.unwrapped
-        agent = make_dialogue_agent(spec, world.problem, Seeds.of(seed).agent)
+        agent = make_dialogue_agent(spec, world.problem, seeds.agent)
         agent.fit(world.training_data)
+        if spec.practice:
+            practise_with(scenario, agent, seed=seeds.practice, rounds=spec.practice)
         return agent, world.problem
 
 
@@ -226,9 +234,9 @@ def main(arguments: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     parser.add_argument("changes", nargs="*", metavar="key=value", help="changes to the scenario")
     parser.add_argument("--agent", metavar="LABEL", help="whom to talk to; the last by default")
     parser.add_argument("--seed", type=int, default=0, help="seed of the agent")
-    given = parser.parse_args(arguments)
+    given = parser.parse_intermixed_args(arguments)
     console = Console()
-    say: Ask = ask if ask is not None else (lambda question: console.input(question))
+    say: Ask = ask if ask is not None else (lambda question: console.input(question, markup=False))
     try:
         scenario = load_scenario(given.scenario, given.changes)
         agent, problem = prepared(scenario, given.agent, given.seed)

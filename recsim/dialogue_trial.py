@@ -18,10 +18,10 @@ from recsim.results import Trial
 from recsim.scenario import Scenario
 from recsim.sources import EnvSpec
 
-__all__ = ["check_dialogues", "dialogue_trial"]
+__all__ = ["check_dialogues", "dialogue_trial", "practise_with"]
 
 # Keys of a scenario that say nothing of dialogues.
-_WITHOUT_EFFECT = ("training_log", "steps", "axis", "learn", "rounds", "refit", "front")
+_WITHOUT_EFFECT = ("training_log", "steps", "rounds", "refit", "axis", "learn", "front")
 
 
 def dialogue_trial(
@@ -52,10 +52,24 @@ def dialogue_trial(
         agent = make_dialogue_agent(spec, world.problem, agent_seed)
         fitted = agent.fit(world.training_data)
         if spec.practice:
-            with contextlib.closing(make_env(_training_env(scenario), scenario.users)) as inner:
-                practise(inner, agent, seed=practice, rounds=spec.practice)
+            practise_with(scenario, agent, seed=practice, rounds=spec.practice)
         table = converse(env, agent, seed=users)
     return dialogue_metrics(table, turns), dialogue_curves(table, turns), agent, fitted
+
+
+def practise_with(scenario: Scenario, agent: DialogueAgent, *, seed: int, rounds: int) -> None:
+    """Let an agent practise with users of the train part, as many dialogues at a time as there are.
+
+    Args:
+        scenario: A scenario whose environment holds dialogues.
+        agent: Fitted.
+        seed: Seed of the users.
+        rounds: Batches of dialogues.
+    """
+    assert scenario.env is not None
+    given = {"id": scenario.env.id, **scenario.env.options, "split": "train"}
+    with contextlib.closing(make_env(EnvSpec.model_validate(given), scenario.users)) as env:
+        practise(env, agent, seed=seed, rounds=rounds)
 
 
 def check_dialogues(scenario: Scenario, env: VectorEnv[Any, Any, Any]) -> None:
@@ -86,12 +100,6 @@ def check_dialogues(scenario: Scenario, env: VectorEnv[Any, Any, Any]) -> None:
     for name in scenario.metrics or ():
         if name not in known:
             raise UserError(f"metrics: unknown metric {name!r}.{did_you_mean(name, known)}")
-
-
-def _training_env(scenario: Scenario) -> EnvSpec:
-    assert scenario.env is not None
-    given = {"id": scenario.env.id, **scenario.env.options, "split": "train"}
-    return EnvSpec.model_validate(given)
 
 
 _NO_DIALOGUE = pd.DataFrame(

@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 from agents.agent import AgentConfig, FitReport, Observation
 from agents.dialogue import Turn
 from recsim.dialogue import AttributeData, DialogueProblem
-from recsim.dialogue.ranking import first_allowed, unshown
+from recsim.dialogue.ranking import first_allowed, fitting, unshown
 from recsim.errors import UserError
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
-
-YES, NO = 1, 2
 
 
 class Counting:
@@ -58,17 +56,7 @@ class Counting:
 
     def fitting(self, obs: Observation) -> Bools:
         """Return which items the answers leave, as far as they rule any out, ``(B, I)``."""
-        left = self.free(obs)
-        having = self._problem.item_attributes
-        ruled_out = (
-            (YES, ~having, self._problem.yes_filters),
-            (NO, having, self._problem.no_filters),
-        )
-        for answer, against, counts in ruled_out:
-            row, attribute = np.nonzero(obs["answers"] == answer)
-            if counts and len(row):
-                np.logical_and.at(left, row, ~against.T[attribute])
-        return left
+        return self.free(obs) & fitting(self._problem, obs["answers"])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts, or nothing if nothing was learned."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.dialogue.problem import DialogueProblem
+from recsim.errors import UserError
+
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
@@ -20,6 +23,34 @@ def unshown(shown: Ints, num_items: int) -> Bools:
     row, place = np.nonzero(shown >= 0)
     free[row, shown[row, place]] = False
     return free
+
+
+def fitting(
+    problem: DialogueProblem, answers: NDArray[np.int8], *, by_no: bool | None = None
+) -> Bools:
+    """Return which items the answers leave, ``(B, I)``.
+
+    Args:
+        problem: Says what a yes and a no rule out.
+        answers: 1 yes, 2 no, anything else no matter, ``(B, F)``.
+        by_no: Whether a no rules out the items that have the attribute; by default if it does.
+
+    Raises:
+        UserError: ``by_no`` where a no does not tell that the target lacks the attribute.
+    """
+    if by_no and not problem.no_filters:
+        raise UserError(
+            "a no does not rule out items here: users also say no to what they do not care for, or "
+            "by mistake. Filtering on it would remove what they look for."
+        )
+    having = problem.item_attributes
+    left = np.ones((len(answers), problem.num_items), dtype=np.bool_)
+    counts_no = problem.no_filters if by_no is None else by_no
+    for answer, wanted, counts in ((1, having, problem.yes_filters), (2, ~having, counts_no)):
+        row, attribute = np.nonzero(answers == answer)
+        if counts and len(row):
+            np.logical_and.at(left, row, wanted.T[attribute])
+    return left
 
 
 def first_allowed(order: Ints, allowed: Bools, size: int) -> Ints:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from recsim.chat import main
+from recsim.dialogue import DialogueProblem
 
 SMALL = ["env.planted={num_items: 60, num_attributes: 8, users: 40, interactions: 6, per_user: 4}"]
 SETTINGS = [*SMALL, "env.slate_size=3", "env.max_turns=4"]
@@ -74,6 +75,38 @@ def test_what_is_no_answer_is_asked_again(capsys):
     assert person.asked[0] == person.asked[1] != person.asked[2]
 
 
+def test_names_are_no_markup(capsys):
+    from dataclasses import replace
+
+    from rich.console import Console
+
+    import agents
+    from recsim.chat import talk
+    from recsim.dialogue import planted_tastes
+
+    data = planted_tastes(num_items=20, num_attributes=7, users=20, interactions=4)
+    data = replace(data, attribute_names=tuple(f"[/{n}]" for n in "abcdefg"))
+    problem = DialogueProblem(
+        num_items=20,
+        num_attributes=7,
+        slate_size=3,
+        max_turns=2,
+        item_attributes=data.item_attributes,
+        attribute_names=data.attribute_names,
+        item_names=data.item_names,
+    )
+    agent = agents.make("conv_bayes", problem, questions=1)
+    agent.fit(data)
+    talk(agent, problem, Person(otherwise=uncaring), Console())
+    said = capsys.readouterr().out
+    assert "Asked for '[/" in said
+    assert "([/" in said, "attributes of items"
+
+
+def test_an_agent_that_practises_does_so_first(capsys):
+    assert chat(Person("n"), "--agent", "conv_dqn", "agents.5.practice=1") == 0
+
+
 def test_an_interrupt_ends_the_chat():
     def interrupt(question):
         raise KeyboardInterrupt
@@ -94,6 +127,7 @@ def test_another_dialogue_begins_anew(capsys):
         (["conversatio"], "Did you mean 'conversation'"),
         (["conversation", "--agent", "fact_cr"], "no agent is labelled 'fact_cr'. Did you mean"),
         (["conversation", "env.max_turn=3"], "Did you mean 'max_turns'"),
+        (["conversation", "env.opening=free"], "env.opening: a chat is held with 'none' only"),
     ],
 )
 def test_mistakes_are_told(capsys, arguments, message):

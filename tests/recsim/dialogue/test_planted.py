@@ -1,10 +1,12 @@
 """Planted data, and slates of what may be shown."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from recsim.dialogue import planted_codes, planted_tastes
-from recsim.dialogue.ranking import best_allowed, first_allowed, unshown
+from recsim.dialogue import DialogueProblem, planted_codes, planted_tastes, read_attributes
+from recsim.dialogue.ranking import best_allowed, first_allowed, fitting, unshown
 from recsim.errors import UserError
 
 
@@ -56,6 +58,27 @@ def test_numbers_that_do_not_fit_are_refused(make, settings):
 def test_what_was_shown_is_not_free():
     free = unshown(np.array([[0, 2, -1], [-1, -1, -1]]), 4)
     assert free.tolist() == [[False, True, False, True], [True] * 4]
+
+
+def test_a_no_rules_out_only_where_it_tells(data_dir):
+    data = read_attributes(data_dir / "factcrs_lastfm")
+    rows = data.rows("test")[:500]
+    answers = np.where(data.answers(rows), 1, 2).astype(np.int8)
+    problem = DialogueProblem(
+        num_items=data.num_items,
+        num_attributes=data.num_attributes,
+        slate_size=10,
+        max_turns=10,
+        item_attributes=data.item_attributes,
+        attribute_names=data.attribute_names,
+        item_names=data.item_names,
+    )
+    place = np.arange(500), data.item[rows]
+    assert fitting(problem, answers)[place].all(), "a yes never rules out the target"
+    alone = replace(problem, no_filters=True)
+    assert not fitting(alone, answers)[place].all(), "a no of who does not care would"
+    with pytest.raises(UserError, match="a no does not rule out items here"):
+        fitting(problem, answers, by_no=True)
 
 
 def test_the_first_allowed_of_a_ranking():
