@@ -46,6 +46,6 @@ def model_error_text(seeds: pd.DataFrame) -> str:
             f"{name.replace('_', ' ')} {value:.4g}" + (f" ({', '.join(beside)})" if beside else "")
         )
     return (
-        "A model stands for the users. About "
+        "A model stands for the users. Its errors, measured on "
         f"{means['users_tested']:,.0f} users whom it had not seen: {', '.join(told)}."
     )

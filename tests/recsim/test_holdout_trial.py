@@ -137,11 +137,7 @@ def test_a_model_of_the_held_out_users_says_whether_they_would_come_back(place, 
     assert by_seed.loc["random"].equals(by_seed.loc["popularity"])
     assert by_seed.loc["random"].nunique() == 3
     out = capsys.readouterr().out
-    assert "A model stands for the users. About 2 users whom it had not seen" in out
-    first = pd.read_csv(folder / "summary.csv")
-    (place / "runs" / "held").rename(place / "runs" / "before")
-    assert main(["held.yaml", "--workers", "1"]) == 0
-    assert pd.read_csv(runs(place)[0] / "summary.csv").equals(first)
+    assert "measured on 2 users whom it had not seen" in out
 
 
 def test_a_model_of_users_needs_returns_and_right_settings(place, random_log):

@@ -59,7 +59,7 @@ def test_a_scenario_tells_the_error_of_its_users(place, capsys):
     assert not any(row["metric"].startswith("model_") for row in summary["comparisons"])
     with (place / "out").open("w") as file:
         print_results(RunFolder.open(folder), Console(file=file, width=200))
-    assert "A model stands for the users. About 8 users" in (place / "out").read_text()
+    assert "Its errors, measured on 8 users" in (place / "out").read_text()
 
 
 def test_an_error_can_be_a_column_and_other_worlds_have_none(place):
@@ -91,7 +91,7 @@ def test_errors_in_words():
     }
     assert model_metrics(error)["model_click_ece"] == 0.01
     assert model_error_text(pd.DataFrame([{"agent": "a", "seed": 0} | model_metrics(error)])) == (
-        "A model stands for the users. About 1,200 users whom it had not seen: "
+        "A model stands for the users. Its errors, measured on 1,200 users whom it had not seen: "
         "click log loss 0.25 (0.5 of the mean, 0.375 of popularity), click ece 0.01."
     )
     assert model_error_text(pd.DataFrame([{"agent": "a", "seed": 0, "reward": 1.0}])) == ""
