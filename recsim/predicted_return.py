@@ -26,7 +26,8 @@ def predicted_return_metrics(
 
     Args:
         model: Fitted to users whom no agent was fitted on.
-        slates: Item ids generated for each row, ``(M, K)``.
+        slates: Item ids generated for each row, ``(M, K)``; slots that were empty in the log are
+            left empty.
         log: The rows, M of them.
         return_days: Days over which the reward ``return`` of the log counts, or None.
 
@@ -36,7 +37,9 @@ def predicted_return_metrics(
         (NRC); and the errors of the model, ``model_*``.
     """
     rows = np.flatnonzero(Sessions.of(log, model.config.window).end)
-    predicted = predicted_returns(model, log, rows, slates[rows])
+    # As many items as were shown: the model has not seen what longer slates do.
+    cut = np.where(log.slate[rows] >= 0, slates[rows], -1)
+    predicted = predicted_returns(model, log, rows, cut)
     metrics = {
         "predicted_return": mean_predicted_return(predicted),
         "return_improvement": return_improvement(predicted, log.feedback["return"][rows]),
