@@ -1,0 +1,128 @@
+"""The agent as a whole: what it remembers while it acts, and trainings that were interrupted."""
+
+import numpy as np
+import pytest
+import torch
+
+import agents
+from agents.dt4ier.memory import Memory, read
+from agents.dt4ier.training import Trainer
+from recsim.errors import UserError
+
+SMALL = {"embed_dim": 16, "history": 4, "buckets": 8, "balance_steps": 5}
+NAMED = {"short": "now", "long": "later"}
+
+
+def observation(log, users, steps, step):
+    """What an agent sees before a step of users who are shown the slates of a log."""
+    rows = np.arange(users)[:, None] * steps + np.arange(step)  # (U, t)
+    slots = log.slate.shape[1]
+    items, clicks = np.full((2, users, steps * slots), -1)
+    clicks[:] = 0
+    if step:
+        items[:, -step * slots :] = log.slate[rows].reshape(users, -1)
+        clicks[:, -step * slots :] = log.clicks[rows].reshape(users, -1)
+    last = rows[:, -1] if step else None
+    rewards = [log.feedback[name][last] if step else np.zeros(users) for name in NAMED.values()]
+    return {
+        "user_features": log.user_features,
+        "candidates": np.tile(np.arange(log.problem.num_items), (users, 1)),
+        "history_items": items,
+        "history_clicks": clicks,
+        "history_length": np.full((users, 1), step),
+        "feedback": np.stack(rewards, axis=1),
+    }
+
+
+def test_while_acting_the_contexts_are_those_of_the_trajectory(random_log, train):
+    log = random_log(features=2)
+    case = train(log, steps=2, context=5, **SMALL)
+    model, data = case.model.requires_grad_(False), case.data
+    weights, prompt = model.weights(data.features), torch.tensor([0.8, 0.5])
+    asked = [prompt * weights * model.start_rtg]
+    rewards = data.rewards.view(6, 5, 2)
+    for step in range(4):
+        asked.append((asked[-1] - weights * rewards[:, step]).clamp_min(0))
+    tokens, windows = case.tokens(data, torch.stack(asked, dim=1))
+    expected = model.contexts(tokens, windows.mask)  # (U, T, D)
+    memory = None
+    for step in range(5):
+        obs = observation(log, 6, 5, step)
+        seen = read(obs, log.problem, ("now", "later"), 4, "cpu")
+        memory = Memory.start(model, seen, prompt) if memory is None else memory.told(model, seen)
+        memory = memory.ask(model)
+        torch.testing.assert_close(memory.contexts(model), expected[:, step], atol=1e-5, rtol=0)
+
+
+def agent_of(log, seed=0, **settings):
+    settings = {"steps": 6, "context": 3} | SMALL | NAMED | settings
+    return agents.make("dt4ier", log.problem, seed=seed, **settings)
+
+
+def weights_of(agent):
+    return agent.state_dict()["model"]
+
+
+def test_an_interrupted_training_ends_as_an_unbroken_one(random_log, tmp_path, monkeypatch):
+    log = random_log(features=2)
+    whole = agent_of(log, seed=3)
+    report = whole.fit(log)
+    settings = {"checkpoint": str(tmp_path / "{seed}.pt"), "checkpoint_every": 2}
+    step = Trainer.step
+
+    def fails_after_five(trainer):
+        if trainer.done == 5:
+            raise KeyboardInterrupt
+        step(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", fails_after_five)
+        with pytest.raises(KeyboardInterrupt):
+            agent_of(log, seed=3, **settings).fit(log)
+    assert [path.name for path in tmp_path.iterdir()] == ["3.pt"]
+    resumed = agent_of(log, seed=3, **settings)
+    assert resumed.fit(log).losses == report.losses
+    for name, value in weights_of(whole).items():
+        assert torch.equal(weights_of(resumed)[name], value), name
+    # What an agent asks for does not change what was learned.
+    asked = agent_of(log, seed=3, prompt=0.1, temperature=1.0, **settings)
+    monkeypatch.setattr(Trainer, "step", None)
+    assert asked.fit(log).losses == report.losses
+
+
+@pytest.mark.parametrize(("other", "settings"), [(1, {}), (0, {"learning_rate": 0.5})])
+def test_a_checkpoint_of_another_training_is_refused(random_log, tmp_path, other, settings):
+    path = str(tmp_path / "checkpoint.pt")
+    log = random_log()
+    agent_of(log, checkpoint=path).fit(log)
+    with pytest.raises(UserError, match="another log, seed or other settings"):
+        agent_of(log, checkpoint=path, **settings).fit(random_log(seed=other))
+
+
+def test_a_prompt_is_worked_off_and_new_users_begin_anew(random_log):
+    log = random_log()
+    agent = agent_of(log, prompt=1.0)
+    agent.fit(log)
+    agent.begin(6)
+    agent.act(observation(log, 6, 5, 0))
+    first = agent._memory.rtg
+    obs = observation(log, 6, 5, 1)
+    obs["history_length"][0] = 0  # somebody else has taken this place
+    agent.act(obs)
+    earned = np.stack([log.feedback[name][::5] for name in NAMED.values()], axis=1) / 2
+    expected = np.maximum(first.numpy() - earned, 0)
+    np.testing.assert_allclose(agent._memory.rtg[1:], expected[1:], atol=1e-6)
+    np.testing.assert_array_equal(agent._memory.rtg[0], first[0])
+    assert agent._memory.mask.tolist() == [[False, True]] + [[True, True]] * 5
+
+
+def test_a_saved_agent_shows_the_same_slates(random_log):
+    log = random_log(features=2)
+    agent = agent_of(log, temperature=0.7)
+    agent.fit(log)
+    copy = agent_of(log, temperature=0.7, seed=9)
+    copy.load_state_dict(agent.state_dict())
+    obs = observation(log, 6, 5, 0)
+    np.testing.assert_array_equal(copy.act(obs).slates, agent.act(obs).slates)
+    with pytest.raises(UserError, match="other settings"):
+        agent_of(log, user_features=False).load_state_dict(agent.state_dict())
