@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from recsim.critique.planted import planted_reviews
 from recsim.critique.problem import CritiqueProblem
 from recsim.critique.reviews import AspectReviews
 
-__all__ = ["AspectReviews", "CritiqueProblem"]
+__all__ = ["AspectReviews", "CritiqueProblem", "planted_reviews"]

@@ -1,0 +1,34 @@
+"""Which review trains, which chooses, which tests."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.dialogue import PARTS
+
+Ints = NDArray[np.int64]
+
+
+def per_user(user: Ints, seed: int) -> NDArray[np.int8]:
+    """Split the reviews of each user at random: one for test, one for valid, the rest for train.
+
+    Test comes first, then train, then valid: of two reviews one trains, and whoever wrote a single
+    one is not tested, so that nobody is met in a test who was never seen in training.
+
+    Args:
+        user: User of each review, ``(M,)``.
+        seed: Of the shuffle.
+
+    Returns:
+        Number of the part of each review in `recsim.dialogue.PARTS`, ``(M,)``.
+    """
+    shuffled = np.random.default_rng([seed, 0x5917]).permutation(len(user))
+    order = shuffled[np.argsort(user[shuffled], kind="stable")]
+    grouped = user[order]
+    place = np.arange(len(user)) - np.searchsorted(grouped, grouped)
+    written = np.searchsorted(grouped, grouped, side="right") - np.searchsorted(grouped, grouped)
+    part = np.full(len(user), PARTS.index("train"), dtype=np.int8)
+    part[order[(place == 0) & (written > 1)]] = PARTS.index("test")
+    part[order[(place == 1) & (written > 2)]] = PARTS.index("valid")
+    return part

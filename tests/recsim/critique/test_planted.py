@@ -1,0 +1,84 @@
+"""Planted reviews: what they promise of users, items and aspects."""
+
+import numpy as np
+import pytest
+
+from recsim.critique import planted_reviews
+from recsim.errors import UserError
+
+
+def test_every_user_reviews_distinct_items_of_which_one_tests_and_one_is_for_choosing():
+    data = planted_reviews(users=30, num_items=40, num_aspects=6, reviews=5)
+    assert (data.num_users, data.num_items, data.num_aspects, len(data)) == (30, 40, 6, 150)
+    assert len(np.unique(data.user * 40 + data.item)) == 150
+    for part, each in (("train", 3), ("valid", 1), ("test", 1)):
+        assert (np.bincount(data.user[data.rows(part)]) == each).all()
+
+
+def test_every_review_mentions_something_and_only_what_its_item_has():
+    data = planted_reviews(seed=1)
+    assert data.aspects.any(axis=1).all()
+    everywhere = np.zeros((data.num_items, data.num_aspects), dtype=bool)
+    np.logical_or.at(everywhere, data.item, data.aspects)
+    share = everywhere.mean()
+    assert 0.3 < share < 0.6
+    # What the users of an item choose to mention is a part of what it has.
+    assert data.aspects.sum(axis=1).mean() < 0.8 * everywhere[data.item].sum(axis=1).mean()
+
+
+def test_users_mention_and_take_what_they_care_for():
+    """What train reviews of a user mention foretells what the test item is like."""
+    data = planted_reviews(seed=2)
+    test = data.rows("test")
+    wrote = data.user_counts / data.user_counts.sum(axis=1, keepdims=True)
+    own = (wrote[data.user[test]] * data.item_aspects[data.item[test]]).sum(axis=1)
+    other = (wrote[data.user[test]] * data.item_aspects[np.roll(data.item[test], 1)]).sum(axis=1)
+    difference = own - other
+    assert difference.mean() > 5 * difference.std() / np.sqrt(len(test))
+
+
+def test_aspects_follow_the_latent_vectors_only_if_clear():
+    """The first 8 singular values hold most of the aspects where they are clear."""
+
+    def explained(clearness):
+        found = planted_reviews(clearness=clearness, reviews=30, seed=3).item_aspects
+        values = np.linalg.svd(found - found.mean(axis=0), compute_uv=False) ** 2
+        return values[:8].sum() / values.sum()
+
+    assert explained(8.0) > explained(0.0) + 0.15
+
+
+def test_what_a_critique_tells_is_worth_something():
+    """Items that lack what the target lacks are liked as it is: nearer than others to the user."""
+    data = planted_reviews(seed=4)
+    like = (data.item_aspects[:, None] == data.item_aspects).mean(axis=2)  # (I, I)
+    together = np.zeros((data.num_items, data.num_items), dtype=bool)
+    for items in data.item.reshape(data.num_users, -1):
+        together[np.ix_(items, items)] = True
+    np.fill_diagonal(together, False)
+    apart = ~together & ~np.eye(data.num_items, dtype=bool)
+    assert like[together].mean() > like[apart].mean() + 0.02
+
+
+def test_the_seed_settles_everything():
+    one, again, other = (planted_reviews(seed=seed) for seed in (5, 5, 6))
+    for column in ("user", "item", "part", "aspects"):
+        np.testing.assert_array_equal(getattr(one, column), getattr(again, column))
+    assert (one.item != other.item).any()
+    assert (one.aspects != other.aspects).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"users": 0}, "at least 1 user"),
+        ({"num_aspects": 0}, "1 aspect"),
+        ({"reviews": 2}, "reviews is 2; it must be from 3"),
+        ({"num_items": 10}, "reviews is 15; it must be from 3 to num_items = 10"),
+        ({"strength": -1.0}, r"strength -1\.0"),
+        ({"density": 1.0}, r"density 1\.0"),
+    ],
+)
+def test_numbers_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        planted_reviews(**settings)
