@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.dialogue import PARTS
+from recsim.log.encode import rank_within
 
 Ints = NDArray[np.int64]
 
@@ -24,11 +25,10 @@ def per_user(user: Ints, seed: int) -> NDArray[np.int8]:
         Number of the part of each review in `recsim.dialogue.PARTS`, ``(M,)``.
     """
     shuffled = np.random.default_rng([seed, 0x5917]).permutation(len(user))
-    order = shuffled[np.argsort(user[shuffled], kind="stable")]
-    grouped = user[order]
-    place = np.arange(len(user)) - np.searchsorted(grouped, grouped)
-    written = np.searchsorted(grouped, grouped, side="right") - np.searchsorted(grouped, grouped)
+    place = np.empty(len(user), dtype=np.int64)
+    place[shuffled] = rank_within(user[shuffled])
+    written = np.bincount(user)[user]
     part = np.full(len(user), PARTS.index("train"), dtype=np.int8)
-    part[order[(place == 0) & (written > 1)]] = PARTS.index("test")
-    part[order[(place == 1) & (written > 2)]] = PARTS.index("valid")
+    part[(place == 0) & (written > 1)] = PARTS.index("test")
+    part[(place == 1) & (written > 2)] = PARTS.index("valid")
     return part

@@ -42,12 +42,15 @@ class Columns:
         length: Rows, N.
     """
 
-    def __init__(self, path: Path, table: pa.Table, kinds: Mapping[str, Kind], sep: str) -> None:
+    def __init__(
+        self, path: Path, table: pa.Table, kinds: Mapping[str, Kind], sep: str, header: bool = True
+    ) -> None:
         self.path = path
         self.length = len(table)
         self._table = table
         self._kinds = kinds
         self._sep = sep
+        self._first = int(header)  # row of the file in which the data begin
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a column, ``(N,)``: int64, float64, object (text), or float64 seconds (time)."""
@@ -107,7 +110,7 @@ class Columns:
         if _is_parquet(self.path):
             return f"{self.path}, row {row}"
         for number, (line, _) in enumerate(_csv_rows(self.path, self._sep)):
-            if number == row + 1:  # the header is row 0
+            if number == row + self._first:
                 return f"{self.path}, line {line}"
         return f"{self.path}, row {row}"
 
@@ -152,6 +155,7 @@ def read_columns(
     lists: Sequence[str] = (),
     separator: str = ",",
     missing: str = "",
+    header: Sequence[str] | None = None,
 ) -> Columns:
     """Read some columns of a CSV or Parquet file.
 
@@ -161,6 +165,7 @@ def read_columns(
         lists: Those of the columns that hold lists, see `Columns.lists`.
         separator: Field separator of the CSV file.
         missing: Advice that ends the message if there is no such file.
+        header: Names of all columns of a CSV file whose first line does not name them.
 
     Raises:
         UserError: If the file is missing, not what its name says, lacks a column or has a row
@@ -174,10 +179,10 @@ def read_columns(
         table = _read_parquet(path, kinds)
     else:
         types = {name: pa.string() if name in lists else _TYPES[k] for name, k in kinds.items()}
-        table = _read_csv(path, kinds, types, separator)
+        table = _read_csv(path, kinds, types, separator, header)
     if len(table) == 0:
         raise UserError(f"{path} has no rows.")
-    return Columns(path, table, kinds, separator)
+    return Columns(path, table, kinds, separator, header is None)
 
 
 def column_names(path: str | Path, *, separator: str = ",") -> list[str]:
@@ -204,35 +209,47 @@ def _read_parquet(path: Path, kinds: Mapping[str, Kind]) -> pa.Table:
 
 
 def _read_csv(
-    path: Path, kinds: Mapping[str, Kind], types: dict[str, pa.DataType], sep: str
+    path: Path,
+    kinds: Mapping[str, Kind],
+    types: dict[str, pa.DataType],
+    sep: str,
+    header: Sequence[str] | None,
 ) -> pa.Table:
-    names = column_names(path, separator=sep)
+    names = list(header or column_names(path, separator=sep))
     if not names:
         raise UserError(f"{path} is empty; its first line must name the columns.")
+    if header is not None and not column_names(path, separator=sep):
+        raise UserError(f"{path} has no rows.")
     _check_names(path, names, kinds)
     options = pacsv.ConvertOptions(
         column_types=types, include_columns=list(kinds), strings_can_be_null=False
     )
     parse = pacsv.ParseOptions(delimiter=sep, newlines_in_values=True)
     try:
-        return pacsv.read_csv(path, parse_options=parse, convert_options=options)
+        read = pacsv.ReadOptions(column_names=header)
+        return pacsv.read_csv(path, read_options=read, parse_options=parse, convert_options=options)
     except (pa.ArrowInvalid, OSError) as error:
-        _explain(path, names, kinds, types, sep)
+        _explain(path, names, kinds, types, sep, header is None)
         raise UserError(f"{path} cannot be read: {error}") from error
 
 
 def _explain(
-    path: Path, names: list[str], kinds: Mapping[str, Kind], types: dict[str, pa.DataType], sep: str
+    path: Path,
+    names: list[str],
+    kinds: Mapping[str, Kind],
+    types: dict[str, pa.DataType],
+    sep: str,
+    header: bool,
 ) -> None:
     """Raise for the first malformed row of a file that could not be read, if we find it."""
     numbers = {name: kind for name, kind in kinds.items() if types[name] != pa.string()}
     rows = _csv_rows(path, sep)
-    next(rows)
+    if header:
+        next(rows)
     for line, fields in rows:
         if len(fields) != len(names):
-            raise UserError(
-                f"{path}, line {line}: {len(fields)} fields, but the header names {len(names)}."
-            )
+            there = "the header names" if header else f"a row is {sep.join(names)}:"
+            raise UserError(f"{path}, line {line}: {len(fields)} fields, but {there} {len(names)}.")
         for name, kind in numbers.items():
             value = fields[names.index(name)]
             if not _parses(kind, value):
