@@ -28,7 +28,6 @@ from recsim.log.columns import Columns, Kind, read_columns
 Ints = NDArray[np.int64]
 
 _KINDS: dict[str, Kind] = {"user": "int", "item": "int", "rating": "float", "aspects": "text"}
-_PART_FILE = re.compile(rf"(.+)_({'|'.join(PARTS)})\.txt")
 # Beside the published files lie test_train.txt and test_test.txt, toys of a few lines.
 _TOY = "test"
 
@@ -81,9 +80,9 @@ def part_files(folder: Path) -> dict[str, list[str]]:
     there: dict[str, list[str]] = {}
     for part in PARTS:
         for file in sorted(folder.glob(f"*_{part}.txt")):
-            match = _PART_FILE.fullmatch(file.name)
-            if match and match[1] != _TOY:
-                there.setdefault(match[1], []).append(file.name)
+            name = file.name.removesuffix(f"_{part}.txt")
+            if name != _TOY:
+                there.setdefault(name, []).append(file.name)
     return there
 
 
