@@ -96,10 +96,13 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
         raise UserError(f"{path} does not exist.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise UserError(f"{path} is no .npz file of plain arrays: it is a single array.")
             wanted = [name for name in (*_COLUMNS, *_NAMES) if name in archive.files]
             return {name: np.atleast_1d(archive[name]) for name in wanted}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is no .npz file of plain arrays: {error}") from error
 
 
