@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 
 from recsim.critique.opinions import Opinions
 from recsim.errors import UserError, did_you_mean
-from recsim.log.columns import read_columns
+from recsim.log.columns import Kind, read_columns
 
 _APART = str.maketrans("./-\t", "    ")
 _APOSTROPHES = re.compile("['\u2019]")
 _WORD = re.compile(r"\b[^\W\d_]+\b")
-_COLUMNS = ("user", "item", "rating", "text")
+_KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "text": "text"}
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,8 @@ def read_texts(file: str | Path, keyphrases: str | Path) -> Opinions:
 
 
 def _table(file: Path) -> dict[str, NDArray[Any]]:
-    kinds = {"user": "text", "item": "text", "rating": "float", "text": "text"}
-    table = read_columns(file, kinds)  # type: ignore[arg-type]
-    return {name: table[name] for name in _COLUMNS}
+    table = read_columns(file, _KINDS)
+    return {name: table[name] for name in _KINDS}
 
 
 def _json_lines(file: Path) -> dict[str, NDArray[Any]]:
@@ -169,7 +168,7 @@ def _json_lines(file: Path) -> dict[str, NDArray[Any]]:
             rows.append(_row(line, f"{file}, line {number}"))
     if not rows:
         raise UserError(f"{file} has no rows.")
-    columns = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
+    columns = dict(zip(_KINDS, zip(*rows, strict=True), strict=True))
     return {
         name: np.array(values, dtype=np.float64 if name == "rating" else object)
         for name, values in columns.items()
@@ -183,10 +182,10 @@ def _row(line: str, where: str) -> tuple[str, str, float, str]:
         raise UserError(f"{where} is not JSON: {error}") from error
     if not isinstance(entry, dict):
         raise UserError(f"{where}: must be an object, not {type(entry).__name__}.")
-    for name in _COLUMNS:
+    for name in _KINDS:
         if name not in entry:
             raise UserError(f"{where} has no {name!r}.{did_you_mean(name, entry)}")
-    user, item, rating, text = (entry[name] for name in _COLUMNS)
+    user, item, rating, text = (entry[name] for name in _KINDS)
     for name in ("user", "item"):
         if isinstance(entry[name], bool) or not isinstance(entry[name], str | int):
             raise UserError(f"{where}, {name!r}: {entry[name]!r} is no id: text or a whole number.")
