@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from recsim.critique.reviews import AspectReviews
 from recsim.dialogue import PARTS
 from recsim.errors import UserError
-from recsim.files import write_atomically
 
 _COLUMNS = ("user", "item", "part", "aspects")
 _NAMES = ("user_names", "item_names", "aspect_names")
@@ -39,6 +38,8 @@ def write_matrices(path: str | Path, reviews: AspectReviews) -> None:
         path: The file; ``.npz`` is what it should end in.
         reviews: The reviews.
     """
+    from recsim.files import write_atomically  # imports pandas, which takes long
+
     arrays: dict[str, Any] = {name: getattr(reviews, name) for name in _COLUMNS}
     arrays |= {name: np.array(getattr(reviews, name), dtype=np.str_) for name in _NAMES}
     content = io.BytesIO()
