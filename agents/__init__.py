@@ -15,7 +15,10 @@ from typing import Any, overload
 from pydantic import BaseModel
 
 from agents.agent import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.critique import CritiqueAgent
 from agents.dialogue import DialogueAgent
+from agents.kinds import KINDS, AnyAgent, AnyProblem, kind_of
+from recsim.critique import CritiqueProblem
 from recsim.dialogue import DialogueProblem
 from recsim.errors import UserError, did_you_mean
 from recsim.problem import Problem
@@ -24,6 +27,7 @@ from recsim.settings import validated
 __all__ = [
     "Agent",
     "AgentConfig",
+    "CritiqueAgent",
     "Decision",
     "DialogueAgent",
     "Feedback",
@@ -84,14 +88,14 @@ def _import(target: str) -> type[Any]:
 def load(name: str) -> type[Any]:
     """Return the class of an agent, to ask what it needs before building it.
 
-    One that holds dialogues has ``dialogues = True``; its contract is `agents.dialogue`.
+    What it is for, slates, dialogues or critiques, says `agents.kinds.kind_of`.
 
     Args:
         name: A name that `available` lists.
 
     Raises:
         UserError: The name is unknown, declared twice, its module cannot be imported, or what it
-            names does not keep the contract of `agents.agent.Agent`.
+            names does not keep the contract of its kind.
     """
     targets = _targets()
     if name not in targets:
@@ -108,17 +112,12 @@ def load(name: str) -> type[Any]:
         raise UserError(f"agent {name!r} ({target}) cannot be imported: {error}") from error
     faults = _faults(loaded)
     if faults:
+        contract = KINDS[kind_of(loaded)].contract
         raise UserError(
             f"agent {name!r} ({target}) does not keep the contract of "
-            f"{'agents.dialogue.DialogueAgent' if _talks(loaded) else 'agents.agent.Agent'}: "
-            f"{'; '.join(faults)}."
+            f"{contract.__module__}.{contract.__name__}: {'; '.join(faults)}."
         )
     return loaded
-
-
-def _talks(loaded: Any) -> bool:
-    """Whether a class holds dialogues."""
-    return getattr(loaded, "dialogues", False) is True
 
 
 def _faults(loaded: Any) -> list[str]:
@@ -129,10 +128,11 @@ def _faults(loaded: Any) -> list[str]:
     faults = []
     if not (inspect.isclass(config) and issubclass(config, BaseModel)):
         faults.append("'Config' must be a pydantic model, e.g. a subclass of agents.AgentConfig")
-    for name in () if _talks(loaded) else ("privileged", "needs_log"):
+    kind = KINDS[kind_of(loaded)]
+    for name in kind.flags:
         if not isinstance(getattr(loaded, name, None), bool):
             faults.append(f"{name!r} must be True or False")
-    for name, member in vars(DialogueAgent if _talks(loaded) else Agent).items():
+    for name, member in vars(kind.contract).items():
         if inspect.isfunction(member) and not callable(getattr(loaded, name, None)):
             faults.append(f"{name!r} must be a method")
     return faults
@@ -171,14 +171,16 @@ def make(name: str, problem: Problem, *, seed: int = 0, **config: Any) -> Agent:
 def make(name: str, problem: DialogueProblem, *, seed: int = 0, **config: Any) -> DialogueAgent: ...
 
 
-def make(
-    name: str, problem: Problem | DialogueProblem, *, seed: int = 0, **config: Any
-) -> Agent | DialogueAgent:
+@overload
+def make(name: str, problem: CritiqueProblem, *, seed: int = 0, **config: Any) -> CritiqueAgent: ...
+
+
+def make(name: str, problem: AnyProblem, *, seed: int = 0, **config: Any) -> AnyAgent:
     """Build an agent.
 
     Args:
         name: A name that `available` lists.
-        problem: Where it recommends, or holds dialogues.
+        problem: Where it recommends, holds dialogues, or is criticised.
         seed: Seed of its own randomness.
         **config: Its settings; what is left out keeps its default.
 
@@ -186,23 +188,21 @@ def make(
         UserError: The name or a setting is wrong, or the agent cannot work on this problem.
     """
     loaded, settings = load(name), configure(name, **config)
-    in_dialogue = isinstance(problem, DialogueProblem)
-    if _talks(loaded) != in_dialogue:
-        does = "recommends slates to" if in_dialogue else "holds dialogues with"
-        place = "holds dialogues" if in_dialogue else "shows slates"
+    kind, wanted = kind_of(loaded), kind_of(problem)
+    if kind != wanted:
         raise UserError(
-            f"agent {name!r} {does} users; this environment {place}. "
-            f"Agents for it: {', '.join(_fitting(in_dialogue))}."
+            f"agent {name!r} {KINDS[kind].does} users; this environment {KINDS[wanted].place}. "
+            f"Agents for it: {', '.join(_fitting(wanted))}."
         )
-    built: Agent | DialogueAgent = loaded(settings, problem, seed)
+    built: AnyAgent = loaded(settings, problem, seed)
     return built
 
 
-def _fitting(in_dialogue: bool) -> list[str]:
-    """Return the names of the agents that hold dialogues, or of those that do not."""
+def _fitting(kind: str) -> list[str]:
+    """Return the names of the agents of a kind."""
     names = []
     for name in sorted(_targets()):
         with contextlib.suppress(UserError):  # a broken one fits nowhere
-            if _talks(load(name)) == in_dialogue:
+            if kind_of(load(name)) == kind:
                 names.append(name)
     return names

@@ -2,10 +2,13 @@
 
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 
 import agents
+from agents import AgentConfig
 from agents.baselines import RandomAgent
+from recsim.critique import CritiqueProblem
 from recsim.errors import UserError
 
 
@@ -22,6 +25,36 @@ class Deaf(RandomAgent):
     needs_log = "no"
 
 
+class Criticised:
+    """Is criticised, and cannot say what it shows."""
+
+    Config = AgentConfig
+    critiques = True
+
+    def __init__(self, config, problem, seed):
+        self.problem = problem
+
+    def fit(self, data):
+        """Learn nothing."""
+
+    def begin(self, sessions):
+        """Forget nothing."""
+
+    def state_dict(self):
+        """Return nothing."""
+        return {}
+
+    def load_state_dict(self, state):
+        """Restore nothing."""
+
+
+class Shows(Criticised):
+    """Shows nothing in particular."""
+
+    def act(self, obs):
+        """Show."""
+
+
 def not_a_class():
     """Builds nothing."""
 
@@ -32,6 +65,7 @@ def not_a_class():
         ("NoConfig", ["'Config' must be a pydantic model"]),
         ("Deaf", ["'needs_log' must be True or False", "'observe' must be a method"]),
         ("not_a_class", ["it is not a class"]),
+        ("Criticised", ["'act' must be a method"]),
     ],
 )
 def test_a_class_that_does_not_keep_the_contract_is_refused(monkeypatch, attribute, faults):
@@ -40,4 +74,30 @@ def test_a_class_that_does_not_keep_the_contract_is_refused(monkeypatch, attribu
     with pytest.raises(UserError, match="does not keep the contract") as told:
         agents.load("theirs")
     assert str(told.value).partition("Agent: ")[2].startswith("; ".join(faults))
+    contract = "critique.CritiqueAgent" if attribute == "Criticised" else "agent.Agent"
+    assert f"the contract of agents.{contract}: " in str(told.value)
     assert "does not keep" in agents.available()["theirs"], "the others are still listed"
+
+
+def test_an_agent_is_built_only_for_what_it_is_for(monkeypatch, make_problem):
+    point = EntryPoint("shows", f"{__name__}:Shows", agents.GROUP)
+    monkeypatch.setattr(agents, "entry_points", lambda group: [point])
+    problem = CritiqueProblem(
+        num_users=1,
+        num_items=1,
+        num_aspects=1,
+        max_turns=1,
+        item_aspects=np.ones((1, 1), dtype=bool),
+        aspect_names=("a",),
+        item_names=("i",),
+    )
+    assert isinstance(agents.make("shows", problem), agents.CritiqueAgent)
+    message = "'shows' is criticised by users; this environment shows slates. Agents for it: .*lin"
+    with pytest.raises(UserError, match=message):
+        agents.make("shows", make_problem())
+    message = "'linucb' recommends slates to users; this environment takes critiques. .*shows"
+    with pytest.raises(UserError, match=message):
+        agents.make("linucb", problem)
+    message = "'fact_crs' holds dialogues with users; this environment takes critiques."
+    with pytest.raises(UserError, match=message):
+        agents.make("fact_crs", problem)

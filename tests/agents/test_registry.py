@@ -20,7 +20,8 @@ IN_DIALOGUES = [
     "conv_popularity",
     "fact_crs",
 ]
-EVERY_NAME = sorted([*NAMES, *IN_DIALOGUES])
+CRITICISED: list[str] = []
+EVERY_NAME = sorted([*NAMES, *IN_DIALOGUES, *CRITICISED])
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.
 FOR_SINGLE_ITEMS = {"ppo", "softmax"}
