@@ -114,11 +114,11 @@ def test_the_rating_is_asked_before_the_core(tmp_path):
 
 def test_the_last_review_of_a_pair_stands(tmp_path):
     file = tmp_path / "twice.txt"
-    file.write_text("0,0,5,0 1\n0,1,4,1 1\n0,0,2,2 1\n")
+    file.write_text("0,0,5,0 1\n0,1,4,1 1\n0,0,2,2 1\n0,2,4,3 1\n")
     reviews = read_reviews(file)
-    assert reviews.item.tolist() == [1, 0]
-    assert mentioned(reviews.aspects) == [[1], [2]]
-    assert read_reviews(file, min_rating=4).item_names == ("1",), "a worse last word counts"
+    assert reviews.item.tolist() == [1, 0, 2]
+    assert mentioned(reviews.aspects) == [[1], [2], [3]]
+    assert read_reviews(file, min_rating=4).item_names == ("1", "2"), "a worse last word counts"
 
 
 def test_spaces_and_blank_lines_do_no_harm(tmp_path):

@@ -39,6 +39,20 @@ def test_users_mention_and_take_what_they_care_for():
     assert difference.mean() > 5 * difference.std() / np.sqrt(len(test))
 
 
+def test_users_say_of_an_item_what_they_care_for():
+    """Beyond what others say of their items, reviews of one user mention the same aspects."""
+    data = planted_reviews(seed=2)
+    written = np.bincount(data.item, minlength=data.num_items)[:, None]
+    share = np.zeros((data.num_items, data.num_aspects))
+    np.add.at(share, data.item, data.aspects)
+    beyond = data.aspects - (share / np.maximum(written, 1))[data.item]
+    total, squares = np.zeros((2, data.num_users, data.num_aspects))
+    np.add.at(total, data.user, beyond)
+    np.add.at(squares, data.user, beyond**2)
+    alike = (total**2 - squares).mean(axis=1)  # of all pairs of a user's reviews
+    assert alike.mean() > 5 * alike.std() / np.sqrt(data.num_users)
+
+
 def test_aspects_follow_the_latent_vectors_only_if_clear():
     """The first 8 singular values hold most of the aspects where they are clear."""
 
