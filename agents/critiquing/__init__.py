@@ -1,0 +1,1 @@
+"""Recommenders that are criticised, to compare others with."""
