@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, SupportsInt
-
-import gymnasium as gym
-import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from typing import Any, ClassVar
 
 from envs.conversation.setting import RankFunction, Setting
-from recsim.dialogue import AttributeData, DialogueProblem
-from recsim.errors import UserError
+from envs.sessions import ManySessionsEnv, OneSessionEnv
+from recsim.dialogue import AttributeData
 
 
-class ConvRecEnv(gym.Env[dict[str, Any], Any]):
+class ConvRecEnv(OneSessionEnv):
     """A dialogue: the recommender asks for attributes or shows items, until one is accepted.
 
     ## Description
@@ -98,8 +92,6 @@ class ConvRecEnv(gym.Env[dict[str, Any], Any]):
     * v0: Initial version.
     """  # noqa: E501 (tables)
 
-    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
-
     def __init__(
         self,
         path: str | None = None,
@@ -115,76 +107,25 @@ class ConvRecEnv(gym.Env[dict[str, Any], Any]):
         render_mode: str | None = None,
         **rules: Any,
     ) -> None:
-        self.setting = Setting(
-            1,
-            data=data,
-            path=path,
-            targets=targets,
-            planted=planted,
-            split=split,
-            sampler=sampler,
-            action=action,
-            rank_fn=rank_fn,
-            debug=debug,
-            rules=rules,
+        super().__init__(
+            Setting(
+                1,
+                data=data,
+                path=path,
+                targets=targets,
+                planted=planted,
+                split=split,
+                sampler=sampler,
+                action=action,
+                rank_fn=rank_fn,
+                debug=debug,
+                rules=rules,
+            ),
+            render_mode,
         )
-        self.render_mode = render_mode
-        self.observation_space = self.setting.observation_space()
-        self.action_space = self.setting.action_space()
-
-    @property
-    def problem(self) -> DialogueProblem:
-        """The public facts."""
-        return self.setting.problem
-
-    @property
-    def training_data(self) -> AttributeData:
-        """What a recommender may learn from: the train and valid parts."""
-        return self.setting.data.select("train", "valid")
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Start a dialogue.
-
-        Args:
-            seed: Seed of sampling, openings and noise.
-            options: ``index``: number of the interaction that it is about.
-
-        Raises:
-            UserError: An option is unknown, or there is no such interaction.
-        """
-        super().reset(seed=seed)
-        self.setting.restart(self.np_random, _numbers(options), seed is not None)
-        return _first(self.setting.observe()), _plain(self.setting.info())
-
-    def step(
-        self, action: Any
-    ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
-        """Take a turn.
-
-        Raises:
-            ValueError: The action is malformed, or illegal where that is an error.
-        """
-        if isinstance(action, Mapping):
-            batch: Any = {name: np.asarray(part)[None] for name, part in action.items()}
-        else:
-            batch = np.asarray(action)[None]
-        reward, terminated, truncated = self.setting.step(batch)
-        obs, info = _first(self.setting.observe()), _plain(self.setting.info())
-        return obs, reward.item(), terminated.item(), truncated.item(), info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Return which questions, and in the last place showing, are legal, ``(F + 1,)``."""
-        mask: NDArray[np.bool_] = self.setting.masks()[0]
-        return mask
-
-    def render(self) -> str | None:
-        """The last turn as text."""
-        return self.setting.describe(0) if self.render_mode else None
 
 
-class ConvRecVectorEnv(VectorEnv[dict[str, Any], Any, Any]):
+class ConvRecVectorEnv(ManySessionsEnv):
     """Many dialogues of `ConvRecEnv` at once.
 
     Spaces, rewards and arguments are those of `ConvRecEnv`, with a leading axis of dialogues.
@@ -202,10 +143,6 @@ class ConvRecVectorEnv(VectorEnv[dict[str, Any], Any, Any]):
         **settings: Arguments of `ConvRecEnv`.
     """
 
-    metadata: dict[str, Any] = {  # noqa: RUF012
-        "render_modes": [],
-        "autoreset_mode": AutoresetMode.SAME_STEP,
-    }
     dialogues: ClassVar[bool] = True
 
     def __init__(
@@ -227,121 +164,18 @@ class ConvRecVectorEnv(VectorEnv[dict[str, Any], Any, Any]):
     ) -> None:
         if max_episode_steps is not None:
             rules.setdefault("max_turns", max_episode_steps)
-        self.setting = Setting(
-            num_envs,
-            data=data,
-            path=path,
-            targets=targets,
-            planted=planted,
-            split=split,
-            sampler=sampler,
-            action=action,
-            rank_fn=rank_fn,
-            debug=debug,
-            rules=rules,
-        )
-        self.num_envs = num_envs
-        self.render_mode = None
-        self.single_observation_space = self.setting.observation_space()
-        self.single_action_space = self.setting.action_space()
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-
-    @property
-    def problem(self) -> DialogueProblem:
-        """The public facts."""
-        return self.setting.problem
-
-    @property
-    def training_data(self) -> AttributeData:
-        """What a recommender may learn from: the train and valid parts."""
-        return self.setting.data.select("train", "valid")
-
-    @property
-    def num_episodes(self) -> int:
-        """Interactions that an episode can be about, N."""
-        return len(self.setting.dialogues.episodes)
-
-    @property
-    def episode_users(self) -> NDArray[np.int64]:
-        """User of each of these interactions, ``(N,)``: the unit of resampling."""
-        return self.setting.data.user[self.setting.dialogues.episodes]
-
-    def reset(
-        self,
-        *,
-        seed: SupportsInt | list[int | None] | None = None,
-        options: dict[str, Any] | None = None,
-    ) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Start new dialogues in every row; see `ConvRecEnv.reset`.
-
-        Raises:
-            ValueError: ``seed`` is a list; the dialogues share one generator.
-            UserError: An option is unknown, or there is no such interaction.
-        """
-        if isinstance(seed, list):
-            raise ValueError("ConvRecVectorEnv has one seed for all dialogues: give a number.")
-        super().reset(seed=None if seed is None else int(seed))
-        numbers = _numbers(options)
-        self.setting.restart(self.np_random, numbers, seed is not None)
-        return self.setting.observe(), self.setting.info()
-
-    def step(
-        self, actions: Any
-    ) -> tuple[
-        dict[str, NDArray[Any]],
-        NDArray[np.float64],
-        NDArray[np.bool_],
-        NDArray[np.bool_],
-        dict[str, Any],
-    ]:
-        """Take a turn in every dialogue.
-
-        Raises:
-            ValueError: An action is malformed, or illegal where that is an error.
-        """
-        setting = self.setting
-        reward, terminated, truncated = setting.step(actions)
-        obs, info = setting.observe(), setting.info()
-        done = terminated | truncated
-        if done.any():
-            final_obs, final_info = obs, dict(info)
-            setting.begin(np.flatnonzero(done), self.np_random)
-            obs, info["action_mask"] = setting.observe(), setting.masks().astype(np.int8)
-            ended = {"final_obs": final_obs, "_final_obs": done}
-            return (
-                obs,
-                reward,
-                terminated,
-                truncated,
-                info
-                | ended
-                | {
-                    "final_info": final_info,
-                    "_final_info": done,
-                },
+        super().__init__(
+            Setting(
+                num_envs,
+                data=data,
+                path=path,
+                targets=targets,
+                planted=planted,
+                split=split,
+                sampler=sampler,
+                action=action,
+                rank_fn=rank_fn,
+                debug=debug,
+                rules=rules,
             )
-        return obs, reward, terminated, truncated, info
-
-    def action_masks(self) -> NDArray[np.bool_]:
-        """Return which questions, and in the last column showing, are legal, ``(B, F + 1)``."""
-        return self.setting.masks()
-
-
-def _numbers(options: Mapping[str, Any] | None) -> NDArray[np.int64] | None:
-    """Return the numbers of the episodes that options ask for."""
-    if not options:
-        return None
-    unknown = set(options) - {"index"}
-    if unknown:
-        raise UserError(f"reset: unknown option {min(unknown)!r}; there is 'index'.")
-    return np.asarray(options["index"], dtype=np.int64).reshape(-1)
-
-
-def _first(obs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    return {name: array[0] for name, array in obs.items()}
-
-
-def _plain(info: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    """Info of the one dialogue: numbers where the batch has ``(B,)``, arrays else."""
-    return {name: v.item() if v.ndim == 1 else v[0] for name, v in info.items()}
+        )

@@ -112,6 +112,16 @@ class Setting:
         self._next = self._begun = 0
 
     @property
+    def training_data(self) -> AttributeData:
+        """What a recommender may learn from: the train and valid parts."""
+        return self.data.select("train", "valid")
+
+    @property
+    def episode_users(self) -> Ints:
+        """User of each interaction that an episode can be about, ``(N,)``."""
+        return self.data.user[self.dialogues.episodes]
+
+    @property
     def questions(self) -> int:
         """Number of different questions: attributes, or classes if enumerated."""
         if self.rules.question == "enumerated":
@@ -141,8 +151,14 @@ class Setting:
         self._begun += count
         self.dialogues.start(rows, numbers, streams)
 
-    def restart(self, generator: np.random.Generator, numbers: Ints | None, seeded: bool) -> None:
+    def restart(
+        self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
+    ) -> None:
         """Begin all dialogues anew; with a seed, their numbering and randomness too."""
+        unknown = set(options) - {"index"}
+        if unknown:
+            raise UserError(f"reset: unknown option {min(unknown)!r}; there is 'index'.")
+        numbers = np.asarray(options["index"], dtype=np.int64).reshape(-1) if options else None
         if seeded:
             self.dialogues.seed = int(generator.integers(2**31))
             self._next = self._begun = 0
