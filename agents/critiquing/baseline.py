@@ -1,0 +1,79 @@
+"""What the baselines share: the hard filter, and a justification of what is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.agent import AgentConfig, FitReport, Observation
+from agents.critique import Showing
+from agents.critiquing.filtering import best_allowed, filtered
+from recsim.critique import AspectReviews, CritiqueProblem
+from recsim.errors import UserError
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int64]
+
+
+class BaselineConfig(AgentConfig):
+    """Settings of all baselines.
+
+    Attributes:
+        aspect_filter: Whether an item that has a criticised aspect is shown only when all others
+            were, as if users never erred; see `agents.critiquing.filtering`.
+    """
+
+    aspect_filter: bool = False
+
+
+class Baseline:
+    """A recommender that may filter, and justifies an item by all that train reviews say of it."""
+
+    name: ClassVar[str]
+    Config: ClassVar[type[BaselineConfig]] = BaselineConfig
+    critiques: ClassVar[bool] = True
+
+    def __init__(self, config: BaselineConfig, problem: CritiqueProblem, seed: int) -> None:
+        self._config, self._problem, self._seed = config, problem, seed
+        self._sessions: Ints = np.zeros(0, dtype=np.int64)
+
+    def fit(self, data: AspectReviews) -> FitReport:
+        """Learn nothing."""
+        return FitReport(rows=len(data.rows("train")))
+
+    def begin(self, sessions: Ints) -> None:
+        """Forget all sessions, and expect new ones of these numbers, ``(B,)``."""
+        self._sessions = np.asarray(sessions, dtype=np.int64)
+
+    def scores(self, obs: Observation) -> Floats:
+        """Return what is thought of all items, ``(B, I)``, before any filter."""
+        raise NotImplementedError
+
+    def justification(self, obs: Observation, items: Ints) -> Bools:
+        """Return the aspects that the items shown, ``(B,)``, are recommended for, ``(B, K)``."""
+        found: Bools = self._problem.item_aspects[items]
+        return found
+
+    def act(self, obs: Observation) -> Showing:
+        """Judge all items, and justify the one shown, in every session."""
+        scores = self.scores(obs)
+        if self._config.aspect_filter:
+            scores = filtered(scores, obs["critiqued"], self._problem.item_aspects)
+        items = best_allowed(scores, obs["action_mask"])
+        return Showing(scores, self.justification(obs, items))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the seed."""
+        return {"seed": self._seed}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the seed of the saved agent."""
+        self._seed = int(state["seed"])
+
+    def unfitted(self) -> UserError:
+        """Return the error of an agent that learned nothing yet."""
+        return UserError(f"agent {self.name!r} must be fitted before it can act.")
