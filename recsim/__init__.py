@@ -19,6 +19,10 @@ def _register() -> None:
             "envs.conversation.env:ConvRecEnv",
             "envs.conversation.env:ConvRecVectorEnv",
         ),
+        "CritiqueRec-v0": (
+            "envs.critique.env:CritiqueRecEnv",
+            "envs.critique.env:CritiqueRecVectorEnv",
+        ),
         "SlateReplay-v0": ("envs.replay:SlateReplayEnv", None),
         "LearnedRec-v0": ("envs.learned.env:LearnedRecEnv", "envs.learned.env:LearnedRecVectorEnv"),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -37,6 +37,27 @@ def validated(model: type[Model], settings: Any, where: str) -> Model:
                 for fault in faults
             )
         ) from None
+
+
+def keywords(
+    function: Callable[..., Any], given: Mapping[str, Any], where: str, barred: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return keyword arguments for a function, if it takes them.
+
+    Args:
+        function: What is to be called.
+        given: Its arguments by name.
+        where: What is being set, for the message.
+        barred: Arguments that are none of theirs.
+
+    Raises:
+        UserError: The function has no such argument.
+    """
+    known = [name for name in inspect.signature(function).parameters if name not in barred]
+    for name in given:
+        if name not in known:
+            raise UserError(f"{where}.{name}: unknown key.{did_you_mean(name, known)}")
+    return dict(given)
 
 
 def explain(fault: ErrorDetails, model: type[BaseModel]) -> str:

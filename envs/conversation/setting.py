@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +22,7 @@ from recsim.dialogue import (
 )
 from recsim.dialogue.ranking import first_allowed, unshown
 from recsim.errors import UserError, did_you_mean
-from recsim.settings import validated
+from recsim.settings import keywords, validated
 
 RankFunction = Callable[[dict[str, NDArray[Any]]], Ints]
 
@@ -379,8 +378,4 @@ def _data(
     if kind not in _PLANTED:
         raise UserError(f"planted.kind is {kind!r}.{did_you_mean(str(kind), _PLANTED)}")
     make = _PLANTED[kind]
-    known = list(inspect.signature(make).parameters)
-    for name in settings:
-        if name not in known:
-            raise UserError(f"planted.{name}: unknown key.{did_you_mean(name, known)}")
-    return make(**settings)
+    return make(**keywords(make, settings, "planted"))

@@ -13,6 +13,7 @@ import pytest
 
 import agents
 from envs.conversation import ConvRecEnv
+from envs.critique import CritiqueRecEnv
 from envs.learned.config import UserModelConfig
 from envs.learned.env import LearnedRecEnv
 from envs.learned.fitting import fit_user_model
@@ -100,6 +101,35 @@ def converse():
     return "\n".join(lines) + "\n"
 
 
+def criticise():
+    planted = {"users": 20, "num_items": 40, "num_aspects": 6, "reviews": 5}
+    env = CritiqueRecEnv(
+        planted=planted,
+        action="item",
+        max_turns=6,
+        critiques="all",
+        feedback="both",
+        mistakes=0.2,
+        render_mode="ansi",
+    )
+    lines = ["CritiqueRec-v0, planted reviews, seed 7: the item that shares most with preferences"]
+    has = env.problem.item_aspects
+    for number in range(4):
+        obs, info = env.reset(seed=7, options={"index": number})
+        lines.append(f"session {number}: {env.render()}")
+        over = False
+        while not over:
+            alike = np.where(info["action_mask"] > 0, has @ obs["preferences"], -np.inf)
+            best = int(alike.argmax())
+            action = {"item": best, "justification": has[best].astype(np.int8)}
+            obs, reward, terminated, truncated, info = env.step(action)
+            over = terminated or truncated
+            believed = " ".join(f"{value:.0f}" for value in obs["preferences"])
+            lines.append(f"{env.render()} | believed {believed} | reward {reward:.0f}")
+        lines.append("terminated" if terminated else "truncated")
+    return "\n".join(lines) + "\n"
+
+
 def learned():
     session = {"minutes": 2.0, "step_minutes": 1.0}
     world = {"catalogue": {"num_items": 12}, "session": session}
@@ -128,6 +158,7 @@ def learned():
 TRANSCRIPTS = {f"SlateRec-v0-{name}": partial(play, name) for name in PRESETS}
 TRANSCRIPTS["SlateReplay-v0"] = replay
 TRANSCRIPTS["ConvRec-v0"] = converse
+TRANSCRIPTS["CritiqueRec-v0"] = criticise
 TRANSCRIPTS["LearnedRec-v0"] = learned
 
 
