@@ -50,6 +50,8 @@ BUILTIN = {
     "conv_dqn": "agents.conversational:DQNAgent",
     "conv_max_entropy": "agents.conversational:MaxEntropyAgent",
     "conv_popularity": "agents.conversational:PopularItemsAgent",
+    "critique_popularity": "agents.critiquing:PopularCritiqueAgent",
+    "critique_random": "agents.critiquing:RandomCritiqueAgent",
     "dt4ier": "agents.dt4ier:DT4IERAgent",
     "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
     "fact_crs": "agents.fact_crs:FactCRSAgent",
