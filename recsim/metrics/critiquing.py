@@ -1,0 +1,201 @@
+r"""How well sessions went in which one item at a time is shown and criticised.
+
+They are told by a matrix of ranks, ``(N, T)``: the rank of the goal in the ranking of each turn of
+N sessions, from 0 on, among the items that may still be shown; -1 after the end of a session. A
+session ends with rank 0, after T turns, or because the user has enough.
+
+==================  ===============================================================================
+function            value of a session
+==================  ===============================================================================
+`sr_final`          1 if the rank is below n at its last turn, else 0
+`sr_first`          1 if the rank is below n at any turn, else 0
+`first_turn`        that turn, from 1 on; 0 if there is none
+`turns_until`       the same, T if there is none: ``al@n``, and with n = 1 ``al``, the length
+`discounted`        ``gamma^t`` if the goal is shown at turn t, from 1 on, else 0
+==================  ===============================================================================
+
+A success rate comes in these two kinds, which differ, as a rank may rise again; both are averages
+over sessions, as are all figures made of the values here. Had nobody criticised, ranks would fall
+by one at every turn, because rejected items leave the ranking (`without_critiques`): compare with
+that by `win_equal_loss`, and by any of the above on both matrices.
+
+References: Li et al., arXiv:2112.05197, for ``sr_final``; Luo et al., "Latent Linear Critiquing for
+Conversational Recommender Systems", WWW 2020, for ``sr_first``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.metrics.implicit import discount, ranking_values
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+def without_critiques(first: Ints, max_turns: int) -> Ints:
+    """Return the ranks that there would be without critiques, ``(N, T)``.
+
+    Args:
+        first: Rank of the goal at the first turn, ``(N,)``.
+        max_turns: T.
+    """
+    ranks = first[:, None] - np.arange(max_turns)
+    return np.where(ranks >= 0, ranks, -1)
+
+
+def last_rank(ranks: Ints) -> Ints:
+    """Return the rank at the last turn of each session, ``(N,)``.
+
+    Args:
+        ranks: ``(N, T)``, -1 after the end.
+    """
+    last = (_checked(ranks) >= 0).sum(axis=1) - 1
+    found: Ints = ranks[np.arange(len(ranks)), last]
+    return found
+
+
+def sr_final(ranks: Ints, n: int) -> Floats:
+    """Return 1 where the goal is among the first n at the last turn, else 0, ``(N,)``.
+
+    Args:
+        ranks: ``(N, T)``, -1 after the end.
+        n: Places that count; with 1, whether the goal was shown.
+    """
+    return (last_rank(ranks) < n).astype(np.float64)
+
+
+def sr_first(ranks: Ints, n: int) -> Floats:
+    """Return 1 where the goal is among the first n at any turn, else 0, ``(N,)``.
+
+    Args:
+        ranks: ``(N, T)``, -1 after the end.
+        n: Places that count.
+    """
+    return (first_turn(ranks, n) > 0).astype(np.float64)
+
+
+def first_turn(ranks: Ints, n: int) -> Ints:
+    """Return the first turn, from 1 on, with the goal among the first n; 0 if none, ``(N,)``.
+
+    Args:
+        ranks: ``(N, T)``, -1 after the end.
+        n: Places that count.
+    """
+    near = (_checked(ranks) >= 0) & (ranks < n)
+    return np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
+
+
+def turns_until(ranks: Ints, n: int = 1) -> Floats:
+    """Return the turns until the goal is among the first n, T if it never is, ``(N,)``.
+
+    Args:
+        ranks: ``(N, T)``, -1 after the end.
+        n: Places that count.
+    """
+    turn = first_turn(ranks, n)
+    return np.where(turn > 0, turn, ranks.shape[1]).astype(np.float64)
+
+
+def discounted(ranks: Ints, gamma: float = 0.9) -> Floats:
+    """Return ``gamma^t`` where the goal is shown at turn t, from 1 on, else 0, ``(N,)``.
+
+    Args:
+        ranks: ``(N, T)``, -1 after the end.
+        gamma: Discount per turn.
+    """
+    turn = first_turn(ranks, 1)
+    return np.where(turn > 0, gamma**turn, 0.0)
+
+
+def win_equal_loss(ranks: Ints, base: Ints) -> tuple[float, float, float]:
+    """Return the shares of sessions with fewer, as many, and more turns than without critiques.
+
+    Args:
+        ranks: ``(N, T)``, -1 after the end.
+        base: The same sessions without critiques; see `without_critiques`.
+    """
+    difference = turns_until(ranks) - turns_until(base)
+    return (
+        float((difference < 0).mean()),
+        float((difference == 0).mean()),
+        float((difference > 0).mean()),
+    )
+
+
+def carried(ranks: Ints) -> Ints:
+    """Return the ranks with the last one of each session in place of the padding, ``(N, T)``.
+
+    Args:
+        ranks: ``(N, T)``, -1 after the end.
+    """
+    return np.where(ranks >= 0, ranks, last_rank(ranks)[:, None])
+
+
+def ranking_of_one(rank: Ints, candidates: Ints, cutoffs: Sequence[int]) -> dict[str, Floats]:
+    """Judge rankings in which one item is wanted; values of each, ``(N,)``.
+
+    Args:
+        rank: Its rank from 0 on, ``(N,)``.
+        candidates: How many items are ranked, ``(N,)``.
+        cutoffs: k of the metrics.
+
+    Returns:
+        ``auc`` (share of the other items that are ranked lower), ``mrr``, ``hr@k``, ``ndcg@k``.
+    """
+    found = {"auc": 1 - rank / np.maximum(candidates - 1, 1), "mrr": 1 / (rank + 1)}
+    found |= {f"hr@{k}": (rank < k).astype(np.float64) for k in cutoffs}
+    return found | {f"ndcg@{k}": np.where(rank < k, discount(rank + 1), 0.0) for k in cutoffs}
+
+
+def justification_scores(shown: Bools, wanted: Bools) -> tuple[Floats, Floats, Floats]:
+    """Return precision, recall and F1 of sets of aspects, ``(M,)`` each.
+
+    They are 0 for an empty justification, and NaN where nothing is wanted.
+
+    Args:
+        shown: Aspects of each justification, ``(M, K)``.
+        wanted: Aspects that would be right, those of the goal or of the item shown, ``(M, K)``.
+    """
+    right, said, due = (bits.sum(axis=1) for bits in (shown & wanted, shown, wanted))
+    nothing = np.where(due > 0, 0.0, np.nan)
+    precision = right / np.maximum(said, 1) + nothing
+    recall = right / np.maximum(due, 1) + nothing
+    f1 = 2 * right / np.maximum(said + due, 1) + nothing
+    return precision, recall, f1
+
+
+def aspect_ranking(scores: Floats, wanted: Bools, k: int) -> dict[str, float]:
+    """Judge rankings of aspects, averaged over those for whom any is wanted.
+
+    Average precision is the textbook's, over all wanted aspects; published figures of critiquing
+    recommenders often average the precision over all k places instead.
+
+    Args:
+        scores: Of every aspect, ``(M, K)``; of equal ones that with the lower number comes first.
+        wanted: Aspects that would be right, ``(M, K)``.
+        k: Places that count.
+
+    Returns:
+        ``ndcg@k``, ``map@k``, ``recall@k`` and ``precision@k``.
+    """
+    rows, aspects = scores.shape
+    names = [f"{name}@{k}" for name in ("ndcg", "map", "recall")]
+    users = np.repeat(np.arange(rows), aspects)
+    values = ranking_values(users, scores.ravel(), wanted.ravel().astype(np.int64), names)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    hits = np.take_along_axis(wanted, best, axis=1).sum(axis=1)[wanted.any(axis=1)]
+    precision = float(np.mean(hits / k)) if hits.size else np.nan
+    return {value.metric: value.value for value in values} | {f"precision@{k}": precision}
+
+
+def _checked(ranks: Ints) -> Ints:
+    """Return the ranks, if every session has a first turn and ends once."""
+    known = ranks >= 0
+    if ranks.ndim != 2 or not known[:, :1].all() or (known[:, 1:] & ~known[:, :-1]).any():
+        raise ValueError("ranks must be (N, T): one at least per session, then -1 after its end.")
+    return ranks
