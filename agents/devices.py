@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import torch
 
 from recsim.errors import UserError
@@ -23,3 +26,21 @@ def torch_generator(agent: str, device: str, seed: int) -> torch.Generator:
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"agent {agent!r}: no device {device!r} here: {reason}") from error
+
+
+def restore_generator(generator: torch.Generator, state: Any) -> None:
+    """Continue the random numbers of a saved generator.
+
+    Generators of different kinds of devices give different numbers: one that was saved on another
+    kind is continued by a stream that its state is the seed of.
+
+    Args:
+        generator: Takes the state over.
+        state: What ``get_state`` of the saved one gave.
+    """
+    saved = torch.as_tensor(state).cpu()
+    if saved.shape == generator.get_state().shape:
+        generator.set_state(saved)
+    else:
+        digest = hashlib.sha256(saved.numpy().tobytes()).digest()
+        generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)

@@ -38,7 +38,7 @@ from agents.agent import AgentConfig, Feedback, FitReport, Observation
 from agents.choice_logit import choice_loss
 from agents.clicked import Clicked, observed
 from agents.deterministic import Deterministic
-from agents.devices import torch_generator
+from agents.devices import restore_generator, torch_generator
 from agents.early_stopping import Training, split_by_user, train
 from recsim.errors import UserError
 from recsim.log import SlateLog
@@ -247,7 +247,7 @@ class SlateMFAgent(Deterministic):
                     f"another 'dim': {str(error).splitlines()[-1].strip()}"
                 ) from error
             self._factors = factors
-        self._generator.set_state(torch.as_tensor(state["generator"]).cpu())
+        restore_generator(self._generator, state["generator"])
 
     def _build(self) -> Factors:
         problem = self._problem

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from agents import slates
 from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.devices import restore_generator, torch_generator
 from agents.dt4ier.config import DT4IERConfig
 from agents.dt4ier.data import check_rewards, trajectories, vocabulary
 from agents.dt4ier.decoding import decode, next_probabilities
@@ -57,7 +58,7 @@ class DT4IERAgent:
         slates.check_sizes(problem)
         check_rewards(config.reward_names, problem)
         self._config, self._problem, self._seed = config, problem, seed
-        self._generator = _generator(config.device, seed)
+        self._generator = torch_generator("dt4ier", config.device, seed)
         self._model: Model | None = None
         self._memory: Memory | None = None
 
@@ -74,7 +75,7 @@ class DT4IERAgent:
         if not len(log):
             raise UserError("agent 'dt4ier' learns from slates, but the log has none.")
         config, device, seed = self._config, self._config.device, self._seed
-        generator = _generator(device, seed)
+        generator = torch_generator("dt4ier", device, seed)
         trained, held_out = _split(log, config.held_out, seed)
         data = trajectories(trained, config.reward_names, device)
         with seeded(seed, device):
@@ -197,7 +198,7 @@ class DT4IERAgent:
                     f"settings: {str(error).splitlines()[-1].strip()}"
                 ) from error
             self._model = model.eval()
-        self._generator.set_state(torch.as_tensor(state["generator"]).cpu())
+        restore_generator(self._generator, state["generator"])
 
     def _build(self, horizon: int) -> Model:
         problem = self._problem
@@ -273,11 +274,3 @@ def _split(log: SlateLog, share: float, seed: int) -> tuple[SlateLog, SlateLog]:
     held = np.random.default_rng(seed).permutation(users)[: int(share * len(users))]
     mine = np.isin(log.user, held)
     return (log, log.select(mine)) if not len(held) else (log.select(~mine), log.select(mine))
-
-
-def _generator(device: str, seed: int) -> torch.Generator:
-    try:
-        return torch.Generator(device).manual_seed(seed)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"agent 'dt4ier': no device {device!r} here: {reason}") from error

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from agents import slates
 from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
+from agents.devices import restore_generator, torch_generator
 from agents.gru_thompson.choices import Choices, InMemory, Source, from_log
 from agents.gru_thompson.config import GRUThompsonConfig
 from agents.gru_thompson.losses import choice_likelihood
@@ -44,7 +45,7 @@ class GRUThompsonAgent:
     def __init__(self, config: GRUThompsonConfig, problem: Problem, seed: int) -> None:
         slates.check_sizes(problem)
         self._config, self._problem, self._seed = config, problem, seed
-        self._generator = _generator(config.device, seed)
+        self._generator = torch_generator("gru_thompson", config.device, seed)
         self._coins = np.random.default_rng(seed)
         self._model: Model | None = None
         self._slots = 0
@@ -121,7 +122,7 @@ class GRUThompsonAgent:
             UserError: The agent was not fitted, or there is no such choice.
         """
         source = InMemory(choices, torch.arange(len(choices)), step)
-        asking = _generator(self._config.device, self._seed + 1)
+        asking = torch_generator("gru_thompson", self._config.device, self._seed + 1)
         found = judge(self._fitted(), self._config.state, source, self._config, asking)
         if found is None:
             raise UserError(f"nobody chooses anything from step {step} on.")
@@ -140,7 +141,7 @@ class GRUThompsonAgent:
             UserError: The agent was not fitted.
         """
         model, device = self._fitted(), self._config.device
-        asking, asked = _generator(device, self._seed + 1), choices.to(device)
+        asking, asked = torch_generator("gru_thompson", device, self._seed + 1), choices.to(device)
         start, _ = model.start(*history(asked))
         drawn = model.globals(asking, temperature=0.0)
         found = choice_likelihood(
@@ -206,7 +207,7 @@ class GRUThompsonAgent:
             draws = self._config.propensity_draws
             if not draws:
                 return None
-            asking = _generator(self._config.device, self._seed + 1)
+            asking = torch_generator("gru_thompson", self._config.device, self._seed + 1)
             drawn = self._slates(obs, asking, draws)  # (B, M, K)
             table = np.ones((len(drawn), drawn.shape[2], count))
             users, slots = np.arange(len(drawn)), np.arange(drawn.shape[2])
@@ -252,7 +253,7 @@ class GRUThompsonAgent:
             self._model, self._slots = model, state["slots"]
             self._users = state["users"]
             self._held_out = torch.as_tensor(state["held_out"]).clone()
-        self._generator.set_state(torch.as_tensor(state["generator"]).cpu())
+        restore_generator(self._generator, state["generator"])
         self._coins.bit_generator.state = state["coins"]
 
     @property
@@ -339,11 +340,3 @@ def _is_catalogue(candidates: Ints, num_items: int) -> bool:
         return False
     rows = candidates[:1] if candidates.strides[0] == 0 else candidates
     return bool((rows == np.arange(num_items)).all())
-
-
-def _generator(device: str, seed: int) -> torch.Generator:
-    try:
-        return torch.Generator(device).manual_seed(seed)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"agent 'gru_thompson': no device {device!r} here: {reason}") from error

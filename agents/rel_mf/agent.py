@@ -15,6 +15,7 @@ from torch import Tensor
 from agents import slates
 from agents.agent import AgentConfig, Feedback, FitReport, Observation
 from agents.deterministic import Deterministic
+from agents.devices import restore_generator, torch_generator
 from agents.rel_mf.audience import Audience
 from agents.rel_mf.expomf import ExpoMF, fit_expomf
 from agents.rel_mf.factors import Factors, Training, train
@@ -113,7 +114,7 @@ class RelMFAgent(Deterministic):
         self._config = config
         self._slate_size = problem.slate_size
         self._num_items = problem.num_items
-        self._generator = _generator(config.device, seed)
+        self._generator = torch_generator("rel_mf", config.device, seed)
         self._audience: Audience | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
@@ -193,7 +194,7 @@ class RelMFAgent(Deterministic):
                 f"saved agent state: 'rel_mf' knew {len(saved['items'])} items, this catalogue has "
                 f"{self._num_items}."
             )
-        self._generator.set_state(torch.as_tensor(state["generator"]).cpu())
+        restore_generator(self._generator, state["generator"])
         self._audience = None if saved is None else Audience.from_state(saved)
 
     def _fit_expomf(self, clicks: ClickedPairs) -> tuple[Tensor, Tensor]:
@@ -257,14 +258,6 @@ class _Coefficients:
         if self._config.method == "wmf":
             return wmf(y, self._config.weight, self._config.weight_on)
         return naive(y)
-
-
-def _generator(device: str, seed: int) -> torch.Generator:
-    try:
-        return torch.Generator(device).manual_seed(seed)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"agent 'rel_mf': no device {device!r} here: {reason}") from error
 
 
 def _features(log: SlateLog, users: NDArray[np.int64]) -> NDArray[np.float32]:

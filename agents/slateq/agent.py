@@ -12,7 +12,7 @@ from torch import Tensor
 
 from agents import slates
 from agents.agent import AgentConfig, Feedback, FitReport, Observation
-from agents.devices import torch_generator
+from agents.devices import restore_generator, torch_generator
 from agents.slateq.config import SlateQConfig
 from agents.slateq.learning import Steps, choices, fit_choice, fit_value
 from agents.slateq.network import Scorer
@@ -122,7 +122,7 @@ class SlateQAgent(UniformMixture):
                         f"another 'dim' or 'hidden': {str(error).splitlines()[-1].strip()}"
                     ) from error
             self._networks = networks
-        self._generator.set_state(torch.as_tensor(state["generator"]).cpu())
+        restore_generator(self._generator, state["generator"])
         self._rng.bit_generator.state = state["rng"]
 
     def _build(self, known: Tensor) -> tuple[Scorer, Scorer]:
