@@ -9,7 +9,7 @@ import math
 import os
 import typing
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, overload
 
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
@@ -20,7 +20,10 @@ from pydantic.errors import PydanticSchemaGenerationError
 import agents
 import recsim  # registers the environments
 from agents.agent import Agent
+from agents.critique import CritiqueAgent
 from agents.dialogue import DialogueAgent
+from agents.kinds import AnyAgent, AnyProblem, kind_of
+from recsim.critique import CritiqueProblem
 from recsim.dialogue import DialogueProblem
 from recsim.errors import UserError, did_you_mean
 from recsim.problem import Problem
@@ -30,9 +33,8 @@ __all__ = [
     "blame",
     "check_memory",
     "environment_presets",
-    "holds_dialogues",
+    "kind_of_environment",
     "make_agent",
-    "make_dialogue_agent",
     "make_env",
     "problem_of",
     "registered_environments",
@@ -99,20 +101,17 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
             raise UserError(f"{spec.id} cannot be built: {error}") from error
         except MemoryError as error:
             raise UserError(f"{spec.id} needs more memory than there is: {error}") from error
-    if not isinstance(getattr(env.unwrapped, "problem", None), Problem | DialogueProblem):
+    if not isinstance(getattr(env.unwrapped, "problem", None), AnyProblem):
         env.close()
         raise UserError(f"env.id: {spec.id} is not a place to recommend: it has no 'problem'.")
     return env
 
 
-def holds_dialogues(spec: EnvSpec) -> bool:
-    """Whether an environment is one of dialogues; False where there is no such environment."""
+def kind_of_environment(spec: EnvSpec) -> str:
+    """Return the kind of an environment, a key of `agents.kinds.KINDS`; of none it is slates."""
     registered = gymnasium.registry.get(spec.id.rpartition(":")[2])
     entry = None if registered is None else registered.vector_entry_point
-    if entry is None:
-        return False
-    creator = load_env_creator(entry) if isinstance(entry, str) else entry
-    return getattr(creator, "dialogues", False) is True
+    return kind_of(load_env_creator(entry) if isinstance(entry, str) else entry)
 
 
 def problem_of(env: VectorEnv[Any, Any, Any]) -> Problem:
@@ -152,17 +151,19 @@ def _bytes(space: gymnasium.Space[Any]) -> int:
     return math.prod(space.shape) * space.dtype.itemsize
 
 
-def make_dialogue_agent(spec: AgentSpec, problem: DialogueProblem, seed: int) -> DialogueAgent:
-    """Build an agent of a scenario with dialogues.
-
-    Raises:
-        UserError: If its name or a setting is wrong, or it does not hold dialogues.
-    """
-    with blame(f"agents: {spec.label}"):
-        return agents.make(spec.name, problem, seed=seed, **spec.config)
+@overload
+def make_agent(spec: AgentSpec, problem: Problem, seed: int) -> Agent: ...
 
 
-def make_agent(spec: AgentSpec, problem: Problem, seed: int) -> Agent:
+@overload
+def make_agent(spec: AgentSpec, problem: DialogueProblem, seed: int) -> DialogueAgent: ...
+
+
+@overload
+def make_agent(spec: AgentSpec, problem: CritiqueProblem, seed: int) -> CritiqueAgent: ...
+
+
+def make_agent(spec: AgentSpec, problem: AnyProblem, seed: int) -> AnyAgent:
     """Build an agent of a scenario.
 
     Raises:

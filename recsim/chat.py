@@ -17,7 +17,7 @@ from rich.console import Console
 
 from agents.agent import Observation
 from agents.dialogue import DialogueAgent
-from recsim.building import holds_dialogues, make_dialogue_agent, make_env
+from recsim.building import kind_of_environment, make_agent, make_env
 from recsim.dialogue import DialogueProblem
 from recsim.dialogue_trial import practise_with
 from recsim.errors import UserError, did_you_mean
@@ -198,7 +198,7 @@ def prepared(scenario: Scenario, label: str | None, seed: int) -> tuple[Dialogue
     Raises:
         UserError: The scenario has no dialogues, or the agent or the data are wrong.
     """
-    if scenario.env is None or not holds_dialogues(scenario.env):
+    if scenario.env is None or kind_of_environment(scenario.env) != "dialogues":
         raise UserError(
             "a chat needs a scenario with dialogues, whose env.id is ConvRec-v0, such as "
             "'conversation'."
@@ -210,7 +210,7 @@ def prepared(scenario: Scenario, label: str | None, seed: int) -> tuple[Dialogue
     seeds = Seeds.of(seed)
     with contextlib.closing(make_env(scenario.env, 1)) as env:
         world: Any = env.unwrapped
-        agent = make_dialogue_agent(spec, world.problem, seeds.agent)
+        agent = make_agent(spec, world.problem, seeds.agent)
         agent.fit(world.training_data)
         if spec.practice:
             practise_with(scenario, agent, seed=seeds.practice, rounds=spec.practice)

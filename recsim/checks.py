@@ -16,11 +16,12 @@ from recsim.benchmark import check_benchmark
 from recsim.building import (
     blame,
     check_memory,
-    holds_dialogues,
+    kind_of_environment,
     make_agent,
     make_env,
     problem_of,
 )
+from recsim.critique_trial import check_critiques
 from recsim.dialogue_trial import check_dialogues
 from recsim.errors import UserError, did_you_mean
 from recsim.evaluation import check_log_scenario, check_same_problem, read_data
@@ -33,6 +34,8 @@ from recsim.scenario import AgentSpec, Scenario, TrainingLogSpec
 
 __all__ = ["check"]
 
+# Kinds of environments whose scenarios have checks of their own.
+_OF_SESSIONS = {"dialogues": check_dialogues, "critiques": check_critiques}
 # Metrics that only worlds have in which users return.
 _OF_RETENTION = ("return_per_user", "return_per_session")
 
@@ -62,8 +65,9 @@ def _check_simulation(scenario: Scenario) -> None:
     assert scenario.env is not None
     env = make_env(scenario.env, 2)
     try:
-        if holds_dialogues(scenario.env):
-            check_dialogues(scenario, env)
+        kind = kind_of_environment(scenario.env)
+        if kind in _OF_SESSIONS:
+            _OF_SESSIONS[kind](scenario, env)
             return
         problem = problem_of(env)
         check_memory(env, scenario.users)

@@ -10,18 +10,15 @@ from gymnasium.vector import VectorEnv
 
 from agents.agent import FitReport
 from agents.dialogue import DialogueAgent
-from recsim.building import make_dialogue_agent, make_env
+from recsim.building import make_agent, make_env
 from recsim.conversing import converse, dialogue_curves, dialogue_metrics, practise
 from recsim.dialogue import DialogueProblem
-from recsim.errors import UserError, did_you_mean
 from recsim.results import Trial
 from recsim.scenario import Scenario
+from recsim.session_checks import check_sessions
 from recsim.sources import EnvSpec
 
 __all__ = ["check_dialogues", "dialogue_trial", "practise_with"]
-
-# Keys of a scenario that say nothing of dialogues.
-_WITHOUT_EFFECT = ("training_log", "steps", "rounds", "refit", "axis", "learn", "front")
 
 
 def dialogue_trial(
@@ -49,7 +46,7 @@ def dialogue_trial(
     with contextlib.closing(make_env(scenario.env, scenario.users)) as env:
         world: Any = env.unwrapped
         turns = world.problem.max_turns
-        agent = make_dialogue_agent(spec, world.problem, agent_seed)
+        agent = make_agent(spec, world.problem, agent_seed)
         fitted = agent.fit(world.training_data)
         if spec.practice:
             practise_with(scenario, agent, seed=practice, rounds=spec.practice)
@@ -78,28 +75,9 @@ def check_dialogues(scenario: Scenario, env: VectorEnv[Any, Any, Any]) -> None:
     Raises:
         UserError: Says which key is wrong, and what would be right.
     """
-    assert scenario.env is not None
     problem: DialogueProblem = env.unwrapped.problem  # type: ignore[attr-defined]
-    for key in _WITHOUT_EFFECT:
-        if key in scenario.model_fields_set:
-            raise UserError(f"{key!r} has no effect on dialogues: remove it.")
-    if scenario.env.options.get("action", "slate") != "slate":
-        raise UserError("env.action: agents of a scenario say what they show: use 'slate'.")
-    for spec in scenario.agents:
-        agent = make_dialogue_agent(spec, problem, seed=0)
-        if spec.training_log is not None:
-            raise UserError(
-                f"agents: {spec.label}: 'training_log' has no effect on dialogues: remove it."
-            )
-        if spec.practice and not hasattr(agent, "observe"):
-            raise UserError(
-                f"agents: {spec.label}: 'practice' has no effect: {spec.name!r} does not learn "
-                "from the dialogues that it holds."
-            )
     known = dialogue_metrics(_NO_DIALOGUE, problem.max_turns)
-    for name in scenario.metrics or ():
-        if name not in known:
-            raise UserError(f"metrics: unknown metric {name!r}.{did_you_mean(name, known)}")
+    check_sessions(scenario, problem, of="dialogues", action="slate", known=known)
 
 
 _NO_DIALOGUE = pd.DataFrame(

@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 import agents
-from agents.agent import Agent, FitReport
-from agents.dialogue import DialogueAgent
+from agents.agent import FitReport
+from agents.kinds import AnyAgent
 from recsim.benchmark import benchmark_trial
-from recsim.building import holds_dialogues, make_agent, make_env, problem_of
+from recsim.building import kind_of_environment, make_agent, make_env, problem_of
+from recsim.critique_trial import critique_trial
 from recsim.dialogue_trial import dialogue_trial
 from recsim.evaluation import evaluate_trial, read_data
 from recsim.holdout_trial import holdout_trial
@@ -85,9 +86,16 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
     run = RunFolder.open(folder)
     begin = time.perf_counter()
     result: dict[str, Any]
-    agent: Agent | DialogueAgent
+    agent: AnyAgent
     fitted: FitReport | None
-    if run.scenario.env is not None and holds_dialogues(run.scenario.env):
+    kind = None if run.scenario.env is None else kind_of_environment(run.scenario.env)
+    if kind == "critiques":
+        seeds = Seeds.of(trial.seed)
+        metrics, curves, agent, fitted = critique_trial(
+            run.scenario, trial, agent_seed=seeds.agent, users=seeds.users
+        )
+        result = {"metrics": metrics}
+    elif kind == "dialogues":
         seeds = Seeds.of(trial.seed)
         metrics, curves, agent, fitted = dialogue_trial(
             run.scenario,

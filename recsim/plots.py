@@ -264,7 +264,11 @@ def _panels(axis: str) -> list[tuple[str, str]]:
             ("active", "Share of users still there\nat the end of a round"),
         ]
     if axis == "turn":
-        return [("success_rate", "Share of dialogues that have succeeded")]
+        return [
+            ("success_rate", "Share of dialogues that have succeeded"),
+            ("found", "Share of sessions that have found\nwhat was looked for"),
+            ("found_by_critiques", "The same, less what it were\nhad nobody criticised"),
+        ]
     per = {"step": "per slate", "day": "per day"}[axis]
     return [
         ("immediate", f"Immediate: reward {per},\nusers still there"),

@@ -98,7 +98,7 @@ def _simulation(run: RunFolder) -> tuple[list[Path], list[str]]:
             title=scenario.name,
         ),
     }
-    if "success_rate" not in seeds:  # dialogues have no reward that comes later
+    if "early_reward_per_step" in seeds:  # else there is no reward that comes later
         figures["front.png"] = plots.front(
             seeds,
             table,

@@ -40,7 +40,16 @@ __all__ = [
 
 # Of all other metrics, more is better, or it depends.
 _LOWER_IS_BETTER = frozenset(
-    {"average_turns", "churned_share", "gini", "regret_per_step", "regret_per_user"}
+    {
+        "al",
+        "average_turns",
+        "base_al",
+        "churned_share",
+        "gini",
+        "lost",
+        "regret_per_step",
+        "regret_per_user",
+    }
 )
 
 _MAIN_METRICS = (
@@ -56,6 +65,13 @@ _MAIN_METRICS = (
     "questions",
     "recommendations",
     "items_shown",
+    "sr_final@1",
+    "base_sr_final@1",
+    "gain",
+    "sr_first@10",
+    "al",
+    "mrr",
+    "justification_f1",
 )
 
 
@@ -84,7 +100,7 @@ def trials(scenario: Scenario) -> list[Trial]:
 
 def lower_is_better(metric: str) -> bool:
     """Return whether a small value of a metric is a good one."""
-    return re.sub("^(first|last)_round_", "", metric) in _LOWER_IS_BETTER
+    return re.sub("^(first|last)_round_|@.*", "", metric) in _LOWER_IS_BETTER
 
 
 def main_metrics(scenario: Scenario, known: Sequence[str]) -> list[str]:
