@@ -60,7 +60,8 @@ class Baseline:
 
     def act(self, obs: Observation) -> Showing:
         """Judge all items, and justify the one shown, in every session."""
-        scores = self.scores(obs)
+        # What the size of the batch does to the last bits of a product is rounded away.
+        scores = self.scores(obs).astype(np.float32).astype(np.float64)
         if self._config.aspect_filter:
             scores = filtered(scores, obs["critiqued"], self._problem.item_aspects)
         items = best_allowed(scores, obs["action_mask"])

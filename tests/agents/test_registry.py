@@ -20,7 +20,7 @@ IN_DIALOGUES = [
     "conv_popularity",
     "fact_crs",
 ]
-CRITICISED = ["critique_popularity", "critique_random"]
+CRITICISED = ["ce_vae", "critique_popularity", "critique_random"]
 EVERY_NAME = sorted([*NAMES, *IN_DIALOGUES, *CRITICISED])
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.

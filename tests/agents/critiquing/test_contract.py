@@ -1,0 +1,95 @@
+"""What holds for all of these agents."""
+
+import numpy as np
+import pytest
+
+import agents
+from agents.kinds import kind_of
+from recsim.errors import UserError
+from recsim.results import load_state, save_state
+
+SETTINGS: dict[str, dict] = {
+    "ce_vae": {"dim": 6, "epochs": 5},
+    "critique_popularity": {},
+    "critique_random": {},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+class TestEveryBaseline:
+    @pytest.fixture
+    def fitted(self, name, data, problem_of):
+        def build(seed=1, fit=True, **settings):
+            agent = agents.make(name, problem_of(data), seed=seed, **SETTINGS[name] | settings)
+            if fit:
+                agent.fit(data)
+            return agent
+
+        return build
+
+    def test_it_judges_all_items_and_justifies_one(self, name, fitted, data, observe):
+        agent = fitted()
+        assert kind_of(type(agent)) == "critiques"
+        assert agent.name == name
+        for critiques in (0, 1, 4):
+            obs = observe(data, 9, critiques)
+            agent.begin(np.arange(9))
+            showing = agent.act(obs)
+            assert showing.scores.shape == (9, data.num_items)
+            assert np.isfinite(showing.scores).all()
+            assert showing.justification.shape == (9, data.num_aspects)
+            assert showing.justification.dtype == np.bool_
+            assert showing.justification.any()
+
+    def test_a_session_does_not_depend_on_the_others(self, name, fitted, data, observe):
+        agent, obs = fitted(), observe(data, 12)
+        agent.begin(np.arange(12) + 5)
+        together = agent.act(obs)
+        for rows in ([3], [11, 0, 7]):
+            agent.begin(np.array(rows) + 5)
+            alone = agent.act({key: value[rows] for key, value in obs.items()})
+            np.testing.assert_allclose(alone.scores, together.scores[rows], rtol=1e-5, atol=1e-7)
+            np.testing.assert_array_equal(alone.justification, together.justification[rows])
+
+    def test_same_seed_same_numbers(self, name, fitted, data, observe):
+        showings = []
+        for _ in range(2):
+            agent = fitted()
+            agent.begin(np.arange(6))
+            showings.append(agent.act(observe(data, 6)))
+        np.testing.assert_array_equal(showings[0].scores, showings[1].scores)
+        np.testing.assert_array_equal(showings[0].justification, showings[1].justification)
+
+    def test_a_fresh_agent_acts_as_the_saved_one(self, name, fitted, data, observe, tmp_path):
+        agent, fresh, obs = fitted(), fitted(seed=2, fit=False), observe(data, 6)
+        state = agent.state_dict()
+        save_state(tmp_path / "agent.pt", state)
+        agent.begin(np.arange(6))
+        before, kept = agent.act(obs), repr(state)
+        fresh.load_state_dict(load_state(tmp_path / "agent.pt"))
+        fresh.begin(np.arange(6))
+        after = fresh.act(obs)
+        np.testing.assert_array_equal(before.scores, after.scores)
+        np.testing.assert_array_equal(before.justification, after.justification)
+        agent.fit(data.select("train"))
+        assert repr(state) == kept, "what was saved does not change with the agent"
+
+    def test_an_agent_that_learned_nothing_can_be_saved(self, name, fitted):
+        fresh = fitted(fit=False)
+        fresh.load_state_dict(fitted(fit=False).state_dict())
+
+    def test_it_must_be_fitted(self, name, fitted, data, observe):
+        if name == "critique_random":
+            return
+        with pytest.raises(UserError, match=f"'{name}' must be fitted before it can act"):
+            fitted(fit=False).act(observe(data, 2))
+
+    def test_the_filter_lowers_what_was_criticised(self, name, fitted, data, observe):
+        obs = observe(data, 6, critiques=1)
+        agent = fitted(aspect_filter=True)
+        agent.begin(np.arange(6))
+        scores = agent.act(obs).scores
+        out = (obs["critiqued"] < 0).astype(int) @ data.item_aspects.T > 0
+        assert np.isfinite(scores).all()
+        for row in range(6):
+            assert scores[row, out[row]].max() < scores[row, ~out[row]].min()
