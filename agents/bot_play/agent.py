@@ -94,6 +94,17 @@ class BotPlayAgent:
         self._model: CritiquedModel | None = None  # in float64, for acting
         self._sessions: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
+    @property
+    def model(self) -> CritiquedModel:
+        """What was learned.
+
+        Raises:
+            UserError: Nothing was.
+        """
+        if self._model is None:
+            raise UserError("agent 'bot_play' must be fitted before it can act.")
+        return self._model
+
     def fit(self, data: AspectReviews) -> FitReport:
         """Train a base, and fine-tune it.
 
@@ -123,24 +134,35 @@ class BotPlayAgent:
         Raises:
             UserError: The agent was not fitted.
         """
-        config, model = self._config, self._fitted()
-        device = model.users.device
-        users = torch.as_tensor(obs["user"][:, 0], dtype=torch.long, device=device)
-        critiqued = torch.as_tensor(obs["critiqued"], dtype=torch.float64, device=device)
-        first = model.first_preferences(users)
-        preferences = first + critiqued * first.clamp(min=1) if config.listens else first
-        latent = model.latent(users, preferences)
-        scored = model.scores(latent)
+        config, model = self._config, self.model
+        scored = model.scores(self.latent(obs, listens=config.listens))
         if config.critique_weight != 1.0:
-            before = model.scores(model.latent(users, first))
+            before = model.scores(self.latent(obs, listens=False))
             scored = before + config.critique_weight * (scored - before)
         # What the size of the batch does to the last bits of a product is rounded away.
         scores = scored.cpu().numpy().astype(np.float32).astype(np.float64)
         if config.aspect_filter:
             scores = filtered(scores, obs["critiqued"], self._problem.item_aspects)
         items = best_allowed(scores, obs["action_mask"])
-        logits = model.logits(latent, torch.as_tensor(items, device=device))
-        return Showing(scores, self._justification(logits, obs["turn"][:, 0]))
+        return Showing(scores, self.justification(obs, items))
+
+    @torch.no_grad()
+    def latent(self, obs: Observation, *, listens: bool) -> Tensor:
+        """Return who the users are, z, with or without what they criticised, ``(B, d)``."""
+        model = self.model
+        users = torch.as_tensor(obs["user"][:, 0], dtype=torch.long, device=model.users.device)
+        preferences = model.first_preferences(users)
+        if listens:
+            critiqued = torch.as_tensor(obs["critiqued"], device=preferences.device)
+            preferences = preferences + critiqued * preferences.clamp(min=1)
+        return model.latent(users, preferences)
+
+    @torch.no_grad()
+    def justification(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return the aspects that items, ``(B,)``, are recommended for, ``(B, K)``."""
+        latent = self.latent(obs, listens=self._config.listens)
+        logits = self.model.logits(latent, torch.as_tensor(items, device=latent.device))
+        return self._drawn(logits, obs["turn"][:, 0])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seed and the weights, if there are any."""
@@ -180,12 +202,7 @@ class BotPlayAgent:
     def _take(self, model: CritiquedModel) -> None:
         self._model = copy.deepcopy(model).double().eval()
 
-    def _fitted(self) -> CritiquedModel:
-        if self._model is None:
-            raise UserError("agent 'bot_play' must be fitted before it can act.")
-        return self._model
-
-    def _justification(self, logits: Tensor, turns: NDArray[np.integer]) -> NDArray[np.bool_]:
+    def _drawn(self, logits: Tensor, turns: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Return the aspects of the justification, ``(B, K)``."""
         probability: NDArray[np.float64] = torch.sigmoid(logits).cpu().numpy()
         threshold = self._config.threshold
