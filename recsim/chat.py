@@ -1,12 +1,14 @@
 """A person plays the user: ``python -m recsim.chat scenario.yaml``.
 
-The scenario is one with dialogues; an agent of it is fitted on its data and asks at the terminal.
+The scenario is one with dialogues or with critiques; an agent of it is fitted on its data, and asks
+or is criticised at the terminal.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +20,7 @@ from rich.console import Console
 from agents.agent import Observation
 from agents.dialogue import DialogueAgent
 from recsim.building import kind_of_environment, make_agent, make_env
+from recsim.chat_critiques import Visit, user_number, visit
 from recsim.dialogue import DialogueProblem
 from recsim.dialogue_trial import practise_with
 from recsim.errors import UserError, did_you_mean
@@ -28,6 +31,7 @@ from recsim.scenario_file import load_scenario
 __all__ = ["Conversation", "main", "talk"]
 
 Ask = Callable[[str], str]
+Hold = Callable[[Ask, Console], bool]
 
 YES, NO, UNKNOWN = 1, 2, 3
 _ASKED = {YES: 1, NO: -1, UNKNOWN: 3}
@@ -192,29 +196,47 @@ def chosen(scenario: Scenario, label: str | None) -> AgentSpec:
     raise UserError(f"--agent: no agent is labelled {label!r}.{did_you_mean(label, known)}")
 
 
-def prepared(scenario: Scenario, label: str | None, seed: int) -> tuple[DialogueAgent, Any]:
-    """Fit the agent of a scenario; return it and the environment's facts.
+def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None) -> Hold:
+    """Fit the agent of a scenario; return a function that holds one session after the other.
 
     Raises:
-        UserError: The scenario has no dialogues, or the agent or the data are wrong.
+        UserError: The scenario has neither dialogues nor critiques, or the agent, the user or the
+            data are wrong.
     """
-    if scenario.env is None or kind_of_environment(scenario.env) != "dialogues":
+    kind = "slates" if scenario.env is None else kind_of_environment(scenario.env)
+    if scenario.env is None or kind == "slates":
         raise UserError(
-            "a chat needs a scenario with dialogues, whose env.id is ConvRec-v0, such as "
-            "'conversation'."
+            "a chat needs a scenario with dialogues, such as 'conversation', or with critiques, "
+            "such as 'critiquing'."
         )
     spec = chosen(scenario, label)
+    seeds, options = Seeds.of(seed), scenario.env.options
     for key, plain in (("question", "binary"), ("opening", "none"), ("free_recommendations", 0)):
-        if scenario.env.options.get(key, plain) != plain:
+        if options.get(key, plain) != plain:
             raise UserError(f"env.{key}: a chat is held with {plain!r} only.")
-    seeds = Seeds.of(seed)
+    if user is not None and kind != "critiques":
+        raise UserError("--user: only who criticises can be a user of the data.")
     with contextlib.closing(make_env(scenario.env, 1)) as env:
         world: Any = env.unwrapped
-        agent = make_agent(spec, world.problem, seeds.agent)
-        agent.fit(world.training_data)
-        if spec.practice:
-            practise_with(scenario, agent, seed=seeds.practice, rounds=spec.practice)
-        return agent, world.problem
+        problem, data = world.problem, world.training_data
+        agent: Any = make_agent(spec, problem, seeds.agent)
+        agent.fit(data)
+    if kind == "critiques":
+        who, numbers = user_number(data, user), itertools.count()
+        of_item = options.get("justification") == "item"
+        mask = options.get("mask_train", True)
+        return lambda ask, console: visit(
+            agent,
+            Visit(problem, data, who, mask),
+            ask,
+            console,
+            session=next(numbers),
+            of_item=of_item,
+        )
+    if spec.practice:
+        practise_with(scenario, agent, seed=seeds.practice, rounds=spec.practice)
+    unknown = options.get("answer_model") == "unknown"
+    return lambda ask, console: talk(agent, problem, ask, console, unknown=unknown)
 
 
 def main(arguments: Sequence[str] | None = None, ask: Ask | None = None) -> int:
@@ -228,25 +250,28 @@ def main(arguments: Sequence[str] | None = None, ask: Ask | None = None) -> int:
         0, or 2 after a mistake in what was given.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m recsim.chat", description="Play the user in a dialogue."
+        prog="python -m recsim.chat",
+        description="Play the user of an agent that asks or is criticised.",
     )
     parser.add_argument("scenario", help="a file, or the name of a packaged scenario")
     parser.add_argument("changes", nargs="*", metavar="key=value", help="changes to the scenario")
     parser.add_argument("--agent", metavar="LABEL", help="whom to talk to; the last by default")
+    parser.add_argument(
+        "--user", metavar="NAME", help="a user of the data; by default nobody known"
+    )
     parser.add_argument("--seed", type=int, default=0, help="seed of the agent")
     given = parser.parse_intermixed_args(arguments)
     console = Console()
     say: Ask = ask if ask is not None else (lambda question: console.input(question, markup=False))
     try:
         scenario = load_scenario(given.scenario, given.changes)
-        agent, problem = prepared(scenario, given.agent, given.seed)
+        hold = prepared(scenario, given.agent, given.seed, given.user)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    unknown = scenario.env is not None and scenario.env.options.get("answer_model") == "unknown"
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         while True:
-            talk(agent, problem, say, console, unknown=unknown)
+            hold(say, console)
             if say("Another one? (y or n) ").strip().lower() not in ("y", "yes"):
                 break
     return 0
