@@ -43,7 +43,9 @@ GROUP = "recsim.agents"
 
 # Declared in pyproject.toml too; repeated here so that a source tree works without being installed.
 BUILTIN = {
+    "bayes_critiquing": "agents.critiquing.bayes:BayesCritiquingAgent",
     "bert4rec": "agents.sequential:BERT4RecAgent",
+    "bot_play": "agents.bot_play:BotPlayAgent",
     "cascade_ucb": "agents.cascade_ucb:CascadeUCBAgent",
     "ce_vae": "agents.critiquing.ce_vae:CEVAEAgent",
     "conv_abs_greedy": "agents.conversational:AbsGreedyAgent",
@@ -58,6 +60,7 @@ BUILTIN = {
     "fact_crs": "agents.fact_crs:FactCRSAgent",
     "gru4rec": "agents.sequential:GRU4RecAgent",
     "gru_thompson": "agents.gru_thompson:GRUThompsonAgent",
+    "linear_critiquing": "agents.critiquing.linear:LinearCritiquingAgent",
     "linucb": "agents.linucb:LinUCBAgent",
     "mixture": "agents.mixture:MixtureAgent",
     "mnl_bandit": "agents.mnl_bandit:MNLBanditAgent",

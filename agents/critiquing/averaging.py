@@ -4,6 +4,9 @@ The baselines UAC and BAC of Luo et al., "Latent Linear Critiquing for Conversat
 Systems", WWW 2020. A critique of aspect k weighs as many reviews as the user wrote of it, and
 points where the encoder of aspects does: ``e_k A_k``, without the encoder's intercept.
 
+Where the user's vector is ``U[u] + A c_0 + b``, what UAC averages is that of the preferences after
+the critiques, divided by ``1 + n``: it ranks as a recommender that encodes the preferences anew.
+
 Shapes: B sessions, K aspects, d dimensions.
 """
 

@@ -20,7 +20,14 @@ IN_DIALOGUES = [
     "conv_popularity",
     "fact_crs",
 ]
-CRITICISED = ["ce_vae", "critique_popularity", "critique_random"]
+CRITICISED = [
+    "bayes_critiquing",
+    "bot_play",
+    "ce_vae",
+    "critique_popularity",
+    "critique_random",
+    "linear_critiquing",
+]
 EVERY_NAME = sorted([*NAMES, *IN_DIALOGUES, *CRITICISED])
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.

@@ -1,15 +1,14 @@
-"""Sessions without an environment."""
+"""Reviews, what agents see, and what they find."""
 
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 
-from agents.critiquing.filtering import best_allowed
 from recsim.critique import AspectReviews, CritiqueProblem, planted_reviews
-from recsim.critique.seeker import criticisable, criticised, picked
+from recsim.critiquing import criticise, critique_metrics
 
 
 @pytest.fixture(scope="module")
@@ -70,39 +69,7 @@ def _observe(data: AspectReviews, sessions: int, critiques: int = 2, seed: int =
     }
 
 
-def _success(agent, data: AspectReviews, *, critiques: bool = True, turns: int = 10) -> float:
-    test = data.rows("test")
-    user, target, row = data.user[test], data.item[test], np.arange(len(test))
-    counts, aspects = torch.from_numpy(data.item_counts), torch.from_numpy(data.item_aspects)
-    own = torch.from_numpy(data.user_counts[user])
-    preferences = own.double()
-    done = torch.zeros((len(test), data.num_aspects), dtype=torch.bool)
-    taken = data.taken(user)
-    shown, found = np.full((len(test), turns), -1), np.zeros(len(test), dtype=bool)
-    agent.begin(row)
-    for turn in range(turns):
-        obs = {
-            "user": user[:, None],
-            "preferences": preferences.numpy(),
-            "critiqued": -done.numpy().astype(np.int8),
-            "shown": shown,
-            "turn": np.full((len(test), 1), turn),
-            "action_mask": (~taken).astype(np.int8),
-        }
-        showing = agent.act(obs)
-        item = best_allowed(showing.scores, obs["action_mask"])
-        shown[:, turn] = item
-        taken[row, item] = True
-        found |= item == target
-        pool = criticisable(torch.from_numpy(showing.justification), aspects[target], done)
-        pick = picked(
-            "popular",
-            pool & critiques,
-            popularity=torch.from_numpy(data.aspect_popularity),
-            shown_counts=counts[item],
-            target_counts=counts[target],
-            chance=torch.zeros(done.shape),
-        )
-        done |= pick
-        preferences = criticised(preferences, pick, own)
-    return float(found.mean())
+def _success(agent, data: AspectReviews, *, critiques: bool = True) -> float:
+    heard = "one" if critiques else "none"
+    env = gym.make_vec("recsim:CritiqueRec-v0", num_envs=256, data=data, critiques=heard)
+    return critique_metrics(criticise(env, agent, seed=0))["sr_final@1"]

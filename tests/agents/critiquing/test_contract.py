@@ -8,29 +8,45 @@ from agents.kinds import kind_of
 from recsim.errors import UserError
 from recsim.results import load_state, save_state
 
-SETTINGS: dict[str, dict] = {
-    "ce_vae": {"dim": 6, "epochs": 5},
-    "critique_popularity": {},
-    "critique_random": {},
+LINEAR = {"base": {"bpr": {"dim": 4, "epochs": 2}}}
+CLOSED_FORM = {"base": {"base": "plrec", "plrec": {"dim": 6}}}
+# Name, settings.
+BASELINES: dict[str, tuple[str, dict]] = {
+    "bayes": ("bayes_critiquing", LINEAR | {"draws": 2}),
+    "bayes of plrec": ("bayes_critiquing", CLOSED_FORM | {"draws": 2}),
+    "ce_vae": ("ce_vae", {"dim": 6, "epochs": 5}),
+    "popularity": ("critique_popularity", {}),
+    "random": ("critique_random", {}),
+    **{
+        method: ("linear_critiquing", base | {"method": method})
+        for method, base in (
+            ("uac", LINEAR),
+            ("bac", CLOSED_FORM),
+            ("llc", CLOSED_FORM),
+            ("llc_sum_to_one", LINEAR),
+        )
+    },
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("case", BASELINES)
 class TestEveryBaseline:
     @pytest.fixture
-    def fitted(self, name, data, problem_of):
+    def fitted(self, case, data, problem_of):
+        name, usual = BASELINES[case]
+
         def build(seed=1, fit=True, **settings):
-            agent = agents.make(name, problem_of(data), seed=seed, **SETTINGS[name] | settings)
+            agent = agents.make(name, problem_of(data), seed=seed, **usual | settings)
             if fit:
                 agent.fit(data)
             return agent
 
         return build
 
-    def test_it_judges_all_items_and_justifies_one(self, name, fitted, data, observe):
+    def test_it_judges_all_items_and_justifies_one(self, case, fitted, data, observe):
         agent = fitted()
         assert kind_of(type(agent)) == "critiques"
-        assert agent.name == name
+        assert agent.name == BASELINES[case][0]
         for critiques in (0, 1, 4):
             obs = observe(data, 9, critiques)
             agent.begin(np.arange(9))
@@ -41,7 +57,7 @@ class TestEveryBaseline:
             assert showing.justification.dtype == np.bool_
             assert showing.justification.any()
 
-    def test_a_session_does_not_depend_on_the_others(self, name, fitted, data, observe):
+    def test_a_session_does_not_depend_on_the_others(self, case, fitted, data, observe):
         agent, obs = fitted(), observe(data, 12)
         agent.begin(np.arange(12) + 5)
         together = agent.act(obs)
@@ -51,7 +67,7 @@ class TestEveryBaseline:
             np.testing.assert_allclose(alone.scores, together.scores[rows], rtol=1e-5, atol=1e-7)
             np.testing.assert_array_equal(alone.justification, together.justification[rows])
 
-    def test_same_seed_same_numbers(self, name, fitted, data, observe):
+    def test_same_seed_same_numbers(self, case, fitted, data, observe):
         showings = []
         for _ in range(2):
             agent = fitted()
@@ -60,7 +76,7 @@ class TestEveryBaseline:
         np.testing.assert_array_equal(showings[0].scores, showings[1].scores)
         np.testing.assert_array_equal(showings[0].justification, showings[1].justification)
 
-    def test_a_fresh_agent_acts_as_the_saved_one(self, name, fitted, data, observe, tmp_path):
+    def test_a_fresh_agent_acts_as_the_saved_one(self, case, fitted, data, observe, tmp_path):
         agent, fresh, obs = fitted(), fitted(seed=2, fit=False), observe(data, 6)
         state = agent.state_dict()
         save_state(tmp_path / "agent.pt", state)
@@ -74,17 +90,19 @@ class TestEveryBaseline:
         agent.fit(data.select("train"))
         assert repr(state) == kept, "what was saved does not change with the agent"
 
-    def test_an_agent_that_learned_nothing_can_be_saved(self, name, fitted):
+    def test_an_agent_that_learned_nothing_can_be_saved(self, case, fitted):
         fresh = fitted(fit=False)
         fresh.load_state_dict(fitted(fit=False).state_dict())
 
-    def test_it_must_be_fitted(self, name, fitted, data, observe):
-        if name == "critique_random":
+    def test_it_must_be_fitted(self, case, fitted, data, observe):
+        if case == "random":
             return
-        with pytest.raises(UserError, match=f"'{name}' must be fitted before it can act"):
+        with pytest.raises(
+            UserError, match=f"'{BASELINES[case][0]}' must be fitted before it can act"
+        ):
             fitted(fit=False).act(observe(data, 2))
 
-    def test_the_filter_lowers_what_was_criticised(self, name, fitted, data, observe):
+    def test_the_filter_lowers_what_was_criticised(self, case, fitted, data, observe):
         obs = observe(data, 6, critiques=1)
         agent = fitted(aspect_filter=True)
         agent.begin(np.arange(6))
