@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from agents.critique import CritiqueAgent
 from recsim.metrics import critiquing as C
-from recsim.statistics import Comparison, paired_comparison
+from recsim.statistics import Comparison, band, paired_comparison
 
-__all__ = ["Criticised", "criticise", "critique_curves", "critique_metrics", "gain"]
+__all__ = ["Criticised", "criticise", "critique_curves", "critique_metrics", "gain", "gain_by_turn"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -168,13 +168,7 @@ def critique_curves(result: Criticised) -> pd.DataFrame:
     """
     ranks, base = result.ranks, result.base_ranks
     limits = np.arange(1, ranks.shape[1] + 1)
-
-    def by_turn(of: Ints) -> Floats:
-        turn = C.first_turn(of, 1)[:, None]
-        shares: Floats = ((turn > 0) & (turn <= limits)).mean(axis=0)  # (N, T) -> (T,)
-        return shares
-
-    found, without = by_turn(ranks), by_turn(base)
+    found, without = _found_by(ranks).mean(axis=0), _found_by(base).mean(axis=0)
     columns = {
         "found": found,
         "found_without_critiques": without,
@@ -201,6 +195,35 @@ def gain(first: Criticised, second: Criticised | None = None, n: int = 1) -> Com
     """
     other = first.base_ranks if second is None else second.ranks
     return paired_comparison(C.sr_final(first.ranks, n), C.sr_final(other, n), statistic=np.mean)
+
+
+def gain_by_turn(
+    first: Criticised, second: Criticised | None = None, *, level: float = 0.95
+) -> pd.DataFrame:
+    """Compare sessions by the share that has found the goal, turn by turn.
+
+    Args:
+        first: Some sessions.
+        second: Others about the same pairs; None for the first ones without critiques.
+        level: Nominal coverage of the intervals at each turn.
+
+    Returns:
+        A frame indexed by ``turn`` with ``gain``, the mean difference, and ``low`` and ``high``,
+        ends of its bootstrap interval over pairs of sessions.
+    """
+    other = first.base_ranks if second is None else second.ranks
+    value, low, high = band(
+        _found_by(first.ranks) - _found_by(other), statistic=np.mean, level=level
+    )
+    turns = pd.Index(np.arange(1, len(value) + 1), name="turn")
+    return pd.DataFrame({"gain": value, "low": low, "high": high}, index=turns)
+
+
+def _found_by(ranks: Ints) -> Floats:
+    """Return 1 where a session has found the goal by a turn, else 0, ``(N, T)``."""
+    turn = C.first_turn(ranks, 1)[:, None]
+    found: Floats = ((turn > 0) & (turn <= np.arange(1, ranks.shape[1] + 1))).astype(np.float64)
+    return found
 
 
 def _mean(values: Floats) -> float:

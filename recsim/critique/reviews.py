@@ -66,9 +66,7 @@ class AspectReviews:
         Raises:
             UserError: There is no such part.
         """
-        if part not in PARTS:
-            raise UserError(f"There is no part {part!r}.{did_you_mean(part, PARTS)}")
-        return np.flatnonzero(self.part == PARTS.index(part))
+        return np.flatnonzero(self.part == _number(part))
 
     def select(self, *parts: str) -> Self:
         """Return the reviews of some parts; users, items and aspects keep their numbers."""
@@ -115,7 +113,7 @@ class AspectReviews:
             users: ``(B,)``; -1 for somebody unknown, who reviewed nothing.
             part: The part.
         """
-        rows = self._by_user(part)
+        rows = self._by_user[_number(part)]
         found = np.zeros((len(users), self.num_items), dtype=np.bool_)
         first, last = (
             np.searchsorted(self.user[rows], users),
@@ -127,9 +125,11 @@ class AspectReviews:
         found[row, self.item[rows[np.repeat(first, count) + place]]] = True
         return found
 
-    def _by_user(self, part: str) -> Ints:
-        rows = self.rows(part)
-        return rows[np.argsort(self.user[rows], kind="stable")]
+    @cached_property
+    def _by_user(self) -> tuple[Ints, ...]:
+        """Reviews of each part, user by user."""
+        parts = (self.rows(part) for part in PARTS)
+        return tuple(rows[np.argsort(self.user[rows], kind="stable")] for rows in parts)
 
     def _counts(self, of: Ints, size: int) -> Ints:
         train = self.rows("train")
@@ -137,3 +137,9 @@ class AspectReviews:
         cells = of[train][row] * self.num_aspects + aspect
         counted = np.bincount(cells, minlength=size * self.num_aspects)
         return counted.reshape(size, self.num_aspects)  # (size * K,) -> (size, K)
+
+
+def _number(part: str) -> int:
+    if part not in PARTS:
+        raise UserError(f"There is no part {part!r}.{did_you_mean(part, PARTS)}")
+    return PARTS.index(part)

@@ -2,13 +2,20 @@
 
 import gymnasium as gym
 import numpy as np
+import pandas as pd
 import pytest
 
 import agents
 import recsim  # noqa: F401  (registers the environments)
 from agents.critique import Showing
 from recsim.critique.streams import uniform
-from recsim.critiquing import criticise, critique_curves, critique_metrics, gain
+from recsim.critiquing import (
+    criticise,
+    critique_curves,
+    critique_metrics,
+    gain,
+    gain_by_turn,
+)
 from recsim.metrics import critiquing as C
 
 PLANTED = {"users": 150, "num_items": 80, "num_aspects": 12, "reviews": 8}
@@ -102,6 +109,12 @@ def test_listening_helps_and_is_compared_pair_by_pair():
     assert compared.pairs == len(deaf.sessions) == 150
     np.testing.assert_array_equal(deaf.base_ranks, listening.base_ranks)
     assert compared.difference.value == pytest.approx(gain(listening).difference.value)
+    by_turn = gain_by_turn(listening, deaf)
+    assert by_turn["gain"].iloc[-1] == pytest.approx(compared.difference.value)
+    assert by_turn.iloc[0].tolist() == [0, 0, 0], "nothing was heard yet"
+    assert (by_turn["low"] <= by_turn["gain"]).all()
+    assert by_turn["low"].iloc[-1] > 0
+    pd.testing.assert_frame_equal(by_turn, gain_by_turn(listening))
 
 
 @pytest.mark.parametrize("settings", [{}, {"seeker": "random", "mistakes": 0.2}])
@@ -150,9 +163,10 @@ def test_items_may_justify_themselves():
     assert 0 < numbers["justification_f1"] < 1
 
 
+@pytest.mark.parametrize("cold", [False, True])
 @pytest.mark.parametrize("name", ["critique_popularity", "critique_random"])
-def test_agents_of_the_registry(name):
-    env, done = make(), []
+def test_agents_of_the_registry(name, cold):
+    env, done = make(cold_start=cold), []
     agent = agents.make(name, env.unwrapped.problem, seed=0)
     agent.fit(env.unwrapped.training_data)
     result = criticise(env, agent, seed=0, on_batch=done.append)
