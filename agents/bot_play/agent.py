@@ -85,6 +85,7 @@ class BotPlayAgent:
     same, whatever they are fine-tuned by, and so are the batches of bot play and its control.
     """
 
+    name: ClassVar[str] = "bot_play"
     Config: ClassVar[type[AgentConfig]] = BotPlayConfig
     critiques: ClassVar[bool] = True
 
