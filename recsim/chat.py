@@ -219,10 +219,11 @@ def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None)
     with contextlib.closing(make_env(scenario.env, 1)) as env:
         world: Any = env.unwrapped
         problem, data = world.problem, world.training_data
+        who = user_number(data, user) if kind == "critiques" else -1
         agent: Any = make_agent(spec, problem, seeds.agent)
         agent.fit(data)
     if kind == "critiques":
-        who, numbers = user_number(data, user), itertools.count()
+        numbers = itertools.count()
         of_item = options.get("justification") == "item"
         mask = options.get("mask_train", True)
         return lambda ask, console: visit(
