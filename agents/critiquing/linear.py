@@ -28,18 +28,21 @@ class LinearCritiquingConfig(LinearConfig):
         least_weight: What a critique of an aspect weighs that the user never wrote of. Published
             for ``llc`` is 0, by which such critiques are lost; 1 is what it is in bot play.
         top: Items that the linear program looks at.
+        bound: Largest size of a weight of ``llc``; the base's is 1.
     """
 
     method: Literal["uac", "bac", "llc", "llc_sum_to_one"] = "llc"
     least_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
     top: int = Field(100, ge=1)
+    bound: float = Field(100.0, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _linear_indeed(self) -> Self:
         if self.base.base == "bpr" and self.base.bpr.enc_layers:
             raise ValueError("base.bpr.enc_layers must be 0: an aspect needs a vector of its own")
-        if self.method in ("uac", "bac") and "top" in self.model_fields_set:
-            raise ValueError(f"'top' has no effect with method {self.method!r}: leave it out")
+        for key, heeding in (("top", ("llc", "llc_sum_to_one")), ("bound", ("llc",))):
+            if key in self.model_fields_set and self.method not in heeding:
+                raise ValueError(f"{key!r} has no effect with method {self.method!r}: leave it out")
         return self
 
 
@@ -70,6 +73,7 @@ class LinearCritiquingAgent(LinearBaseline):
             items @ encoder.T,  # (I, K)
             items @ intercept,  # (I,)
             *parts,
+            bound=config.bound,
         )
 
     def encoder(self) -> tuple[Floats, Floats]:

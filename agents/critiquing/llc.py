@@ -33,9 +33,6 @@ from agents.slates import top_slates
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
 
-BOUND = 100.0
-"""Largest size of a weight where each is bounded on its own."""
-
 
 def split(
     scores: Floats, allowed: Bools, critiqued: NDArray[np.number[Any]], having: Bools, top: int
@@ -87,11 +84,12 @@ def criticised_scores(
     intercept: Floats,
     offending: Bools,
     others: Bools,
+    bound: float = 100.0,
 ) -> Floats:
     """Return what is thought of the items after critiques.
 
     Args:
-        method: ``bounded``: weights between -`BOUND` and `BOUND`, the user's own is 1.
+        method: ``bounded``: weights between -``bound`` and ``bound``, the user's own is 1.
             ``sum_to_one``: weights from 0 on that sum to 1, the user's own among them; the program
             then leaves either the user or one critique.
         scores: Before any critique, y0, ``(B, I)``.
@@ -100,13 +98,14 @@ def criticised_scores(
         intercept: What the encoder adds to the score of an item for any critique, ``(I,)``.
         offending: A1, ``(B, I)``.
         others: A0, ``(B, I)``.
+        bound: Largest size of a weight where each is bounded on its own.
 
     Returns:
         ``(B, I)``; y0 where nothing was criticised.
     """
     gain = critiques * objective(effects, offending, others)  # (B, K)
     if method == "bounded":
-        own, weight = np.ones((len(scores), 1)), -BOUND * np.sign(gain)
+        own, weight = np.ones((len(scores), 1)), -bound * np.sign(gain)
     else:
         base = objective(scores[:, :, None], offending, others)  # (B, 1)
         every = np.concatenate([base, np.where(critiques < 0, gain, np.inf)], axis=1)

@@ -158,6 +158,7 @@ def test_critiques_help_to_find_the_target_and_the_filter_more(problem_of, succe
     [
         ("linear_critiquing", {"base": {"bpr": {"enc_layers": 1}}}, "enc_layers must be 0"),
         ("linear_critiquing", {"method": "bac", "top": 3}, "'top' has no effect with method 'bac'"),
+        ("linear_critiquing", {"method": "llc_sum_to_one", "bound": 3.0}, "'bound' has no effect"),
         ("bayes_critiquing", {"base": {"aspect_filter": True}}, "'aspect_filter' has no effect"),
         ("bayes_critiquing", {"variance": 0.0}, "variance"),
         ("linear_critiquing", {"method": "lcc"}, "method"),

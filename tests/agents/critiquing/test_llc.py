@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from agents.critiquing.llc import BOUND, criticised_scores, objective, split
+from agents.critiquing.llc import criticised_scores, objective, split
 
 HAVE = np.array([[1, 0], [0, 1], [0, 0], [1, 1]], dtype=bool)
 SCORES = np.array([[4.0, 3.0, 2.0, 1.0]])
@@ -45,6 +45,8 @@ def test_bounded_weights_go_as_far_as_they_may():
     found = criticised_scores("bounded", SCORES, critiques, EFFECTS, NONE + 0.25, offending, others)
     # The coefficient is -3 * 5 < 0, so the weight is 100: y0 - 300 W_0 + b.
     assert found.tolist() == [[4 - 300 + 0.25, 3 - 150 + 0.25, 2.25, 1 - 600 + 0.25]]
+    near = criticised_scores("bounded", SCORES, critiques, EFFECTS, NONE, offending, others, 2.0)
+    assert near.tolist() == [[4 - 6, 3 - 3, 2, 1 - 12]]
 
 
 def test_an_aspect_whose_vector_points_the_wrong_way_is_turned_round():
@@ -105,7 +107,7 @@ def test_closed_forms_are_what_a_solver_finds():
                 continue
             moved = critiques[row, heard] * effects[:, heard]  # (I, n)
             if method == "bounded":
-                solved = linprog(cost[row, heard], bounds=[(-BOUND, BOUND)] * len(heard))
+                solved = linprog(cost[row, heard], bounds=[(-100, 100)] * len(heard))
                 expected = scores[row] + moved @ solved.x
             else:
                 costs = np.append(own[row], cost[row, heard])
