@@ -47,7 +47,11 @@ class LinearCritiquingConfig(LinearConfig):
 
 
 class LinearCritiquingAgent(LinearBaseline):
-    """Moves the user's vector, or all scores, by the vectors of criticised aspects."""
+    """Moves the user's vector, or all scores, by the vectors of criticised aspects.
+
+    Published methods start from ``U[u]``; here it is the base's ``z(u, c_0)``, which holds what the
+    user wrote of already, so that before any critique the ranking is the base's.
+    """
 
     name: ClassVar[str] = "linear_critiquing"
     Config: ClassVar[type[BaselineConfig]] = LinearCritiquingConfig
