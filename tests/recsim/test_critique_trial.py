@@ -7,6 +7,7 @@ from recsim.checks import check
 from recsim.errors import UserError
 from recsim.run import main, run_scenario
 from recsim.scenario import Scenario
+from recsim.summary import lower_is_better
 
 PLANTED = {"users": 40, "num_items": 60, "num_aspects": 8, "reviews": 6}
 SMALL = {
@@ -94,3 +95,9 @@ def test_an_agent_of_critiques_in_a_scenario_of_slates():
 
 def test_the_packaged_scenario_is_sound(capsys):
     assert main(["critiquing", "--validate"]) == 0
+
+
+@pytest.mark.parametrize("name", ["al", "al@5", "base_al", "lost"])
+def test_fewer_turns_are_better(name):
+    assert lower_is_better(name)
+    assert not lower_is_better("sr_final@1")
