@@ -1,0 +1,194 @@
+"""Bot play, its controls and what it is compared with, on reviews of cell phones.
+
+    python -m reproductions.bot_play.cellphone DATA [--seeds 5] [--rows ...] [--steps 1020]
+
+DATA is the folder of these reviews, in the layout of `recsim.critique.lines`. Rated 4 or higher,
+5-core; per user one review is for test, one for valid. Every test review is a session of at most
+ten turns with a seeker who looks for its item; items of the train part are never shown.
+
+The split is one; every seed trains anew and draws justifications and noise anew. Figures are means
+over seeds; intervals (95%) are a bootstrap over sessions of the mean over seeds. The tables are
+printed after each seed, of the seeds so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import agents
+from recsim.critique import AspectReviews, read_reviews
+from recsim.critiquing import Criticised, criticise, critique_metrics
+from recsim.metrics.critiquing import sr_final
+from recsim.statistics import bootstrap
+from reproductions.bot_play.reference import REFERENCE, VARIANTS
+
+COLUMNS: dict[str, dict[str, Any]] = {
+    "none": {"critiques": "none"},
+    "pop": {},
+    "random": {"seeker": "random"},
+    "diff": {"seeker": "different"},
+    "noisy .5": {"noise": 0.5},
+    "uncooperative": {"seeker": "unpopular"},
+    "mistaken .25": {"mistakes": 0.25},
+}
+BASE_METRICS = {
+    "AUC": "auc",
+    "MRR": "mrr",
+    "HR@1": "hr@1",
+    "HR@10": "hr@10",
+    "HR@20": "hr@20",
+    "NDCG@10": "ndcg@10",
+    "shown": "aspects_shown",
+    "P item": "justification_of_item_precision",
+    "R item": "justification_of_item_recall",
+    "F1 item": "justification_of_item_f1",
+    "P goal": "justification_precision",
+    "R goal": "justification_recall",
+    "F1 goal": "justification_f1",
+}
+# What bot play gains from critiques, and what its control does.
+PAIRS = [
+    ("bot play, one", "control"),
+    ("bot play, all", "control"),
+    ("bot play, as evaluated", "control"),
+    ("bot play, 10 turns", "control"),
+    ("bot play, one, normalised", "control, normalised"),
+    ("bot play, all, normalised", "control, normalised"),
+    ("plrec bot play, one", "plrec control"),
+]
+Table = dict[str, dict[str, list[Criticised]]]
+
+
+def trained(data: AspectReviews, label: str, seed: int, steps: int, known: dict[str, Any]) -> Any:
+    """Return an agent; one that differs only in how it acts takes over what another learned."""
+    variant = VARIANTS[label]
+    env = gymnasium.make_vec("recsim:CritiqueRec-v0", num_envs=1, data=data).unwrapped
+    config = variant.config
+    if variant.tuned and steps != 1020:
+        config = config | {"play": config.get("play", {}) | {"steps": steps}}
+    agent = agents.make(variant.agent, env.problem, seed=seed, **config)
+    if variant.like in known:
+        agent.load_state_dict(known[variant.like].state_dict())
+    else:
+        agent.fit(env.training_data)
+    known[label] = agent
+    return agent
+
+
+def sessions(data: AspectReviews, agent: Any, seed: int) -> dict[str, Criticised]:
+    """Hold the sessions of every column."""
+    found = {}
+    for column, rules in COLUMNS.items():
+        env = gymnasium.make_vec("recsim:CritiqueRec-v0", num_envs=256, data=data, **rules)
+        found[column] = criticise(env, agent, seed=seed)
+    return found
+
+
+def mean_success(runs: list[Criticised]) -> NDArray[np.float64]:
+    """Return the mean over seeds of ``sr_final@1``, ``(N,)``, of every session."""
+    return np.mean([sr_final(run.ranks, 1) for run in runs], axis=0)
+
+
+def interval(values: NDArray[np.float64]) -> str:
+    """Return the mean in percent and its interval over sessions."""
+    found = bootstrap(values, statistic=np.mean)
+    return f"{100 * found.value:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+
+def print_table(head: list[str], rows: list[list[str]]) -> None:
+    """Print a table in Markdown."""
+    for cells in (head, ["---"] * len(head), *rows):
+        print(f"| {' | '.join(cells)} |")
+    print(flush=True)
+
+
+def cell(runs: list[Criticised]) -> str:
+    """Return ``sr_final@1 [interval] / sr_final@10 / al``, of all seeds."""
+    numbers = [critique_metrics(run) for run in runs]
+    near, length = (np.mean([n[name] for n in numbers]) for name in ("sr_final@10", "al"))
+    of_one = bootstrap(mean_success(runs), statistic=np.mean)
+    low, high = 100 * of_one.low, 100 * of_one.high
+    return f"{100 * of_one.value:.1f} [{low:.1f}, {high:.1f}] / {100 * near:.1f} / {length:.2f}"
+
+
+def report(table: Table) -> None:
+    """Print all that there is to say."""
+    print("sr_final@1 [interval] / sr_final@10 / al")
+    print_table(
+        ["", *COLUMNS],
+        [[label, *(cell(runs[column]) for column in COLUMNS)] for label, runs in table.items()],
+    )
+    print("Ranking at the first turn, and justifications of all turns, without critiques")
+    rows = []
+    for label, runs in table.items():
+        numbers = [critique_metrics(run) for run in runs["none"]]
+        values = [np.mean([n[name] for n in numbers]) for name in BASE_METRICS.values()]
+        rows.append([label, *(f"{value:.3f}" for value in values)])
+    print_table(["", *BASE_METRICS], rows)
+
+    print("Gain by critiques in points of sr_final@1: bot play, its control, the difference; and")
+    print("bot play with critiques less the control without")
+    rows = []
+    for ours, control in PAIRS:
+        if not {ours, control} <= table.keys():
+            continue
+        for column in list(COLUMNS)[1:]:
+            with_, without, control_with, control_without = (
+                mean_success(table[label][name])
+                for label in (ours, control)
+                for name in (column, "none")
+            )
+            gain, of_control = with_ - without, control_with - control_without
+            values = (gain, of_control, gain - of_control, with_ - control_without)
+            rows.append([ours, column, *map(interval, values)])
+    print_table(["", "critiques", "gain", "control's", "difference", "in all"], rows)
+
+    print("Reference run: sr_final@1 there, here; reached if as high")
+    rows = []
+    for (label, column), value in REFERENCE.items():
+        if label in table:
+            here = round(100 * mean_success(table[label][column]).mean(), 1)
+            verdict = "reached" if here >= value else "not reached"
+            rows.append([label, column, f"{value:.1f}", f"{here:.1f}", verdict])
+    print_table(["", "critiques", "there", "here", ""], rows)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=1020, help="of fine-tuning")
+    parser.add_argument("--rows", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    data = read_reviews(given.data, min_rating=4, core_u=5, core_i=5)
+    print(
+        f"{len(data)} reviews, {data.num_users} users, {data.num_items} items, "
+        f"{data.num_aspects} aspects, {len(data.rows('train'))} to train on"
+    )
+    table: Table = {label: {column: [] for column in COLUMNS} for label in given.rows}
+    for seed in range(given.seeds):
+        known: dict[str, Any] = {}
+        for label in given.rows:
+            start = time.perf_counter()
+            agent = trained(data, label, seed, given.steps, known)
+            learned = time.perf_counter()
+            for column, run in sessions(data, agent, seed).items():
+                table[label][column].append(run)
+            spent = learned - start, time.perf_counter() - learned
+            told = f"learned in {spent[0]:.1f} s, sessions {spent[1]:.1f} s"
+            print(f"seed {seed}, {label}: {told}", flush=True)
+        print(f"\n{seed + 1} seeds\n")
+        report(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Planted reviews, and agents that are criticised about them."""
+
+import gymnasium
+import pytest
+
+import agents
+from recsim.critique import AspectReviews, planted_reviews
+from recsim.critiquing import criticise
+
+
+@pytest.fixture(scope="session")
+def data() -> AspectReviews:
+    """Planted reviews, small."""
+    return planted_reviews(users=60, num_items=50, num_aspects=8, reviews=10, seed=1)
+
+
+def _sessions(data, sessions=64, **rules):
+    return gymnasium.make_vec("recsim:CritiqueRec-v0", num_envs=sessions, data=data, **rules)
+
+
+@pytest.fixture
+def build():
+    """Return a fitted agent."""
+
+    def of(data, seed=0, fit=True, **config):
+        world = _sessions(data).unwrapped
+        agent = agents.make("bot_play", world.problem, seed=seed, **config)
+        if fit:
+            agent.fit(world.training_data)
+        return agent
+
+    return of
+
+
+@pytest.fixture
+def play():
+    """Return the sessions of an agent with all test users."""
+
+    def of(data, agent, seed=0, sessions=64, **rules):
+        return criticise(_sessions(data, sessions, **rules), agent, seed=seed)
+
+    return of
