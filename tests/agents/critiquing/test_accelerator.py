@@ -1,4 +1,4 @@
-"""Baselines that compute with torch learn on another device too, and act alike on their return."""
+"""Agents that compute with torch learn on another device too, and act alike on their return."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import agents
 DEVICE = "cuda"
 SETTINGS = {
     "bayes_critiquing": {"base": {"device": DEVICE}, "draws": 2},
+    "bot_play": {"device": DEVICE, "bpr": {"epochs": 2}, "play": {"steps": 5}},
     "ce_vae": {"device": DEVICE, "epochs": 5},
     "linear_critiquing": {"base": {"device": DEVICE, "base": "plrec", "plrec": {"dim": 6}}},
 }
@@ -16,7 +17,7 @@ SETTINGS = {
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_baseline_learns_on_an_accelerator(name, data, problem_of, observe, success):
+def test_an_agent_learns_on_an_accelerator(name, data, problem_of, observe, success):
     torch.cuda.reset_peak_memory_stats()
     problem, obs = problem_of(data), observe(data, 10)
     agent = agents.make(name, problem, seed=0, **SETTINGS[name])
