@@ -71,7 +71,7 @@ def trained(data: AspectReviews, label: str, seed: int, steps: int, known: dict[
     variant = VARIANTS[label]
     env = gymnasium.make_vec("recsim:CritiqueRec-v0", num_envs=1, data=data).unwrapped
     config = variant.config
-    if variant.tuned and steps != 1020:
+    if variant.tuned:
         config = config | {"play": config.get("play", {}) | {"steps": steps}}
     agent = agents.make(variant.agent, env.problem, seed=seed, **config)
     if variant.like in known:

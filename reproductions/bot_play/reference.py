@@ -14,7 +14,7 @@ class Variant:
         agent: Its name.
         config: Its settings.
         like: A row that learns the same and only acts otherwise.
-        tuned: Whether it is fine-tuned.
+        tuned: Whether it is fine-tuned, by as many steps as asked for.
     """
 
     agent: str = "bot_play"
