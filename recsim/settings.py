@@ -5,10 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from recsim.errors import UserError, did_you_mean
@@ -40,24 +40,28 @@ def validated(model: type[Model], settings: Any, where: str) -> Model:
 
 
 def keywords(
-    function: Callable[..., Any], given: Mapping[str, Any], where: str, barred: Sequence[str] = ()
+    function: Callable[..., Any], given: Any, where: str, barred: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Return keyword arguments for a function, if it takes them.
+    """Return keyword arguments for a function, if they are of its names and types.
 
     Args:
-        function: What is to be called.
+        function: What is to be called; its parameters are annotated.
         given: Its arguments by name.
         where: What is being set, for the message.
         barred: Arguments that are none of theirs.
 
     Raises:
-        UserError: The function has no such argument.
+        UserError: The function has no such argument, or one is of another type.
     """
-    known = [name for name in inspect.signature(function).parameters if name not in barred]
-    for name in given:
-        if name not in known:
-            raise UserError(f"{where}.{name}: unknown key.{did_you_mean(name, known)}")
-    return dict(given)
+    types = typing.get_type_hints(function)
+    fields: dict[str, Any] = {
+        name: (types[name], ... if one.default is one.empty else one.default)
+        for name, one in inspect.signature(function).parameters.items()
+        if name not in barred
+    }
+    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    checked = validated(create_model(where, __config__=config, **fields), given, where)
+    return {name: getattr(checked, name) for name in checked.model_fields_set}
 
 
 def explain(fault: ErrorDetails, model: type[BaseModel]) -> str:

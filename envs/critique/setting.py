@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ class Setting:
             ("split", split, _SPLITS),
         ):
             if value not in known:
-                raise UserError(f"{name} is {value!r}.{did_you_mean(value, known)}")
+                raise UserError(f"{name} is {value!r}.{did_you_mean(str(value), known)}")
         self.rules = validated(Rules, dict(rules), "CritiqueRec-v0")
         self.reviews = _reviews(data, path, reader, planted)
         self.size, self.action, self.justification = size, action, justification
@@ -250,12 +251,13 @@ class Setting:
 
     def _chosen(self, name: str, given: Any, lowest: int, end: int) -> Ints:
         """Return an option as one number per session."""
-        found = np.asarray(given, dtype=np.int64).reshape(-1)
-        if found.shape != (self.size,) or ((found < lowest) | (found >= end)).any():
+        found = np.asarray(given).reshape(-1)
+        whole = found.shape == (self.size,) and found.dtype.kind in "iu"
+        if not whole or ((found < lowest) | (found >= end)).any():
             raise UserError(
                 f"options[{name!r}] must hold {self.size} numbers, {lowest} ... {end - 1}."
             )
-        return found
+        return found.astype(np.int64)
 
 
 def _pairs(reviews: AspectReviews, split: str) -> tuple[Ints, Ints]:
@@ -281,7 +283,14 @@ def _reviews(
     if reader is not None and path is None:
         raise UserError("'reader' says how to read 'path': give that too.")
     if data is not None:
+        if not isinstance(data, AspectReviews):
+            raise UserError(f"'data' is {data!r}; it must be AspectReviews: a folder is a 'path'.")
         return data
     if path is not None:
-        return read_reviews(path, **keywords(read_reviews, reader or {}, "reader", ["path"]))
-    return planted_reviews(**keywords(planted_reviews, planted or {}, "planted"))
+        if not isinstance(path, str | Path):
+            raise UserError(f"'path' is {path!r}; it must be the name of a file or a folder.")
+        options = {} if reader is None else reader
+        return read_reviews(path, **keywords(read_reviews, options, "reader", ["path"]))
+    return planted_reviews(
+        **keywords(planted_reviews, {} if planted is None else planted, "planted")
+    )

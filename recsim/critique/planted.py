@@ -50,6 +50,8 @@ def planted_reviews(
             f"reviews is {reviews}; it must be from 3 to num_items = {num_items}: one each for "
             "test, valid and train at least, all of different items."
         )
+    if seed < 0:
+        raise UserError(f"seed is {seed}; it must be 0 or more.")
     if min(strength, clearness) < 0 or not 0 < density < 1:
         raise UserError(
             f"strength {strength} and clearness {clearness} must be 0 or more, density {density} "

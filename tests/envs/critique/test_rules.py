@@ -7,6 +7,7 @@ and item 0 (aspects 0 and 2); session 1 is user 1 (item 2) and item 1.
 import numpy as np
 import pytest
 
+from envs.critique import CritiqueRecEnv
 from recsim.errors import UserError
 
 
@@ -213,6 +214,8 @@ def test_any_pair_can_be_chosen(make, show):
         ({"index": 2}, r"options\['index'\] must hold 1 numbers, 0 \.\.\. 1"),
         ({"user": 3, "goal": 0}, r"options\['user'\] must hold 1 numbers, -1 \.\.\. 2"),
         ({"goal": 0}, "options are 'index', or 'user' and 'goal'"),
+        ({"index": "one"}, r"options\['index'\] must hold 1 numbers"),
+        ({"index": 0.5}, r"options\['index'\] must hold 1 numbers"),
     ],
 )
 def test_pairs_that_are_not_there(make, options, message):
@@ -228,6 +231,7 @@ def test_pairs_that_are_not_there(make, options, message):
         ({"noise": 0.5, "critiques": "all"}, "noise has no effect"),
         ({"seeker": "popula"}, r"CritiqueRec-v0\.seeker: must be 'popular'"),
         ({"split": "train"}, "split is 'train'. Known: test, valid"),
+        ({"split": None}, "split is None. Known: test, valid"),
         ({"action": "items"}, "action is 'items'. Did you mean 'item'"),
         ({"justification": "agents"}, "justification is 'agents'. Did you mean 'agent'"),
         ({"planted": {}}, "only one of 'data', 'path' and 'planted'"),
@@ -239,12 +243,19 @@ def test_mistakes_are_told(make, settings, message):
         make(**settings)
 
 
-def test_arguments_of_data_are_checked():
-    from envs.critique import CritiqueRecEnv
-
-    with pytest.raises(UserError, match=r"planted\.user: unknown key\. Did you mean 'users'"):
-        CritiqueRecEnv(planted={"user": 3})
-    with pytest.raises(UserError, match=r"reader\.path: unknown key"):
-        CritiqueRecEnv("somewhere", reader={"path": "elsewhere"})
-    with pytest.raises(UserError, match="does not exist"):
-        CritiqueRecEnv("nowhere")
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"planted": {"user": 3}}, r"planted\.user: unknown key\. Did you mean 'users'"),
+        ({"planted": {"users": "many"}}, r"planted\.users: must be a valid integer, not 'many'"),
+        ({"planted": 3}, "planted: must be a block of 'key: value' lines, not 3"),
+        ({"path": "x", "reader": {"path": "y"}}, r"reader\.path: unknown key"),
+        ({"path": "x", "reader": {"min_rating": "4"}}, r"reader\.min_rating: must be a valid num"),
+        ({"path": "nowhere"}, "nowhere does not exist"),
+        ({"path": 5}, "'path' is 5; it must be the name of a file or a folder"),
+        ({"data": "folder"}, "'data' is 'folder'; it must be AspectReviews"),
+    ],
+)
+def test_arguments_of_data_are_checked(settings, message):
+    with pytest.raises(UserError, match=message):
+        CritiqueRecEnv(**settings)

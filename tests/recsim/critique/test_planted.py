@@ -127,6 +127,7 @@ def test_the_seed_settles_everything():
         ({"num_items": 10}, "reviews is 15; it must be from 3 to num_items = 10"),
         ({"strength": -1.0}, r"strength -1\.0"),
         ({"density": 1.0}, r"density 1\.0"),
+        ({"seed": -1}, "seed is -1"),
     ],
 )
 def test_numbers_that_do_not_fit_are_refused(settings, message):
