@@ -200,8 +200,8 @@ def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None)
     """Fit the agent of a scenario; return a function that holds one session after the other.
 
     Raises:
-        UserError: The scenario has neither dialogues nor critiques, or the agent, the user or the
-            data are wrong.
+        UserError: The scenario has neither dialogues nor critiques, or the agent, the seed, the
+            user or the data are wrong.
     """
     kind = "slates" if scenario.env is None else kind_of_environment(scenario.env)
     if scenario.env is None or kind == "slates":
@@ -209,6 +209,8 @@ def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None)
             "a chat needs a scenario with dialogues, such as 'conversation', or with critiques, "
             "such as 'critiquing'."
         )
+    if seed < 0:
+        raise UserError(f"--seed is {seed}; it must be 0 or more.")
     spec = chosen(scenario, label)
     seeds, options = Seeds.of(seed), scenario.env.options
     for key, plain in (("question", "binary"), ("opening", "none"), ("free_recommendations", 0)):
@@ -216,6 +218,8 @@ def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None)
             raise UserError(f"env.{key}: a chat is held with {plain!r} only.")
     if user is not None and kind != "critiques":
         raise UserError("--user: only who criticises can be a user of the data.")
+    if user is not None and options.get("cold_start"):
+        raise UserError("--user: with env.cold_start nobody is known; leave out one of the two.")
     with contextlib.closing(make_env(scenario.env, 1)) as env:
         world: Any = env.unwrapped
         problem, data = world.problem, world.training_data

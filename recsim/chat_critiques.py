@@ -176,7 +176,7 @@ def _aspect(held: Visit, said: str) -> int:
     numbers = {name.lower(): k for k, name in enumerate(held.problem.aspect_names)}
     word = said.lower()
     if word not in numbers:
-        word = _BEFORE.sub("", word)
+        word = _BEFORE.sub("", word).rstrip(" .!")
     if word not in numbers:
         raise UserError(f"There is no aspect {word!r}.{_near(word, numbers)}")
     if held.critiqued[0, numbers[word]]:

@@ -54,7 +54,9 @@ def test_a_session_to_the_end(capsys):
     assert person.asked == ["What is wrong with it? "] * 4 + ["Another one? (y or n) "]
 
 
-@pytest.mark.parametrize("words", ["aspect 3", "not aspect 3", "too Aspect 3", "it's not aspect 3"])
+@pytest.mark.parametrize(
+    "words", ["aspect 3", "not aspect 3", "too Aspect 3", "it's not aspect 3!"]
+)
 def test_what_is_criticised_is_not_shown_again(capsys, words):
     chat(Person(words), "--agent", "popularity_filtered")
     _, reasons = shown(capsys.readouterr().out)
@@ -103,7 +105,9 @@ def test_one_may_be_a_user_of_the_data(capsys):
     ("arguments", "message"),
     [
         (["critiquing", "--user", "user 3OO"], "no user is called 'user 3OO'. Did you mean 'user"),
+        (["critiquing", "--seed", "-1"], "--seed is -1; it must be 0 or more"),
         (["critiquing", "--agent", "critique_rando"], "Did you mean 'critique_random'"),
+        (["critiquing", "--user", "user 3", "env.cold_start=true"], "nobody is known"),
         (["conversation", "--user", "user 3"], "only who criticises can be a user of the data"),
         (["quickstart"], "or with critiques, such as 'critiquing'"),
     ],
