@@ -1,4 +1,4 @@
-"""Where torch computes."""
+"""Random numbers of torch, on the device where it computes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from recsim.errors import UserError
+from recsim.devices import torch_device
 
 
 def torch_generator(agent: str, device: str, seed: int) -> torch.Generator:
@@ -21,11 +21,7 @@ def torch_generator(agent: str, device: str, seed: int) -> torch.Generator:
     Raises:
         UserError: There is no such device.
     """
-    try:
-        return torch.Generator(device).manual_seed(seed)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"agent {agent!r}: no device {device!r} here: {reason}") from error
+    return torch.Generator(torch_device(device, f"agent {agent!r}: ")).manual_seed(seed)
 
 
 def restore_generator(generator: torch.Generator, state: Any) -> None:

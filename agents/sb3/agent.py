@@ -21,6 +21,7 @@ from agents.plackett_luce import PlackettLuce
 from agents.sb3.context import context, context_size
 from agents.sb3.experience import ActiveRolloutBuffer, Step
 from agents.sb3.slate_policy import SlatePolicy, log_probability
+from recsim.devices import torch_device
 from recsim.errors import UserError
 from recsim.estimators import SlateDistribution
 from recsim.log import SlateLog
@@ -249,11 +250,7 @@ class PPOAgent(PlackettLuce):
 
 def _ppo(config: PPOConfig, problem: Problem, seed: int) -> PPO:
     """Build stable-baselines3's PPO without an environment."""
-    try:
-        device = torch.empty(0, device=config.device).device
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"agent 'ppo': no device {config.device!r} here: {reason}") from error
+    device = torch_device(config.device, "agent 'ppo': ")
     ppo = PPO(
         SlatePolicy,  # type: ignore[arg-type]
         None,  # type: ignore[arg-type]

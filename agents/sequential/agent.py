@@ -22,6 +22,7 @@ from agents.sequential.config import (
 from agents.sequential.models import BERT4Rec, GRU4Rec, SASRec, SequenceModel
 from agents.sequential.sequences import last_events, observed, windows
 from agents.sequential.training import split, train
+from recsim.devices import torch_device
 from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -49,13 +50,7 @@ class SequentialAgent(Deterministic):
         slates.check_sizes(problem)
         if problem.num_items < 2:
             raise UserError(f"agent {self.name!r} needs at least 2 items to choose from.")
-        try:
-            self._device = torch.empty(0, device=config.device).device
-        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-            reason = str(error).partition("\n")[0]
-            raise UserError(
-                f"agent {self.name!r}: no device {config.device!r} here: {reason}"
-            ) from error
+        self._device = torch_device(config.device, f"agent {self.name!r}: ")
         self._config, self._seed = config, seed
         self._slate_size, self._num_items = problem.slate_size, problem.num_items
         self._model: SequenceModel | None = None

@@ -19,6 +19,7 @@ from envs.learned.outcomes import FeedbackValues, ReturnClasses, end_hazard
 from envs.learned.rows import Rows, batches, session_clock
 from envs.learned.sessions import RETURN, Sessions
 from envs.learned.training import calibrate, train
+from recsim.devices import torch_device
 from recsim.errors import UserError
 from recsim.log import SlateLog
 
@@ -34,9 +35,13 @@ def fit_user_model(log: SlateLog, config: UserModelConfig | None = None) -> User
         config: Settings; the defaults if None.
 
     Raises:
-        UserError: The log has too few users, no session that is known to have ended, or no clicks.
+        UserError: The log does not know its users or has too few, no session that is known to have
+            ended, or no clicks; or there is no such device.
     """
     config = config or UserModelConfig()
+    torch_device(config.device)
+    if log.anonymous:
+        raise UserError("a model of users needs a log that knows its users; this one does not.")
     log = log.validate()
     if not log.clicks.any():
         raise UserError("the log has no clicks, so nothing can be learned of what is clicked.")

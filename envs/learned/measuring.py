@@ -82,7 +82,7 @@ def measure(model: UserModel, log: SlateLog, split: Split) -> ModelError:
     errors["feedback"] = feedback_errors(
         names,
         model.feedback.expected(log.slate[test], log.clicks[test]),
-        np.array([log.feedback[name][test] for name in names]).reshape(len(names), -1).T,
+        np.array([log.feedback[name][test] for name in names]).reshape(len(names), len(test)).T,
     )
     ended = test[sessions.end[test]]
     if model.returns is not None and len(ended):

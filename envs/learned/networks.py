@@ -212,7 +212,7 @@ class Standardise(nn.Module):
     def __init__(self, rows: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", rows.mean(0))
-        spread = rows.std(0, correction=0)
+        spread = rows.std(0, correction=0) if rows.shape[1] else rows.new_zeros(0)
         self.register_buffer("deviation", torch.where(spread > 1e-6, spread, 1.0))
 
     def forward(self, rows: Tensor) -> Tensor:

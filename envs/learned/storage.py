@@ -12,6 +12,7 @@ from envs.learned.config import UserModelConfig
 from envs.learned.error import ModelError
 from envs.learned.model import UserModel, build_networks
 from envs.learned.outcomes import FeedbackValues, ReturnClasses
+from recsim.devices import torch_device
 from recsim.errors import UserError
 from recsim.files import load_state, save_state
 from recsim.problem import Problem
@@ -32,9 +33,11 @@ def save_model(
 
     Returns:
         The file.
+
+    Raises:
+        UserError: It cannot be written there.
     """
     file = Path(folder) / FILE
-    file.parent.mkdir(parents=True, exist_ok=True)
     state: dict[str, Any] = {
         "format": _FORMAT,
         "source": dict(source or {}),
@@ -53,8 +56,12 @@ def save_model(
         state["return_scaling"] = model.return_scaling
         state["returns"] = vars(model.returns)
     draft = file.with_name(f".{file.name}.{os.getpid()}")
-    save_state(draft, state)
-    draft.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_state(draft, state)
+        draft.replace(file)
+    except OSError as error:
+        raise UserError(f"model: {file} cannot be written: {error.strerror}.") from error
     return file
 
 
@@ -66,12 +73,13 @@ def load_model(folder: str | Path, device: str | None = None) -> UserModel:
         device: Where it computes; that on which it was fitted, if None.
 
     Raises:
-        UserError: There is no model, or something else.
+        UserError: There is no model, or something else; or there is no such device.
     """
     state = _read(folder)
     config = UserModelConfig(**state["config"])
     if device is not None:
         config = config.model_copy(update={"device": device})
+    torch_device(config.device)
     problem = Problem(**state["problem"])
     returns = ReturnClasses(**state["returns"]) if "returns" in state else None
     classes = 0 if returns is None else len(returns.values)

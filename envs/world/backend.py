@@ -120,11 +120,9 @@ class Backend:
             import array_api_compat.torch as torch_api
             import torch
 
-            try:
-                torch.empty(0, device=device or "cpu")
-            except (RuntimeError, AssertionError) as error:
-                reason = str(error).partition("\n")[0]
-                raise UserError(f"device {device!r} cannot be used here: {reason}") from None
+            from recsim.devices import torch_device
+
+            torch_device(device or "cpu")
             return cls(
                 name="torch",
                 xp=torch_api,

@@ -40,7 +40,7 @@ class MovieLensReader(Reader):
     """
 
     path: Path
-    threshold: float = Field(default=4.0, allow_inf_nan=False)
+    threshold: float = Field(default=4.0, ge=0.5, le=5)
     slates: Literal["rating", "day"] = "rating"
     slate_size: PositiveInt = 10
     return_days: PositiveInt = 7

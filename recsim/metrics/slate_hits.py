@@ -22,7 +22,7 @@ of one slate; it is 0 for an empty generated slate, and NaN where nothing is wan
 could be right there: average with ``numpy.nanmean``.
 
 References: Zhao et al., "User Retention-oriented Recommendation with Decision Transformer", WWW
-2023 (arXiv:2303.06347), and Wang et al., "Sequential Recommendation for Optimizing Both Immediate
+2023 (arXiv:2303.06347), and Liu et al., "Sequential Recommendation for Optimizing Both Immediate
 Feedback and Long-term Retention", SIGIR 2024 (arXiv:2404.03637), name these measures; their code
 counts repeats and padding as hits.
 """

@@ -90,6 +90,16 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(random_log, tmp_path, m
     assert asked.fit(log).losses == report.losses
 
 
+def test_half_precision_learns_nearly_the_same(random_log):
+    log = random_log(users=20, features=2)
+    whole, half = (agent_of(log, steps=20, mixed_precision=mixed) for mixed in (False, True))
+    losses = [agent.fit(log).losses[-1]["cross_entropy"] for agent in (whole, half)]
+    assert losses[0] != losses[1], "it makes no difference"
+    assert losses[0] == pytest.approx(losses[1], abs=0.02)
+    assert all(value.dtype != torch.bfloat16 for value in weights_of(half).values())
+    half.act(observation(log, 20, 5, 0))
+
+
 @pytest.mark.parametrize(("other", "settings"), [(1, {}), (0, {"learning_rate": 0.5})])
 def test_a_checkpoint_of_another_training_is_refused(random_log, tmp_path, other, settings):
     path = str(tmp_path / "checkpoint.pt")

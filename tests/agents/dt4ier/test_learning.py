@@ -105,15 +105,6 @@ def test_what_is_known_of_new_users_is_used(log_of, train):
     told = train(logs[0], steps=60, **settings)
     silent = train(logs[0], steps=60, user_features=False, **settings)
     unseen = trajectories(logs[1], told.config.reward_names)
-    print(
-        told.cross_entropy(told.data),
-        told.cross_entropy(unseen),
-        silent.cross_entropy(unseen),
-        told.model.user.standard.mean,
-        told.model.user.standard.deviation,
-        told.model.user.linear.weight.norm(),
-        told.trainer.report()[-1],
-    )
     of_kind = unseen.features[:, 0] > 5.005
     shown = told.decoded(unseen)[:, -1] > 10
     assert (shown == of_kind[:, None]).float().mean() > 0.99

@@ -1,5 +1,7 @@
 """What is fitted, how wrong it says it is, and what is kept of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -116,6 +118,34 @@ def test_logs_that_teach_nothing_are_refused(make_log):
         fit_user_model(silent)
     with pytest.raises(UserError, match="too few to fit"):
         fit_user_model(make_log(users=2))
+    with pytest.raises(UserError, match="needs a log that knows its users"):
+        fit_user_model(replace(make_log(), anonymous=True))
+
+
+@pytest.mark.parametrize("rewards", [{"click": 1.0}, {"click": 1.0, "return": 0.0}])
+def test_clicks_of_users_without_features_are_enough(make_log, quick, rewards):
+    full = make_log()
+    log = replace(
+        full,
+        problem=replace(full.problem, user_feature_dim=0, rewards=rewards),
+        feedback={name: full.feedback[name] for name in rewards},
+        user_features=full.user_features[:, :0],
+    )
+    error = fit_user_model(log, UserModelConfig(**quick)).error
+    assert error.feedback == {}
+    assert 0 < error.click_log_loss < 1
+    assert np.isnan(error.return_mae) == ("return" not in rewards)
+
+
+def test_where_it_cannot_compute_or_be_saved_is_told(log, model, quick, tmp_path):
+    with pytest.raises(UserError, match="no device 'nowhere' here"):
+        fit_user_model(log, UserModelConfig(**quick, device="nowhere"))
+    save_model(model, tmp_path / "model")
+    with pytest.raises(UserError, match="no device 'nowhere' here"):
+        load_model(tmp_path / "model", device="nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"model: .*user_model.pt cannot be written: "):
+        save_model(model, tmp_path / "file")
 
 
 def test_settings_are_checked(saved):

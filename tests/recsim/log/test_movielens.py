@@ -74,6 +74,11 @@ def test_a_day_of_ratings_can_be_a_slate(movielens):
     assert kept.clicks[:, :2].tolist() == [[0, 0], [1, 0], [0, 0]]
 
 
+def test_a_threshold_beyond_the_scale_is_refused(movielens):
+    with pytest.raises(UserError, match=r"threshold: must be less than or equal to 5"):
+        make_reader("movielens", path=movielens, threshold=9)
+
+
 def test_keys_of_days_have_no_effect_on_single_ratings(movielens):
     with pytest.raises(UserError, match=r"'slate_size' has no effect without 'slates: day'"):
         make_reader("movielens", path=movielens, slate_size=3)
