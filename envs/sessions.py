@@ -80,6 +80,7 @@ class OneSessionEnv(gym.Env[dict[str, Any], Any]):
         self.render_mode = render_mode
         self.observation_space = setting.observation_space()
         self.action_space = setting.action_space()
+        self._running = False
 
     @property
     def problem(self) -> Any:
@@ -105,19 +106,24 @@ class OneSessionEnv(gym.Env[dict[str, Any], Any]):
         """
         super().reset(seed=seed)
         self.setting.restart(self.np_random, options or {}, seed is not None)
+        self._running = True
         return _first(self.setting.observe()), _plain(self.setting.info())
 
     def step(self, action: Any) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
         """Take a turn.
 
         Raises:
+            gymnasium.error.ResetNeeded: No session has begun, or it is over.
             ValueError: The action is malformed, or illegal where that is an error.
         """
+        if not self._running:
+            raise gym.error.ResetNeeded("Call reset before the next step: no session is running.")
         if isinstance(action, Mapping):
             batch: Any = {name: np.asarray(part)[None] for name, part in action.items()}
         else:
             batch = np.asarray(action)[None]
         reward, terminated, truncated = self.setting.step(batch)
+        self._running = not (terminated | truncated).item()
         obs, info = _first(self.setting.observe()), _plain(self.setting.info())
         return obs, reward.item(), terminated.item(), truncated.item(), info
 

@@ -76,7 +76,6 @@ class Setting:
             item_aspects=self.sessions.item_aspects,
             aspect_names=self.reviews.aspect_names,
             item_names=self.reviews.item_names,
-            filters=not self.rules.mistakes,
         )
         self._begun = 0
 

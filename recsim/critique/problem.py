@@ -20,8 +20,6 @@ class CritiqueProblem:
         item_aspects: Which aspects train reviews of an item mention, ``(I, K)`` bool.
         aspect_names: What people call the aspects, K of them.
         item_names: What people call the items, I of them.
-        filters: Whether a negative critique of an aspect tells that the target lacks it; not so
-            where a user may be mistaken.
     """
 
     num_users: int
@@ -31,4 +29,3 @@ class CritiqueProblem:
     item_aspects: NDArray[np.bool_]
     aspect_names: tuple[str, ...]
     item_names: tuple[str, ...]
-    filters: bool = True
