@@ -220,7 +220,8 @@ def trajectories(
     counts = clicked.sum(axis=1)
 
     def tensor(values: NDArray[Any], kind: torch.dtype = torch.int64) -> Tensor:
-        return torch.as_tensor(np.ascontiguousarray(values), dtype=kind, device=device)
+        # A copy: columns of a log that was loaded cannot be written to.
+        return torch.tensor(np.ascontiguousarray(values), dtype=kind, device=device)
 
     return Trajectories(
         slates=pack(tensor(items + 1), items.shape[1]),

@@ -1,5 +1,7 @@
 """The agent as a whole: what it remembers while it acts, and trainings that were interrupted."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -98,6 +100,20 @@ def test_half_precision_learns_nearly_the_same(random_log):
     assert losses[0] == pytest.approx(losses[1], abs=0.02)
     assert all(value.dtype != torch.bfloat16 for value in weights_of(half).values())
     half.act(observation(log, 20, 5, 0))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")  # torch.compile does what torch itself warns of
+@pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_transformer_learns_the_same(random_log):
+    log = random_log(users=20)
+    plain, compiled = (agent_of(log, layers=1, steps=3, compile=chosen) for chosen in (False, True))
+    losses = [agent.fit(log).losses[-1]["loss"] for agent in (plain, compiled)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+    assert weights_of(compiled).keys() == weights_of(plain).keys(), "names of weights stay"
+    plain.load_state_dict(compiled.state_dict())
+    obs = observation(log, 20, 5, 0)
+    np.testing.assert_array_equal(compiled.act(obs).slates, plain.act(obs).slates)
 
 
 @pytest.mark.parametrize(("other", "settings"), [(1, {}), (0, {"learning_rate": 0.5})])

@@ -78,6 +78,19 @@ def test_windows_hold_one_user_and_begin_at_every_step(random_log):
     assert first.tolist() == list(range(1, 29))
 
 
+def test_a_log_that_was_loaded_is_read_alike(random_log, tmp_path):
+    log = random_log(features=2)
+    loaded = SlateLog.load(log.save(tmp_path / "log"))
+    assert not loaded.user_features.flags.writeable
+    torch.set_warn_always(True)  # of tensors that share such memory; warnings are errors here
+    try:
+        found = trajectories(loaded, ("now", "later"))
+    finally:
+        torch.set_warn_always(False)
+    for name, values in vars(trajectories(log, ("now", "later"))).items():
+        assert torch.equal(values, getattr(found, name)), name
+
+
 def test_rows_of_anonymous_logs_are_users(random_log):
     log = random_log(users=4, steps=1)
     columns = {name: getattr(log, name) for name in ("session", "day", "step", "slate", "clicks")}
