@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.dt4ier.data import PAD, begin_token, vocabulary
+from agents.transformer import Block
 
 
 class ListEncoder(nn.Module):
@@ -44,44 +45,6 @@ class ListEncoder(nn.Module):
         states, _ = self.gru(self.items(tokens))  # (G, L, D)
         last = states[of, (length - 1).clamp_min(0)]
         return torch.where(length[:, None] > 0, last, self.empty.to(last.dtype))
-
-
-class Block(nn.Module):
-    """A pre-norm transformer block.
-
-    Args:
-        dim: D.
-        heads: Attention heads.
-        dropout: On attention and on what is added to the stream.
-    """
-
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.norm_attention, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.qkv, self.project = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
-        self.drop = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        """Return the stream after the block.
-
-        Args:
-            x: ``(B, S, D)``.
-            visible: Whether each position (third axis) sees each other one (fourth),
-                ``(B, 1, S, S)``.
-        """
-        batch, length, dim = x.shape
-        qkv = self.qkv(self.norm_attention(x)).view(batch, length, 3, self.heads, -1)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, S, 3, h, D/h) -> 3 x (B, h, S, D/h)
-        dropout = self.dropout if self.training else 0.0
-        seen = functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=visible, dropout_p=dropout
-        )
-        seen = seen.transpose(1, 2).reshape(batch, length, dim)  # (B, h, S, D/h) -> (B, S, D)
-        x = x + self.drop(self.project(seen))
-        added: Tensor = x + self.drop(self.mlp(self.norm_mlp(x)))
-        return added
 
 
 class CausalTransformer(nn.Module):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from agents.sequential.sequences import PADDING
+from agents.transformer import Block
 
 
 class Embedding(nn.Module):
@@ -37,44 +37,6 @@ class Embedding(nn.Module):
     def items(self) -> Tensor:
         """Return the vectors of the items, ``(I, D)``."""
         return self.table.weight[1 : self.num_items + 1]
-
-
-class Block(nn.Module):
-    """One block of a transformer, which normalises its inputs first.
-
-    Args:
-        dim: D.
-        heads: Attention heads.
-        dropout: Share of entries dropped in training.
-    """
-
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
-        super().__init__()
-        self._heads, self._dropout = heads, dropout
-        self.norm_attention, self.norm_feed = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.project, self.join = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
-        self.feed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
-        self.drop = nn.Dropout(dropout)
-
-    def forward(self, inputs: Tensor, allowed: Tensor) -> Tensor:
-        """Return the outputs, ``(B, T, D)``.
-
-        Args:
-            inputs: ``(B, T, D)``.
-            allowed: Whether a position (row) may look at another (column), broadcast to
-                ``(B, 1, T, T)``.
-        """
-        batch, length, dim = inputs.shape
-        parts = self.project(self.norm_attention(inputs)).view(batch, length, 3, self._heads, -1)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)  # (B, heads, T, D / heads) each
-        dropout = self._dropout if self.training else 0.0
-        mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=allowed, dropout_p=dropout
-        )
-        mixed = mixed.transpose(1, 2).reshape(batch, length, dim)
-        inputs = inputs + self.drop(self.join(mixed))
-        outputs: Tensor = inputs + self.drop(self.feed(self.norm_feed(inputs)))
-        return outputs
 
 
 class Transformer(nn.Module):
