@@ -86,6 +86,15 @@ def test_the_best_epoch_is_kept(tables):
     assert best > report[-1]["auc"], "else this test shows nothing"
 
 
+def test_weight_decay_makes_weights_smaller(data):
+    train = Tables.of(data.select("train"), CPU)  # the last epoch is kept
+    free, held = (
+        fit_bpr(train, BPR(epochs=30, batch_size=64, l2=l2), generator())[0] for l2 in (0.0, 1.0)
+    )
+    for name, weights in held.named_parameters():
+        assert weights.norm() < 0.9 * free.get_parameter(name).norm(), name
+
+
 def test_without_a_valid_part_the_last_epoch_is_kept(data):
     train = Tables.of(data.select("train"), CPU)
     _, report = fit_bpr(train, BPR(epochs=2), generator())

@@ -161,6 +161,13 @@ def test_a_session_is_over_when_the_goal_was_shown(model, tables):
     torch.testing.assert_close(stopped, loss(model, tables, Play(turns=4, remove_shown=True)))
 
 
+def test_who_is_shown_the_goal_does_not_criticise(model, tables):
+    model.head[0].bias.data = torch.tensor([0.0, 9.0, -0.5])  # aspect 1 too, which item 0 lacks
+    turns = list(sessions(model, tables, USER, torch.tensor([0]), Play(turns=3), half))
+    assert [turn.items.tolist() for turn in turns] == [[0], [0]]
+    assert not any(turn.critiques.any() for turn in turns)
+
+
 def test_the_loss_against_the_best_others_is_that_worked_by_hand(model, tables):
     # Others at turn 0: 1.5 and .5 against -.5, so softplus of 2 and of 1.
     best = loss(model, tables, Play(turns=2, loss="bpr", top=1, justification_weight=0.0))

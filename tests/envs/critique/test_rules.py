@@ -172,6 +172,14 @@ def test_who_is_not_listened_to_leaves(make, show):
     assert not terminated
 
 
+def test_who_is_shown_what_they_praised_stays(make, show):
+    env = make(patience=1, mask_train=False, feedback="positive")
+    start(env)
+    env.step(show(2, 0))  # "cheap is right"
+    *_, terminated, _, info = env.step(show(5))
+    assert (said(info), terminated) == ([], False)
+
+
 def test_nobody_is_known(make, show):
     env = make(cold_start=True)
     obs, info = start(env)
@@ -210,6 +218,16 @@ def test_any_pair_can_be_chosen(make, show):
     assert obs["preferences"].tolist() == [0] * 5
     with pytest.raises(UserError, match="the user has reviewed already"):
         env.reset(options={"user": 0, "goal": 5})
+    _, info = make(mask_train=False).reset(options={"user": 0, "goal": 5})
+    assert info["goal"] == 5
+
+
+def test_every_pair_has_a_session_of_its_own(make):
+    env = make(mask_train=False)
+    options = [{"user": user, "goal": goal} for user in range(-1, 3) for goal in range(6)]
+    options += [{"index": 0}, {"index": 1}, {}]
+    numbers = [env.reset(options=one)[1]["session"] for one in options]
+    assert len(set(numbers)) == len(options)
 
 
 @pytest.mark.parametrize(
