@@ -78,6 +78,7 @@ class Setting:
             item_names=self.reviews.item_names,
         )
         self._begun = 0
+        self._seeded = False
 
     @property
     def training_data(self) -> AspectReviews:
@@ -102,9 +103,9 @@ class Setting:
         self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
     ) -> None:
         """Begin all sessions anew; with a seed, their numbering and randomness too."""
-        if seeded:
+        if seeded or not self._seeded:
             self.sessions.seed = int(generator.integers(2**31))
-            self._begun = 0
+            self._begun, self._seeded = 0, True
         rows = np.arange(self.size)
         if not options:
             self.begin(rows, generator)
@@ -114,7 +115,8 @@ class Setting:
             self.sessions.start(rows, pairs, self.users[pairs], self.goals[pairs])
         elif set(options) == {"user", "goal"}:
             items = self.problem.num_items
-            users = self._chosen("user", options["user"], -1, self.problem.num_users)
+            known = 0 if self.rules.cold_start else self.problem.num_users
+            users = self._chosen("user", options["user"], -1, known)
             goals = self._chosen("goal", options["goal"], 0, items)
             if self.rules.mask_train and self.reviews.taken(users)[rows, goals].any():
                 raise UserError("options['goal'] is an item that the user has reviewed already.")

@@ -123,6 +123,22 @@ def test_random_picks_follow_the_session_and_the_seed(make_batch):
     assert (info["critiques"] != other["critiques"]).any()
 
 
+def test_without_a_seed_nobody_knows_what_is_picked(make_batch):
+    found = []
+    for _ in range(2):
+        env = make_batch(200, seeker="random", action="scores")
+        env.reset(options={"user": [0] * 200, "goal": [0] * 200})
+        env.setting.sessions.session = np.arange(200)
+        *_, info = env.step(
+            {
+                "scores": np.tile([0, 1, 0, 0, 0, 0], (200, 1)),
+                "justification": np.tile([1, 1, 0, 0, 1], (200, 1)),
+            }
+        )
+        found.append(info["critiques"])
+    assert (found[0] != found[1]).any()
+
+
 def test_noise_is_a_random_pick_as_often_as_it_says(make_batch):
     count = 4000
     env = make_batch(count, noise=0.5, action="scores")
@@ -188,6 +204,8 @@ def test_nobody_is_known(make, show):
     assert info["action_mask"].tolist() == [1] * 6
     obs, *_ = env.step(show(5, 4))
     assert obs["preferences"].tolist() == [0, 0, 0, 0, -1]
+    with pytest.raises(UserError, match=r"options\['user'\] must hold 1 numbers, -1 \.\.\. -1"):
+        env.reset(options={"user": 0, "goal": 0})
 
 
 def test_items_of_training_may_be_shown_where_that_is_wanted(make, show):
