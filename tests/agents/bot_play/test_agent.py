@@ -143,6 +143,7 @@ def test_held_out_reviews_are_not_looked_at(data, build):
         ({"base": "plrec", "bpr": {"dim": 3}}, "'bpr' has no effect"),
         ({"plrec": {"dim": 3}}, "'plrec' has no effect"),
         ({"fine_tuning": "none", "play": {"turns": 3}}, "'play' has no effect"),
+        ({"fine_tuning": "control", "play": {"seeker": "random"}}, "the control hears no critique"),
         ({"listens": False, "critique_weight": 0.5}, "'critique_weight' has no effect"),
         ({"play": {"turns": 1}}, "turns must be 2 at least"),
         ({"play": {"top": 3}}, "'top' has no effect"),
