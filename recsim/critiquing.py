@@ -133,7 +133,8 @@ def critique_metrics(result: Criticised) -> dict[str, float]:
     Returns:
         ``sr_final@n``, ``sr_first@n`` and ``al@n`` for n of 1, 5, 10 and 20 (see
         `recsim.metrics.critiquing`; ``al@1`` is ``al``, the length of a session); the same without
-        critiques, ``base_sr_final@n`` and ``base_al``; ``gain``, ``sr_final@1`` less that;
+        critiques, ``base_sr_final@n`` (then ``sr_first@n`` too), ``base_al`` and ``base_al@n``;
+        ``gain``, ``sr_final@1`` less ``base_sr_final@1``;
         ``won``, ``equal`` and ``lost``, shares of sessions with fewer, as many, and more turns than
         without critiques; ``immediate``, found at turn 1, and ``long_term``, ``0.9^t`` if found at
         turn t; of the ranking at the first turn ``auc``, ``mrr``, ``hr@k`` and ``ndcg@k``; of all
@@ -146,6 +147,7 @@ def critique_metrics(result: Criticised) -> dict[str, float]:
     found |= {"al": C.turns_until(ranks)}
     found |= {f"al@{n}": C.turns_until(ranks, n) for n in PLACES[1:]}
     found |= {f"base_sr_final@{n}": C.sr_final(base, n) for n in PLACES}
+    found |= {f"base_al@{n}": C.turns_until(base, n) for n in PLACES[1:]}
     found |= {"base_al": C.turns_until(base), "gain": found["sr_final@1"] - C.sr_final(base, 1)}
     found |= {"immediate": C.sr_first(ranks[:, :1], 1), "long_term": C.discounted(ranks)}
     candidates = result.sessions["candidates"].to_numpy()

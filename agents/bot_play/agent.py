@@ -75,8 +75,8 @@ class BotPlayConfig(AgentConfig):
         ):
             if idle and key in self.model_fields_set:
                 raise ValueError(f"{key!r} has no effect with these settings: leave it out")
-        for key in {"seeker", "critiques"} & self.play.model_fields_set:
-            if self.fine_tuning == "control":
+        for key in ("seeker", "critiques"):
+            if self.fine_tuning == "control" and key in self.play.model_fields_set:
                 raise ValueError(f"'play.{key}' has no effect: the control hears no critique")
         return self
 

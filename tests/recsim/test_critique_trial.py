@@ -97,7 +97,7 @@ def test_the_packaged_scenario_is_sound(capsys):
     assert main(["critiquing", "--validate"]) == 0
 
 
-@pytest.mark.parametrize("name", ["al", "al@5", "base_al", "lost"])
+@pytest.mark.parametrize("name", ["al", "al@5", "base_al", "base_al@5", "lost"])
 def test_fewer_turns_are_better(name):
     assert lower_is_better(name)
     assert not lower_is_better("sr_final@1")

@@ -69,6 +69,7 @@ def test_who_does_not_listen_finds_what_the_base_ranks_high():
         hits = (result.ranks[:, 0] < n + 9).mean()
         assert numbers[f"sr_final@{n}"] == numbers[f"sr_first@{n}"] == hits
         assert numbers[f"base_sr_final@{n}"] == hits
+    assert [numbers[f"base_al@{n}"] for n in (5, 10)] == [numbers[f"al@{n}"] for n in (5, 10)]
     np.testing.assert_array_equal(result.ranks, result.base_ranks)
     assert (numbers["won"], numbers["equal"], numbers["lost"]) == (0, 1, 0)
     assert numbers["gain"] == 0
