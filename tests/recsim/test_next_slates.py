@@ -4,8 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import agents
 from agents.agent import Decision
 from recsim import next_slates as module
+from recsim.log.encode import rank_within
+from recsim.log.sessions import return_shares
 from recsim.next_slates import next_slates
 
 
@@ -84,3 +87,45 @@ def test_decisions_are_indices_and_slates_are_items(log):
     indices = next_slates(Recorder(log.problem), log, history=1)
     items = next_slates(Recorder(log.problem), replace(log, candidates=offered), history=1)
     assert items.tolist() == np.take_along_axis(offered, indices, axis=1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("dt4ier", {"steps": 20, "embed_dim": 16, "context": 4, "learning_rate": 0.02}),
+        ("gru4rec", {"steps": 20, "dim": 16, "events": "shown"}),
+    ],
+)
+def test_neither_the_future_nor_others_nor_labels_change_a_slate(random_log, name, settings):
+    def days(seed):
+        made = random_log(80, items=12, users=10, seed=seed)
+        returns = {"return": return_shares(made.user, made.day, 3)}
+        problem = replace(made.problem, rewards={**made.problem.rewards, "return": 0.0})
+        return replace(made, problem=problem, feedback=made.feedback | returns)
+
+    first, other = days(0), days(1)
+    agent = agents.make(name, first.problem, seed=0, **settings)
+    agent.fit(days(2))
+
+    def shown(rows):
+        """What is shown if these rows are those of another log."""
+        mixed = replace(
+            first,
+            slate=np.where(rows[:, None], other.slate, first.slate),
+            clicks=np.where(rows[:, None], other.clicks, first.clicks),
+            feedback={
+                key: np.where(rows, other.feedback[key], values)
+                for key, values in first.feedback.items()
+            },
+        )
+        return next_slates(agent, mixed, history=5, return_days=3)
+
+    nothing = np.zeros(80, dtype=bool)
+    plain, step = shown(nothing), rank_within(first.user)
+    late = shown(step >= 3)
+    assert (late[step <= 3] == plain[step <= 3]).all()
+    assert (late[step > 3] != plain[step > 3]).any()
+    others = shown(first.user != 4)
+    assert (others[first.user == 4] == plain[first.user == 4]).all()
+    labels = replace(first, feedback=first.feedback | {"return": np.ones(80)})
+    assert (next_slates(agent, labels, history=5, return_days=3) == plain).all()
