@@ -93,6 +93,11 @@ class DT4IERAgent:
         if len(held_out):
             others = trajectories(held_out, config.reward_names, device)
             losses[-1]["held_out"] = held_out_loss(trainer, others)
+        if config.compile:  # not to act: every length of a window would be compiled anew
+            trained_weights = model.state_dict()
+            with seeded(seed, device):
+                model = self._build(horizon)
+            model.load_state_dict(trained_weights)
         self._model, self._memory = model.eval(), None
         return FitReport(rows=len(trained), losses=losses)
 

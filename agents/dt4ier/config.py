@@ -73,7 +73,7 @@ class TrainingConfig(AgentConfig):
         held_out: Share of users who are not trained on, and whose cross-entropy is reported.
         max_logits: Scores of items held at a time; a batch that needs more is done in parts.
         mixed_precision: Whether training computes in bfloat16 where that is safe.
-        compile: Whether ``torch.compile`` compiles the transformer.
+        compile: Whether ``torch.compile`` compiles the transformer for the training.
         checkpoint: File that training is saved to and goes on from; ``{seed}`` in it stands for the
             seed.
         checkpoint_every: Steps between two checkpoints.
