@@ -73,6 +73,8 @@ def trained(data: AspectReviews, label: str, seed: int, steps: int, known: dict[
     config = variant.config
     if variant.tuned:
         config = config | {"play": config.get("play", {}) | {"steps": steps}}
+    elif "fine_tuning" in config.get("base", ()):  # an agent on top of one that is
+        config = config | {"base": config["base"] | {"play": {"steps": steps}}}
     agent = agents.make(variant.agent, env.problem, seed=seed, **config)
     if variant.like in known:
         agent.load_state_dict(known[variant.like].state_dict())
