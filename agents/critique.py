@@ -38,10 +38,13 @@ class Showing:
     Attributes:
         scores: ``(B, I)`` floats.
         justification: Aspects that the item is recommended for, ``(B, K)`` bool.
+        aspects: How strongly each aspect is meant for the item shown, ``(B, K)`` floats, the more
+            the better; None where an agent does not rank them. It is judged, and shown to nobody.
     """
 
     scores: NDArray[np.floating]
     justification: NDArray[np.bool_]
+    aspects: NDArray[Any] | None = None
 
 
 @runtime_checkable

@@ -229,6 +229,7 @@ def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None)
     if kind == "critiques":
         numbers = itertools.count()
         of_item = options.get("justification") == "item"
+        several = options.get("critiques") == "all"
         mask = options.get("mask_train", True)
         return lambda ask, console: visit(
             agent,
@@ -237,6 +238,7 @@ def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None)
             console,
             session=next(numbers),
             of_item=of_item,
+            several=several,
         )
     if spec.practice:
         practise_with(scenario, agent, seed=seeds.practice, rounds=spec.practice)

@@ -98,6 +98,7 @@ def visit(
     *,
     session: int,
     of_item: bool = False,
+    several: bool = False,
 ) -> bool:
     """Hold one session.
 
@@ -108,6 +109,7 @@ def visit(
         console: Where the rest is said.
         session: Its number, for the agent.
         of_item: Whether an item is justified by what reviews mention, not by the agent.
+        several: Whether several aspects may be criticised at a time, with commas between them.
 
     Returns:
         Whether an item was accepted.
@@ -116,7 +118,8 @@ def visit(
     agent.begin(np.array([session]))
     console.print(
         f"Think of an item. I have {problem.max_turns} turns, and show one at a time. Say what is "
-        "wrong, such as 'not' and one of the reasons; 'yes' to take it; Enter for just no.",
+        "wrong, such as 'not' and one of the reasons; 'yes' to take it; Enter for just no."
+        + (" Commas between several reasons." if several else ""),
         highlight=False,
     )
     while not held.over:
@@ -127,7 +130,7 @@ def visit(
         number = len(held.shown) + 1
         line = f"{number}. {problem.item_names[item]}, for {_reasons(problem, why)}"
         console.print(line, highlight=False, markup=False)
-        aspects = _said(ask, held, console)
+        aspects = _said(ask, held, console, several)
         if aspects is None:
             console.print(f"Found after {number} turns.", highlight=False)
             return True
@@ -153,7 +156,7 @@ def _reasons(problem: CritiqueProblem, why: NDArray[np.bool_]) -> str:
     return ", ".join(problem.aspect_names[k] for k in np.flatnonzero(why)) or "no reason"
 
 
-def _said(ask: Ask, held: Visit, console: Console) -> list[int] | None:
+def _said(ask: Ask, held: Visit, console: Console, several: bool) -> list[int] | None:
     """Return the aspects that the person criticises; None if they take the item."""
     while True:
         said = ask("What is wrong with it? ").strip()
@@ -162,7 +165,7 @@ def _said(ask: Ask, held: Visit, console: Console) -> list[int] | None:
         if said.lower() in _JUST_NO:
             return []
         try:
-            return [_aspect(held, said)]
+            return [_aspect(held, one.strip()) for one in (said.split(",") if several else [said])]
         except UserError as error:
             console.print(str(error), highlight=False, markup=False)
 

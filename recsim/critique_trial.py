@@ -12,7 +12,14 @@ from gymnasium.vector import VectorEnv
 from agents.agent import FitReport
 from agents.critique import CritiqueAgent
 from recsim.building import make_agent, make_env
-from recsim.critiquing import OF_TURNS, Criticised, criticise, critique_curves, critique_metrics
+from recsim.critiquing import (
+    OF_SESSIONS,
+    OF_TURNS,
+    Criticised,
+    criticise,
+    critique_curves,
+    critique_metrics,
+)
 from recsim.results import Trial
 from recsim.scenario import Scenario
 from recsim.session_checks import check_sessions
@@ -61,8 +68,11 @@ def check_critiques(scenario: Scenario, env: VectorEnv[Any, Any, Any]) -> None:
 
 _ONE = np.zeros((1, 1), dtype=np.int64)
 _NO_SESSION = Criticised(
-    sessions=pd.DataFrame({name: [1] for name in ("candidates", "critiques", "reward")}),
+    sessions=pd.DataFrame({name: [1.0] for name in OF_SESSIONS}),
     ranks=_ONE,
     base_ranks=_ONE,
     turns=dict.fromkeys(OF_TURNS, _ONE.astype(np.float64)),
+    aspects=_ONE.astype(np.float64),
+    goal_aspects=_ONE > 0,
+    item_aspects=_ONE > 0,
 )

@@ -19,10 +19,14 @@ __all__ = ["Criticised", "criticise", "critique_curves", "critique_metrics", "ga
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Scores = NDArray[np.floating[Any]]
 
 PLACES = (1, 5, 10, 20)
 _PARTS = ("precision", "recall", "f1")
 _OF_GOAL, _OF_ITEM = "justification", "justification_of_item"
+_FALLING = tuple(f"f_map@{n}" for n in PLACES[1:])
+OF_SESSIONS = ("success", "turn", "critiques", "reward", "candidates", *_FALLING)
 OF_TURNS = ("aspects_shown", *(f"{of}_{part}" for of in (_OF_GOAL, _OF_ITEM) for part in _PARTS))
 
 
@@ -32,18 +36,26 @@ class Criticised:
 
     Attributes:
         sessions: One row each: ``user``, ``goal``, ``success``, ``turn``, ``critiques`` (aspects),
-            ``reward`` (their sum) and ``candidates`` (items that could be shown at first).
+            ``reward`` (their sum), ``candidates`` (items that could be shown at first), and
+            ``f_map@n`` of the first turn's critique; NaN if there was none.
         ranks: Rank of the goal at every turn from 0 on, ``(N, T)``, -1 after the end.
         base_ranks: The same had nobody criticised; see `recsim.metrics.critiquing`.
         turns: By name, values ``(N, T)`` of each turn, NaN after the end: ``aspects_shown``, and
             ``precision``, ``recall`` and ``f1`` of the justification against the aspects of the
             goal (``justification_...``) and of the item shown (``justification_of_item_...``).
+        aspects: How strongly the agent means each aspect at the first turn, ``(N, K)``; None if it
+            does not say, or items justify themselves.
+        goal_aspects: Aspects of the goal, ``(N, K)``.
+        item_aspects: Aspects of the item shown first, ``(N, K)``.
     """
 
     sessions: pd.DataFrame
     ranks: Ints
     base_ranks: Ints
     turns: dict[str, Floats]
+    aspects: Floats | None
+    goal_aspects: Bools
+    item_aspects: Bools
 
 
 def criticise(
@@ -75,15 +87,17 @@ def criticise(
     def joined(name: str) -> NDArray[Any]:
         return np.concatenate([piece[name][:count] for piece, count in pieces])
 
-    columns = ("success", "turn", "critiques", "reward", "candidates")
     told = {"user": world.episode_users, "goal": world.episode_goals}
-    told |= {name: joined(name) for name in columns}
+    told |= {name: joined(name) for name in OF_SESSIONS}
     ranks = joined("ranks")
     return Criticised(
         sessions=pd.DataFrame(told),
         ranks=ranks,
         base_ranks=C.without_critiques(ranks[:, 0], ranks.shape[1]),
         turns={name: joined(name) for name in OF_TURNS},
+        aspects=None if pieces[0][0]["aspects"] is None else joined("aspects"),
+        goal_aspects=world.problem.item_aspects[world.episode_goals],
+        item_aspects=joined("item_aspects"),
     )
 
 
@@ -102,15 +116,29 @@ def _one_batch(env: Any, agent: CritiqueAgent, seed: int, numbers: Ints) -> dict
     found |= {"success": np.zeros(size, dtype=np.bool_)}
     found["ranks"] = np.full((size, problem.max_turns), -1)
     found |= {name: np.full((size, problem.max_turns), np.nan) for name in OF_TURNS}
+    found |= {name: np.full(size, np.nan) for name in _FALLING}
+    first: Any = None
     going = np.ones(size, dtype=np.bool_)
     for turn in range(problem.max_turns):
         # Rows that are over hold other sessions, and what happens there does not matter.
         showing = agent.act({**obs, "action_mask": info["action_mask"]})
+        if turn == 0:
+            first = showing.scores
+            found["aspects"] = None
+            if justifies and showing.aspects is not None:
+                # What the size of the batch does to the last bits of a product is rounded away.
+                found["aspects"] = showing.aspects.astype(np.float32).astype(np.float64)
+        if turn == 1:
+            blamed = (obs["critiqued"] < 0) & going[:, None]
+            allowed = info["action_mask"] > 0
+            found |= _fallen(first, showing.scores, allowed, blamed, problem.item_aspects)
         action: Any = showing.scores
         if justifies:
             action = {"scores": showing.scores, "justification": showing.justification}
         obs, reward, terminated, truncated, info = env.step(action)
         shown = info["justification"] > 0
+        if turn == 0:
+            found["item_aspects"] = problem.item_aspects[info["item"]]
         found["ranks"][going, turn] = info["gold_rank"][going]
         found["aspects_shown"][going, turn] = shown.sum(axis=1)[going]
         for of, wanted in ((_OF_GOAL, goals), (_OF_ITEM, problem.item_aspects[info["item"]])):
@@ -127,6 +155,19 @@ def _one_batch(env: Any, agent: CritiqueAgent, seed: int, numbers: Ints) -> dict
     return found
 
 
+def _fallen(
+    first: Scores, second: Scores, allowed: Bools, blamed: Bools, item_aspects: Bools
+) -> dict[str, Floats]:
+    """Return how far items fell, ``(B,)`` each, of those that may be shown after the critique."""
+    before, after = (np.where(allowed, scores, -np.inf) for scores in (first, second))
+    having = allowed & (blamed.astype(np.float32) @ item_aspects.T > 0)
+    nothing = np.where(blamed.any(axis=1), 0.0, np.nan)
+    return {
+        name: C.falling_map(before, after, having, n) + nothing
+        for name, n in zip(_FALLING, PLACES[1:], strict=True)
+    }
+
+
 def critique_metrics(result: Criticised) -> dict[str, float]:
     """Return the sessions in numbers.
 
@@ -138,8 +179,11 @@ def critique_metrics(result: Criticised) -> dict[str, float]:
         ``won``, ``equal`` and ``lost``, shares of sessions with fewer, as many, and more turns than
         without critiques; ``immediate``, found at turn 1, and ``long_term``, ``0.9^t`` if found at
         turn t; of the ranking at the first turn ``auc``, ``mrr``, ``hr@k`` and ``ndcg@k``; of all
-        turns ``aspects_shown`` and precision, recall and F1 of justifications; and ``critiques``
-        and ``reward`` per session.
+        turns ``aspects_shown`` and precision, recall and F1 of justifications; ``critiques`` and
+        ``reward`` per session; ``f_map@n`` for n of 5, 10 and 20, how far items of what is
+        criticised at the first turn fall by it; and if the agent ranks aspects, of its ranking at
+        the first turn ``justification_...`` and ``justification_of_item_...`` with ``ndcg@n``,
+        ``map@n``, ``recall@n`` and ``precision@n``.
     """
     ranks, base = result.ranks, result.base_ranks
     found = {f"sr_final@{n}": C.sr_final(ranks, n) for n in PLACES}
@@ -155,7 +199,14 @@ def critique_metrics(result: Criticised) -> dict[str, float]:
     found |= {name: result.sessions[name].to_numpy() for name in ("critiques", "reward")}
     numbers = {name: float(np.mean(values)) for name, values in found.items()}
     numbers |= dict(zip(("won", "equal", "lost"), C.win_equal_loss(ranks, base), strict=True))
-    return numbers | {name: _mean(values.ravel()) for name, values in result.turns.items()}
+    numbers |= {name: _mean(values.ravel()) for name, values in result.turns.items()}
+    numbers |= {name: _mean(result.sessions[name].to_numpy()) for name in _FALLING}
+    if result.aspects is not None:
+        for of, wanted in ((_OF_GOAL, result.goal_aspects), (_OF_ITEM, result.item_aspects)):
+            for n in PLACES[1:]:
+                values = C.aspect_ranking(result.aspects, wanted, n)
+                numbers |= {f"{of}_{name}": value for name, value in values.items()}
+    return numbers
 
 
 def critique_curves(result: Criticised) -> pd.DataFrame:

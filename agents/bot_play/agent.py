@@ -148,7 +148,7 @@ class BotPlayAgent:
         if config.aspect_filter:
             scores = filtered(scores, obs["critiqued"], self._problem.item_aspects)
         items = best_allowed(scores, obs["action_mask"])
-        return Showing(scores, self.justification(obs, items))
+        return Showing(scores, *self.justification(obs, items))
 
     @torch.no_grad()
     def latent(self, obs: Observation, *, listens: bool) -> Tensor:
@@ -162,11 +162,13 @@ class BotPlayAgent:
         return model.latent(users, preferences)
 
     @torch.no_grad()
-    def justification(self, obs: Observation, items: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return the aspects that items, ``(B,)``, are recommended for, ``(B, K)``."""
+    def justification(
+        self, obs: Observation, items: NDArray[np.int64]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+        """Return the aspects that items, ``(B,)``, are recommended for, and logits, ``(B, K)``."""
         latent = self.latent(obs, listens=self._config.listens)
         logits = self.model.logits(latent, torch.as_tensor(items, device=latent.device))
-        return self._drawn(logits, obs["turn"][:, 0])
+        return self._drawn(logits, obs["turn"][:, 0]), logits.cpu().numpy()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seed and the weights, if there are any."""

@@ -101,8 +101,8 @@ class LinearBaseline(Baseline):
         counts = self._base.model.counts.cpu().numpy()[user] * (user >= 0)[:, None]
         return weights(np.asarray(obs["critiqued"]), counts, least)
 
-    def justification(self, obs: Observation, items: Ints) -> Bools:
-        """Return the aspects that the recommender beneath names for the items, ``(B, K)``."""
+    def justification(self, obs: Observation, items: Ints) -> tuple[Bools, Floats]:
+        """Return the aspects that the recommender beneath names, and how strongly, ``(B, K)``."""
         return self._base.justification(obs, items)
 
     def state_dict(self) -> dict[str, Any]:

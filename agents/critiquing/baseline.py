@@ -53,10 +53,14 @@ class Baseline:
         """Return what is thought of all items, ``(B, I)``, before any filter."""
         raise NotImplementedError
 
-    def justification(self, obs: Observation, items: Ints) -> Bools:
-        """Return the aspects that the items shown, ``(B,)``, are recommended for, ``(B, K)``."""
-        found: Bools = self._problem.item_aspects[items]
-        return found
+    def justification(self, obs: Observation, items: Ints) -> tuple[Bools, NDArray[Any] | None]:
+        """Return what the items shown, ``(B,)``, are recommended for.
+
+        Returns:
+            The aspects, ``(B, K)``, and how strongly each is meant, ``(B, K)``; None if that is not
+            known.
+        """
+        return self._problem.item_aspects[items], None
 
     def act(self, obs: Observation) -> Showing:
         """Judge all items, and justify the one shown, in every session."""
@@ -65,7 +69,7 @@ class Baseline:
         if self._config.aspect_filter:
             scores = filtered(scores, obs["critiqued"], self._problem.item_aspects)
         items = best_allowed(scores, obs["action_mask"])
-        return Showing(scores, self.justification(obs, items))
+        return Showing(scores, *self.justification(obs, items))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the seed."""

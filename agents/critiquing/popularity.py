@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.agent import FitReport, Observation
-from agents.critiquing.baseline import Baseline, BaselineConfig
+from agents.critiquing.baseline import Baseline, BaselineConfig, Bools, Ints
 from recsim.critique import AspectReviews, CritiqueProblem
 from recsim.critique.streams import uniform
 from recsim.errors import UserError
@@ -21,7 +21,8 @@ _ORDER = 0x0D
 class PopularCritiqueAgent(Baseline):
     """Shows the items with the most train reviews, one after the other.
 
-    It listens to critiques only through ``aspect_filter``.
+    An aspect is meant as strongly as often as train reviews of the item mention it. It listens to
+    critiques only through ``aspect_filter``.
     """
 
     name: ClassVar[str] = "critique_popularity"
@@ -29,10 +30,11 @@ class PopularCritiqueAgent(Baseline):
     def __init__(self, config: BaselineConfig, problem: CritiqueProblem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._counts: NDArray[np.int64] | None = None
+        self._mentions: NDArray[np.int64] | None = None  # (I, K)
 
     def fit(self, data: AspectReviews) -> FitReport:
-        """Count the train reviews of each item."""
-        self._counts = data.item_popularity
+        """Count the train reviews of each item, and what they mention."""
+        self._counts, self._mentions = data.item_popularity, data.item_counts
         return super().fit(data)
 
     def scores(self, obs: Observation) -> NDArray[np.float64]:
@@ -41,10 +43,18 @@ class PopularCritiqueAgent(Baseline):
             raise self.unfitted()
         return np.tile(self._counts.astype(np.float64), (len(obs["user"]), 1))
 
+    def justification(self, obs: Observation, items: Ints) -> tuple[Bools, NDArray[Any] | None]:
+        """Return what train reviews of the items mention, and how many do, ``(B, K)`` each."""
+        if self._mentions is None:
+            raise self.unfitted()
+        mentions = self._mentions[items]
+        return mentions > 0, mentions
+
     def state_dict(self) -> dict[str, Any]:
         """Return the counts, if there are any."""
-        counts = None if self._counts is None else self._counts.copy()
-        return super().state_dict() | {"counts": counts}
+        counts = {"counts": self._counts, "mentions": self._mentions}
+        own = {name: None if of is None else of.copy() for name, of in counts.items()}
+        return super().state_dict() | own
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over the counts of the saved agent.
@@ -59,6 +69,8 @@ class PopularCritiqueAgent(Baseline):
             )
         super().load_state_dict(state)
         self._counts = None if counts is None else np.array(counts, dtype=np.int64)
+        mentions = None if counts is None else np.array(state["mentions"], dtype=np.int64)
+        self._mentions = mentions
 
 
 class RandomCritiqueAgent(Baseline):

@@ -12,6 +12,9 @@ from recsim.critique.seeker import Rule
 Critiques = Literal["one", "all", "none"]
 Feedback = Literal["negative", "positive", "both"]
 
+# Settings of who criticises.
+_OF_CRITIQUES = ("seeker", "feedback", "mistakes", "allow_arbitrary", "patience")
+
 
 class Rules(Part):
     """Settings of the sessions.
@@ -51,6 +54,13 @@ class Rules(Part):
     cold_start: bool = False
     step_cost: float = Field(0.0, ge=0)
     illegal: Literal["raise", "penalise"] = "raise"
+
+    @model_validator(mode="after")
+    def _somebody_criticises(self) -> Self:
+        idle = [key for key in _OF_CRITIQUES if key in self.model_fields_set]
+        if self.critiques == "none" and idle:
+            raise ValueError(f"{idle[0]} has no effect with critiques 'none': leave it out")
+        return self
 
     @model_validator(mode="after")
     def _a_pick_is_made(self) -> Self:

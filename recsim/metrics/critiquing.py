@@ -193,6 +193,34 @@ def aspect_ranking(scores: Floats, wanted: Bools, k: int) -> dict[str, float]:
     return {value.metric: value.value for value in values} | {f"precision@{k}": precision}
 
 
+def falling_map(before: Floats, after: Floats, having: Bools, n: int) -> Floats:
+    """Return how far items of a criticised aspect fall by the critique: F-MAP@n, ``(M,)``.
+
+    It is what "MAP" was before the critique, less what it is after. This "MAP" is not average
+    precision: it is the mean over *all* places 1 ... n of the share of items up to there that have
+    the aspect. It is above 0 where they fall, 0 where nothing was heard, and at most 1.
+
+    Reference: Wu et al., "Deep Language-based Critiquing for Recommender Systems", RecSys 2019.
+
+    Args:
+        before: Scores of all items, ``(M, I)``; of equal ones that with the lower number comes
+            first. An item that may not be shown after the critique (-inf) should not be ranked
+            before it either, or it falls for that reason alone.
+        after: The same after the critique, ``(M, I)``.
+        having: Items with the aspect, ``(M, I)``.
+        n: Places that count; of fewer items, all.
+    """
+    earlier, later = (_mean_precision(scores, having, n) for scores in (before, after))
+    return earlier - later
+
+
+def _mean_precision(scores: Floats, having: Bools, n: int) -> Floats:
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :n]  # (M, n)
+    hits = np.take_along_axis(having, best, axis=1).cumsum(axis=1)
+    mean: Floats = (hits / np.arange(1, best.shape[1] + 1)).mean(axis=1)
+    return mean
+
+
 def _checked(ranks: Ints) -> Ints:
     """Return the ranks, if every session has a first turn and ends once."""
     known = ranks >= 0

@@ -14,6 +14,7 @@ SMALL = [
     "env.planted={users: 40, num_items: 60, num_aspects: 8, reviews: 6}",
     "env.max_turns=4",
 ]
+ALL = "env.critiques=all"
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +66,25 @@ def test_what_is_criticised_is_not_shown_again(capsys, words):
     chat(Person(), "--agent", "popularity_filtered")
     _, unheard = shown(capsys.readouterr().out)
     assert any("aspect 3" in why for why in unheard[1:]), "else nothing was heard"
+
+
+def test_several_aspects_at_a_time(capsys):
+    words = "too aspect 3, not Aspect 5,aspect 3"
+    chat(Person(words), "--agent", "popularity_filtered", ALL)
+    said = capsys.readouterr().out
+    _, reasons = shown(said)
+    assert "Commas between several reasons." in said
+    assert len(reasons) == 4
+    assert not any({"aspect 3", "aspect 5"} & set(why) for why in reasons[1:])
+    chat(Person("aspect 3", "aspect 5, aspect 3"), "--agent", "critique_popularity", ALL)
+    assert "You said so of 'aspect 3' before." in capsys.readouterr().out
+
+
+def test_one_aspect_at_a_time_by_default(capsys):
+    chat(Person("aspect 3, aspect 5"), "--agent", "critique_popularity")
+    said = capsys.readouterr().out
+    assert "There is no aspect 'aspect 3, aspect 5'." in said
+    assert "Commas" not in said
 
 
 def test_a_slip_of_the_pen_is_pointed_out(capsys):

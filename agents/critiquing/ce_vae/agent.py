@@ -100,16 +100,19 @@ class CEVAEAgent(Baseline):
         """Return the predictions of the items after all critiques."""
         return self._decoded("items", self.latent(obs))
 
-    def justification(self, obs: Observation, items: Ints) -> Bools:
-        """Return the aspects predicted highest of those not criticised, whatever the item."""
-        predicted = self._decoded("aspects", self.latent(obs))
+    def justification(self, obs: Observation, items: Ints) -> tuple[Bools, Floats]:
+        """Return the aspects predicted highest of those not criticised, whatever the item.
+
+        Returns:
+            Which they are, ``(B, K)``, and what is predicted, ``(B, K)``: -inf if criticised.
+        """
         criticised = obs["critiqued"] < 0
-        size = min(self._config.explained, predicted.shape[1])
-        best = top_slates(np.where(criticised, -np.inf, predicted), size)
+        predicted = np.where(criticised, -np.inf, self._decoded("aspects", self.latent(obs)))
+        best = top_slates(predicted, min(self._config.explained, predicted.shape[1]))
         found: Bools = np.zeros(criticised.shape, dtype=np.bool_)
         np.put_along_axis(found, best, True, axis=1)
         found[criticised] = False
-        return found
+        return found, predicted
 
     def latent(self, obs: Observation) -> Floats:
         """Return the vectors of the users after all critiques, ``(B, d)``."""

@@ -111,7 +111,9 @@ def test_a_threshold_takes_the_chance_out_of_justifications(data, build):
     showings = []
     for session in (0, 8):
         agent.begin(np.arange(2) + session)
-        showings.append(agent.act(observed(data)).justification)
+        showing = agent.act(observed(data))
+        showings.append(showing.justification)
+        np.testing.assert_array_equal(showing.justification, showing.aspects > 0)
     np.testing.assert_array_equal(*showings)
     assert build(data, **SHORT, threshold=0.0).act(observed(data)).justification.all()
 

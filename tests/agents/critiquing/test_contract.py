@@ -56,6 +56,11 @@ class TestEveryBaseline:
             assert showing.justification.shape == (9, data.num_aspects)
             assert showing.justification.dtype == np.bool_
             assert showing.justification.any()
+            if case == "random":
+                assert showing.aspects is None
+                continue
+            assert showing.aspects.shape == (9, data.num_aspects)
+            assert not np.isnan(showing.aspects).any()
 
     def test_a_session_does_not_depend_on_the_others(self, case, fitted, data, observe):
         agent, obs = fitted(), observe(data, 12)

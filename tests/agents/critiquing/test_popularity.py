@@ -20,6 +20,9 @@ def test_the_item_of_most_train_reviews_comes_first(data, problem_of, observe):
     assert showing.scores.tolist() == [counted] * 5
     allowed = np.where(obs["action_mask"] > 0, counted, -1).argmax(axis=1)
     np.testing.assert_array_equal(showing.justification, data.item_aspects[allowed])
+    for item, aspects in zip(allowed, showing.aspects, strict=True):
+        mentions = data.aspects[train][data.item[train] == item].sum(axis=0)
+        np.testing.assert_array_equal(aspects, mentions)
 
 
 def test_any_order_is_as_likely_and_stays_for_the_session(data, problem_of, observe):

@@ -269,6 +269,8 @@ def test_pairs_that_are_not_there(make, options, message):
         ({"max_turn": 3}, r"CritiqueRec-v0\.max_turn: unknown key\. Did you mean 'max_turns'"),
         ({"noise": 1.5}, r"CritiqueRec-v0\.noise"),
         ({"noise": 0.5, "critiques": "all"}, "noise has no effect"),
+        ({"seeker": "popular", "critiques": "none"}, "seeker has no effect with critiques 'none'"),
+        ({"mistakes": 0.5, "critiques": "none"}, "mistakes has no effect with critiques 'none'"),
         ({"seeker": "popula"}, r"CritiqueRec-v0\.seeker: must be 'popular'"),
         ({"split": "train"}, "split is 'train'. Known: test, valid"),
         ({"split": None}, "split is None. Known: test, valid"),

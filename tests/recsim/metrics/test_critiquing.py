@@ -90,3 +90,17 @@ def test_ranked_aspects():
     assert values["map@3"] == pytest.approx((1 + 2 / 3) / 2)
     assert values["ndcg@3"] == pytest.approx((1 + 1 / 2) / (1 + 1 / np.log2(3)))
     assert C.aspect_ranking(scores, wanted, 1)["precision@1"] == 1
+
+
+def test_falling_map_is_a_mean_over_all_places():
+    """Items 0 and 2 have the aspect; they fall from places 1 and 3 to places 2 and 4.
+
+    Shares up to places 1, 2, 3, 4 are 1, 1/2, 2/3, 1/2 before, and 0, 1/2, 1/3, 1/2 after; average
+    precision would be (1 + 2/3) / 2 and (1/2 + 1/2) / 2.
+    """
+    before, after = np.array([[4.0, 3, 2, 1]]), np.array([[3.0, 4, 1, 2]])
+    having = np.array([[True, False, True, False]])
+    for n, fall in ((1, 1), (2, 1 / 2), (3, (1 + 1 / 3) / 3), (4, 1 / 3), (9, 1 / 3)):
+        np.testing.assert_allclose(C.falling_map(before, after, having, n), [fall])
+        np.testing.assert_allclose(C.falling_map(after, before, having, n), [-fall])
+    assert C.falling_map(before, before, having, 3).tolist() == [0]
