@@ -104,9 +104,12 @@ def lower_is_better(metric: str) -> bool:
 
 
 def main_metrics(scenario: Scenario, known: Sequence[str]) -> list[str]:
-    """Return the metrics to print: those that the scenario names, or the usual ones."""
+    """Return the metrics to print: those that the scenario names, or the usual ones.
+
+    A named one that no agent has, such as that of rankings that none makes, is left out.
+    """
     if scenario.metrics is not None:
-        return list(scenario.metrics)
+        return [name for name in scenario.metrics if name in known]
     if scenario.holdout is not None:
         k = scenario.holdout.cutoffs[-1]
         smaller = {f"{name}@{c}" for name in ("hit_rate", "ndcg", "precision") for c in range(k)}

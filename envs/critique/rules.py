@@ -24,7 +24,8 @@ class Rules(Part):
             ``unpopular`` (an uncooperative seeker: it tells the least), one at ``random``, or the
             one for which the item shown is most ``different`` from the target; see
             `recsim.critique.seeker.picked`.
-        critiques: How many are criticised in a turn: ``one``, ``all`` of them, or ``none``.
+        critiques: How many are criticised in a turn: ``one``, ``all`` of them, or ``none``, with
+            which settings of who criticises are refused.
         feedback: ``negative``: shown aspects that the target lacks are criticised. ``positive``:
             shown aspects that it has are praised. ``both``: any shown aspect, as it deserves.
         noise: Probability that what is picked in a turn is picked at random.

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from recsim.checks import check
+from recsim.console import make_console, print_results
 from recsim.errors import UserError
 from recsim.run import main, run_scenario
 from recsim.scenario import Scenario
@@ -46,6 +47,23 @@ def test_a_run_tells_of_every_turn(tmp_path):
     report = (run.folder.path / "report.html").read_text()
     assert "sr_final@1" in report
     assert "base_sr_final@1" in report
+
+
+def test_agents_may_differ_in_what_they_are_judged_by(tmp_path, capsys):
+    named = ["sr_final@1", "justification_ndcg@5"]
+    for agents in (["critique_random", "critique_popularity"], ["critique_random"]):
+        output = str(tmp_path / str(len(agents)))
+        run = run_scenario(scenario(agents=agents, metrics=named, output=output), workers=1)
+        assert run.failed == []
+        summary = pd.read_csv(run.folder.path / "summary.csv")
+        told = summary[summary["metric"] == named[1]].set_index("agent")["mean"]
+        if len(agents) == 2:
+            assert 0 < told["critique_popularity"] < 1
+            assert pd.isna(told["critique_random"])
+        else:
+            assert told.empty
+        print_results(run.folder, make_console())
+        assert ("justification ndcg@5" in capsys.readouterr().out) == (len(agents) == 2)
 
 
 def test_the_number_of_users_at_a_time_does_not_matter(tmp_path):
