@@ -18,7 +18,9 @@ def torch_device(device: str, who: str = "") -> torch.device:
         UserError: There is no such device.
     """
     try:
-        return torch.empty(0, device=device).device
+        found = torch.empty(0, device=device).device
+        torch.Generator(found)  # the device "meta" holds nothing and draws nothing
+        return found
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
         reason = str(error).partition("\n")[0]
         raise UserError(f"{who}no device {device!r} here: {reason}") from None

@@ -30,3 +30,8 @@ def test_a_state_of_another_kind_of_device_is_a_seed():
 def test_a_device_that_is_not_here_is_refused():
     with pytest.raises(UserError, match="agent 'anybody': no device 'nowhere' here"):
         torch_generator("anybody", "nowhere", 0)
+
+
+def test_a_device_that_computes_nothing_is_refused():
+    with pytest.raises(UserError, match="agent 'anybody': no device 'meta' here"):
+        torch_generator("anybody", "meta", 0)
