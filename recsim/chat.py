@@ -39,6 +39,13 @@ _HIT, _MISS = 2, -2
 _WORDS = {"y": YES, "yes": YES, "n": NO, "no": NO, "?": UNKNOWN}
 # Attributes of an item that are listed beside it.
 _MOST_LISTED = 5
+# What a person may answer is less than what a simulated user can be made to.
+_PLAIN = {
+    "question": "binary",
+    "opening": "none",
+    "free_recommendations": 0,
+    "feedback": "negative",
+}
 
 
 class Conversation:
@@ -213,9 +220,11 @@ def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None)
         raise UserError(f"--seed is {seed}; it must be 0 or more.")
     spec = chosen(scenario, label)
     seeds, options = Seeds.of(seed), scenario.env.options
-    for key, plain in (("question", "binary"), ("opening", "none"), ("free_recommendations", 0)):
+    for key, plain in _PLAIN.items():
         if options.get(key, plain) != plain:
             raise UserError(f"env.{key}: a chat is held with {plain!r} only.")
+    if options.get("critiques") == "none":
+        raise UserError("env.critiques: a chat with 'none' would hear nothing: use 'one' or 'all'.")
     if user is not None and kind != "critiques":
         raise UserError("--user: only who criticises can be a user of the data.")
     if user is not None and options.get("cold_start"):

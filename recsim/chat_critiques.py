@@ -118,8 +118,8 @@ def visit(
     agent.begin(np.array([session]))
     console.print(
         f"Think of an item. I have {problem.max_turns} turns, and show one at a time. Say what is "
-        "wrong, such as 'not' and one of the reasons; 'yes' to take it; Enter for just no."
-        + (" Commas between several reasons." if several else ""),
+        "wrong, such as 'not' and one of the reasons; 'yes' to take it; Enter for just no; Ctrl-D "
+        "to leave." + (" Commas between several reasons." if several else ""),
         highlight=False,
     )
     while not held.over:
@@ -180,8 +180,11 @@ def _aspect(held: Visit, said: str) -> int:
     word = said.lower()
     if word not in numbers:
         word = _BEFORE.sub("", word).rstrip(" .!")
+    if word.removeprefix("aspect ") in numbers:  # of aspects whose names are numbers
+        word = word.removeprefix("aspect ")
     if word not in numbers:
-        raise UserError(f"There is no aspect {word!r}.{_near(word, numbers)}")
+        near = _near(word, numbers) or " Say 'not' and one of the reasons, 'yes', or nothing."
+        raise UserError(f"There is no aspect {word!r}.{near}")
     if held.critiqued[0, numbers[word]]:
         raise UserError(f"You said so of {word!r} before.")
     return numbers[word]

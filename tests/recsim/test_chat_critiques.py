@@ -92,7 +92,7 @@ def test_a_slip_of_the_pen_is_pointed_out(capsys):
     assert chat(person, "--agent", "critique_popularity") == 0
     said = capsys.readouterr().out
     assert "There is no aspect 'aspct 3'. Did you mean 'aspect 3'?" in said
-    assert "There is no aspect 'weight'." in said
+    assert "There is no aspect 'weight'. Say 'not' and one of the reasons" in said
     assert "You said so of 'aspect 3' before." in said
     assert "Found after 2 turns." in said
     assert len(shown(said)[0]) == 2
@@ -125,6 +125,8 @@ def test_one_may_be_a_user_of_the_data(capsys):
     ("arguments", "message"),
     [
         (["critiquing", "--user", "user 3OO"], "no user is called 'user 3OO'. Did you mean 'user"),
+        (["critiquing", "env.feedback=both"], "env.feedback: a chat is held with 'negative' only"),
+        (["critiquing", "env.critiques=none"], "would hear nothing: use 'one' or 'all'"),
         (["critiquing", "--seed", "-1"], "--seed is -1; it must be 0 or more"),
         (["critiquing", "--agent", "critique_rando"], "Did you mean 'critique_random'"),
         (["critiquing", "--user", "user 3", "env.cold_start=true"], "nobody is known"),
