@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
@@ -131,6 +132,19 @@ class DT4IERConfig(FitConfig):
     ) = 0.8
     temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     device: str = "cpu"
+
+    @field_validator("prompt", mode="before")
+    @classmethod
+    def _a_number_or_two(cls, value: Any) -> Any:
+        """Say in one message what either of both forms would be."""
+        parts = list(value) if isinstance(value, list | tuple) else [value]
+        numbers = all(
+            isinstance(p, int | float) and not isinstance(p, bool) and 0 <= p < math.inf
+            for p in parts
+        )
+        if not numbers or len(parts) != (2 if isinstance(value, list | tuple) else 1):
+            raise ValueError("must be a number from 0 on, or a list of two: [short, long]")
+        return value
 
     @model_validator(mode="after")
     def _a_pair_is_for_two_rewards(self) -> Self:

@@ -152,3 +152,11 @@ def test_a_saved_agent_shows_the_same_slates(random_log):
     np.testing.assert_array_equal(copy.act(obs).slates, agent.act(obs).slates)
     with pytest.raises(UserError, match="other settings"):
         agent_of(log, user_features=False).load_state_dict(agent.state_dict())
+
+
+@pytest.mark.parametrize("prompt", [-1, "high", [1, 2, 3], [1, -1], True, float("nan")])
+def test_a_prompt_is_a_number_or_two(prompt):
+    with pytest.raises(UserError) as told:
+        agents.configure("dt4ier", prompt=prompt)
+    assert "config.prompt: must be a number from 0 on, or a list of two" in str(told.value)
+    assert "\n" not in str(told.value), "one mistake, one message"
