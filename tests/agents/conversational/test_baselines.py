@@ -87,6 +87,7 @@ def test_slates_are_filled_up():
     assert found.tolist() == [[3, 4, 0], [0, 1, 2], [1, -1, -1]]
 
 
+@pytest.mark.slow
 def test_a_network_learns_to_ask():
     gains = []
     for seed in range(3):

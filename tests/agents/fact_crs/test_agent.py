@@ -142,6 +142,7 @@ def test_settings_that_do_not_fit_together(config):
         agents.configure("fact_crs", **config)
 
 
+@pytest.mark.slow
 def test_lastfm(data_dir, play):
     data = read_attributes(data_dir / "factcrs_lastfm")
     popular = play(data, "conv_popularity")
@@ -153,6 +154,7 @@ def test_lastfm(data_dir, play):
     assert found["questions"] + found["recommendations"] <= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("questions", "success", "turns"),
     [(2, 0.636, 7.05), (5, 0.703, 8.06), (8, 0.615, 9.57)],

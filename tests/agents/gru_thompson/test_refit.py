@@ -100,6 +100,7 @@ def test_a_saved_agent_goes_on_in_the_same_way(logs):
     assert all(torch.equal(value, theirs[name]) for name, value in mine.items())
 
 
+@pytest.mark.slow
 def test_further_users_make_the_posterior_narrower_and_predict_better():
     """A short log first; then ten times as much, in a few steps from what is known."""
     first, more, fresh = cohort(0, 30), cohort(1, 200), from_log(cohort(2, 300))
