@@ -21,7 +21,7 @@ TRAINING = {
     "context": 10,
     "history": 20,
     "embed_dim": 32,
-    "steps": 500,
+    "steps": 300,
     "batch_size": 64,
     "learning_rate": 0.005,
 }
@@ -60,7 +60,7 @@ def outcome():
     """Immediate and long-term reward of every policy, ``(seeds, 2)``."""
     found = {}
     for seed in SEEDS:
-        log = play("mixture", 100 + seed, 1500, record=True, **QUALITY).to_log()
+        log = play("mixture", 100 + seed, 1000, record=True, **QUALITY).to_log()
         asked, blind = trained(log, seed), trained(log, seed, rtg="zero")
         policies = {
             "behaviour": play("mixture", seed, 300, **QUALITY),
