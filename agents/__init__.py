@@ -14,12 +14,12 @@ from typing import Any, overload
 
 from pydantic import BaseModel
 
-from agents.agent import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
-from agents.critique import CritiqueAgent
-from agents.dialogue import DialogueAgent
-from agents.kinds import KINDS, AnyAgent, AnyProblem, kind_of
-from recsim.critique import CritiqueProblem
-from recsim.dialogue import DialogueProblem
+from recsim.contracts.conversations import ConversationAgent
+from recsim.contracts.critiquing import CritiquingAgent
+from recsim.contracts.kinds import KINDS, AnyAgent, AnyProblem, kind_of
+from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
+from recsim.conversation import ConversationProblem
+from recsim.critiquing import CritiquingProblem
 from recsim.errors import UserError, did_you_mean
 from recsim.problem import Problem
 from recsim.settings import validated
@@ -27,9 +27,9 @@ from recsim.settings import validated
 __all__ = [
     "Agent",
     "AgentConfig",
-    "CritiqueAgent",
+    "ConversationAgent",
+    "CritiquingAgent",
     "Decision",
-    "DialogueAgent",
     "Feedback",
     "FitReport",
     "Observation",
@@ -46,24 +46,24 @@ BUILTIN = {
     "bayes_critiquing": "agents.critiquing.bayes:BayesCritiquingAgent",
     "bert4rec": "agents.sequential:BERT4RecAgent",
     "bot_play": "agents.bot_play:BotPlayAgent",
-    "cascade_ucb": "agents.cascade_ucb:CascadeUCBAgent",
+    "cascade_ucb": "agents.bandits.cascade_ucb:CascadeUCBAgent",
     "ce_vae": "agents.critiquing.ce_vae:CEVAEAgent",
-    "conv_abs_greedy": "agents.conversational:AbsGreedyAgent",
-    "conv_bayes": "agents.conversational:BayesAgent",
-    "conv_dqn": "agents.conversational:DQNAgent",
-    "conv_max_entropy": "agents.conversational:MaxEntropyAgent",
-    "conv_popularity": "agents.conversational:PopularItemsAgent",
+    "conv_abs_greedy": "agents.conversation:AbsGreedyAgent",
+    "conv_bayes": "agents.conversation:BayesAgent",
+    "conv_dqn": "agents.conversation:DQNAgent",
+    "conv_max_entropy": "agents.conversation:MaxEntropyAgent",
+    "conv_popularity": "agents.conversation:PopularItemsAgent",
     "critique_popularity": "agents.critiquing.popularity:PopularCritiqueAgent",
     "critique_random": "agents.critiquing.popularity:RandomCritiqueAgent",
     "dt4ier": "agents.dt4ier:DT4IERAgent",
-    "epsilon_greedy": "agents.epsilon_greedy:EpsilonGreedyAgent",
+    "epsilon_greedy": "agents.bandits.epsilon_greedy:EpsilonGreedyAgent",
     "fact_crs": "agents.fact_crs:FactCRSAgent",
     "gru4rec": "agents.sequential:GRU4RecAgent",
     "gru_thompson": "agents.gru_thompson:GRUThompsonAgent",
     "linear_critiquing": "agents.critiquing.linear:LinearCritiquingAgent",
-    "linucb": "agents.linucb:LinUCBAgent",
+    "linucb": "agents.bandits.linucb:LinUCBAgent",
     "mixture": "agents.mixture:MixtureAgent",
-    "mnl_bandit": "agents.mnl_bandit:MNLBanditAgent",
+    "mnl_bandit": "agents.bandits.mnl_bandit:MNLBanditAgent",
     "oracle": "agents.baselines:OracleAgent",
     "popularity": "agents.baselines:PopularityAgent",
     "ppo": "agents.sb3:PPOAgent",
@@ -72,8 +72,8 @@ BUILTIN = {
     "sasrec": "agents.sequential:SASRecAgent",
     "slate_mf": "agents.slate_mf:SlateMFAgent",
     "slateq": "agents.slateq:SlateQAgent",
-    "softmax": "agents.softmax:SoftmaxAgent",
-    "ts_mnl": "agents.ts_mnl:TSMNLAgent",
+    "softmax": "agents.bandits.softmax:SoftmaxAgent",
+    "ts_mnl": "agents.bandits.ts_mnl:TSMNLAgent",
 }
 
 
@@ -94,7 +94,7 @@ def _import(target: str) -> type[Any]:
 def load(name: str) -> type[Any]:
     """Return the class of an agent, to ask what it needs before building it.
 
-    What it is for, slates, dialogues or critiques, says `agents.kinds.kind_of`.
+    What it is for, slates, conversations or critiques, says `recsim.contracts.kinds.kind_of`.
 
     Args:
         name: A name that `available` lists.
@@ -174,11 +174,15 @@ def make(name: str, problem: Problem, *, seed: int = 0, **config: Any) -> Agent:
 
 
 @overload
-def make(name: str, problem: DialogueProblem, *, seed: int = 0, **config: Any) -> DialogueAgent: ...
+def make(
+    name: str, problem: ConversationProblem, *, seed: int = 0, **config: Any
+) -> ConversationAgent: ...
 
 
 @overload
-def make(name: str, problem: CritiqueProblem, *, seed: int = 0, **config: Any) -> CritiqueAgent: ...
+def make(
+    name: str, problem: CritiquingProblem, *, seed: int = 0, **config: Any
+) -> CritiquingAgent: ...
 
 
 def make(name: str, problem: AnyProblem, *, seed: int = 0, **config: Any) -> AnyAgent:
@@ -186,7 +190,7 @@ def make(name: str, problem: AnyProblem, *, seed: int = 0, **config: Any) -> Any
 
     Args:
         name: A name that `available` lists.
-        problem: Where it recommends, holds dialogues, or is criticised.
+        problem: Where it recommends, holds conversations, or is criticised.
         seed: Seed of its own randomness.
         **config: Its settings; what is left out keeps its default.
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from agents import slates
-from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
-from agents.deterministic import Deterministic
-from agents.targets import ItemMeans, check_target, outcomes
+from agents.shared import slates
+from agents.shared.deterministic import Deterministic
+from agents.shared.targets import ItemMeans, check_target, outcomes
+from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.estimators import UniformSlates
 from recsim.log import SlateLog

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 import agents
-from agents.agent import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
+from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem

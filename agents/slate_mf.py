@@ -33,13 +33,13 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from agents import slates
-from agents.agent import AgentConfig, Feedback, FitReport, Observation
-from agents.choice_logit import choice_loss
-from agents.clicked import Clicked, observed
-from agents.deterministic import Deterministic
-from agents.devices import restore_generator, torch_generator
-from agents.early_stopping import Training, split_by_user, train
+from agents.shared import slates
+from agents.shared.choice_logit import choice_loss
+from agents.shared.clicked import Clicked, observed
+from agents.shared.deterministic import Deterministic
+from agents.shared.devices import restore_generator, torch_generator
+from agents.shared.early_stopping import Training, split_by_user, train
+from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem

@@ -33,8 +33,8 @@ from agents.bot_play.bpr import BPR, fit_bpr
 from agents.bot_play.fine_tuning import fine_tune
 from agents.bot_play.play import Play
 from agents.bot_play.tables import Tables
-from recsim.critique import planted_reviews
-from recsim.critiquing import criticise
+from recsim.critiquing import planted_reviews
+from recsim.play.critiquing import criticise
 
 TURNS, BATCH, SINGLE = 5, 512, 64
 

@@ -55,8 +55,8 @@ from recsim.estimators import (
     make_slate_estimator,
     probability_ratio,
 )
-from recsim.estimators.doubly_robust import MODEL_ESTIMATORS
-from recsim.estimators.pseudo_inverse import product_weights
+from recsim.estimators.impressions.doubly_robust import MODEL_ESTIMATORS
+from recsim.estimators.slates.pseudo_inverse import product_weights
 from recsim.log import SlateLog
 from recsim.log.storage import write_log
 from recsim.problem import Problem

@@ -1,9 +1,9 @@
-"""How long a forest takes to grow and its dialogues to hold.
+"""How long a forest takes to grow and its conversations to hold.
 
     python benchmarks/fact_crs.py DATA [--trees 10] [--threads 2]
 
 DATA is a folder in the layout of LastFM. Aims on LastFM with two cores: less than 60 s to grow 10
-trees, less than 20 s for all test dialogues.
+trees, less than 20 s for all test conversations.
 """
 
 import argparse
@@ -22,8 +22,8 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import gymnasium
 
 import agents
-from recsim.conversing import converse, dialogue_metrics
-from recsim.dialogue import read_attributes
+from recsim.conversation import read_attributes
+from recsim.play.conversations import conversation_metrics, converse
 
 
 def main() -> None:
@@ -35,11 +35,11 @@ def main() -> None:
     grown = time.perf_counter()
     table = converse(env, agent, seed=0)
     held = time.perf_counter()
-    numbers = dialogue_metrics(table, env.unwrapped.problem.max_turns)
+    numbers = conversation_metrics(table, env.unwrapped.problem.max_turns)
     print(f"{GIVEN.trees} trees of {len(data.rows('train'))} interactions: {grown - begin:.1f} s")
-    print(f"{len(table)} dialogues: {held - grown:.1f} s")
+    print(f"{len(table)} conversations: {held - grown:.1f} s")
     print(f"success {numbers['success_rate']:.4f}, average turns {numbers['average_turns']:.2f}")
-    for what, seconds, aim in (("trees", grown - begin, 60), ("dialogues", held - grown, 20)):
+    for what, seconds, aim in (("trees", grown - begin, 60), ("conversations", held - grown, 20)):
         print(f"aim: {what} in less than {aim} s: {'reached' if seconds < aim else 'missed'}")
 
 

@@ -13,8 +13,8 @@ import agents
 from envs.learned.env import LearnedRecVectorEnv
 from envs.learned.error import ModelError
 from envs.learned.fitting import fit_user_model
-from envs.slate import SlateRecVectorEnv
-from recsim.rollout import rollout
+from envs.slates.env import SlateRecVectorEnv
+from recsim.play.rollout import rollout
 
 AGENTS = ("random", "popularity", "linucb")
 METRICS = ("reward_per_step", "return_per_session")

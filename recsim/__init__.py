@@ -14,14 +14,14 @@ __version__ = "0.1.0"
 def _register() -> None:
     # Entry points are strings, so that importing recsim stays light.
     environments = {
-        "SlateRec-v0": ("envs.slate:SlateRecEnv", "envs.slate:SlateRecVectorEnv"),
+        "SlateRec-v0": ("envs.slates.env:SlateRecEnv", "envs.slates.env:SlateRecVectorEnv"),
         "ConvRec-v0": (
             "envs.conversation.env:ConvRecEnv",
             "envs.conversation.env:ConvRecVectorEnv",
         ),
         "CritiqueRec-v0": (
-            "envs.critique.env:CritiqueRecEnv",
-            "envs.critique.env:CritiqueRecVectorEnv",
+            "envs.critiquing.env:CritiqueRecEnv",
+            "envs.critiquing.env:CritiqueRecVectorEnv",
         ),
         "SlateReplay-v0": ("envs.replay:SlateReplayEnv", None),
         "LearnedRec-v0": ("envs.learned.env:LearnedRecEnv", "envs.learned.env:LearnedRecVectorEnv"),

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsim.errors import UserError
-from recsim.scenario import Scenario
-from recsim.scenario_file import find_scenario, load_scenario, packaged_scenarios
+from recsim.scenario.files import find_scenario, load_scenario, packaged_scenarios
+from recsim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
-    from recsim.executor import Executor
-    from recsim.results import RunFolder
+    from recsim.runs.executor import Executor
+    from recsim.runs.folder import RunFolder
 
 __all__ = ["Run", "main", "run_scenario"]
 
@@ -36,7 +36,7 @@ class Run:
     """A run that is over.
 
     Attributes:
-        folder: Its folder; see `recsim.results`.
+        folder: Its folder; see `recsim.runs.folder`.
         failed: Trials that failed, in words.
     """
 
@@ -57,7 +57,7 @@ def run_scenario(
     """Run every trial of a scenario that is not finished yet, and summarise them.
 
     Args:
-        scenario: What to run, from `recsim.scenario_file.load_scenario`.
+        scenario: What to run, from `recsim.scenario.files.load_scenario`.
         workers: Processes; by default as many as there are cores, and never more than trials.
             With one, everything runs in this process.
         resume: Go on with an earlier run: True for the newest one of the same scenario, or its
@@ -77,10 +77,10 @@ def run_scenario(
     """
     from rich.console import Console
 
-    from recsim import checks
-    from recsim.executor import refuse_unguarded
-    from recsim.lock import locked
-    from recsim.results import RunFolder
+    from recsim.runs.executor import refuse_unguarded
+    from recsim.runs.folder import RunFolder
+    from recsim.runs.lock import locked
+    from recsim.trials import checks
 
     refuse_unguarded()
     console = console or Console(quiet=True)
@@ -101,11 +101,11 @@ def run_scenario(
 
 def _work(folder: RunFolder, workers: int | None, executor: Executor | None, console: Any) -> Run:
     """Run the trials that a folder lacks, and summarise all of them."""
-    from recsim.console import Reporter
-    from recsim.executor import ProcessExecutor, SerialExecutor
-    from recsim.experiment import run_trial
-    from recsim.report import write_report
-    from recsim.summary import trials, write_summary
+    from recsim.report.console import Reporter
+    from recsim.report.html import write_report
+    from recsim.report.tables import trials, write_summary
+    from recsim.runs.executor import ProcessExecutor, SerialExecutor
+    from recsim.trials.simulation import run_trial
 
     folder.clean()
     for name, (before, now) in folder.changed_versions().items():
@@ -188,7 +188,7 @@ def _scenario(given: argparse.Namespace) -> tuple[Scenario, Path]:
         source = find_scenario(names[0])
         return load_scenario(source, overrides), source
     if isinstance(given.resume, str):
-        from recsim.results import RunFolder
+        from recsim.runs.folder import RunFolder
 
         folder = RunFolder.open(given.resume)
         source = folder.path / "scenario.yaml"
@@ -197,7 +197,7 @@ def _scenario(given: argparse.Namespace) -> tuple[Scenario, Path]:
 
 
 def _run(scenario: Scenario, source: Path, given: argparse.Namespace) -> int:
-    from recsim.console import make_console, print_results
+    from recsim.report.console import make_console, print_results
 
     console = make_console()
     run = run_scenario(
@@ -216,8 +216,8 @@ def _run(scenario: Scenario, source: Path, given: argparse.Namespace) -> int:
 
 
 def _validate(scenario: Scenario, source: Path) -> int:
-    from recsim import checks
-    from recsim.summary import trials
+    from recsim.report.tables import trials
+    from recsim.trials import checks
 
     checks.check(scenario, source)
     print(f"{scenario.name} is valid: {len(trials(scenario))} trials, digest {scenario.digest()}.")
@@ -270,8 +270,8 @@ def _parser() -> argparse.ArgumentParser:
 def _print_list() -> None:
     import agents
     from recsim import estimators
-    from recsim.building import environment_presets, registered_environments
     from recsim.log import READERS
+    from recsim.scenario.building import environment_presets, registered_environments
 
     sections = {
         "environments": registered_environments(),

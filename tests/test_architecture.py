@@ -20,7 +20,13 @@ FORBIDDEN = {
     "recsim.errors": ("agents", "envs"),
 }
 # The bench stands on top: nothing below may import it.
-TOP = ("recsim.run", "recsim.experiment", "recsim.scenario", "recsim.rollout", "recsim.executor")
+TOP = (
+    "recsim.run",
+    "recsim.trials.simulation",
+    "recsim.scenario.schema",
+    "recsim.play.rollout",
+    "recsim.runs.executor",
+)
 
 
 def modules() -> dict[str, Path]:
@@ -57,7 +63,7 @@ MODULES = modules()
 
 
 def test_there_are_modules_to_look_at():
-    assert {"recsim.rollout", "agents.linucb", "recsim.log"} <= MODULES.keys()
+    assert {"recsim.play.rollout", "agents.bandits.linucb", "recsim.log"} <= MODULES.keys()
 
 
 def test_relative_imports_are_resolved(tmp_path):

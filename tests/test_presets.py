@@ -7,7 +7,7 @@ import pytest
 
 import agents
 from envs.world.presets import PRESETS
-from recsim.rollout import rollout
+from recsim.play.rollout import rollout
 from recsim.statistics import bootstrap
 
 SEEDS = range(10)

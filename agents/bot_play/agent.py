@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from agents.agent import AgentConfig, FitReport, Observation
 from agents.bot_play.bpr import BPR, fit_bpr
 from agents.bot_play.fine_tuning import fine_tune
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.play import Play
 from agents.bot_play.plrec import PLRec, fit_plrec
 from agents.bot_play.tables import Tables
-from agents.critique import Showing
 from agents.critiquing.filtering import best_allowed, filtered
-from agents.devices import torch_generator
-from recsim.critique import AspectReviews, CritiqueProblem
-from recsim.critique.streams import uniform
+from agents.shared.devices import torch_generator
+from recsim.contracts.critiquing import Showing
+from recsim.contracts.slates import AgentConfig, FitReport, Observation
+from recsim.critiquing import AspectReviews, CritiquingProblem
+from recsim.critiquing.streams import uniform
 from recsim.errors import UserError
 
 # What the random numbers of a session are for.
@@ -90,9 +90,9 @@ class BotPlayAgent:
 
     name: ClassVar[str] = "bot_play"
     Config: ClassVar[type[AgentConfig]] = BotPlayConfig
-    critiques: ClassVar[bool] = True
+    critiquing: ClassVar[bool] = True
 
-    def __init__(self, config: BotPlayConfig, problem: CritiqueProblem, seed: int) -> None:
+    def __init__(self, config: BotPlayConfig, problem: CritiquingProblem, seed: int) -> None:
         self._config, self._problem, self._seed = config, problem, seed
         self._generator()  # whether there is such a device
         self._model: CritiquedModel | None = None  # in float64, for acting

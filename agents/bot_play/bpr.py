@@ -20,10 +20,10 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from agents.agent import AgentConfig
 from agents.bot_play.auc import valid_auc
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables, passes
+from recsim.contracts.slates import AgentConfig
 
 
 class BPR(AgentConfig):

@@ -18,10 +18,10 @@ import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
-from agents.agent import AgentConfig
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables
-from recsim.critique.seeker import Rule, criticisable, criticised, picked
+from recsim.contracts.slates import AgentConfig
+from recsim.critiquing.seeker import Rule, criticisable, criticised, picked
 
 Chance = Callable[[], Tensor]
 """Gives independent uniform numbers, ``(B, K)``, each time."""
@@ -32,7 +32,7 @@ class Play(AgentConfig):
 
     Attributes:
         turns: T.
-        seeker: Whom the seeker follows, see `recsim.critique.seeker.picked`.
+        seeker: Whom the seeker follows, see `recsim.critiquing.seeker.picked`.
         critiques: How many aspects are criticised in a turn: ``one``, or ``all`` that may be.
         loss: ``ce``: cross-entropy over all items; ``bpr``: mean of ``-log sigmoid(s_g - s_j)``
             over the ``top`` items j that are ranked best, g aside.

@@ -24,10 +24,10 @@ from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.agent import AgentConfig
 from agents.bot_play.auc import valid_auc
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables
+from recsim.contracts.slates import AgentConfig
 from recsim.errors import UserError
 
 

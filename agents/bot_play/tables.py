@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from agents.rel_mf.pairs import ClickedPairs
-from recsim.critique import AspectReviews
+from recsim.critiquing import AspectReviews
 from recsim.errors import UserError
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from agents.agent import FitReport, Observation
 from agents.bot_play.agent import BotPlayAgent, BotPlayConfig
 from agents.critiquing.averaging import weights
 from agents.critiquing.baseline import Baseline, BaselineConfig
-from recsim.critique import AspectReviews, CritiqueProblem
+from recsim.contracts.slates import FitReport, Observation
+from recsim.critiquing import AspectReviews, CritiquingProblem
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]
@@ -58,7 +58,7 @@ class LinearBaseline(Baseline):
     Config: ClassVar[type[BaselineConfig]] = LinearConfig
     _config: LinearConfig
 
-    def __init__(self, config: LinearConfig, problem: CritiqueProblem, seed: int) -> None:
+    def __init__(self, config: LinearConfig, problem: CritiquingProblem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._base = BotPlayAgent(config.base, problem, seed)
         self._learned = False

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.agent import AgentConfig, FitReport, Observation
-from agents.critique import Showing
 from agents.critiquing.filtering import best_allowed, filtered
-from recsim.critique import AspectReviews, CritiqueProblem
+from recsim.contracts.critiquing import Showing
+from recsim.contracts.slates import AgentConfig, FitReport, Observation
+from recsim.critiquing import AspectReviews, CritiquingProblem
 from recsim.errors import UserError
 
 Bools = NDArray[np.bool_]
@@ -35,9 +35,9 @@ class Baseline:
 
     name: ClassVar[str]
     Config: ClassVar[type[BaselineConfig]] = BaselineConfig
-    critiques: ClassVar[bool] = True
+    critiquing: ClassVar[bool] = True
 
-    def __init__(self, config: BaselineConfig, problem: CritiqueProblem, seed: int) -> None:
+    def __init__(self, config: BaselineConfig, problem: CritiquingProblem, seed: int) -> None:
         self._config, self._problem, self._seed = config, problem, seed
         self._sessions: Ints = np.zeros(0, dtype=np.int64)
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from agents.agent import FitReport, Observation
 from agents.critiquing.base import LinearBaseline, LinearConfig
 from agents.critiquing.baseline import BaselineConfig
 from agents.critiquing.gaussian import aspect_directions, criticised_mean
-from recsim.critique import AspectReviews, CritiqueProblem
+from recsim.contracts.slates import FitReport, Observation
+from recsim.critiquing import AspectReviews, CritiquingProblem
 
 Floats = NDArray[np.floating[Any]]
 
@@ -55,7 +55,9 @@ class BayesCritiquingAgent(LinearBaseline):
     Config: ClassVar[type[BaselineConfig]] = BayesCritiquingConfig
     _config: BayesCritiquingConfig
 
-    def __init__(self, config: BayesCritiquingConfig, problem: CritiqueProblem, seed: int) -> None:
+    def __init__(
+        self, config: BayesCritiquingConfig, problem: CritiquingProblem, seed: int
+    ) -> None:
         super().__init__(config, problem, seed)
         self._directions: Floats = np.zeros((problem.num_aspects, 0))
         self._variance = 1.0

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from agents.agent import Observation
 from agents.critiquing.averaging import balanced_average, uniform_average
 from agents.critiquing.base import LinearBaseline, LinearConfig
 from agents.critiquing.baseline import BaselineConfig
 from agents.critiquing.llc import criticised_scores, split
+from recsim.contracts.slates import Observation
 
 Floats = NDArray[np.floating[Any]]
 

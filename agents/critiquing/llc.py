@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.critiquing.filtering import ruled_out
-from agents.slates import top_slates
+from agents.shared.slates import top_slates
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.floating[Any]]

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.agent import FitReport, Observation
 from agents.critiquing.baseline import Baseline, BaselineConfig, Bools, Ints
-from recsim.critique import AspectReviews, CritiqueProblem
-from recsim.critique.streams import uniform
+from recsim.contracts.slates import FitReport, Observation
+from recsim.critiquing import AspectReviews, CritiquingProblem
+from recsim.critiquing.streams import uniform
 from recsim.errors import UserError
 
-# Tells apart what is drawn of the same session; see `recsim.critique.streams`.
+# Tells apart what is drawn of the same session; see `recsim.critiquing.streams`.
 _ORDER = 0x0D
 
 
@@ -27,7 +27,7 @@ class PopularCritiqueAgent(Baseline):
 
     name: ClassVar[str] = "critique_popularity"
 
-    def __init__(self, config: BaselineConfig, problem: CritiqueProblem, seed: int) -> None:
+    def __init__(self, config: BaselineConfig, problem: CritiquingProblem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._counts: NDArray[np.int64] | None = None
         self._mentions: NDArray[np.int64] | None = None  # (I, K)

@@ -11,9 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents import slates
-from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
-from agents.devices import restore_generator, torch_generator
 from agents.dt4ier.config import DT4IERConfig
 from agents.dt4ier.data import check_rewards, trajectories, vocabulary
 from agents.dt4ier.decoding import decode, next_probabilities
@@ -27,6 +24,9 @@ from agents.dt4ier.training import (
     seeded,
     train,
 )
+from agents.shared import slates
+from agents.shared.devices import restore_generator, torch_generator
+from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem

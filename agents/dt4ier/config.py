@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from agents.agent import AgentConfig
+from recsim.contracts.slates import AgentConfig
 
 
 class ModelConfig(AgentConfig):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.dt4ier.data import PAD, begin_token, vocabulary
-from agents.transformer import Block
+from agents.shared.transformer import Block
 
 
 class ListEncoder(nn.Module):

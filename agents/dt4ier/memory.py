@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agents.agent import Observation
 from agents.dt4ier.data import pack, rewards_of
 from agents.dt4ier.model import Model
+from recsim.contracts.slates import Observation
 from recsim.problem import Problem
 
 

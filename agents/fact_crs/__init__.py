@@ -1,14 +1,14 @@
-"""FacT-CRS: a forest of decision trees holds the dialogue.
+"""FacT-CRS: a forest of decision trees holds the conversation.
 
 A tree asks for one attribute after the other. It is grown on interactions, each with the answers
-that its user would give: a no then means what it means in a dialogue, that the target lacks the
+that its user would give: a no then means what it means in a conversation, that the target lacks the
 attribute or that the user does not care for it. Every node knows how often each item was taken
 among the interactions that lead to it. A forest holds many such trees.
 
 At each turn every tree proposes the question at the node that the answers so far lead to; answers
 given for one tree count in all. A question is asked if its expected gain is more than that of
 showing slates from now on, by the posterior of the items; see `agents.fact_crs.lookahead`. After a
-rejection the shown items are ruled out, and the dialogue goes on from there.
+rejection the shown items are ruled out, and the conversation goes on from there.
 
 Reference: "Rethinking Conversational Recommendations: Is Decision Tree All You Need?", CIKM 2022,
 arXiv:2208.14614.
@@ -32,7 +32,7 @@ all of them:
 - Rejected items lose their probability. The published shift of the context averages the numbers of
   items in place of their vectors, and never reaches the ranking (``feedback``).
 - A question that all interactions at a node answer alike is never asked, and when no tree is left
-  the dialogue goes on with the ranking.
+  the conversation goes on with the ranking.
 - Where users answer for the item alone, answers are certain given the item, and items that nobody
   took have a small prior (``unseen``).
 - Item vectors come from a singular value decomposition of answers, not from alternating with

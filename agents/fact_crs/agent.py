@@ -1,17 +1,17 @@
-"""FacT-CRS holds dialogues."""
+"""FacT-CRS holds conversations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from agents.agent import FitReport, Observation
-from agents.dialogue import Turn
 from agents.fact_crs.config import FactCRSConfig
 from agents.fact_crs.explaining import Reason
 from agents.fact_crs.model import Model
-from agents.fact_crs.state import Dialogues
-from recsim.dialogue import AttributeData, DialogueProblem
+from agents.fact_crs.state import Conversations
+from recsim.contracts.conversations import Turn
+from recsim.contracts.slates import FitReport, Observation
+from recsim.conversation import AttributeData, ConversationProblem
 from recsim.errors import UserError
 
 
@@ -19,9 +19,9 @@ class FactCRSAgent:
     """A forest of questions; see the package."""
 
     Config: ClassVar[type[FactCRSConfig]] = FactCRSConfig
-    dialogues: ClassVar[bool] = True
+    conversations: ClassVar[bool] = True
 
-    def __init__(self, config: FactCRSConfig, problem: DialogueProblem, seed: int) -> None:
+    def __init__(self, config: FactCRSConfig, problem: ConversationProblem, seed: int) -> None:
         if config.turn_accounting == "paper" and not problem.free_recommendations:
             raise UserError(
                 "agent 'fact_crs': turn_accounting is 'paper', which shows some slates free of "
@@ -29,7 +29,7 @@ class FactCRSAgent:
             )
         self._config, self._problem, self._seed = config, problem, seed
         self._model: Model | None = None
-        self._state: Dialogues | None = None
+        self._state: Conversations | None = None
 
     @property
     def model(self) -> Model:
@@ -48,8 +48,8 @@ class FactCRSAgent:
         return FitReport(rows=len(data.rows("train")))
 
     def begin(self, batch_size: int) -> None:
-        """Forget all dialogues, and expect ``batch_size`` new ones."""
-        self._state = Dialogues(self.model, self._problem, batch_size)
+        """Forget all conversations, and expect ``batch_size`` new ones."""
+        self._state = Conversations(self.model, self._problem, batch_size)
 
     def act(self, obs: Observation) -> Turn:
         """Ask what the forest proposes, or show the best items."""
@@ -60,18 +60,18 @@ class FactCRSAgent:
         return Turn(ask, slates, free if self._config.turn_accounting == "paper" else None)
 
     def explain(self, row: int) -> str:
-        """Say why the last turn of a dialogue was what it was."""
+        """Say why the last turn of a conversation was what it was."""
         return self.reason(row).text(self._problem)
 
     def reason(self, row: int) -> Reason:
-        """Return what the last turn of a dialogue was decided by.
+        """Return what the last turn of a conversation was decided by.
 
         Raises:
             UserError: There was none.
         """
         reason = None if self._state is None else self._state.reason(row)
         if reason is None:
-            raise UserError(f"agent 'fact_crs' did nothing yet in dialogue {row}.")
+            raise UserError(f"agent 'fact_crs' did nothing yet in conversation {row}.")
         return reason
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ Ints = NDArray[np.int64]
 
 
 class Belief:
-    """Posteriors of B dialogues: the share of an item's interactions, times its answers' chances.
+    """Posterior over items in B conversations: popularity times the likelihood of the answers.
 
     Attributes:
         scores: Log-probability of each known item, ``(B, S)``; of differences only.
@@ -26,18 +26,20 @@ class Belief:
         self.known = np.zeros((size, attributes), dtype=np.int8)
 
     def forget(self, rows: Ints) -> None:
-        """Go back to the prior in some dialogues, ``(b,)``."""
+        """Go back to the prior in some conversations, ``(b,)``."""
         self.scores[rows], self.known[rows] = self._prior, 0
 
     def hear(self, rows: Ints, answers: NDArray[np.int8]) -> None:
-        """Take in the answers of some dialogues.
+        """Take in the answers of some conversations.
 
         Args:
             rows: Which of the B, ``(b,)``.
             answers: All their answers so far, 1 yes, 2 no, 0 not asked, ``(b, F)``.
         """
         row, attribute = np.nonzero((answers > 0) & (self.known[rows] == 0))
-        place = np.arange(len(row)) - np.searchsorted(row, row)  # which of a dialogue's new answers
+        place = np.arange(len(row)) - np.searchsorted(
+            row, row
+        )  # which of a conversation's new answers
         for turn in range(int(place.max(initial=-1)) + 1):
             now = place == turn
             yes = answers[row[now], attribute[now]] == 1

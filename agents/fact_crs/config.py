@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from agents.agent import AgentConfig
+from recsim.contracts.slates import AgentConfig
 
 
 class FactCRSConfig(AgentConfig):

@@ -1,4 +1,4 @@
-"""What was visited in a dialogue that walks one tree at a time, and where it goes next."""
+"""What was visited in a conversation that walks one tree at a time, and where it goes next."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Context:
         catalogue: Ids of items are below this.
 
     Attributes:
-        tree: Tree that each dialogue walks, ``(B,)``.
+        tree: Tree that each conversation walks, ``(B,)``.
         used: Trees that a slate was shown from, ``(B, trees)``.
         shift: What rejections added to the mean vector of the visited nodes, ``(B, D)``.
     """
@@ -44,7 +44,7 @@ class Context:
         With ``walk: forest`` the mean is over the nodes of all trees, and nothing is kept.
 
         Args:
-            rows: Dialogues, ``(b,)``.
+            rows: Conversations, ``(b,)``.
             nodes: ``(b, trees)``.
 
         Returns:
@@ -68,7 +68,7 @@ class Context:
         added to every component, and the result reaches the choice of the next tree only.
 
         Args:
-            rows: Dialogues, ``(b,)``.
+            rows: Conversations, ``(b,)``.
             slates: Item ids, padded with -1, ``(b, K)``.
             following: The next items of the ranking, likewise.
             mean: Mean vector of the visited nodes, ``(b, D)``.
@@ -88,13 +88,13 @@ class Context:
             self.shift[rows] = after - mean
 
     def next_tree(self, rows: Ints, nodes: Ints) -> None:
-        """Leave the trees of some dialogues for others, if there are any left.
+        """Leave the trees of some conversations for others, if there are any left.
 
         With vectors the next is the one whose node goes best with the context; else the one whose
         node has the fewest items.
 
         Args:
-            rows: Dialogues that were rejected, ``(b,)``.
+            rows: Conversations that were rejected, ``(b,)``.
             nodes: Node that the answers lead to in each tree, ``(b, trees)``.
         """
         forest = self._model.forest

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsim.dialogue import DialogueProblem
+from recsim.conversation import ConversationProblem
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Reason:
     gain_of_asking: float | None
     gain_of_showing: float | None
 
-    def text(self, problem: DialogueProblem) -> str:
+    def text(self, problem: ConversationProblem) -> str:
         """Say it in words."""
         asking, showing = self.gain_of_asking, self.gain_of_showing
         if self.attribute is None:

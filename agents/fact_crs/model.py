@@ -17,7 +17,7 @@ from agents.fact_crs.likelihood import Likelihood
 from agents.fact_crs.rankers import NodeTables, node_tables
 from agents.fact_crs.rows import Rows
 from agents.fact_crs.tree import Tree
-from recsim.dialogue import AttributeData, DialogueProblem
+from recsim.conversation import AttributeData, ConversationProblem
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Model:
 
     @classmethod
     def fit(
-        cls, config: FactCRSConfig, problem: DialogueProblem, data: AttributeData, seed: int
+        cls, config: FactCRSConfig, problem: ConversationProblem, data: AttributeData, seed: int
     ) -> Self:
         """Learn from the train part."""
         # Where a no means that the target lacks the attribute, users answer for the item alone.
@@ -72,7 +72,7 @@ class Model:
 
     @classmethod
     def from_state(
-        cls, config: FactCRSConfig, problem: DialogueProblem, state: Mapping[str, Any]
+        cls, config: FactCRSConfig, problem: ConversationProblem, state: Mapping[str, Any]
     ) -> Self:
         """Return the model that `state_dict` told of."""
         known = np.array(state["known"], dtype=np.int64)
@@ -90,7 +90,7 @@ class Model:
         )
 
 
-def _answering(config: FactCRSConfig, problem: DialogueProblem) -> dict[str, Any]:
+def _answering(config: FactCRSConfig, problem: ConversationProblem) -> dict[str, Any]:
     """Return what chances of answers depend on."""
     return {
         "smoothing": config.smoothing,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from recsim.dialogue import AttributeData
+from recsim.conversation import AttributeData
 from recsim.errors import UserError
 
 # Rows whose answers are held as a dense table at a time.

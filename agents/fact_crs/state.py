@@ -1,4 +1,4 @@
-"""Where dialogues stand, and what to do in them."""
+"""Where conversations stand, and what to do in them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.agent import Observation
 from agents.fact_crs.belief import Belief, probabilities
 from agents.fact_crs.context import Context
 from agents.fact_crs.explaining import Reason
 from agents.fact_crs.lookahead import Outlook, look_ahead
 from agents.fact_crs.model import Model
-from recsim.dialogue import DialogueProblem
-from recsim.dialogue.ranking import best_allowed, first_allowed, unshown
+from recsim.contracts.slates import Observation
+from recsim.conversation import ConversationProblem
+from recsim.conversation.ranking import best_allowed, first_allowed, unshown
 from recsim.errors import UserError
 
 Floats = NDArray[np.floating]
@@ -49,15 +49,15 @@ class Choice(NamedTuple):
 
 @dataclass(eq=False)
 class _Last:
-    """The last turn, of b dialogues."""
+    """The last turn, of b conversations."""
 
     rows: Ints
     choice: Choice
     slates: Ints
 
 
-class Dialogues:
-    """B dialogues under way.
+class Conversations:
+    """B conversations under way.
 
     Args:
         model: What was learned.
@@ -65,7 +65,7 @@ class Dialogues:
         size: B.
     """
 
-    def __init__(self, model: Model, problem: DialogueProblem, size: int) -> None:
+    def __init__(self, model: Model, problem: ConversationProblem, size: int) -> None:
         self._model, self._problem, self._config = model, problem, model.config
         self._belief = Belief(model.likelihood, size, problem.num_attributes)
         self._context = Context(model, size, problem.num_items)
@@ -93,9 +93,10 @@ class Dialogues:
         return ask, slates, free
 
     def _take_in(self, obs: Observation) -> Ints:
-        """Take in what was said; return the dialogues that go on, ``(b,)``.
+        """Take in what was said; return the conversations that go on, ``(b,)``.
 
-        A row in which no more was said or shown than before holds another dialogue: its own ended.
+        A row in which no more was said or shown than before holds another conversation: its own
+        ended.
         """
         told, shown = obs["answers"], obs["shown"]
         if obs["action_mask"].shape[1] != told.shape[1] + 1:
@@ -205,7 +206,7 @@ class Dialogues:
         return place[ids]
 
     def reason(self, row: int) -> Reason | None:
-        """Return what the last turn of a dialogue was decided by; None where there was none."""
+        """Return what the last turn of a conversation was decided by; None where there was none."""
         last = self._last
         at = [] if last is None else np.flatnonzero(last.rows == row).tolist()
         if last is None or not at:

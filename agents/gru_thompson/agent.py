@@ -10,9 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents import slates
-from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
-from agents.devices import restore_generator, torch_generator
 from agents.gru_thompson.choices import Choices, InMemory, Source, from_log
 from agents.gru_thompson.config import GRUThompsonConfig
 from agents.gru_thompson.losses import choice_likelihood
@@ -20,6 +17,9 @@ from agents.gru_thompson.model import Model, history
 from agents.gru_thompson.policies import Policy
 from agents.gru_thompson.scoring import Users
 from agents.gru_thompson.training import Judgement, fit, judge
+from agents.shared import slates
+from agents.shared.devices import restore_generator, torch_generator
+from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.estimators import UniformSlates
 from recsim.log import SlateLog

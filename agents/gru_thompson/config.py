@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from agents.agent import AgentConfig
 from agents.gru_thompson.states import StateKind
+from recsim.contracts.slates import AgentConfig
 
 
 class ModelConfig(AgentConfig):

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from agents.gru_thompson.choices import Choices
-from recsim.log.finn import FinnSlates, FinnSplit
+from recsim.log.readers.finn import FinnSlates, FinnSplit
 
 
 class FinnSource:

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
-from agents import slates
-from agents.agent import AgentConfig, Feedback, FitReport, Observation
-from agents.deterministic import Deterministic
-from agents.devices import restore_generator, torch_generator
 from agents.rel_mf.audience import Audience
 from agents.rel_mf.expomf import ExpoMF, fit_expomf
 from agents.rel_mf.factors import Factors, Training, train
 from agents.rel_mf.losses import Coefficients, inverse_propensities, naive, weighted, wmf
 from agents.rel_mf.pairs import ClickedPairs, batches
+from agents.shared import slates
+from agents.shared.deterministic import Deterministic
+from agents.shared.devices import restore_generator, torch_generator
+from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.estimators.popularity import popularity_propensities
 from recsim.log import SlateLog

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.agent import Observation
+from recsim.contracts.slates import Observation
 
 Floats = NDArray[np.float32]
 

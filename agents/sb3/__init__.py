@@ -6,7 +6,7 @@ every candidate by one network, so that the catalogue does not multiply its para
 slates by Plackett-Luce, so that the probability of every slate is known.
 
 References: Schulman et al. 2017, arXiv:1707.06347; advantages by GAE, arXiv:1506.02438; Raffin et
-al., "Stable-Baselines3", JMLR 22 (2021). Plackett-Luce as in `agents.plackett_luce`.
+al., "Stable-Baselines3", JMLR 22 (2021). Plackett-Luce as in `agents.shared.plackett_luce`.
 
 Differences from the paper and from stable-baselines3's own loop:
 

@@ -15,12 +15,12 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from torch import Tensor
 
-from agents import slates
-from agents.agent import AgentConfig, Decision, Feedback, FitReport, Observation
-from agents.plackett_luce import PlackettLuce
 from agents.sb3.context import context, context_size
 from agents.sb3.experience import ActiveRolloutBuffer, Step
 from agents.sb3.slate_policy import SlatePolicy, log_probability
+from agents.shared import slates
+from agents.shared.plackett_luce import PlackettLuce
+from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.devices import torch_device
 from recsim.errors import UserError
 from recsim.estimators import SlateDistribution

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.agent import Observation
+from recsim.contracts.slates import Observation
 from recsim.problem import Problem
 
 Floats = NDArray[np.float32]

@@ -19,7 +19,7 @@ _NEVER = -1e9
 def log_probability(logits: Tensor, slates: Tensor) -> Tensor:
     """Return the Plackett-Luce log-probability of ordered slates, ``(B,)``.
 
-    The same as the logarithm of `agents.plackett_luce.slate_propensities`, with gradients.
+    The same as the logarithm of `agents.shared.plackett_luce.slate_propensities`, with gradients.
 
     Args:
         logits: ``(B, C)``.

@@ -10,9 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents import slates
-from agents.agent import AgentConfig, Feedback, FitReport, Observation
-from agents.deterministic import Deterministic
 from agents.sequential.config import (
     BERT4RecConfig,
     GRU4RecConfig,
@@ -22,6 +19,9 @@ from agents.sequential.config import (
 from agents.sequential.models import BERT4Rec, GRU4Rec, SASRec, SequenceModel
 from agents.sequential.sequences import last_events, observed, windows
 from agents.sequential.training import split, train
+from agents.shared import slates
+from agents.shared.deterministic import Deterministic
+from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
 from recsim.devices import torch_device
 from recsim.errors import UserError
 from recsim.log import SlateLog

@@ -6,7 +6,7 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import Field, PositiveInt, model_validator
 
-from agents.agent import AgentConfig
+from recsim.contracts.slates import AgentConfig
 
 Events = Literal["clicked", "shown"]
 Config = TypeVar("Config", bound="SequentialConfig")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.sequential.sequences import PADDING
-from agents.transformer import Block
+from agents.shared.transformer import Block
 
 
 class Embedding(nn.Module):

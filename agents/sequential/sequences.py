@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.agent import Observation
 from agents.sequential.config import Events
+from recsim.contracts.slates import Observation
 from recsim.log import SlateLog, encode
 
 Ints = NDArray[np.int64]

@@ -7,8 +7,9 @@ long-term value of slate A in state s is a mean over what may be chosen,
    + \sum_{i \in A} P(i \mid s, A)\, Q(s, i)
 
 so that values of items are learned, not of slates, whose number is astronomic. P is a conditional
-logit with "no click" among the options (`agents.choice_logit`). Both are learned from the users'
-sequences in a log, first P by maximum likelihood, then Q by temporal differences with P fixed:
+logit with "no click" among the options (`agents.shared.choice_logit`). Both are learned from the
+users' sequences in a log, first P by maximum likelihood, then Q by temporal differences with P
+fixed:
 
 .. math:: Q(s, i) \leftarrow r + \gamma\, \bar Q(s', A')
 

@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents import slates
-from agents.agent import AgentConfig, Feedback, FitReport, Observation
-from agents.devices import restore_generator, torch_generator
+from agents.shared import slates
+from agents.shared.devices import restore_generator, torch_generator
+from agents.shared.targets import check_target
+from agents.shared.uniform_mixture import UniformMixture
 from agents.slateq.config import SlateQConfig
 from agents.slateq.learning import Steps, choices, fit_choice, fit_value
 from agents.slateq.network import Scorer
 from agents.slateq.optimisers import OPTIMISERS
 from agents.slateq.states import read_states, size_of_known
-from agents.targets import check_target
-from agents.uniform_mixture import UniformMixture
+from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
-from agents.agent import AgentConfig
 from agents.slateq.endings import Ending
+from recsim.contracts.slates import AgentConfig
 
 
 class SlateQConfig(AgentConfig):

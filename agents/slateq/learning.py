@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.choice_logit import choice_loss, chosen_shares, log_choice
-from agents.early_stopping import Training, split_by_user, train
+from agents.shared.choice_logit import choice_loss, chosen_shares, log_choice
+from agents.shared.early_stopping import Training, split_by_user, train
+from agents.shared.targets import outcomes
 from agents.slateq.config import SlateQConfig
 from agents.slateq.endings import successors
 from agents.slateq.network import Scorer
 from agents.slateq.optimisers import OPTIMISERS, Options, options
 from agents.slateq.states import States, states_of_log
-from agents.targets import outcomes
 from recsim.errors import UserError
 from recsim.log import SlateLog
 

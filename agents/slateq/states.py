@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.agent import Observation
-from agents.clicked import Clicked, observed
+from agents.shared.clicked import Clicked, observed
+from recsim.contracts.slates import Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -45,7 +45,7 @@ def read_states(obs: Observation, problem: Problem, slates: int, device: str) ->
     """Read the states from observations; what these do not tell is zero.
 
     Args:
-        obs: See `agents.agent`.
+        obs: See `recsim.contracts.slates`.
         problem: Where the users are met.
         slates: H, slates of history that count.
         device: Where the tensors go.

@@ -1,4 +1,4 @@
-"""``ConvRec-v0``: dialogues in which a recommender asks for attributes or shows items."""
+"""``ConvRec-v0``: conversations in which a recommender asks for attributes or shows items."""
 
 from envs.conversation.env import ConvRecEnv, ConvRecVectorEnv
 from envs.conversation.rules import Rewards, Rules

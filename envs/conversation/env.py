@@ -1,4 +1,4 @@
-"""``ConvRec-v0``: ask for an attribute, or recommend; one dialogue, or a batch."""
+"""``ConvRec-v0``: ask for an attribute, or recommend; one conversation, or a batch."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any, ClassVar
 
 from envs.conversation.setting import RankFunction, Setting
 from envs.sessions import ManySessionsEnv, OneSessionEnv
-from recsim.dialogue import AttributeData
+from recsim.conversation import AttributeData
 
 
 class ConvRecEnv(OneSessionEnv):
-    """A dialogue: the recommender asks for attributes or shows items, until one is accepted.
+    """A conversation: the recommender asks for attributes or shows items, until one is accepted.
 
     ## Description
     A user looks for an item, the target. At each turn the recommender either asks for an attribute
     or shows a slate of K items. A question is answered truthfully (unless there is noise); a slate
-    is accepted if it holds the target, which ends the dialogue. Every question and every slate
+    is accepted if it holds the target, which ends the conversation. Every question and every slate
     costs one turn, whoever the recommender is: the environment counts. After T turns the user
     gives up. An episode is about one interaction of the data: that user, that item.
 
@@ -35,7 +35,7 @@ class ConvRecEnv(OneSessionEnv):
     With ``action="discrete"``, ``Discrete(F + 1)``: k < F asks for attribute k (or class k), F shows
     what ``rank_fn(obs)`` ranks first; by default the most popular items that have all attributes
     to which the answer was yes. Observations are given to ``rank_fn`` with a leading axis of
-    dialogues; it returns item ids ``(B, K)``. With ``"multi_choice"`` the other attributes of the
+    conversations; it returns item ids ``(B, K)``. With ``"multi_choice"`` the other attributes of the
     question are those nearest to halving the remaining candidates.
 
     To ask again for what was answered, to ask on the last turn, where only a slate can succeed, and
@@ -52,16 +52,16 @@ class ConvRecEnv(OneSessionEnv):
     | ``turn`` | (1,) | turns taken |
     | ``candidate_bin`` | (1,) | floor(log2(n + 1)) of the n items not shown that have all attributes to which the answer was yes |
 
-    The catalogue is public: ``env.unwrapped.problem``, a `recsim.dialogue.DialogueProblem`.
+    The catalogue is public: ``env.unwrapped.problem``, a `recsim.conversation.ConversationProblem`.
     ``env.unwrapped.training_data`` is what a recommender may learn from.
 
     ## Rewards
     By default 1 if the slate is accepted, -0.1 if not, 0.01 for a yes, -0.1 for another answer, and
     -0.3 in place of the last turn's if it does not succeed.
 
-    ``info`` holds how the dialogue stands: ``success``, ``rank`` (of the accepted item in its slate,
+    ``info`` holds how the conversation stands: ``success``, ``rank`` (of the accepted item in its slate,
     from 1; else 0), ``turn``, ``n_questions``, ``n_recs``, ``items_shown``, ``hdcg`` (see
-    `recsim.metrics.dialogue_gain`), ``index`` (its number) and ``action_mask``; with
+    `recsim.metrics.conversation_gain`), ``index`` (its number) and ``action_mask``; with
     ``debug=True`` also ``user``, ``target``, ``truth`` (F,) and ``candidates`` (I,).
 
     ## Starting State
@@ -72,9 +72,9 @@ class ConvRecEnv(OneSessionEnv):
     Terminated when a slate is accepted. Truncated after T turns; the T-th action is evaluated.
 
     ## Arguments
-    * ``path``: folder in the layout of LastFM or LastFM*, see `recsim.dialogue.read_attributes`, or
+    * ``path``: folder in the layout of LastFM or LastFM*, see `recsim.conversation.read_attributes`, or
       ``data``: an `AttributeData`, or ``planted``: ``{"kind": "tastes" | "codes", ...}``, see
-      `recsim.dialogue.planted`. Planted tastes by default.
+      `recsim.conversation.planted`. Planted tastes by default.
     * ``targets``: ``"all"`` or ``"positives"``. ``split``: ``"train"``, ``"valid"`` or ``"test"``.
     * ``sampler``: ``"uniform_user"``: a uniform user, then one of their interactions; or ``"each"``:
       every interaction once, in the order of the data.
@@ -85,7 +85,7 @@ class ConvRecEnv(OneSessionEnv):
       ``free_recommendations``, ``mask_certain``, ``rewards``.
 
     ## Vectorized environment
-    ``gymnasium.make_vec("recsim:ConvRec-v0", num_envs=1024)`` holds all dialogues at once in
+    ``gymnasium.make_vec("recsim:ConvRec-v0", num_envs=1024)`` holds all conversations at once in
     `ConvRecVectorEnv`.
 
     ## Version History
@@ -126,24 +126,25 @@ class ConvRecEnv(OneSessionEnv):
 
 
 class ConvRecVectorEnv(ManySessionsEnv):
-    """Many dialogues of `ConvRecEnv` at once.
+    """Many conversations of `ConvRecEnv` at once.
 
-    Spaces, rewards and arguments are those of `ConvRecEnv`, with a leading axis of dialogues.
+    Spaces, rewards and arguments are those of `ConvRecEnv`, with a leading axis of conversations.
     Episodes restart in the step in which they end (``AutoresetMode.SAME_STEP``); the last
-    observation of a dialogue stands in ``info["final_obs"]``, its info in ``info["final_info"]``,
-    with the masks ``_final_obs`` and ``_final_info``. ``info["action_mask"]`` is that of the
-    returned observation; everything else in info tells of the turn just taken.
+    observation of a conversation stands in ``info["final_obs"]``, its info in
+    ``info["final_info"]``, with the masks ``_final_obs`` and ``_final_info``.
+    ``info["action_mask"]`` is that of the returned observation; everything else in info tells of
+    the turn just taken.
 
-    With ``reset(options={"index": [...]})`` the dialogues are about these interactions. What
+    With ``reset(options={"index": [...]})`` the conversations are about these interactions. What
     happens in them depends on the seed and the number of the interaction only, not on the batch.
 
     Args:
-        num_envs: Dialogues, B.
+        num_envs: Conversations, B.
         max_episode_steps: Turns; in place of ``max_turns``, if that is not given.
         **settings: Arguments of `ConvRecEnv`.
     """
 
-    dialogues: ClassVar[bool] = True
+    conversations: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The rules of a dialogue: what may be asked, what is answered, what it earns."""
+"""The rules of a conversation: what may be asked, what is answered, what it earns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Rewards(Part):
 
 
 class Rules(Part):
-    """Settings of the dialogues.
+    """Settings of the conversations.
 
     Attributes:
         answer_model: ``item``: yes if the target has the attribute. ``user_and_item``: yes if the
@@ -48,7 +48,7 @@ class Rules(Part):
         choices: See ``multi_choice``.
         opening: Whether the user opens with an attribute to which the answer is yes, if there is
             one: ``none``, ``free`` (before the first turn) or ``costs_turn``.
-        max_turns: T. The T-th action is evaluated; then the dialogue is over.
+        max_turns: T. The T-th action is evaluated; then the conversation is over.
         slate_size: K.
         acceptable: How many items the user would accept: the drawn one, and further ones that
             they took in the same part of the data and that share an attribute with it.
@@ -76,7 +76,7 @@ class Rules(Part):
 
     @property
     def most_slates(self) -> int:
-        """Slates that a dialogue can have."""
+        """Slates that a conversation can have."""
         return self.max_turns + self.free_recommendations
 
     @model_validator(mode="after")

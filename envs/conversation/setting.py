@@ -11,16 +11,16 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from envs.conversation import rules as R
-from envs.conversation.dialogues import Bools, Dialogues, Floats, Ints
+from envs.conversation.conversations import Bools, Conversations, Floats, Ints
 from envs.conversation.rules import Rules
-from recsim.dialogue import (
+from recsim.conversation import (
     AttributeData,
-    DialogueProblem,
+    ConversationProblem,
     planted_codes,
     planted_tastes,
     read_attributes,
 )
-from recsim.dialogue.ranking import first_allowed, unshown
+from recsim.conversation.ranking import first_allowed, unshown
 from recsim.errors import UserError, did_you_mean
 from recsim.settings import keywords, validated
 
@@ -44,14 +44,14 @@ _EVENTS = {
 
 
 class Setting:
-    """B dialogues about the episodes of a part of some data.
+    """B conversations about the episodes of a part of some data.
 
     Args:
         size: B.
         data: The data; else read from ``path`` or planted.
-        path: Folder in one of the layouts of `recsim.dialogue.read_attributes`.
+        path: Folder in one of the layouts of `recsim.conversation.read_attributes`.
         targets: Which interactions count, see there.
-        planted: ``kind`` (``tastes`` or ``codes``) and arguments of `recsim.dialogue.planted`.
+        planted: ``kind`` (``tastes`` or ``codes``) and arguments of `recsim.conversation.planted`.
         split: ``train``, ``valid`` or ``test``.
         sampler: ``uniform_user``: a uniform user, then one of the user's interactions; ``each``:
             every interaction in turn.
@@ -88,8 +88,8 @@ class Setting:
         episodes = self.data.rows(split)
         if not len(episodes):
             raise UserError(f"split {split!r} has no interactions.")
-        self.dialogues = Dialogues(self.data, self.rules, episodes, size)
-        self.problem = DialogueProblem(
+        self.conversations = Conversations(self.data, self.rules, episodes, size)
+        self.problem = ConversationProblem(
             num_items=self.data.num_items,
             num_attributes=self.data.num_attributes,
             slate_size=self.rules.slate_size,
@@ -118,7 +118,7 @@ class Setting:
     @property
     def episode_users(self) -> Ints:
         """User of each interaction that an episode can be about, ``(N,)``."""
-        return self.data.user[self.dialogues.episodes]
+        return self.data.user[self.conversations.episodes]
 
     @property
     def questions(self) -> int:
@@ -131,8 +131,8 @@ class Setting:
     def begin(
         self, rows: Ints, generator: np.random.Generator, numbers: Ints | None = None
     ) -> None:
-        """Begin new dialogues in some rows, about the given episodes or drawn ones."""
-        count, total = len(rows), len(self.dialogues.episodes)
+        """Begin new conversations in some rows, about the given episodes or drawn ones."""
+        count, total = len(rows), len(self.conversations.episodes)
         if numbers is not None:
             if numbers.shape != (count,) or ((numbers < 0) | (numbers >= total)).any():
                 raise UserError(
@@ -148,18 +148,18 @@ class Setting:
             numbers = self._order[self._first[user] + place]
             streams = total + self._begun + np.arange(count)
         self._begun += count
-        self.dialogues.start(rows, numbers, streams)
+        self.conversations.start(rows, numbers, streams)
 
     def restart(
         self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
     ) -> None:
-        """Begin all dialogues anew; with a seed, their numbering and randomness too."""
+        """Begin all conversations anew; with a seed, their numbering and randomness too."""
         unknown = set(options) - {"index"}
         if unknown:
             raise UserError(f"reset: unknown option {min(unknown)!r}; there is 'index'.")
         numbers = np.asarray(options["index"], dtype=np.int64).reshape(-1) if options else None
         if seeded:
-            self.dialogues.seed = int(generator.integers(2**31))
+            self.conversations.seed = int(generator.integers(2**31))
             self._next = self._begun = 0
         self.begin(np.arange(self.size), generator, numbers)
 
@@ -170,12 +170,12 @@ class Setting:
             asked, slates, asking = self._from_discrete(np.asarray(action))
         else:
             asked, slates, asking, free = self._from_parts(action)
-        turn = self.dialogues.take(asked, slates, asking, free)
+        turn = self.conversations.take(asked, slates, asking, free)
         return turn.reward, turn.success, turn.over
 
     def observe(self) -> dict[str, NDArray[Any]]:
         """Return what an agent sees, copies."""
-        state = self.dialogues
+        state = self.conversations
         left = state.candidates.sum(axis=1)
         return {
             "answers": state.answers.copy(),
@@ -186,8 +186,8 @@ class Setting:
         }
 
     def info(self) -> dict[str, NDArray[Any]]:
-        """Return how the dialogues stand."""
-        state = self.dialogues
+        """Return how the conversations stand."""
+        state = self.conversations
         told: dict[str, NDArray[Any]] = {
             "success": state.rank > 0,
             "rank": state.rank.copy(),
@@ -207,19 +207,19 @@ class Setting:
 
     def masks(self) -> Bools:
         """Return which questions, and in the last column showing, are allowed, ``(B, Q + 1)``."""
-        legal = self.dialogues.legal_attributes()
+        legal = self.conversations.legal_attributes()
         if self.rules.question == "enumerated":
             assert self.data.classes is not None
             # A class may be asked for while nothing of it is answered.
-            asked = (self.dialogues.answers != R.UNASKED).astype(np.float32)
+            asked = (self.conversations.answers != R.UNASKED).astype(np.float32)
             known = asked @ self.data.classes.astype(np.float32) > 0
-            early = self.dialogues.turn < self.rules.max_turns - 1
+            early = self.conversations.turn < self.rules.max_turns - 1
             legal = ~known & early[:, None] & self.data.classes.any(axis=0)
         return np.concatenate([legal, np.ones((self.size, 1), dtype=np.bool_)], axis=1)
 
     def describe(self, row: int) -> str:
-        """Return the last turn of a dialogue as text."""
-        state, names = self.dialogues, self.data.attribute_names
+        """Return the last turn of a conversation as text."""
+        state, names = self.conversations, self.data.attribute_names
         turn = int(state.turn[row])
         yes = [names[n] for n in np.flatnonzero(state.answers[row] == R.YES)]
         known = f"yes to {', '.join(yes) or 'nothing'}"
@@ -232,7 +232,7 @@ class Setting:
         return f"turn {turn}: {event}; {known}; {left} candidates"
 
     def observation_space(self) -> spaces.Dict:
-        """Observation of one dialogue."""
+        """Observation of one conversation."""
         items, turns = self.data.num_items, self.rules.max_turns
         slots = self.rules.most_slates * self.rules.slate_size
         bins = math.floor(math.log2(items + 1))
@@ -247,7 +247,7 @@ class Setting:
         )
 
     def action_space(self) -> spaces.Discrete | spaces.Dict:
-        """Action of one dialogue."""
+        """Action of one conversation."""
         if self.action == "discrete":
             return spaces.Discrete(self.questions + 1)
         slate = self.rules.slate_size
@@ -315,12 +315,12 @@ class Setting:
             return chosen
         assert self.data.classes is not None
         wanted: Bools = chosen.astype(np.float32) @ self.data.classes.T.astype(np.float32) > 0
-        unasked: Bools = self.dialogues.answers == R.UNASKED
+        unasked: Bools = self.conversations.answers == R.UNASKED
         return wanted & unasked
 
     def _companions(self, asked: Bools) -> Bools:
         """Return further attributes to ask for: those nearest to halving the candidates."""
-        state = self.dialogues
+        state = self.conversations
         having = state.candidates.astype(np.float32) @ self.data.item_attributes.astype(np.float32)
         share = having / np.maximum(state.candidates.sum(axis=1, keepdims=True), 1)
         key = np.abs(share - 0.5) + (asked | (state.answers != R.UNASKED))  # (B, F)
@@ -332,7 +332,7 @@ class Setting:
 
     def _popular(self) -> Ints:
         """Return the most popular candidates, others where there are too few, ``(B, K)``."""
-        size, state = self.rules.slate_size, self.dialogues
+        size, state = self.rules.slate_size, self.conversations
         slates = first_allowed(self._ranking, state.candidates, size)
         short = np.flatnonzero(slates[:, -1] < 0)
         if short.size:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from envs.building import ActionMode, simulation_of
-from envs.faces import ManyUsersEnv, OneUserEnv
 from envs.learned.model import UserModel
 from envs.learned.source import user_model_of
 from envs.learned.world import LearnedWorld
-from envs.simulation import Simulation
+from envs.slates.building import ActionMode, simulation_of
+from envs.slates.faces import ManyUsersEnv, OneUserEnv
+from envs.slates.simulation import Simulation
 from envs.world.backend import Backend
 from recsim.errors import UserError
 
@@ -125,7 +125,7 @@ class LearnedRecVectorEnv(ManyUsersEnv):
 
     Args:
         num_envs: Users, B.
-        max_episode_steps: As in `envs.slate.SlateRecVectorEnv`.
+        max_episode_steps: As in `envs.slates.env.SlateRecVectorEnv`.
         **settings: Arguments of `LearnedRecEnv`.
     """
 

@@ -1,6 +1,6 @@
 """The value of a policy from the log of another one."""
 
-from recsim.estimators.bandit import (
+from recsim.estimators.impressions.bandit import (
     ESTIMATORS,
     clipped_ips,
     clipped_snips,
@@ -11,9 +11,9 @@ from recsim.estimators.bandit import (
     snips,
     sub_gaussian,
 )
-from recsim.estimators.clipping import Choice, choose
-from recsim.estimators.crossfitting import CrossFit, cross_fit
-from recsim.estimators.doubly_robust import (
+from recsim.estimators.impressions.clipping import Choice, choose
+from recsim.estimators.impressions.crossfitting import CrossFit, cross_fit
+from recsim.estimators.impressions.doubly_robust import (
     clipped_dr,
     dm,
     dr,
@@ -24,26 +24,37 @@ from recsim.estimators.doubly_robust import (
     switch,
     switch_dr,
 )
-from recsim.estimators.evaluate import evaluate, log_value, policy_samples
-from recsim.estimators.evaluate_slates import evaluate_slates
-from recsim.estimators.evaluate_trajectories import evaluate_trajectories
-from recsim.estimators.explicit_policies import (
+from recsim.estimators.impressions.evaluate import evaluate, log_value, policy_samples
+from recsim.estimators.impressions.overlap import Overlap, count_unsupported
+from recsim.estimators.impressions.policies import (
+    HasActionProbabilities,
+    HasPropensities,
+    SampledPolicy,
+)
+from recsim.estimators.impressions.propensities import (
+    LoggingSettings,
+    estimate_logging,
+    with_propensities,
+)
+from recsim.estimators.impressions.sample import Actions, Estimator, Prediction, Sample
+from recsim.estimators.ratios import probability_ratio
+from recsim.estimators.reward_models import RewardModel
+from recsim.estimators.slates.distribution import SlateDistribution
+from recsim.estimators.slates.estimators import SLATE_ESTIMATORS, make_slate_estimator
+from recsim.estimators.slates.evaluate import evaluate_slates
+from recsim.estimators.slates.explicit_policies import (
     IndependentSlots,
     PlackettLuceSlates,
     UniformSlates,
 )
-from recsim.estimators.overlap import Overlap, count_unsupported
-from recsim.estimators.policies import HasActionProbabilities, HasPropensities, SampledPolicy
-from recsim.estimators.propensities import LoggingSettings, estimate_logging, with_propensities
-from recsim.estimators.ratios import probability_ratio
-from recsim.estimators.reward_models import RewardModel
-from recsim.estimators.sample import Actions, Estimator, Prediction, Sample
-from recsim.estimators.slate import SLATE_ESTIMATORS, make_slate_estimator
-from recsim.estimators.slate_distribution import SlateDistribution
-from recsim.estimators.slate_sample import SlateSample
+from recsim.estimators.slates.sample import SlateSample
 from recsim.estimators.tally import PolicyValue, Tally
-from recsim.estimators.trajectory import TRAJECTORY_ESTIMATORS, make_trajectory_estimator
-from recsim.estimators.trajectory_sample import TrajectorySample
+from recsim.estimators.trajectories.estimators import (
+    TRAJECTORY_ESTIMATORS,
+    make_trajectory_estimator,
+)
+from recsim.estimators.trajectories.evaluate import evaluate_trajectories
+from recsim.estimators.trajectories.sample import TrajectorySample
 
 __all__ = [
     "ESTIMATORS",

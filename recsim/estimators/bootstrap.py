@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.estimators.sample import Floats
+from recsim.estimators.impressions.sample import Floats
 
 _BLOCK = 256  # units whose draws come from one generator
 _STREAM = 0xB007

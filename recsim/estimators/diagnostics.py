@@ -29,7 +29,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.estimators.sample import Estimator, Floats
+from recsim.estimators.impressions.sample import Estimator, Floats
 
 LARGEST_SHARE = 0.05
 ESS_SHARE = 0.01

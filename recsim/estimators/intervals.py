@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from recsim.errors import UserError, did_you_mean
-from recsim.estimators.sample import Estimator, Floats
+from recsim.estimators.impressions.sample import Estimator, Floats
 
 IntervalKind = Literal["bootstrap", "t", "bernstein", "hoeffding"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from recsim.errors import UserError
-from recsim.estimators.sample import Floats
+from recsim.estimators.impressions.sample import Floats
 
 
 def popularity_propensities(counts: Any, *, power: float = 0.5, floor: float = 0.01) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.errors import UserError
-from recsim.estimators.sample import Floats
+from recsim.estimators.impressions.sample import Floats
 
 # Probabilities that were added up may exceed 1 by rounding.
 _SLACK = 1e-9

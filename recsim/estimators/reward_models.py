@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 from scipy.special import expit
 
 from recsim.errors import UserError, did_you_mean
-from recsim.estimators.sample import Floats
+from recsim.estimators.impressions.sample import Floats
 from recsim.settings import validated
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from recsim.errors import UserError
 from recsim.estimators.bootstrap import percentile_interval, resampled_sums
 from recsim.estimators.diagnostics import WeightSums
+from recsim.estimators.impressions.sample import Estimator, Floats
 from recsim.estimators.intervals import IntervalKind, Moments, UnitSums, check_kind, half_width
-from recsim.estimators.sample import Estimator, Floats
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PolicyValue:
         rule: How that value was chosen, ``slope`` or ``mse``; empty if it was given.
         interval_kind: Kind of the interval; see `recsim.estimators.intervals`.
         unsupported: Number of actions that the policy would take and the logging policy never
-            does; None where that is not known. See `recsim.estimators.overlap`.
+            does; None where that is not known. See `recsim.estimators.impressions.overlap`.
         unsupported_share: Share of what the policy would show that they make up; None where that
             is not known.
         policy_draws: Draws from the policy from which its propensities were estimated; 0 where it

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from recsim.errors import UserError
-from recsim.estimators.sample import Floats
+from recsim.estimators.impressions.sample import Floats
 
 
 class TorchRegressor:

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from recsim.errors import UserError, did_you_mean
-from recsim.log.coat import CoatReader, coat_log, read_coat
-from recsim.log.finn import FinnReader
-from recsim.log.kuairand import KuaiRandReader, read_kuairand
-from recsim.log.movielens import MovieLensReader, read_movielens
-from recsim.log.open_bandit import OpenBanditReader, read_open_bandit
-from recsim.log.ratings import Ratings
-from recsim.log.reader import Reader
-from recsim.log.sessions import SessionCounts
+from recsim.log.readers.base import Reader
+from recsim.log.readers.coat import CoatReader, coat_log, read_coat
+from recsim.log.readers.finn import FinnReader
+from recsim.log.readers.kuairand import KuaiRandReader, read_kuairand
+from recsim.log.readers.movielens import MovieLensReader, read_movielens
+from recsim.log.readers.open_bandit import OpenBanditReader, read_open_bandit
+from recsim.log.readers.ratings import Ratings
+from recsim.log.readers.sessions import SessionCounts
+from recsim.log.readers.table import TableReader, read_table
 from recsim.log.slate_log import SlateLog
 from recsim.log.storage import write_log
-from recsim.log.table import TableReader, read_table
 from recsim.settings import validated
 
 __all__ = [

@@ -162,8 +162,8 @@ class SlateLog:
             history_slates: Slates of history, H.
 
         Returns:
-            The arrays documented in `agents.agent`, each with B rows, and ``position`` (B, K)
-            where the log has it. ``candidates`` may be a read-only view.
+            The arrays documented in `recsim.contracts.slates`, each with B rows, and ``position``
+            (B, K) where the log has it. ``candidates`` may be a read-only view.
         """
         wanted = np.arange(len(self))
         return history.observations(self, wanted if rows is None else wanted[rows], history_slates)

@@ -1,6 +1,6 @@
 """What is measured of slates and users: pure functions of arrays."""
 
-from recsim.metrics.dialogue import average_turns, dialogue_gain, success_rate
+from recsim.metrics.conversation import average_turns, conversation_gain, success_rate
 from recsim.metrics.distance import pairwise_distance
 from recsim.metrics.diversity import coverage, distinct_groups, exposure, gini
 from recsim.metrics.hits import hit_counts, hit_rate, published_hit_rate
@@ -38,8 +38,8 @@ __all__ = [
     "choice_rates",
     "click_precision",
     "clipped_unigram_precision",
+    "conversation_gain",
     "coverage",
-    "dialogue_gain",
     "distinct_groups",
     "distinct_hits",
     "exposure",

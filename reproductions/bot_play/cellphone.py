@@ -2,7 +2,7 @@
 
     python -m reproductions.bot_play.cellphone DATA [--seeds 5] [--rows ...] [--steps 1020]
 
-DATA is the folder of these reviews, in the layout of `recsim.critique.lines`. Rated 4 or higher,
+DATA is the folder of these reviews, in the layout of `recsim.critiquing.lines`. Rated 4 or higher,
 5-core; per user one review is for test, one for valid. Every test review is a session of at most
 ten turns with a seeker who looks for its item; items of the train part are never shown.
 
@@ -23,9 +23,9 @@ import torch
 from numpy.typing import NDArray
 
 import agents
-from recsim.critique import AspectReviews, read_reviews
-from recsim.critiquing import Criticised, criticise, critique_metrics
+from recsim.critiquing import AspectReviews, read_reviews
 from recsim.metrics.critiquing import sr_final
+from recsim.play.critiquing import Criticised, criticise, critique_metrics
 from recsim.statistics import bootstrap
 from reproductions.bot_play.reference import REFERENCE, VARIANTS
 

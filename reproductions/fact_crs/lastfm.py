@@ -2,13 +2,14 @@
 
     python -m reproductions.fact_crs.lastfm DATA [--seeds 5] [--split test] [--variants ...]
 
-DATA is a folder in the layout of `recsim.dialogue.layout`, e.g. that of LastFM. Every interaction
-of the users of the split is one dialogue of at most ten turns, with slates of ten; the answer is
-yes if the user cares for the attribute and the item has it. A question and a slate cost a turn
-each, but for the rows with free slates, which count as the published figures do.
+DATA is a folder in the layout of `recsim.conversation.layout`, e.g. that of LastFM. Every
+interaction of the users of the split is one conversation of at most ten turns, with slates of ten;
+the answer is yes if the user cares for the attribute and the item has it. A question and a slate
+cost a turn each, but for the rows with free slates, which count as the published figures do.
 
 Every seed grows a forest of its own. Success rate, turns and the rest are means over seeds; the
-interval is a bootstrap over users of the mean over seeds, as the 40 dialogues of a user are alike.
+interval is a bootstrap over users of the mean over seeds, as the 40 conversations of a user are
+alike.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 import agents
-from recsim.conversing import converse, practise
-from recsim.dialogue import read_attributes
+from recsim.conversation import read_attributes
+from recsim.play.conversations import converse, practise
 
 TURNS, SLATE, FREE, PRACTICE = 10, 10, 10, 100
 PUBLISHED: dict[str, Any] = {
@@ -64,8 +65,10 @@ REFERENCE = {
 }
 
 
-def dialogues(data: Any, split: str, name: str, config: dict[str, Any], seed: int) -> pd.DataFrame:
-    """Fit an agent and let it hold all dialogues of a split."""
+def conversations(
+    data: Any, split: str, name: str, config: dict[str, Any], seed: int
+) -> pd.DataFrame:
+    """Fit an agent and let it hold all conversations of a split."""
     free = FREE if config.get("turn_accounting") == "paper" else 0
     env = gymnasium.make_vec(
         "recsim:ConvRec-v0",
@@ -102,7 +105,7 @@ def interval(success: pd.Series, user: pd.Series, samples: int = 2000) -> tuple[
 
 
 def row(tables: list[pd.DataFrame]) -> dict[str, object]:
-    """Return one variant's numbers, from the dialogues of each seed."""
+    """Return one variant's numbers, from the conversations of each seed."""
     mean = pd.concat(tables).groupby(level=0).mean()
     low, high = interval(mean["success"], mean["user"])
     turns = [np.where(t["success"], t["turn"], TURNS).mean() for t in tables]
@@ -130,7 +133,9 @@ def main() -> None:
     rows = {}
     for variant in given.variants:
         name, config = VARIANTS[variant]
-        tables = [dialogues(data, given.split, name, config, seed) for seed in range(given.seeds)]
+        tables = [
+            conversations(data, given.split, name, config, seed) for seed in range(given.seeds)
+        ]
         rows[variant] = row(tables) | {"reference SR@10 / AT": REFERENCE.get(variant, "")}
         print(variant, rows[variant], flush=True)
     print(pd.DataFrame(rows).T.to_string())

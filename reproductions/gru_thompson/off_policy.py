@@ -31,9 +31,9 @@ import pandas as pd
 import torch
 
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
-from envs.distance import DistanceCohort, DistanceWorld
 from recsim.estimators import SampledPolicy, UniformSlates, evaluate_slates
 from recsim.log import SlateLog
+from reproductions.gru_thompson.distance import DistanceCohort, DistanceWorld
 from reproductions.gru_thompson.intervals import told
 
 STEPS = 10

@@ -37,9 +37,9 @@ import torch
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.choices import from_log
 from agents.gru_thompson.judging import likelihoods
-from envs.distance import DistanceCohort, DistanceWorld
 from recsim.log import SlateLog
 from recsim.metrics import distinct_groups
+from reproductions.gru_thompson.distance import DistanceCohort, DistanceWorld
 from reproductions.gru_thompson.intervals import half_width, told
 
 Choose = Callable[[DistanceCohort], np.ndarray]

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 import agents
-from agents.agent import Feedback
+from recsim.contracts.slates import Feedback
 from recsim.log import SlateLog
+from recsim.play.rollout import rollout
 from recsim.problem import Problem
-from recsim.rollout import rollout
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import agents
-from recsim.rollout import rollout
+from recsim.play.rollout import rollout
 
 DEVICE = "cuda"
 
@@ -45,8 +45,8 @@ def test_every_agent_with_a_device_is_listed():
         name
         for name in agents.available()
         if "device" in agents.load(name).Config.model_fields
-        and not getattr(agents.load(name), "dialogues", False)
-        and not getattr(agents.load(name), "critiques", False)
+        and not getattr(agents.load(name), "conversations", False)
+        and not getattr(agents.load(name), "critiquing", False)
     }
     assert found == AGENTS.keys()
 

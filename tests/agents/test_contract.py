@@ -8,7 +8,7 @@ import pytest
 import agents
 from agents import AgentConfig
 from agents.baselines import RandomAgent
-from recsim.critique import CritiqueProblem
+from recsim.critiquing import CritiquingProblem
 from recsim.errors import UserError
 
 
@@ -29,7 +29,7 @@ class Criticised:
     """Is criticised, and cannot say what it shows."""
 
     Config = AgentConfig
-    critiques = True
+    critiquing = True
 
     def __init__(self, config, problem, seed):
         self.problem = problem
@@ -74,15 +74,15 @@ def test_a_class_that_does_not_keep_the_contract_is_refused(monkeypatch, attribu
     with pytest.raises(UserError, match="does not keep the contract") as told:
         agents.load("theirs")
     assert str(told.value).partition("Agent: ")[2].startswith("; ".join(faults))
-    contract = "critique.CritiqueAgent" if attribute == "Criticised" else "agent.Agent"
-    assert f"the contract of agents.{contract}: " in str(told.value)
+    contract = "critiquing.CritiquingAgent" if attribute == "Criticised" else "slates.Agent"
+    assert f"the contract of recsim.contracts.{contract}: " in str(told.value)
     assert "does not keep" in agents.available()["theirs"], "the others are still listed"
 
 
 def test_an_agent_is_built_only_for_what_it_is_for(monkeypatch, make_problem):
     point = EntryPoint("shows", f"{__name__}:Shows", agents.GROUP)
     monkeypatch.setattr(agents, "entry_points", lambda group: [point])
-    problem = CritiqueProblem(
+    problem = CritiquingProblem(
         num_users=1,
         num_items=1,
         num_aspects=1,
@@ -91,13 +91,13 @@ def test_an_agent_is_built_only_for_what_it_is_for(monkeypatch, make_problem):
         aspect_names=("a",),
         item_names=("i",),
     )
-    assert isinstance(agents.make("shows", problem), agents.CritiqueAgent)
+    assert isinstance(agents.make("shows", problem), agents.CritiquingAgent)
     message = "'shows' is criticised by users; this environment shows slates. Agents for it: .*lin"
     with pytest.raises(UserError, match=message):
         agents.make("shows", make_problem())
     message = "'linucb' recommends slates to users; this environment takes critiques. .*shows"
     with pytest.raises(UserError, match=message):
         agents.make("linucb", problem)
-    message = "'fact_crs' holds dialogues with users; this environment takes critiques."
+    message = "'fact_crs' holds conversations with users; this environment takes critiques."
     with pytest.raises(UserError, match=message):
         agents.make("fact_crs", problem)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import agents
-from recsim.estimators import slate_policies as ask
-from recsim.estimators.pseudo_inverse import pseudo_inverse_weights
+from recsim.estimators.slates import policies as ask
+from recsim.estimators.slates.pseudo_inverse import pseudo_inverse_weights
 
 AGENTS = {"random": {}, "epsilon_greedy": {"epsilon": 0.3}, "softmax": {"temperature": 0.5}}
 

@@ -12,7 +12,7 @@ NAMES = [
     *("mixture", "mnl_bandit", "oracle", "popularity", "ppo", "random", "rel_mf", "sasrec"),
     *("slate_mf", "slateq", "softmax", "ts_mnl"),
 ]
-IN_DIALOGUES = [
+IN_CONVERSATIONS = [
     "conv_abs_greedy",
     "conv_bayes",
     "conv_dqn",
@@ -28,7 +28,7 @@ CRITICISED = [
     "critique_random",
     "linear_critiquing",
 ]
-EVERY_NAME = sorted([*NAMES, *IN_DIALOGUES, *CRITICISED])
+EVERY_NAME = sorted([*NAMES, *IN_CONVERSATIONS, *CRITICISED])
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
 # Whose propensities of an item at its position are known for slates of one item only.
 FOR_SINGLE_ITEMS = {"ppo", "softmax"}
@@ -224,7 +224,7 @@ class TestEveryAgent:
     def test_a_fresh_agent_goes_on_from_the_saved_state(
         self, name, target, make_problem, make_log, observe_users, make_feedback, tmp_path
     ):
-        from recsim.results import load_state, save_state
+        from recsim.runs.folder import load_state, save_state
 
         problem = make_problem(num_items=9, num_candidates=6)
         agent = self.make(name, target, problem, make_log(problem, 20))

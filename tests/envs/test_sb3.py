@@ -9,7 +9,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecMonitor
 
 from envs.sb3 import SB3VecEnv
-from envs.slate import SlateRecEnv, SlateRecVectorEnv
+from envs.slates.env import SlateRecEnv, SlateRecVectorEnv
 from recsim.errors import UserError
 
 torch.set_num_threads(1)

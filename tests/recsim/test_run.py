@@ -14,13 +14,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from recsim import experiment
 from recsim.errors import UserError
-from recsim.executor import Outcome
 from recsim.log import READERS
-from recsim.results import RunFolder
 from recsim.run import main, run_scenario
-from recsim.scenario_file import load_scenario
+from recsim.runs.executor import Outcome
+from recsim.runs.folder import RunFolder
+from recsim.scenario.files import load_scenario
+from recsim.trials import simulation as experiment
 
 TINY = """\
 name: tiny

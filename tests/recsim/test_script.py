@@ -42,7 +42,7 @@ def as_script(place, code):
 
 SCRIPT = """\
 from recsim.run import run_scenario
-from recsim.scenario_file import load_scenario
+from recsim.scenario.files import load_scenario
 
 """
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
-from envs.distance import DistanceWorld
 from recsim.estimators import SampledPolicy, evaluate_slates
 from reproductions.gru_thompson import off_policy, simulator
+from reproductions.gru_thompson.distance import DistanceWorld
 from reproductions.gru_thompson.intervals import told
 
 

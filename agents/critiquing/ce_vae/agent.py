@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from agents.agent import FitReport, Observation
 from agents.critiquing.baseline import Baseline, BaselineConfig
 from agents.critiquing.ce_vae.model import CEVAE
 from agents.critiquing.ce_vae.training import train
-from agents.devices import torch_generator
-from agents.slates import top_slates
-from recsim.critique import AspectReviews, CritiqueProblem
+from agents.shared.devices import torch_generator
+from agents.shared.slates import top_slates
+from recsim.contracts.slates import FitReport, Observation
+from recsim.critiquing import AspectReviews, CritiquingProblem
 from recsim.errors import UserError
 
 Bools = NDArray[np.bool_]
@@ -65,7 +65,7 @@ class CEVAEAgent(Baseline):
     Config: ClassVar[type[BaselineConfig]] = CEVAEConfig
     _config: CEVAEConfig
 
-    def __init__(self, config: CEVAEConfig, problem: CritiqueProblem, seed: int) -> None:
+    def __init__(self, config: CEVAEConfig, problem: CritiquingProblem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._arrays: dict[str, NDArray[np.float64]] = {}  # for acting
 

@@ -4,8 +4,8 @@ import gymnasium
 import pytest
 
 import agents
-from recsim.critique import AspectReviews, planted_reviews
-from recsim.critiquing import criticise
+from recsim.critiquing import AspectReviews, planted_reviews
+from recsim.play.critiquing import criticise
 
 
 @pytest.fixture(scope="session")

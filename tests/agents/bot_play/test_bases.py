@@ -13,7 +13,7 @@ from agents.bot_play.bpr import BPR, bpr_loss, fit_bpr, unreviewed
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.plrec import PLRec, fit_plrec, least_squares, logistic, projected
 from agents.bot_play.tables import Tables, passes
-from recsim.critique import planted_reviews
+from recsim.critiquing import planted_reviews
 
 CPU = torch.device("cpu")
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from recsim.critique import read_reviews
-from recsim.critiquing import critique_metrics
+from recsim.critiquing import read_reviews
 from recsim.metrics.critiquing import sr_final
+from recsim.play.critiquing import critique_metrics
 from recsim.statistics import bootstrap
 from reproductions.bot_play.reference import REFERENCE
 

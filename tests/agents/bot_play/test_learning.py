@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from recsim.critique import planted_reviews
-from recsim.critiquing import critique_metrics
+from recsim.critiquing import planted_reviews
+from recsim.play.critiquing import critique_metrics
 
 SEEDS = range(3)
 STEPS = {"steps": 120, "learning_rate": 1e-2}

@@ -7,8 +7,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from recsim.critique import AspectReviews, CritiqueProblem, planted_reviews
-from recsim.critiquing import criticise, critique_metrics
+from recsim.critiquing import AspectReviews, CritiquingProblem, planted_reviews
+from recsim.play.critiquing import criticise, critique_metrics
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def data() -> AspectReviews:
 
 
 @pytest.fixture
-def problem_of() -> Callable[[AspectReviews], CritiqueProblem]:
+def problem_of() -> Callable[[AspectReviews], CritiquingProblem]:
     """Return the public facts of reviews."""
     return _problem
 
@@ -35,8 +35,8 @@ def success() -> Callable[..., float]:
     return _success
 
 
-def _problem(data: AspectReviews) -> CritiqueProblem:
-    return CritiqueProblem(
+def _problem(data: AspectReviews) -> CritiquingProblem:
+    return CritiquingProblem(
         num_users=data.num_users,
         num_items=data.num_items,
         num_aspects=data.num_aspects,

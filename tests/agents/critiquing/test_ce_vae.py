@@ -10,7 +10,7 @@ from agents.critiquing.ce_vae.agent import criticised_aspects
 from agents.critiquing.ce_vae.model import CEVAE, losses
 from agents.critiquing.ce_vae.training import mean_reciprocal_rank
 from agents.critiquing.popularity import RandomCritiqueAgent
-from recsim.critique import planted_reviews
+from recsim.critiquing import planted_reviews
 from recsim.errors import UserError
 
 PREDICTED = np.array([[1.0, 5.0, 3.0, 2.0]])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import agents
-from agents.kinds import kind_of
+from recsim.contracts.kinds import kind_of
 from recsim.errors import UserError
-from recsim.results import load_state, save_state
+from recsim.runs.folder import load_state, save_state
 
 LINEAR = {"base": {"bpr": {"dim": 4, "epochs": 2}}}
 CLOSED_FORM = {"base": {"base": "plrec", "plrec": {"dim": 6}}}
@@ -45,7 +45,7 @@ class TestEveryBaseline:
 
     def test_it_judges_all_items_and_justifies_one(self, case, fitted, data, observe):
         agent = fitted()
-        assert kind_of(type(agent)) == "critiques"
+        assert kind_of(type(agent)) == "critiquing"
         assert agent.name == BASELINES[case][0]
         for critiques in (0, 1, 4):
             obs = observe(data, 9, critiques)

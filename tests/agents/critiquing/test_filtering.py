@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from agents.critiquing.filtering import best_allowed, filtered, ruled_out
-from recsim.critique import planted_reviews
-from recsim.critique.seeker import criticisable, picked
+from recsim.critiquing import planted_reviews
+from recsim.critiquing.seeker import criticisable, picked
 
 HAVE = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]], dtype=bool)
 

@@ -8,7 +8,7 @@ from agents.bot_play import BotPlayAgent, BotPlayConfig
 from agents.critiquing.bayes import BayesCritiquingAgent
 from agents.critiquing.gaussian import criticised_mean
 from agents.critiquing.linear import LinearCritiquingAgent
-from recsim.critique import planted_reviews
+from recsim.critiquing import planted_reviews
 from recsim.errors import UserError
 from recsim.settings import validated
 

@@ -5,7 +5,7 @@ import pytest
 
 from agents.critiquing.baseline import BaselineConfig
 from agents.critiquing.popularity import PopularCritiqueAgent, RandomCritiqueAgent
-from recsim.critique import planted_reviews
+from recsim.critiquing import planted_reviews
 from recsim.errors import UserError
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import agents
-from recsim.rollout import rollout
+from recsim.play.rollout import rollout
 from recsim.statistics import bootstrap
 
 SEEDS = range(5)

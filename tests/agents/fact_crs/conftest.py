@@ -11,8 +11,8 @@ from agents.fact_crs.rows import Rows
 from agents.fact_crs.splits import reach_score
 from agents.fact_crs.tree import Tree
 from agents.fact_crs.vectors import NodeFit
-from recsim.conversing import converse, dialogue_metrics
-from recsim.dialogue import AttributeData, planted_tastes
+from recsim.conversation import AttributeData, planted_tastes
+from recsim.play.conversations import conversation_metrics, converse
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def grown(rows) -> Callable[..., Tree]:
 
 @pytest.fixture
 def play() -> Callable[..., dict[str, float]]:
-    """Fit an agent and let it hold all dialogues of the test part; return the metrics."""
+    """Fit an agent and let it hold all conversations of the test part; return the metrics."""
 
     def build(data, name="fact_crs", *, turns=10, slate=10, free=0, seed=0, **config):
         env = gym.make_vec(
@@ -54,7 +54,7 @@ def play() -> Callable[..., dict[str, float]]:
         )
         agent = agents.make(name, env.unwrapped.problem, seed=seed, **config)
         agent.fit(env.unwrapped.training_data)
-        return dialogue_metrics(converse(env, agent, seed=0), turns)
+        return conversation_metrics(converse(env, agent, seed=0), turns)
 
     return build
 

@@ -1,14 +1,14 @@
-"""FacT-CRS in dialogues: planted structure, popularity at the bounds, real data."""
+"""FacT-CRS in conversations: planted structure, popularity at the bounds, real data."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
 import agents
-from recsim.conversing import converse
-from recsim.dialogue import planted_codes, planted_tastes, read_attributes
+from recsim.conversation import planted_codes, planted_tastes, read_attributes
 from recsim.errors import UserError
-from recsim.results import load_state, save_state
+from recsim.play.conversations import converse
+from recsim.runs.folder import load_state, save_state
 
 WALK = {"walk": "tree", "stop": "unique_items", "bootstrap": 1.0, "feature_keep": 1.0, "trees": 1}
 

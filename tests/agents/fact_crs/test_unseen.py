@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 import agents
 from agents.fact_crs.likelihood import Likelihood
 from agents.fact_crs.rows import Rows
-from recsim.conversing import converse
-from recsim.dialogue import planted_tastes
+from recsim.conversation import planted_tastes
+from recsim.play.conversations import converse
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 import agents
 from agents.fact_crs.config import FactCRSConfig
-from recsim.dialogue import planted_tastes, read_attributes
+from recsim.conversation import planted_tastes, read_attributes
 
 TREES = 5
 
@@ -30,7 +30,7 @@ def test_a_tree_that_was_shown_from_is_not_walked_again(tastes, ranker):
         action = {name: part.astype(np.int64) for name, part in action.items()}
         obs, _, terminated, truncated, info = env.step(action)
         going &= ~(terminated | truncated)
-    trees = np.array(walked)[:, going]  # of dialogues in which every slate was rejected
+    trees = np.array(walked)[:, going]  # of conversations in which every slate was rejected
     assert trees.shape[1] >= 5
     assert (np.sort(trees, axis=0) == np.arange(TREES)[:, None]).all()
 

@@ -5,8 +5,8 @@ import torch
 import agents
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.agent import users_of
-from envs.distance import DistanceWorld
 from recsim.errors import UserError
+from reproductions.gru_thompson.distance import DistanceWorld
 
 WORLD = DistanceWorld(num_items=20, num_groups=4, slate_size=3)
 QUICK = {"dim": 2, "state": "linear", "steps": 4, "evaluate_every": 2}

@@ -8,9 +8,9 @@ import torch
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.choices import InMemory, from_log
 from agents.gru_thompson.finn_source import FinnSource
-from envs.distance import DistanceWorld
-from recsim.log.finn import FinnSlates, FinnSplit
-from recsim.log.finn_layout import write_finn
+from recsim.log.readers.finn import FinnSlates, FinnSplit
+from recsim.log.readers.finn_layout import write_finn
+from reproductions.gru_thompson.distance import DistanceWorld
 
 SPLIT = FinnSplit(valid=np.array([2, 7]), test=np.array([4]), step=3)
 

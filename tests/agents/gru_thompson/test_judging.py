@@ -7,8 +7,8 @@ import torch
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.choices import from_log
 from agents.gru_thompson.judging import likelihoods
-from envs.distance import DistanceWorld
 from recsim.errors import UserError
+from reproductions.gru_thompson.distance import DistanceWorld
 
 
 @pytest.fixture(scope="module")

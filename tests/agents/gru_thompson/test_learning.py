@@ -11,8 +11,8 @@ from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.choices import from_log
 from agents.gru_thompson.losses import choice_likelihood
 from agents.gru_thompson.model import history
-from envs.distance import DistanceWorld
 from recsim.estimators import evaluate
+from reproductions.gru_thompson.distance import DistanceWorld
 
 WORLD = DistanceWorld(num_items=40, num_groups=8, slate_size=4)
 TRAINING = {"dim": 2, "state": "linear", "steps": 120, "learning_rate": 0.05}

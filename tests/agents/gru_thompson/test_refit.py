@@ -7,9 +7,9 @@ import torch
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson import agent as module
 from agents.gru_thompson.choices import from_log
-from envs.distance import DistanceWorld
 from recsim.errors import UserError
 from recsim.log import SlateLog
+from reproductions.gru_thompson.distance import DistanceWorld
 
 WORLD = DistanceWorld(num_items=20, num_groups=4, slate_size=3)
 QUICK = {"dim": 2, "state": "linear", "steps": 6, "refit_steps": 2, "evaluate_every": 2}

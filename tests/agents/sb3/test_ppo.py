@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import agents
-from agents.agent import Feedback
 from agents.sb3.slate_policy import conditional_entropy, log_probability
+from recsim.contracts.slates import Feedback
 from recsim.errors import UserError
 
 QUICK = {"n_steps": 2, "n_epochs": 2, "hidden": 16}

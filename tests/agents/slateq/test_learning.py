@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.choice_logit import log_choice
+from agents.shared.choice_logit import log_choice
 from agents.slateq import SlateQAgent, SlateQConfig
 from agents.slateq.learning import Steps, choices, logged_value, q_loss, targets
 from agents.slateq.optimisers import exact

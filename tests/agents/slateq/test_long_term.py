@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import agents
-from recsim.rollout import rollout
+from recsim.play.rollout import rollout
 
 USERS, STEPS, SEEDS = 400, 60, 5
 # Satisfaction makes or breaks clicks, and there is enough of both in a log of random slates.

@@ -41,7 +41,7 @@ def test_a_log_has_the_states_of_its_observations(sequences, monkeypatch):
     log = sequences()
     whole = states_of_log(log, 3, "cpu")
     seen = read_states(log.observations(history_slates=3), log.problem, 3, "cpu")
-    monkeypatch.setattr("agents.clicked._BLOCK", 25)  # four rows at a time
+    monkeypatch.setattr("agents.shared.clicked._BLOCK", 25)  # four rows at a time
     for states in (seen, states_of_log(log, 3, "cpu")):
         for name in ("known", "items", "age"):
             torch.testing.assert_close(getattr(states, name), getattr(whole, name))

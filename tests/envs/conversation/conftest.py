@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from envs.conversation import ConvRecEnv, ConvRecVectorEnv
-from recsim.dialogue import AttributeData
+from recsim.conversation import AttributeData
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def data() -> AttributeData:
 
 @pytest.fixture
 def make(data) -> Callable[..., ConvRecEnv]:
-    """Build one dialogue about the data, with slates of two and five turns."""
+    """Build one conversation about the data, with slates of two and five turns."""
 
     def build(**settings) -> ConvRecEnv:
         return ConvRecEnv(data=data, **{"slate_size": 2, "max_turns": 5, "debug": True} | settings)

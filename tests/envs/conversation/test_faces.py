@@ -1,4 +1,4 @@
-"""``ConvRec-v0``: one dialogue, and many at once."""
+"""``ConvRec-v0``: one conversation, and many at once."""
 
 import gymnasium as gym
 import numpy as np
@@ -44,7 +44,7 @@ def actions(rng, env, count):
     key = rng.random(mask.shape) * mask
     best = np.argmax(key, axis=1)
     asks = (best < problem.num_attributes) & (rng.random(count) < 0.6)
-    shown = env.setting.dialogues.shown
+    shown = env.setting.conversations.shown
     free = rng.random((count, problem.num_items))
     row, slot = np.nonzero(shown >= 0)
     free[row, shown[row, slot]] = -1

@@ -1,4 +1,4 @@
-"""What is answered, what is accepted, what it costs: dialogues by hand.
+"""What is answered, what is accepted, what it costs: conversations by hand.
 
 The data stand in conftest.py. Episode 0 is user 0 and item 0, 1 user 0 and item 1, 2 user 0 and
 item 3, 3 user 1 and item 2.
@@ -69,7 +69,7 @@ def test_who_does_not_care_may_say_so(make, act):
     assert obs["answers"].tolist() == [0, 3, 2, 0]
 
 
-def test_a_slate_with_the_target_ends_the_dialogue(make, act):
+def test_a_slate_with_the_target_ends_the_conversation(make, act):
     _, show = act
     env = make()
     start(env, 0)
@@ -216,7 +216,7 @@ def test_noise_turns_answers_round_as_often_as_it_says(make_batch):
     env = make_batch(count, noise=0.2)
     numbers = np.zeros(count, dtype=int)
     numbers[1::2] = 1
-    env.setting.dialogues.episodes = np.tile(env.setting.dialogues.episodes[:2], count // 2)
+    env.setting.conversations.episodes = np.tile(env.setting.conversations.episodes[:2], count // 2)
     env.reset(seed=1, options={"index": np.arange(count)})
     action = {
         "type": np.zeros(count, dtype=int),

@@ -12,7 +12,7 @@ from envs.learned.config import UserModelConfig
 from envs.learned.env import LearnedRecEnv, LearnedRecVectorEnv
 from envs.learned.fitting import fit_user_model
 from recsim.errors import UserError
-from recsim.rollout import rollout
+from recsim.play.rollout import rollout
 
 
 @pytest.mark.parametrize("action", ["slate", "slot"])

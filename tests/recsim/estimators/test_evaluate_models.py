@@ -203,8 +203,8 @@ def test_a_fitted_model_is_for_its_own_unit_only(random_log):
 def test_many_candidates_are_taken_a_few_rows_at_a_time(logged, monkeypatch):
     log = logged(300)
     (whole,) = evaluate(log, PI, ("dr",), samples=10)
-    monkeypatch.setattr("recsim.estimators.impressions._CELLS", 12)
-    monkeypatch.setattr("recsim.estimators.crossfitting._TABLE", 100)
+    monkeypatch.setattr("recsim.estimators.impressions.rows._CELLS", 12)
+    monkeypatch.setattr("recsim.estimators.impressions.crossfitting._TABLE", 100)
     (few,) = evaluate(log, PI, ("dr",), samples=10)
     assert few.value == pytest.approx(whole.value, rel=1e-9)
     model = cross_fit(log)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsim.checks import check
-from recsim.scenario_file import load_scenario
+from recsim.scenario.files import load_scenario
+from recsim.trials.checks import check
 
 
 @pytest.fixture

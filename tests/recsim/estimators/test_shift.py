@@ -6,8 +6,8 @@ import pytest
 from recsim.estimators import Sample, Tally, evaluate, make_estimator
 from recsim.estimators.bootstrap import poisson_counts
 from recsim.estimators.diagnostics import WeightSums
+from recsim.estimators.impressions.sample import Prediction
 from recsim.estimators.reward_models import REGRESSORS
-from recsim.estimators.sample import Prediction
 
 
 def test_what_was_cut_by_hand():
@@ -72,7 +72,7 @@ def test_reward_models_do_without_features_of_users(random_log, model):
 
 
 def test_a_table_of_actions_with_a_hole_is_refused():
-    from recsim.estimators.sample import Actions
+    from recsim.estimators.impressions.sample import Actions
 
     table = np.full((2, 3), 1 / 3)
     hole = table.copy()

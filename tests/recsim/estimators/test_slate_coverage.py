@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from recsim.estimators import SlateSample, Tally, make_slate_estimator
-from recsim.estimators.pseudo_inverse import pseudo_inverse_weights
-from recsim.estimators.slate_distribution import plackett_luce
+from recsim.estimators.slates.distribution import plackett_luce
+from recsim.estimators.slates.pseudo_inverse import pseudo_inverse_weights
 
 CANDIDATES, SLOTS, SLATES, LOGS = 6, 3, 1000, 2000
 NAMES = ("sips", "snsips", "rips", "snrips", "iips", "sniips", "pi", "wpi")

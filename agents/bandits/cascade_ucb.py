@@ -1,0 +1,179 @@
+r"""Upper confidence bounds of each item's attraction, for users who scan a slate from the top.
+
+CascadeUCB1 and CascadeKL-UCB: Kveton, Szepesvári, Wen and Ashkan, "Cascading Bandits: Learning to
+Rank in the Cascade Model", ICML 2015, arXiv:1502.02763. In the cascade model the user looks at one
+slot after the other, clicks the first item that attracts, and stops. So the items above the click
+were seen and did not attract, and nothing is known of those below it. With w the share of looks at
+an item that ended in a click, n the looks and t the slates shown so far, the bound of an item is
+
+.. math::
+   \text{ucb1}: \; w + \sqrt{1.5 \ln t / n}, \qquad
+   \text{kl}: \; \max \{ q \in [w, 1] : n \, \mathrm{KL}(w \| q) \le \ln t + 3 \ln \ln t \},
+
+KL being the divergence of two Bernoulli distributions. A slate holds the K highest bounds, highest
+first.
+
+Differences from the paper: items that nobody has looked at come first instead of being tried in a
+phase of their own; a whole batch of users is served before the counts are updated, and every user
+of it is a slate that counts for t; :math:`\ln \ln t` is 0 until t = e; the counts can start from a
+log. The counts are of items only: everybody with the same candidates gets the same slate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import rel_entr
+
+from agents.shared import slates
+from agents.shared.deterministic import Deterministic
+from agents.shared.targets import ItemMeans, Outcomes, outcomes
+from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+Floats = NDArray[np.float64]
+
+# Bisection halves an interval within [0, 1] that often: to about 1e-12.
+_HALVINGS = 40
+
+
+class CascadeUCBConfig(AgentConfig):
+    """Settings of `CascadeUCBAgent`.
+
+    Attributes:
+        bound: ``kl`` for the bound by Kullback-Leibler divergence, which is tighter, or ``ucb1``.
+    """
+
+    bound: Literal["ucb1", "kl"] = "kl"
+
+
+class CascadeUCBAgent(Deterministic):
+    """Shows the items with the highest upper confidence bound of their attraction, best first.
+
+    Learns from a log and from feedback, by the cascade's reading of clicks (`looked_at`).
+    Deterministic given what it has learned, so propensities are 0 or 1.
+    """
+
+    Config: ClassVar[type[AgentConfig]] = CascadeUCBConfig
+    privileged: ClassVar[bool] = False
+    needs_log: ClassVar[bool] = False
+
+    def __init__(self, config: CascadeUCBConfig, problem: Problem, seed: int) -> None:
+        slates.check_sizes(problem)
+        self._bound = config.bound
+        self._slate_size = problem.slate_size
+        self._means = ItemMeans(problem.num_items)
+        self._rounds = 0
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Count the log's slates; several logs, and feedback, add up.
+
+        Where the log knows the positions of its slots, they are read in that order. What a log did
+        not record of a page is not known: a slot logged alone counts as looked at.
+        """
+        found = outcomes(log, "click")
+        if log.position is not None:
+            order = np.argsort(log.position, axis=1, kind="stable")
+            items = np.take_along_axis(found.items, order, axis=1)
+            found = Outcomes(items, np.take_along_axis(found.values, order, axis=1))
+        self._count(found)
+        return FitReport(rows=len(log))
+
+    def begin(self, batch_size: int) -> None:
+        """Keep nothing per user; what was learned of the items stays."""
+
+    def observe(self, feedback: Feedback) -> None:
+        """Count the slates just shown."""
+        self._count(outcomes(feedback, "click"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return looks and clicks per item, and the slates shown so far."""
+        return {**self._means.state_dict(), "rounds": self._rounds}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the counts of the saved agent.
+
+        Raises:
+            UserError: They are of a catalogue of another size.
+        """
+        self._means.load_state_dict(state)
+        self._rounds = int(state["rounds"])
+
+    def _count(self, found: Outcomes) -> None:
+        self._means.add(looked_at(found))
+        self._rounds += int((found.items >= 0).any(axis=1).sum())
+
+    def _slates(self, obs: Observation) -> NDArray[np.int64]:
+        bounds = BOUNDS[self._bound](self._means.sums, self._means.impressions, self._rounds)
+        return slates.top_slates(bounds[obs["candidates"]], self._slate_size)  # (I,) -> (B, C)
+
+
+def looked_at(found: Outcomes) -> Outcomes:
+    """Keep what a user who scans from the top has looked at: all up to the first click.
+
+    Further clicks of a slate are not of this model; they and all other items below the first click
+    are left out. Without a click all items were looked at.
+
+    Args:
+        found: Slates in the order of the page, and the clicks of each item, ``(N, K)`` both.
+
+    Returns:
+        The same with -1 for the items left out.
+    """
+    above = np.cumsum(found.values, axis=1) - found.values  # clicks above the slot
+    return Outcomes(np.where(above > 0, -1, found.items), found.values)
+
+
+def ucb1(clicks: Floats, looks: Floats, rounds: int) -> Floats:
+    """CascadeUCB1's bound of every item, ``(I,)``; infinite where nobody has looked.
+
+    Args:
+        clicks: Looks at each item that ended in a click, ``(I,)``.
+        looks: Looks at each item, ``(I,)``.
+        rounds: Slates shown so far, t.
+    """
+    return _mean(clicks, looks) + np.sqrt(_per_look(1.5 * np.log(max(rounds, 1)), looks))
+
+
+def kl_ucb(clicks: Floats, looks: Floats, rounds: int) -> Floats:
+    """CascadeKL-UCB's bound of every item, ``(I,)``; infinite where nobody has looked.
+
+    Args:
+        clicks: Looks at each item that ended in a click, ``(I,)``.
+        looks: Looks at each item, ``(I,)``.
+        rounds: Slates shown so far, t.
+    """
+    log = np.log(max(rounds, 1))
+    level = _per_look(log + 3 * np.log(max(log, 1.0)), looks)
+    return np.where(looks > 0, largest_mean(_mean(clicks, looks), level), np.inf)
+
+
+BOUNDS = {"ucb1": ucb1, "kl": kl_ucb}
+
+
+def largest_mean(mean: Floats, level: Floats) -> Floats:
+    """Largest q in [mean, 1] with ``KL(mean || q) <= level``, for all entries by one bisection.
+
+    Args:
+        mean: Means of Bernoulli variables, in [0, 1].
+        level: At least 0, same shape.
+    """
+    low, high = mean, np.ones_like(mean)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        within = rel_entr(mean, middle) + rel_entr(1 - mean, 1 - middle) <= level
+        low, high = np.where(within, middle, low), np.where(within, high, middle)
+    return low
+
+
+def _mean(clicks: Floats, looks: Floats) -> Floats:
+    return clicks / np.maximum(looks, 1)
+
+
+def _per_look(amount: float, looks: Floats) -> Floats:
+    """``amount / looks``, infinite where there are none."""
+    return np.divide(amount, looks, out=np.full_like(looks, np.inf), where=looks > 0)

@@ -1,0 +1,192 @@
+"""A ridge regression of what a user gets out of an item, which several agents act on.
+
+With x the joint features of user and item and y the target, ``A = ridge I + sum x x^T``,
+``b = sum y x``, ``theta = A^-1 b``: the mean of an item is ``theta^T x``, its variance (in units of
+the noise's) ``x^T A^-1 x``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from agents.bandits.linear_features import Concat, JointFeatures, Outer
+from agents.shared import slates
+from agents.shared.targets import Outcomes, check_target, outcomes
+from recsim.contracts.slates import AgentConfig, Feedback, FitReport
+from recsim.errors import UserError
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+Floats = NDArray[np.float64]
+Interactions = Literal["auto", "outer", "concat"]
+
+# Beyond this many joint features "auto" gives up on products: inverting the matrix would dominate.
+MAX_OUTER = 512
+# Numbers that a block of rows may hold at a time (32 MiB of float64).
+_BLOCK = 2**22
+
+
+class LinearConfig(AgentConfig):
+    """Settings of every agent over the linear model.
+
+    Attributes:
+        ridge: Penalty on the squared weights.
+        target: What counts: ``click``, a named reward, or ``reward`` for the scalar one.
+        interactions: ``outer`` multiplies user by item features, which makes the ranking personal;
+            ``concat`` puts them side by side; ``auto`` is ``outer`` up to 512 products.
+    """
+
+    ridge: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    target: str = "click"
+    interactions: Interactions = "auto"
+
+
+class LinearAgent:
+    """The model, learned from a log and from feedback; how to act on it is left to subclasses."""
+
+    Config: ClassVar[type[AgentConfig]] = LinearConfig
+    privileged: ClassVar[bool] = False
+    needs_log: ClassVar[bool] = False
+    name: ClassVar[str] = "linear"
+
+    def __init__(self, config: LinearConfig, problem: Problem, seed: int) -> None:
+        slates.check_sizes(problem)
+        check_target(config.target, problem)
+        self._config = config
+        self._slate_size = problem.slate_size
+        self._items = item_features(problem, self.name)  # (I, Q)
+        self._user_size = problem.user_feature_dim + 1
+        self._joint = joint_features(self._items, self._user_size, config.interactions)
+        self._square = config.ridge * np.eye(self._joint.size)  # A
+        self._moment = np.zeros(self._joint.size)  # b
+        self._solution: tuple[Floats, Floats] | None = None
+        self._users: Floats | None = None
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Add the log's slates to the model, in blocks; several logs, and feedback, add up.
+
+        Raises:
+            UserError: The log has another number of user features than the problem.
+        """
+        features = user_features(log, self._user_size - 1, self.name)
+        found = outcomes(log, self._config.target)
+        width = self._user_size**2 + self._items.shape[1] ** 2 + found.items.shape[1] ** 2
+        for rows in blocks(len(log), width):
+            self._learn(with_one(features[log.user[rows]]), found.select(rows))
+        return FitReport(rows=len(log))
+
+    def begin(self, batch_size: int) -> None:
+        """Forget whom the last slates were shown to; what was learned stays."""
+        self._users = None
+
+    def observe(self, feedback: Feedback) -> None:
+        """Add the slates just shown to the model.
+
+        Raises:
+            RuntimeError: There was no `act` to which this is the feedback.
+        """
+        if self._users is None:
+            raise RuntimeError("observe() is the answer to act(), which was not called")
+        self._learn(self._users[feedback.active], outcomes(feedback, self._config.target))
+        self._users = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return A and b."""
+        return {"square": self._square.copy(), "moment": self._moment.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over the model of the saved agent.
+
+        Raises:
+            UserError: It is over other features.
+        """
+        square = np.array(state["square"], dtype=np.float64)
+        if square.shape != self._square.shape:
+            raise UserError(
+                f"saved agent state: {self.name!r} had {len(square)} joint features, "
+                f"here there are {self._joint.size}."
+            )
+        self._square = square
+        self._moment = np.array(state["moment"], dtype=np.float64)
+        self._solution = None
+
+    def _learn(self, users: Floats, found: Outcomes) -> None:
+        """Add slates: ``users`` (N, P) with a leading one, and what they saw."""
+        shown = found.items >= 0
+        items = self._items[found.items] * shown[:, :, None]  # (N, K) -> (N, K, Q)
+        if found.values.ndim == 2:
+            gram = items.transpose(0, 2, 1) @ items  # (N, Q, Q)
+            moment = np.einsum("nkq,nk->nq", items, found.values)
+        else:
+            total = items.sum(axis=1)  # (N, K, Q) -> (N, Q): one observation per slate
+            gram = total[:, :, None] * total[:, None, :]
+            moment = total * found.values[:, None]
+        square, linear = self._joint.sums(users, gram, moment)
+        self._square += square
+        self._moment += linear
+        self._solution = None
+
+    def _posterior(self, users: Floats, candidates: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Mean ``theta^T x`` and variance ``x^T A^-1 x`` of every candidate, each ``(B, C)``."""
+        if self._solution is None:
+            inverse = np.linalg.inv(self._square).astype(np.float64, copy=False)
+            self._solution = inverse @ self._moment, inverse
+        return self._joint.moments(users, candidates, *self._solution)
+
+
+def item_features(problem: Problem, name: str) -> Floats:
+    """What the model of agent ``name`` knows of the items, after a 1, ``(I, Q)``.
+
+    Items get a column each where they have no features.
+
+    Raises:
+        UserError: There are no features, and too many items for columns of their own.
+    """
+    if problem.item_features.shape[1]:
+        return with_one(problem.item_features)
+    if problem.num_items > MAX_OUTER:
+        raise UserError(
+            f"agent {name!r} needs features of the items: without, it gives each of at most "
+            f"{MAX_OUTER} items a column of its own, and there are {problem.num_items}."
+        )
+    return with_one(np.eye(problem.num_items))
+
+
+def joint_features(items: Floats, user_size: int, interactions: Interactions) -> JointFeatures:
+    """Join users of ``user_size`` entries P with ``items`` (I, Q), as `LinearConfig` tells."""
+    outer = interactions == "outer" or (
+        interactions == "auto" and user_size * items.shape[1] <= MAX_OUTER
+    )
+    return Outer(items, user_size) if outer else Concat(items, user_size)
+
+
+def user_features(log: SlateLog, wanted: int, name: str) -> NDArray[Any]:
+    """What agent ``name`` knows of the users of a log, ``(U, wanted)``.
+
+    Raises:
+        UserError: The log has another number of user features.
+    """
+    if not wanted:
+        return np.zeros((int(log.user.max(initial=0)) + 1, 0))
+    if log.user_features.shape[1] != wanted:
+        raise UserError(
+            f"agent {name!r} expects {wanted} user features; "
+            f"the log has {log.user_features.shape[1]}."
+        )
+    return log.user_features
+
+
+def with_one(features: NDArray[Any]) -> Floats:
+    """Put a 1 before the features of each row, ``(N, F)`` to ``(N, F + 1)``, in float64."""
+    return np.concatenate([np.ones((len(features), 1)), features], axis=1)
+
+
+def blocks(rows: int, width: int) -> list[slice]:
+    """Cut rows into slices of at most `_BLOCK` numbers each."""
+    size = max(1, _BLOCK // width)
+    return [slice(start, start + size) for start in range(0, rows, size)]

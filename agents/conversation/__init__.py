@@ -1,0 +1,8 @@
+"""Recommenders that hold conversations, to compare others with."""
+
+from agents.conversation.bayes import BayesAgent
+from agents.conversation.dqn import DQNAgent
+from agents.conversation.max_entropy import MaxEntropyAgent
+from agents.conversation.popularity import AbsGreedyAgent, PopularItemsAgent
+
+__all__ = ["AbsGreedyAgent", "BayesAgent", "DQNAgent", "MaxEntropyAgent", "PopularItemsAgent"]

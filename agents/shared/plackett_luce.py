@@ -1,0 +1,103 @@
+"""Stochastic policies: slates follow the Plackett-Luce distribution of candidates' scores."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.shared import slates
+from recsim.contracts.slates import Decision, Observation
+from recsim.estimators import PlackettLuceSlates, SlateDistribution
+
+Floats = NDArray[np.float64]
+
+
+class PlackettLuce(ABC):
+    """What follows from a logit for every candidate.
+
+    Exact propensities: of the whole slate and its prefixes always; of an item at its position with
+    slates of one item, else None (marginals of longer slates are sums over all orders; few enough
+    slates can be listed with `slate_distribution`).
+    """
+
+    _slate_size: int
+
+    @abstractmethod
+    def _logits_of(self, obs: Observation) -> Floats:
+        """Return the logit of every candidate, ``(B, C)``, and change nothing."""
+
+    def _draw(self, logits: Floats, rng: np.random.Generator) -> Decision:
+        """Draw a slate for every row of logits."""
+        chosen = slates.top_slates(logits + rng.gumbel(size=logits.shape), self._slate_size)
+        prefixes = prefix_propensities(logits, chosen)
+        alone = prefixes if self._slate_size == 1 else None
+        return Decision(chosen, alone, prefixes[:, -1], prefixes)
+
+    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats | None:
+        """Return the probability of each item with slates of one item, else None."""
+        if self._slate_size > 1:
+            return None
+        asked = items == obs["candidates"]  # (B, 1) and (B, C) -> (B, C)
+        chance = softmax(self._logits_of(obs))
+        return np.where(items < 0, 1.0, (chance * asked).sum(axis=1, keepdims=True))
+
+    def action_probabilities(self, obs: Observation) -> Floats | None:
+        """Return the probability of every candidate with slates of one item, else None."""
+        if self._slate_size > 1:
+            return None
+        return softmax(self._logits_of(obs))[:, None, :]  # (B, C) -> (B, 1, C)
+
+    def prefix_propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
+        """Return the exact probability of the first k items, ``(B, K)``.
+
+        Empty positions at the end have probability 1; a slate that repeats an item has 0.
+        """
+        return self._luce(obs).prefix_propensities(obs, items)
+
+    def slate_distribution(self, obs: Observation) -> SlateDistribution:
+        """Return all slates and their exact probabilities.
+
+        Raises:
+            UserError: If they are too many.
+        """
+        return self._luce(obs).slate_distribution(obs)
+
+    def next_probabilities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
+        """Return the probability of every candidate at k after the first k-1 items, (B, K, C)."""
+        return self._luce(obs).next_probabilities(obs, items)
+
+    def _luce(self, obs: Observation) -> PlackettLuceSlates:
+        logits = self._logits_of(obs)
+        return PlackettLuceSlates(lambda _: logits, self._slate_size)
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities proportional to ``exp(logits)`` in each row, ``(B, C)``."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    chance: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return chance
+
+
+def slate_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
+    """Plackett-Luce probability of ordered slates, ``(B,)``; see `prefix_propensities`."""
+    return prefix_propensities(logits, chosen)[:, -1]
+
+
+def prefix_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
+    """Plackett-Luce probability of the first k items of ordered slates, ``(B, K)``.
+
+    Args:
+        logits: Scores over temperature of every candidate, ``(B, C)``.
+        chosen: Indices of candidates, distinct in a row, ``(B, K)``.
+    """
+    picked = np.take_along_axis(logits, chosen, axis=1)  # (B, K)
+    others = logits.copy()
+    np.put_along_axis(others, chosen, -np.inf, axis=1)
+    # What is left before the pick at k, as a log sum: the items never picked, then the last pick,
+    # the last but one, ...
+    left = np.concatenate([np.logaddexp.reduce(others, axis=1)[:, None], picked[:, ::-1]], axis=1)
+    left = np.logaddexp.accumulate(left, axis=1)[:, :0:-1]  # (B, K + 1) -> (B, K)
+    prefixes: Floats = np.exp(np.cumsum(picked - left, axis=1))
+    return prefixes

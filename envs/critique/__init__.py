@@ -1,6 +1,0 @@
-"""``CritiqueRec-v0``: one item at a time, justified by its aspects, which the user criticises."""
-
-from envs.critique.env import CritiqueRecEnv, CritiqueRecVectorEnv
-from envs.critique.rules import Rules
-
-__all__ = ["CritiqueRecEnv", "CritiqueRecVectorEnv", "Rules"]

@@ -1,0 +1,207 @@
+"""B sessions at once: items shown, aspects criticised, and how far the target is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from envs.critiquing.rules import Rules
+from recsim.critiquing import AspectReviews
+from recsim.critiquing.seeker import criticisable, criticised, picked
+from recsim.critiquing.streams import uniform
+from recsim.errors import UserError
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# What random numbers are for.
+_PICK, _NOISE, _MISTAKE = range(3)
+UNKNOWN = -1  # a rank that is not known
+
+
+@dataclass(eq=False)
+class Sessions:
+    """The state of B sessions; every method acts on all of them, or on given rows, at once.
+
+    Attributes:
+        reviews: Users, items and aspects; what is counted is counted in its train part.
+        rules: The rules.
+        size: B.
+        seed: What each session's randomness derives from, with its number.
+    """
+
+    reviews: AspectReviews
+    rules: Rules
+    size: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        size, items, aspects = self.size, self.reviews.num_items, self.reviews.num_aspects
+        if items < 2:
+            raise UserError("there must be 2 items at least, to show one and look for another.")
+        self.item_aspects = self.reviews.item_aspects  # (I, K)
+        self._item_counts = self.reviews.item_counts
+        self._popularity = torch.from_numpy(self.reviews.aspect_popularity)
+        self.session = np.zeros(size, dtype=np.int64)
+        self.user = np.full(size, -1)
+        self.goal = np.zeros(size, dtype=np.int64)
+        self.counts = np.zeros((size, aspects), dtype=np.int64)  # c at first
+        self.preferences = np.zeros((size, aspects), dtype=np.float32)  # c
+        self.critiqued = np.zeros((size, aspects), dtype=np.int8)
+        self.latest = np.zeros((size, aspects), dtype=np.int8)  # critiques of the last turn
+        self.justification = np.zeros((size, aspects), dtype=np.bool_)
+        self.shown = np.full((size, self.rules.max_turns), -1)
+        self.turn = np.zeros(size, dtype=np.int64)
+        self.allowed = np.ones((size, items), dtype=np.bool_)
+        self.success = np.zeros(size, dtype=np.bool_)
+        self.annoyed = np.zeros(size, dtype=np.int64)
+        self.rank = np.full(size, UNKNOWN)
+        self.first_rank = np.full(size, UNKNOWN)
+
+    def start(self, rows: Ints, numbers: Ints, users: Ints, goals: Ints) -> None:
+        """Begin new sessions.
+
+        Args:
+            rows: Which of the B, ``(N,)``.
+            numbers: What their randomness derives from, with the seed, ``(N,)``.
+            users: ``(N,)``; -1 for somebody who is not known.
+            goals: Items looked for, ``(N,)``.
+        """
+        self.session[rows], self.user[rows], self.goal[rows] = numbers, users, goals
+        known = users >= 0
+        self.counts[rows] = np.where(
+            known[:, None], self.reviews.user_counts[np.maximum(users, 0)], 0
+        )
+        self.preferences[rows] = self.counts[rows]
+        for column in (self.critiqued, self.latest, self.justification, self.turn, self.annoyed):
+            column[rows] = 0
+        for column in (self.shown, self.rank, self.first_rank):
+            column[rows] = -1
+        self.success[rows] = False
+        self.allowed[rows] = True
+        if self.rules.mask_train:
+            self.allowed[rows] = ~self.reviews.taken(users)
+
+    def best(self, scores: NDArray[np.floating]) -> Ints:
+        """Return the best item that may be shown, ``(B,)``, and note the rank of the target.
+
+        Of items with the same score the one with the lower number is better.
+
+        Args:
+            scores: ``(B, I)``.
+        """
+        lowest = np.finfo(scores.dtype).min
+        scores = np.where(self.allowed, np.maximum(scores, lowest), -np.inf)
+        of_goal = np.take_along_axis(scores, self.goal[:, None], axis=1)
+        earlier = np.arange(scores.shape[1]) < self.goal[:, None]
+        self.rank = ((scores > of_goal) | ((scores == of_goal) & earlier)).sum(axis=1)
+        self.first_rank = np.where(self.turn == 0, self.rank, self.first_rank)
+        found: Ints = scores.argmax(axis=1)
+        return found
+
+    def take(self, items: Ints, justification: Bools) -> tuple[Bools, Bools]:
+        """Show an item in every session, and hear what is wrong with it.
+
+        Args:
+            items: ``(B,)``.
+            justification: Aspects that it is shown for, ``(B, K)``.
+
+        Returns:
+            Who found what they looked for or left, and who is out of turns, ``(B,)`` each.
+
+        Raises:
+            ValueError: An item may not be shown, and that is an error.
+        """
+        every = np.arange(self.size)
+        legal = self.allowed[every, items]
+        if not legal.all() and self.rules.illegal == "raise":
+            row = int(np.argmin(legal))
+            raise ValueError(
+                f"session {row}: item {items[row]} was shown before, or the user has reviewed it "
+                "already: see info['action_mask']."
+            )
+        self.success = legal & (items == self.goal)
+        self.rank = np.where(self.success, 0, self.rank)
+        self.shown[every, self.turn] = np.where(legal, items, -1)
+        self.justification = justification & legal[:, None]
+        self.allowed[every, items] &= ~legal
+        if self.rules.patience is not None:
+            again = self.item_aspects[items] & (self.critiqued < 0)
+            self.annoyed += legal & ~self.success & again.any(axis=1)
+        left = np.zeros(self.size, dtype=np.bool_)
+        if self.rules.patience is not None:
+            left = self.annoyed >= self.rules.patience
+        turn = self.turn.copy()
+        self.turn += 1
+        over = ~self.success & ~left & (self.turn >= self.rules.max_turns)
+        self._criticise(items, turn, legal & ~(self.success | left | over))
+        return self.success | left, over
+
+    def counterfactual(self) -> tuple[Ints, Ints]:
+        """Return where the target would stand, and when it would be found, without critiques.
+
+        Rejected items alone go from the ranking of the first turn.
+
+        Returns:
+            Its rank at the last turn, and the turns until it is shown, T at most, ``(B,)`` each; -1
+            where no ranking is known.
+        """
+        known = self.first_rank >= 0
+        rank = np.maximum(self.first_rank - np.maximum(self.turn - 1, 0), 0)
+        turns = np.minimum(self.first_rank + 1, self.rules.max_turns)
+        return np.where(known, rank, UNKNOWN), np.where(known, turns, UNKNOWN)
+
+    def _criticise(self, items: Ints, turn: Ints, speaking: Bools) -> None:
+        """Let those who speak criticise, and believe them."""
+        rules = self.rules
+        self.latest = np.zeros_like(self.latest)
+        if rules.critiques == "none":
+            return
+        shown, target, done = (
+            torch.from_numpy(bits)
+            for bits in (self.justification, self.item_aspects[self.goal], self.critiqued != 0)
+        )
+        pools = {
+            "negative": criticisable(shown, target, done),
+            "positive": criticisable(shown, target, done, positive=True),
+            "both": shown & ~done,
+        }
+        pool = pools[rules.feedback]
+        if rules.allow_arbitrary:
+            others = (target if rules.feedback == "positive" else ~target) & ~done
+            pool = torch.where(pool.any(dim=1, keepdim=True), pool, others)
+        mistaken = torch.zeros(self.size, dtype=torch.bool)
+        if rules.mistakes:
+            mistaken = self._chance(turn, 1, _MISTAKE)[:, 0] < rules.mistakes
+            pool = torch.where(mistaken[:, None], pools["both"], pool)
+        pool &= torch.from_numpy(speaking)[:, None]
+        chosen = pool if rules.critiques == "all" else self._picked(pool, items, turn)
+        praised = chosen & target & ~mistaken[:, None]
+        blamed = chosen & ~praised
+        counts = torch.from_numpy(self.counts)
+        beliefs = criticised(torch.from_numpy(self.preferences), blamed, counts)
+        self.preferences = criticised(beliefs, praised, counts, positive=True).numpy()
+        self.latest = (praised.to(torch.int8) - blamed.to(torch.int8)).numpy()
+        self.critiqued = self.critiqued + self.latest
+
+    def _picked(self, pool: torch.Tensor, items: Ints, turn: Ints) -> torch.Tensor:
+        rules = self.rules
+        noise = None
+        if rules.noise:
+            noise = self._chance(turn, 1, _NOISE)[:, 0] < rules.noise
+        return picked(
+            rules.seeker,
+            pool,
+            popularity=self._popularity,
+            shown_counts=torch.from_numpy(self._item_counts[items]),
+            target_counts=torch.from_numpy(self._item_counts[self.goal]),
+            chance=self._chance(turn, pool.shape[1], _PICK),
+            noise=noise,
+        )
+
+    def _chance(self, turn: Ints, width: int, purpose: int) -> torch.Tensor:
+        return torch.from_numpy(uniform(self.seed, self.session, turn, width, purpose))

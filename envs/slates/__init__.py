@@ -1,0 +1,1 @@
+"""``SlateRec-v0``: settings, simulation and its two faces."""

@@ -1,0 +1,1 @@
+"""``python -m recsim.chat``: a person plays the user."""

@@ -1,0 +1,110 @@
+"""Slates of the best items that may still be shown."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.conversation.problem import ConversationProblem
+from recsim.errors import UserError
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+
+
+def unshown(shown: Ints, num_items: int) -> Bools:
+    """Return which items were not shown yet, ``(B, I)``.
+
+    Args:
+        shown: Item ids shown, padded with -1, ``(B, S)``.
+        num_items: I.
+    """
+    free = np.ones((len(shown), num_items), dtype=np.bool_)
+    row, place = np.nonzero(shown >= 0)
+    free[row, shown[row, place]] = False
+    return free
+
+
+def fitting(
+    problem: ConversationProblem, answers: NDArray[np.int8], *, by_no: bool | None = None
+) -> Bools:
+    """Return which items the answers leave, ``(B, I)``.
+
+    Args:
+        problem: Says what a yes and a no rule out.
+        answers: 1 yes, 2 no, anything else no matter, ``(B, F)``.
+        by_no: Whether a no rules out the items that have the attribute; by default if it does.
+
+    Raises:
+        UserError: ``by_no`` where a no does not tell that the target lacks the attribute.
+    """
+    if by_no and not problem.no_filters:
+        raise UserError(
+            "a no does not rule out items here: users also say no to what they do not care for, or "
+            "by mistake. Filtering on it would remove what they look for."
+        )
+    having = problem.item_attributes
+    left = np.ones((len(answers), problem.num_items), dtype=np.bool_)
+    counts_no = problem.no_filters if by_no is None else by_no
+    for answer, wanted, counts in ((1, having, problem.yes_filters), (2, ~having, counts_no)):
+        row, attribute = np.nonzero(answers == answer)
+        if counts and len(row):
+            np.logical_and.at(left, row, wanted.T[attribute])
+    return left
+
+
+def first_allowed(order: Ints, allowed: Bools, size: int) -> Ints:
+    """Return the first items of a ranking, the same for all, that each conversation may show.
+
+    Args:
+        order: All items, best first, ``(I,)``.
+        allowed: Which items may be shown, ``(B, I)``.
+        size: K.
+
+    Returns:
+        Slates ``(B, K)``, padded with -1 where fewer items are allowed.
+    """
+    slates = np.full((len(allowed), size), -1)
+    short, width = np.arange(len(allowed)), 8 * size
+    # The first few of the ranking are enough for most, as long as few items were ruled out.
+    while short.size:
+        ordered = allowed[short[:, None], order[:width]]  # (n, width)
+        place = np.cumsum(ordered, axis=1, dtype=np.int32)
+        row, column = np.nonzero(ordered & (place <= size))
+        slates[short[row], place[row, column] - 1] = order[column]
+        if width >= len(order):
+            break
+        short, width = short[place[:, -1] < size], 8 * width
+    return slates
+
+
+def best_allowed(scores: NDArray[np.floating], allowed: Bools, size: int) -> Ints:
+    """Return the allowed items with the highest scores of each conversation.
+
+    Ties go to the item with the lower number.
+
+    Args:
+        scores: ``(B, I)``.
+        allowed: Which items may be shown, ``(B, I)``.
+        size: K.
+
+    Returns:
+        Slates ``(B, K)``, best first, padded with -1 where fewer items are allowed.
+    """
+    key = np.where(allowed, scores, -np.inf)
+    if size < key.shape[1]:
+        best = np.argpartition(-key, size - 1, axis=1)[:, :size]
+        least = np.take_along_axis(key, best, axis=1).min(axis=1)  # (B,)
+        # Of several items with the lowest score of the slate, the partition takes any.
+        tied = np.flatnonzero((key >= least[:, None]).sum(axis=1) > size)
+        if tied.size:
+            best[tied] = np.argsort(-key[tied], axis=1, kind="stable")[:, :size]
+        best = np.sort(best, axis=1)
+    else:
+        best = np.broadcast_to(np.arange(key.shape[1]), key.shape)
+    values = np.take_along_axis(key, best, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    slates = np.where(np.isneginf(values), -1, best)
+    found = np.full((len(key), size), -1)
+    found[:, : order.shape[1]] = np.take_along_axis(slates, order, axis=1)
+    return found

@@ -1,0 +1,212 @@
+"""Aspects of reviews whose text is there: which of a list of keyphrases each of them mentions.
+
+As for "Deep Language-based Critiquing for Recommender Systems" (Wu et al., RecSys 2019): a text is
+cleaned, and mentions what it contains as a substring; whether with praise or blame is not asked.
+Left out are lemmas and the part-of-speech filter of candidates, which need a language model: list a
+word by its stem or in every form that matters, and choose among candidates by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from recsim.critiquing.opinions import Opinions
+from recsim.errors import UserError, did_you_mean
+from recsim.log.readers.columns import Kind, read_columns
+
+_APART = str.maketrans("./-\t", "    ")
+_APOSTROPHES = re.compile("['\u2019]")
+_WORD = re.compile(r"\b[^\W\d_]+\b")
+_KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "text": "text"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Two words that stand side by side more often than by chance.
+
+    Attributes:
+        phrase: The words, with a space between them.
+        count: How often they do.
+        pmi: Pointwise mutual information in bits: the logarithm of ``count(a b) * N / (count(a) *
+            count(b))``, N being the number of all words.
+    """
+
+    phrase: str
+    count: int
+    pmi: float
+
+
+def cleaned(text: str) -> str:
+    """Return the words of a text, one space between them and at both ends.
+
+    Lower case; words of letters only, without English stop words (scikit-learn's list). Full stop,
+    slash, hyphen and tab separate words, apostrophes go.
+    """
+    plain = _APOSTROPHES.sub("", text.translate(_APART).lower())
+    words = (word for word in _WORD.findall(plain) if word not in _stop_words())
+    return f" {' '.join(words)} "
+
+
+def mentions(texts: Iterable[str], keyphrases: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which text mentions which keyphrase, ``(M, K)``.
+
+    Args:
+        texts: M texts, as they were written.
+        keyphrases: Substrings of cleaned texts; a space at an end is the end of a word, so that
+            ``" rye "`` is no part of "fryer".
+    """
+    words = pa.array((cleaned(text) for text in texts), pa.large_string())
+    found = np.zeros((len(words), len(keyphrases)), dtype=np.bool_)
+    for column, phrase in enumerate(keyphrases):
+        found[:, column] = pc.match_substring(words, phrase).to_numpy(zero_copy_only=False)
+    return found
+
+
+def candidate_keyphrases(texts: Iterable[str], *, min_count: int = 100) -> list[Candidate]:
+    """Return pairs of words that may be worth a place in a list of keyphrases.
+
+    Args:
+        texts: As they were written; pairs are taken of cleaned texts.
+        min_count: How often a pair must stand there.
+
+    Returns:
+        Those with the highest mutual information first; ties by phrase.
+    """
+    single: Counter[str] = Counter()
+    pairs: Counter[tuple[str, str]] = Counter()
+    for text in texts:
+        words = cleaned(text).split()
+        single.update(words)
+        pairs.update(pairwise(words))
+    kept = [(pair, count) for pair, count in pairs.items() if count >= min_count]
+    together = np.array([count for _, count in kept], dtype=np.float64)
+    apart = np.array([(single[a], single[b]) for (a, b), _ in kept]).reshape(-1, 2)
+    pmi = np.log2(together * single.total() / apart.prod(axis=1))
+    found = [
+        Candidate(" ".join(pair), count, value)
+        for (pair, count), value in zip(kept, pmi.tolist(), strict=True)
+    ]
+    return sorted(found, key=lambda one: (-one.pmi, one.phrase))
+
+
+def read_keyphrases(file: str | Path) -> tuple[str, ...]:
+    """Read a list of keyphrases, one a line, blank lines aside.
+
+    Spaces at the ends count only within quotation marks, as in ``' rye '``.
+
+    Raises:
+        UserError: There is no such file, it has none, one twice, or one that no cleaned text can
+            contain; the message names the line.
+    """
+    file = Path(file)
+    found: list[str] = []
+    for number, line in enumerate(_text_lines(file), start=1):
+        phrase = line.strip()
+        if not phrase:
+            continue
+        if len(phrase) > 2 and phrase[0] == phrase[-1] and phrase[0] in "'\"":
+            phrase = phrase[1:-1]
+        if not re.fullmatch(r" ?[^\W\d_]+( [^\W\d_]+)* ?", phrase) or phrase != phrase.lower():
+            raise UserError(
+                f"{file}, line {number}: {phrase!r} is in no cleaned text: it must be lower-case "
+                "letters, words separated by one space."
+            )
+        if phrase in found:
+            raise UserError(f"{file}, line {number}: {phrase!r} stands there twice.")
+        found.append(phrase)
+    if not found:
+        raise UserError(f"{file} has no keyphrases; write one a line.")
+    return tuple(found)
+
+
+def read_texts(file: str | Path, keyphrases: str | Path) -> Opinions:
+    """Read reviews with their texts, and find which aspects they mention.
+
+    Args:
+        file: CSV or Parquet with columns ``user``, ``item``, ``rating`` and ``text``; or, if its
+            name ends in ``.jsonl``, one JSON object a line with these keys.
+        keyphrases: A file as `read_keyphrases` reads it. The aspects are named by their phrases.
+
+    Raises:
+        UserError: A file is missing or malformed; with file, line and column.
+    """
+    file = Path(file)
+    phrases = read_keyphrases(keyphrases)
+    columns = _json_lines(file) if file.suffix == ".jsonl" else _table(file)
+    return Opinions(
+        user=columns["user"],
+        item=columns["item"],
+        rating=columns["rating"],
+        aspects=mentions(columns["text"].tolist(), phrases),
+        aspect_names=tuple(phrase.strip() for phrase in phrases),
+        source=str(file),
+    )
+
+
+def _table(file: Path) -> dict[str, NDArray[Any]]:
+    table = read_columns(file, _KINDS)
+    return {name: table[name] for name in _KINDS}
+
+
+def _json_lines(file: Path) -> dict[str, NDArray[Any]]:
+    rows = []
+    for number, line in enumerate(_text_lines(file), start=1):
+        if line.strip():
+            rows.append(_row(line, f"{file}, line {number}"))
+    if not rows:
+        raise UserError(f"{file} has no rows.")
+    columns = dict(zip(_KINDS, zip(*rows, strict=True), strict=True))
+    return {
+        name: np.array(values, dtype=np.float64 if name == "rating" else object)
+        for name, values in columns.items()
+    }
+
+
+def _row(line: str, where: str) -> tuple[str, str, float, str]:
+    try:
+        entry = json.loads(line)
+    except ValueError as error:
+        raise UserError(f"{where} is not JSON: {error}") from error
+    if not isinstance(entry, dict):
+        raise UserError(f"{where}: must be an object, not {type(entry).__name__}.")
+    for name in _KINDS:
+        if name not in entry:
+            raise UserError(f"{where} has no {name!r}.{did_you_mean(name, entry)}")
+    user, item, rating, text = (entry[name] for name in _KINDS)
+    for name in ("user", "item"):
+        if isinstance(entry[name], bool) or not isinstance(entry[name], str | int):
+            raise UserError(f"{where}, {name!r}: {entry[name]!r} is no id: text or a whole number.")
+    if isinstance(rating, bool) or not isinstance(rating, int | float) or not np.isfinite(rating):
+        raise UserError(f"{where}, 'rating': {rating!r} is not a finite number.")
+    if not isinstance(text, str):
+        raise UserError(f"{where}, 'text': {text!r} is not text.")
+    return str(user), str(item), float(rating), text
+
+
+def _text_lines(file: Path) -> list[str]:
+    if not file.is_file():
+        raise UserError(f"{file} does not exist.")
+    try:
+        return file.read_text(encoding="utf-8-sig").split("\n")
+    except (UnicodeDecodeError, OSError) as error:
+        raise UserError(f"{file} cannot be read: {error}") from error
+
+
+@cache
+def _stop_words() -> frozenset[str]:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return frozenset(ENGLISH_STOP_WORDS)

@@ -1,0 +1,1 @@
+"""Estimators whose unit is one item shown at one position."""

@@ -1,0 +1,276 @@
+"""What a policy must be able to say of slates to be evaluated, or to have made the log.
+
+Agents may have the methods named here. `recsim.estimators.slates.explicit_policies` has policies
+that have them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.errors import UserError
+from recsim.estimators.impressions import policies
+from recsim.estimators.impressions.policies import name_of
+from recsim.estimators.impressions.sample import Floats
+from recsim.estimators.slates.distribution import SlateDistribution
+from recsim.estimators.slates.pseudo_inverse import pseudo_inverse_weights
+
+Observation = Mapping[str, Any]
+Ints = NDArray[np.int64]
+Weights = tuple[Floats, NDArray[np.bool_]]
+
+# Entries of all matrices Gamma that are held at a time: 128 MB.
+_MATRIX_ENTRIES = 2**24
+
+
+@runtime_checkable
+class HasPrefixPropensities(Protocol):
+    """A policy that knows how likely it is to begin a slate with given items; agents may."""
+
+    def prefix_propensities(self, obs: Observation, items: Ints) -> Floats | None:
+        """Return the probability that the first k positions hold the first k of ``items`` (B, K).
+
+        Args:
+            obs: Observations of B users.
+            items: Item ids, -1 where a position is empty; emptiness has probability 1.
+
+        Returns:
+            ``(B, K)``, the last being that of the whole slate; None where not known.
+        """
+        ...
+
+
+@runtime_checkable
+class HasSlateDistribution(Protocol):
+    """A policy that can list every slate that it may show, with its probability; agents may."""
+
+    def slate_distribution(self, obs: Observation) -> SlateDistribution | None:
+        """Return the distribution of the slates shown to each of B users; None if not known."""
+        ...
+
+
+@runtime_checkable
+class HasAdditiveWeights(Protocol):
+    """A logging policy that knows its pseudo-inverse weights without a matrix."""
+
+    def additive_weights(self, obs: Observation, slates: Ints, target: Floats) -> Weights:
+        """Return what `pseudo_inverse_weights` would.
+
+        Args:
+            obs: Observations of B users.
+            slates: Logged slates, candidate indices, ``(B, K)``.
+            target: The evaluated policy's marginals, ``(B, K, C)``.
+        """
+        ...
+
+
+def prefix_propensities(
+    policy: policies.Policy, obs: Observation, items: Ints, *, first_row: int = 0
+) -> Floats:
+    """Ask a policy for the probability of every prefix of the slates, ``(B, K)``.
+
+    Not knowing it is no harm if the policy is deterministic, or slates hold one item.
+
+    Args:
+        policy: The policy.
+        obs: Observations of B users.
+        items: Item ids, ``(B, K)``, -1 where the position is empty.
+        first_row: Number of the first row, for messages.
+
+    Raises:
+        UserError: If the policy does not know.
+    """
+    if isinstance(policy, HasPrefixPropensities):
+        answer = policy.prefix_propensities(obs, items)
+        if answer is not None:
+            answer = np.asarray(answer, dtype=np.float64)
+            if answer.shape != items.shape:
+                who = name_of(policy)
+                raise ValueError(f"{who} gave prefixes {answer.shape} for items {items.shape}.")
+            return answer
+    distribution = _distribution(policy, obs)
+    if distribution is not None and (items >= 0).all():
+        return distribution.prefix_probabilities(
+            candidate_index(obs["candidates"], items, first_row=first_row)
+        )
+    alone = policies.propensities(policy, obs, items, first_row=first_row)
+    alone = np.where(items < 0, 1.0, alone)
+    certain = ((alone == 0) | (alone == 1)).all()
+    if items.shape[1] > 1 and not certain:
+        raise UserError(
+            f"{name_of(policy)} knows the probability of each item at its position, but not of a "
+            "whole slate: it needs a method prefix_propensities(obs, items)."
+        )
+    product: Floats = np.cumprod(alone, axis=1).astype(np.float64, copy=False)
+    return product
+
+
+def item_propensities(
+    policy: policies.Policy, obs: Observation, items: Ints, *, first_row: int = 0
+) -> Floats:
+    """Ask a policy for the probability of each item at its position, ``(B, K)``.
+
+    A policy that only knows whole slates, but can list them, is asked for all of them.
+
+    Args:
+        policy: The policy.
+        obs: Observations of B users.
+        items: Item ids, ``(B, K)``, -1 where the position is empty.
+        first_row: Number of the first row, for messages.
+
+    Raises:
+        UserError: If the policy does not know.
+    """
+    try:
+        return policies.propensities(policy, obs, items, first_row=first_row)
+    except UserError:
+        distribution = _distribution(policy, obs)
+        if distribution is None:
+            raise
+    # The position of each item among the candidates, whatever stands at empty positions.
+    filled = np.where(items < 0, obs["candidates"][:, :1], items)
+    index = candidate_index(obs["candidates"], filled, first_row=first_row)
+    own = distribution.marginals()
+    found: Floats = np.take_along_axis(own, index[:, :, None], axis=2)[:, :, 0]
+    return found
+
+
+def marginals(
+    policy: policies.Policy, obs: Observation, slots: int, *, first_row: int = 0
+) -> Floats:
+    """Ask a policy for the probability of every candidate at every position, ``(B, K, C)``.
+
+    Args:
+        policy: The policy.
+        obs: Observations of B users.
+        slots: K.
+        first_row: Number of the first row, for messages.
+
+    Raises:
+        UserError: If the policy does not know.
+    """
+    try:
+        return policies.action_probabilities(policy, obs, slots, first_row=first_row)
+    except UserError:
+        distribution = _distribution(policy, obs)
+        if distribution is None:
+            raise
+        return distribution.marginals()
+
+
+def additive_weights(
+    logging: policies.Policy | HasAdditiveWeights, obs: Observation, slates: Ints, target: Floats
+) -> Weights:
+    """Return the pseudo-inverse weight of logged slates, and whether the log can tell the value.
+
+    One matrix is inverted for every row, or one in all if the logging policy is the same in all.
+
+    Args:
+        logging: The policy that made the log: one with `HasAdditiveWeights`, or whose slates can
+            be enumerated.
+        obs: Observations of B users.
+        slates: Logged slates, candidate indices, ``(B, K)``.
+        target: The evaluated policy's marginals, ``(B, K, C)``.
+
+    Raises:
+        UserError: If the logging policy can do neither.
+    """
+    if isinstance(logging, HasAdditiveWeights):
+        return logging.additive_weights(obs, slates, target)
+    distribution = _distribution(logging, obs)
+    if distribution is None:
+        raise UserError(
+            f"{name_of(logging)} made the log, but cannot list its slates: the pseudo-inverse "
+            "estimator needs its method slate_distribution(obs)."
+        )
+    chance, listed = distribution.probabilities, distribution.slates
+    if (chance == chance[:1]).all():  # one matrix for everybody
+        alike = SlateDistribution(listed, chance[:1], distribution.num_candidates)
+        return pseudo_inverse_weights(slates, target, alike.second_moments().sum(axis=0))
+    size = slates.shape[1] * distribution.num_candidates
+    step = max(1, _MATRIX_ENTRIES // (max(size, len(listed)) * size))
+    weights, known = np.empty(len(slates)), np.empty(len(slates), dtype=np.bool_)
+    for start in range(0, len(slates), step):
+        rows = slice(start, start + step)
+        part = SlateDistribution(listed, chance[rows], distribution.num_candidates)
+        weights[rows], known[rows] = pseudo_inverse_weights(
+            slates[rows], target[rows], part.second_moments()
+        )
+    return weights, known
+
+
+def next_probabilities(policy: policies.Policy, obs: Observation, items: Ints) -> Floats:
+    """Return the probability of every candidate at position k after the first k-1 of ``items``.
+
+    Args:
+        policy: A policy that knows its prefix probabilities. Unless it has a method
+            ``next_probabilities(obs, items)`` it is asked for one candidate after the other.
+        obs: Observations of B users.
+        items: Item ids, ``(B, K)``.
+
+    Returns:
+        ``(B, K, C)``; zeros where the policy would never have begun like this.
+
+    Raises:
+        UserError: If the policy does not know.
+    """
+    own = getattr(policy, "next_probabilities", None)
+    if own is not None:
+        return np.asarray(own(obs, items), dtype=np.float64)
+    candidates = obs["candidates"]
+    (batch, slots), size = items.shape, candidates.shape[1]
+    if size > policies.MOST_ASKED:
+        raise UserError(
+            f"{name_of(policy)} would have to be asked for each of {size} candidates; with more "
+            f"than {policies.MOST_ASKED} it needs a method next_probabilities(obs, items)."
+        )
+    begun = np.ones((batch, slots))
+    begun[:, 1:] = prefix_propensities(policy, obs, items)[:, :-1]
+    answer = np.zeros((batch, slots, size))
+    for slot in range(slots):
+        for column in range(size):
+            other = items.copy()
+            other[:, slot] = candidates[:, column]
+            reached = prefix_propensities(policy, obs, other)[:, slot]
+            answer[:, slot, column] = np.divide(
+                reached, begun[:, slot], out=np.zeros(batch), where=begun[:, slot] > 0
+            )
+    return answer
+
+
+def candidate_index(candidates: Ints, items: Ints, *, first_row: int = 0) -> Ints:
+    """Return where each item is among its row's candidates, ``(B, K)``.
+
+    Args:
+        candidates: Item ids, ``(B, C)``.
+        items: Item ids, ``(B, K)``.
+        first_row: Number of the first row, for messages.
+
+    Raises:
+        UserError: If an item is not among them; names the row.
+    """
+    width = candidates.shape[1]
+    if candidates.strides[0] == 0 or (candidates == candidates[:1]).all():
+        order = np.argsort(candidates[0], kind="stable")  # one list for everybody
+        place = np.minimum(np.searchsorted(candidates[0], items, sorter=order), width - 1)
+        index: Ints = order[place]
+    else:
+        index = np.argmax(candidates[:, None, :] == items[:, :, None], axis=2)
+    wrong = np.take_along_axis(candidates, index, axis=1) != items
+    if wrong.any():
+        row, position = np.argwhere(wrong)[0]
+        raise UserError(
+            f"row {first_row + row}, position {position}: item {items[row, position]} is not a "
+            "candidate."
+        )
+    return index
+
+
+def _distribution(policy: Any, obs: Observation) -> SlateDistribution | None:
+    if not isinstance(policy, HasSlateDistribution):
+        return None
+    return policy.slate_distribution(obs)

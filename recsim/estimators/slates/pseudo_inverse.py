@@ -1,0 +1,106 @@
+r"""The weights of the pseudo-inverse estimator.
+
+If the expected reward of a slate is a sum over positions of what depends on the item there only,
+r(x, s) = phi(x)' 1_s with 1_s the slot-major indicator of the slate, then
+
+.. math:: W = q_\pi' \, \Gamma_\mu^+ \, 1_s, \quad q_\pi = E_\pi[1_s], \quad
+          \Gamma_\mu = E_\mu[1_s 1_s']
+
+makes the mean of W r an unbiased estimate: E_mu[W r] = q_pi' Gamma^+ Gamma phi = q_pi' phi, because
+q_pi lies in the range of Gamma wherever mu can show every slate that pi can. Weights can be below
+zero, and are far smaller than those of whole slates: the variance grows with K C, not with C^K.
+
+Three ways to the same weights: any enumerated logging policy (`pseudo_inverse_weights`), slots
+drawn independently (`product_weights`), and uniform slates without repetition (`uniform_weights`).
+
+Reference: Swaminathan et al. 2017, "Off-policy evaluation for slate recommendation", arXiv
+1605.04812. The closed form of `uniform_weights` follows from the eigenvalues of Gamma.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.estimators.impressions.sample import Floats
+
+# Eigenvalues of Gamma below this part of the largest are zero but for rounding.
+_RANK_TOLERANCE = 1e-12
+# How far Gamma Gamma^+ q may be from q, entry by entry, and still count as q.
+_RANGE_TOLERANCE = 1e-6
+
+
+def pseudo_inverse_weights(
+    slates: NDArray[np.int64], target: Floats, second_moments: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return q_pi' Gamma^+ 1_s of every logged slate, for any logging policy.
+
+    Args:
+        slates: Logged slates, candidate indices, ``(B, K)``.
+        target: q_pi, probability of every candidate at every position under the evaluated policy,
+            ``(B, K, C)``.
+        second_moments: Gamma of the logging policy, ``(B, K C, K C)``, or ``(K C, K C)`` if it is
+            the same in every context. See `SlateDistribution.second_moments`.
+
+    Returns:
+        The weights, ``(B,)``, and whether q_pi lies in the range of Gamma, ``(B,)``: where it does
+        not, the log cannot tell the value of the evaluated policy even if rewards are additive, and
+        the estimate is biased.
+    """
+    rows, slots, candidates = target.shape
+    flat = target.reshape(rows, slots * candidates)
+    inverse = np.linalg.pinv(second_moments, rcond=_RANK_TOLERANCE, hermitian=True)
+    if second_moments.ndim == 2:
+        solved = flat @ inverse  # (B, K C); Gamma is symmetric
+        back = solved @ second_moments
+    else:
+        solved = np.einsum("bi,bij->bj", flat, inverse)
+        back = np.einsum("bi,bij->bj", solved, second_moments)
+    places = np.arange(slots) * candidates + slates  # (B, K), slot-major
+    weights: Floats = np.take_along_axis(solved, places, axis=1).sum(axis=1)
+    return weights, np.abs(back - flat).max(axis=1, initial=0.0) <= _RANGE_TOLERANCE
+
+
+def product_weights(slot_weights: Floats) -> Floats:
+    """Return sum_k w_k - K + 1: the weights where the logging policy fills slots independently.
+
+    Args:
+        slot_weights: w_k, ratios of the probabilities of each item at its position, ``(B, K)``.
+
+    Returns:
+        ``(B,)``.
+    """
+    weights: Floats = slot_weights.sum(axis=1) - slot_weights.shape[1] + 1.0
+    return weights
+
+
+def uniform_weights(slates: NDArray[np.int64], target: Floats) -> Floats:
+    r"""Return the weights where the logging policy draws distinct candidates uniformly.
+
+    With m = sum_k q_k(s_k), how much of the evaluated policy is at the same places, and
+    n = sum_{k,l} q_k(s_l), how much of it is in the slate at all,
+
+    .. math:: W = 1 + \frac{C (C-1)}{C-K} \Big(\frac{n}{K} - \frac{K}{C}\Big)
+              + (C-1) \Big(m - \frac{n}{K}\Big)
+
+    without the middle term where K = C. Takes O(K^2) per slate, whatever the catalogue.
+
+    Args:
+        slates: Logged slates, distinct candidate indices, ``(B, K)``.
+        target: Probability of every candidate at every position under the evaluated policy,
+            ``(B, K, C)``; it must not repeat a candidate within a slate where K = C.
+
+    Returns:
+        ``(B,)``.
+    """
+    _, slots, candidates = target.shape
+    if candidates == 1:
+        return np.ones(len(slates))
+    shown = np.take_along_axis(target, slates[:, None, :], axis=2)  # (B, K, K): q_k(s_l)
+    same = np.einsum("bkk->b", shown)
+    anywhere = shown.sum(axis=(1, 2)) / slots
+    weights: Floats = 1.0 + (candidates - 1) * (same - anywhere)
+    if candidates > slots:
+        scale = candidates * (candidates - 1) / (candidates - slots)
+        weights = weights + scale * (anywhere - slots / candidates)
+    return weights

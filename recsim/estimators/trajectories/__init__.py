@@ -1,0 +1,1 @@
+"""Estimators whose unit is one user's sequence of slates."""

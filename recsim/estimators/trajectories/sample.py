@@ -1,0 +1,297 @@
+"""What every estimator of the value of a trajectory is given, and what such an estimator is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.errors import UserError
+from recsim.estimators.impressions.sample import Estimator, Floats, Weighing
+from recsim.estimators.ratios import probability_ratio
+
+_PADDING = {"rewards": 0.0, "ratios": 1.0, "action_values": 0.0, "expected_values": 0.0}
+
+
+@dataclass(frozen=True, eq=False)
+class TrajectorySample:
+    """n logged trajectories of at most T steps, as the evaluated policy sees them.
+
+    Shorter ones are padded at the end: nothing is earned there, and the ratio 1 leaves the
+    cumulative weight as it was when the trajectory ended. Sums over trajectories are divided by
+    all n, ended or not.
+
+    Attributes:
+        rewards: r_t, ``(n, T)``.
+        ratios: rho_t, probability of what was shown at step t under the evaluated policy over that
+            under the logging policy, ``(n, T)``.
+        units: Number of the independent unit that each trajectory belongs to, ``(n,)``.
+        lengths: Steps of each trajectory, ``(n,)``; by default T.
+        discount: gamma: a reward t steps ahead counts gamma^t.
+        action_values: Q_t of what was shown, ``(n, T)``; the value to go from step t on.
+        expected_values: V_t, the mean of Q_t under the evaluated policy, ``(n, T)``.
+        states: Number of the state before each step, ``(n, T)``, for marginalised importance
+            sampling; what it is at padding does not matter.
+        whole: Whether no unit has trajectories in another sample of the same log.
+    """
+
+    rewards: Floats
+    ratios: Floats
+    units: NDArray[np.int64]
+    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    discount: float = 1.0
+    action_values: Floats | None = None
+    expected_values: Floats | None = None
+    states: NDArray[np.int64] | None = None
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rewards.ndim != 2:
+            raise ValueError(f"rewards must be (n, T); got {self.rewards.shape}.")
+        n, steps = self.rewards.shape
+        if not self.lengths.size:
+            object.__setattr__(self, "lengths", np.full(n, steps))
+        if not 0 <= self.discount <= 1:
+            raise UserError(f"discount must be from 0 to 1, got {self.discount}.")
+        if self.units.shape != (n,) or self.lengths.shape != (n,):
+            shapes = f"{self.units.shape} and {self.lengths.shape}"
+            raise ValueError(f"units and lengths must be ({n},); got {shapes}.")
+        if ((self.lengths < 0) | (self.lengths > steps)).any() or (self.units < 0).any():
+            raise ValueError(f"lengths must be from 0 to {steps}, and units at least 0.")
+        after = ~self.within
+        for name, filler in _PADDING.items():
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if values.shape != (n, steps):
+                raise ValueError(f"{name} has shape {values.shape}; it must be {(n, steps)}.")
+            _refuse(~np.isfinite(values), name, values, "not finite")
+            _refuse((values != filler) & after, name, values, f"not {filler:g} after the end")
+        _refuse(self.ratios < 0, "ratios", self.ratios, "below zero")
+        if self.states is not None:
+            if self.states.shape != (n, steps):
+                raise ValueError(f"states has shape {self.states.shape}; it must be {(n, steps)}.")
+            _refuse((self.states < 0) & self.within, "states", self.states, "below zero")
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.units)
+
+    @property
+    def steps(self) -> int:
+        """T, the number of steps that there is room for."""
+        return int(self.rewards.shape[1])
+
+    @cached_property
+    def within(self) -> NDArray[np.bool_]:
+        """True before the end of each trajectory, ``(n, T)``."""
+        return np.arange(self.steps) < self.lengths[:, None]
+
+    @cached_property
+    def discounts(self) -> Floats:
+        """gamma^t, ``(T,)``."""
+        return np.asarray(self.discount ** np.arange(self.steps), dtype=np.float64)
+
+    @cached_property
+    def cumulative(self) -> Floats:
+        """c_t, the product of the ratios up to step t, ``(n, T)``.
+
+        Raises:
+            UserError: If a product is too large for a floating-point number.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            weights: Floats = np.cumprod(self.ratios, axis=1).astype(np.float64, copy=False)
+        if not np.isfinite(weights).all():
+            row, step = np.argwhere(~np.isfinite(weights))[0]
+            raise UserError(
+                f"The weight of trajectory {row} is beyond all numbers after {step + 1} steps: the "
+                "policies are too far apart for whole trajectories. Use fewer steps, or 'mis'."
+            )
+        return weights
+
+    @property
+    def returns(self) -> Floats:
+        """G, the discounted sum of rewards of each trajectory, ``(n,)``."""
+        total: Floats = self.rewards @ self.discounts
+        return total
+
+    @classmethod
+    def of_steps(
+        cls,
+        episodes: Any,
+        rewards: Any,
+        evaluated: Any,
+        logged: Any,
+        *,
+        horizon: int | None = None,
+        units: Any = None,
+        discount: float = 1.0,
+        action_values: Any = None,
+        expected_values: Any = None,
+        states: Any = None,
+        whole: bool = False,
+    ) -> Self:
+        """Build a sample from the steps of all trajectories, one after the other.
+
+        Args:
+            episodes: Number of the trajectory that each step belongs to, ``(M,)``, ascending; the
+                steps of a trajectory are in the order of time. Every number is a trajectory.
+            rewards: ``(M,)``.
+            evaluated: Probability of what was shown under the evaluated policy, ``(M,)``.
+            logged: Its probability under the logging policy, ``(M,)``.
+            horizon: T: longer trajectories are cut off there. By default the longest.
+            units: Independent unit of each trajectory, ``(n,)``; by default each is one.
+            discount: gamma.
+            action_values: Q, ``(M,)``.
+            expected_values: V, ``(M,)``.
+            states: ``(M,)``.
+            whole: See `TrajectorySample`.
+
+        Raises:
+            UserError: If a probability is none, or the horizon not above zero. Names the row.
+        """
+        return cls.of_ratios(
+            episodes,
+            rewards,
+            probability_ratio(evaluated, logged),
+            horizon=horizon,
+            units=units,
+            discount=discount,
+            action_values=action_values,
+            expected_values=expected_values,
+            states=states,
+            whole=whole,
+        )
+
+    @classmethod
+    def of_ratios(
+        cls,
+        episodes: Any,
+        rewards: Any,
+        ratios: Any,
+        *,
+        horizon: int | None = None,
+        units: Any = None,
+        discount: float = 1.0,
+        action_values: Any = None,
+        expected_values: Any = None,
+        states: Any = None,
+        whole: bool = False,
+    ) -> Self:
+        """Build a sample as `of_steps` does, from the ratios rho of the probabilities, ``(M,)``."""
+        numbers = np.asarray(episodes, dtype=np.int64)
+        if (np.diff(numbers) < 0).any():
+            raise ValueError("episodes must be ascending: the steps of a trajectory in one piece.")
+        _, starts, lengths = np.unique(numbers, return_index=True, return_counts=True)
+        longest = int(lengths.max(initial=0))
+        if horizon is not None and horizon < 1:
+            raise UserError(f"horizon must be at least 1 step, got {horizon}.")
+        steps = longest if horizon is None else horizon
+        at = np.arange(len(numbers)) - np.repeat(starts, lengths)  # (M,), step of each row
+        kept = at < steps
+        place = np.repeat(np.arange(len(starts)), lengths)[kept], at[kept]
+
+        def padded(values: Any, filler: float) -> Any:
+            if values is None:
+                return None
+            values = np.asarray(values)
+            kind = np.int64 if values.dtype.kind in "iu" and filler < 0 else np.float64
+            table = np.full((len(starts), steps), filler, dtype=kind)
+            table[place] = values[kept]
+            return table
+
+        return cls(
+            padded(rewards, 0.0),
+            padded(ratios, 1.0),
+            np.arange(len(starts)) if units is None else np.asarray(units, dtype=np.int64),
+            np.minimum(lengths, steps),
+            discount,
+            padded(action_values, 0.0),
+            padded(expected_values, 0.0),
+            padded(states, -1),
+            whole,
+        )
+
+    def padded_to(self, horizon: int) -> Self:
+        """Return the sample with room for ``horizon`` steps, at least those that it has."""
+        more = ((0, 0), (0, horizon - self.steps))
+        columns: dict[str, Any] = {
+            name: np.pad(getattr(self, name), more, constant_values=filler)
+            for name, filler in {**_PADDING, "states": -1}.items()
+            if getattr(self, name) is not None
+        }
+        return replace(self, **columns)
+
+    def need(self, column: str, who: str) -> Any:
+        """Return a column.
+
+        Args:
+            column: ``action_values``, ``expected_values`` or ``states``.
+            who: Who needs it, for the message.
+
+        Raises:
+            UserError: If the sample has no such column.
+        """
+        values = getattr(self, column)
+        if values is None:
+            what = "the state before every step" if column == "states" else "a model of the value"
+            raise UserError(f"{who} needs {column}: {what}.")
+        return values
+
+
+def _refuse(wrong: NDArray[np.bool_], name: str, values: NDArray[Any], why: str) -> None:
+    if wrong.any():
+        row, step = (int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(f"{name}[{row}, {step}] is {values[row, step]}: {why}.")
+
+
+Judged = tuple[Floats, Floats, NDArray[np.bool_]]
+
+
+def unclipped(sample: TrajectorySample) -> Judged:
+    """Return the cumulative weights, twice, and that none of them is clipped."""
+    weights = sample.cumulative
+    return weights, weights, np.zeros(weights.shape, dtype=np.bool_)
+
+
+@dataclass(frozen=True)
+class TrajectoryEstimator(Estimator):
+    """An estimator of the value of a trajectory, as a function of sums over trajectories.
+
+    Attributes:
+        judged: From a sample to the weights before clipping, those used, and where the two differ,
+            each ``(n,)`` or, of every step, ``(n, T)``.
+        horizon: T, needed only to add up a log in pieces where there are sums for every step.
+        sums: Number of sums as a function of T.
+    """
+
+    judged: Callable[[TrajectorySample], Judged] = field(default=lambda sample: unclipped(sample))
+    horizon: int | None = None
+    sums: Callable[[int], int] = field(default=lambda steps: 2)
+
+    @property
+    def width(self) -> int:
+        """Number of sums, m."""
+        if self.horizon is None:
+            raise ValueError(f"{self.name} can be added up only if it knows the horizon.")
+        return self.sums(self.horizon)
+
+    def of(self, sample: TrajectorySample) -> float:
+        """Return the estimate for a sample that is all there."""
+        return float(self.value(self.terms(sample).sum(axis=0)))
+
+    def weigh(self, sample: TrajectorySample) -> Weighing:
+        """Return what the diagnostics look at."""
+        weights, used, clipped = self.judged(sample)
+        units, earned = sample.units, (sample.rewards != 0)
+        if weights.ndim == 1:
+            earned = earned.any(axis=1)
+        else:
+            at = sample.within  # (n, T) -> (steps,) from here on
+            weights, used, clipped, earned = weights[at], used[at], clipped[at], earned[at]
+            units = np.repeat(units, sample.lengths)
+        return Weighing(weights, used, clipped, units[(weights != 0) & earned])

@@ -1,0 +1,124 @@
+"""MovieLens: people's ratings of films, with times; the layout of ml-latest-small and ml-25m.
+
+Reference: Harper and Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
+The licence of the data asks for this reference and rules out commercial use.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, PositiveInt, model_validator
+
+from recsim.log import encode
+from recsim.log.readers.base import Reader
+from recsim.log.readers.columns import read_columns
+from recsim.log.readers.ratings import Ratings
+from recsim.log.readers.sessions import Censored
+from recsim.log.slate_log import SlateLog
+
+_GET = (
+    "Get a MovieLens data set (grouplens.org/datasets/movielens) and let 'path' be the folder with "
+    "ratings.csv and movies.csv."
+)
+_NO_GENRE = "(no genres listed)"
+
+
+class MovieLensReader(Reader):
+    """MovieLens ratings in the order of time; a click is a high rating.
+
+    Attributes:
+        path: The folder that holds ``ratings.csv`` and ``movies.csv``.
+        threshold: Lowest rating, of 0.5 to 5, that counts as a click.
+        slates: Whether a slate is one ``rating``, or what a user rated on one ``day``.
+        slate_size: Films of a day's slate; those rated later on the same day are left out.
+        return_days: Days of the window of the reward ``return`` that days have.
+        censored: Whether to ``drop`` days whose return window passes the end of the log, or to
+            ``keep`` them with the returns that the log still shows, which are too few.
+    """
+
+    path: Path
+    threshold: float = Field(default=4.0, ge=0.5, le=5)
+    slates: Literal["rating", "day"] = "rating"
+    slate_size: PositiveInt = 10
+    return_days: PositiveInt = 7
+    censored: Censored = "drop"
+
+    @model_validator(mode="after")
+    def _of_days(self) -> Self:
+        if self.slates == "rating":
+            for name in ("slate_size", "return_days", "censored"):
+                if name in self.model_fields_set:
+                    raise ValueError(f"{name!r} has no effect without 'slates: day': remove it")
+        return self
+
+    def read(self) -> SlateLog:
+        """Read the log; it has no propensities."""
+        return self.read_counted()[0]
+
+    def read_counted(self) -> tuple[SlateLog, dict[str, int]]:
+        """Read the log, and count what became of the ratings if its slates are days."""
+        ratings = read_movielens(self.path)
+        if self.slates == "rating":
+            return ratings.to_log(self.threshold), {}
+        log, counts = ratings.to_daily_log(
+            self.threshold,
+            slate_size=self.slate_size,
+            return_days=self.return_days,
+            censored=self.censored,
+        )
+        return log, counts.to_dict()
+
+
+def read_movielens(path: str | Path) -> Ratings:
+    """Read ratings and genres.
+
+    Users and films are numbered in the order of their ids; films that nobody rated count. The
+    features of a film are its genres, one column each in alphabetical order; its group is the
+    genre listed first.
+
+    Args:
+        path: The folder that holds ``ratings.csv`` and ``movies.csv``.
+
+    Raises:
+        UserError: If a file is missing or a row is malformed, with line and column.
+    """
+    root = Path(path)
+    films = read_columns(root / "movies.csv", {"movieId": "int", "genres": "text"}, missing=_GET)
+    ids = films["movieId"]
+    first = np.unique(ids, return_index=True)[1]
+    repeated = np.ones(len(ids), dtype=np.bool_)
+    repeated[first] = False
+    films.refuse(repeated, "movieId", "is listed twice")
+    order = np.argsort(ids)
+    genres = [
+        [genre for genre in text.split("|") if genre != _NO_GENRE]
+        for text in films["genres"][order]
+    ]
+    known = sorted({genre for listed in genres for genre in listed})
+    place = {genre: number for number, genre in enumerate(known)}
+    features = np.zeros((len(ids), len(known)), dtype=np.float32)
+    for film, listed in enumerate(genres):
+        features[film, [place[genre] for genre in listed]] = 1.0
+    table = read_columns(
+        root / "ratings.csv",
+        {"userId": "int", "movieId": "int", "rating": "float", "timestamp": "float"},
+        missing=_GET,
+    )
+    item = encode.codes(table["movieId"], ids[order].tolist())
+    table.refuse(item < 0, "movieId", "is not in movies.csv")
+    rating = table["rating"]
+    table.refuse((rating < 0.5) | (rating > 5), "rating", "is not a rating: 0.5 to 5")
+    users, user = np.unique(table["userId"], return_inverse=True)
+    return Ratings(
+        user=user.astype(np.int64),
+        item=item,
+        rating=rating,
+        seconds=table["timestamp"],
+        user_features=np.zeros((len(users), 0), dtype=np.float32),
+        item_features=features,
+        # Films without a genre form a group of their own, the last.
+        item_groups=np.array([place[g[0]] if g else len(known) for g in genres], dtype=np.int64),
+    )

@@ -1,0 +1,1 @@
+"""An agent meets users: rollouts, rounds, conversations, critiques."""

@@ -1,0 +1,355 @@
+"""An agent plays a vector environment: what happened, as arrays, curves, numbers or a log."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import array_api_compat
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from recsim.contracts.slates import Agent, Feedback
+from recsim.log import SlateLog
+from recsim.metrics import coverage, distinct_groups, gini
+from recsim.problem import Problem
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_FOREVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What a log needs beyond the outcomes.
+
+    Attributes:
+        user_features: Of each user at the first step, ``(B, F)``.
+        candidates: ``(T, B, C)``, or None where the whole catalogue was offered.
+        propensities: ``(T, B, K)``, or None where the agent does not know them.
+        slate_propensities: ``(T, B)``, or None.
+        prefix_propensities: ``(T, B, K)``, or None.
+    """
+
+    user_features: NDArray[np.float32]
+    candidates: Ints | None
+    propensities: Floats | None
+    slate_propensities: Floats | None
+    prefix_propensities: Floats | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout:
+    """T steps of a cohort of B users, each followed until the first end of its episode.
+
+    Entries where ``active`` is False belong to nobody of the cohort and mean nothing.
+
+    Attributes:
+        problem: Where the agent recommended.
+        active: True while the user is followed, ``(T, B)``; once False, False for good.
+        reward: Scalar reward, ``(T, B)``.
+        rewards: Named rewards, each ``(T, B)``.
+        day: Day of the step, ``(T, B)``.
+        session: The user's session, ``(T, B)``.
+        step: Step of the session, ``(T, B)``.
+        session_end: True at the last step of a session, ``(T, B)``.
+        gap_days: Days until the return where a session ended, ``(T, B)``; 0 for never.
+        churned: True where the user left for good, ``(T, B)``.
+        terminated: True where the episode ended for good, ``(T, B)``.
+        truncated: True where it was stopped by a limit of the environment, ``(T, B)``.
+        items: Item ids shown, -1 where nothing was, ``(T, B, K)``.
+        clicks: 1 where the item was clicked, ``(T, B, K)``.
+        expected_reward: Exact expected reward of the slate shown, ``(T, B)``, or None where the
+            environment does not reveal it.
+        oracle_reward: The best possible one in the same state, ``(T, B)``, or None.
+        recording: What `to_log` needs, or None where nothing was recorded.
+        max_days: Day from which on the environment stops everybody, or None.
+    """
+
+    problem: Problem
+    active: Bools
+    reward: Floats
+    rewards: dict[str, Floats]
+    day: Ints
+    session: Ints
+    step: Ints
+    session_end: Bools
+    gap_days: Ints
+    churned: Bools
+    terminated: Bools
+    truncated: Bools
+    items: Ints
+    clicks: NDArray[np.int8]
+    expected_reward: Floats | None = None
+    oracle_reward: Floats | None = None
+    recording: Recording | None = None
+    max_days: int | None = None
+
+    @property
+    def regret(self) -> Floats | None:
+        """Expected reward missed at each step, ``(T, B)``, or None where it is not revealed."""
+        if self.expected_reward is None or self.oracle_reward is None:
+            return None
+        return self.oracle_reward - self.expected_reward
+
+    def curves(
+        self, axis: Literal["step", "day"] = "step", length: int | None = None
+    ) -> pd.DataFrame:
+        """Return the course of the run per initial user; who has left counts 0.
+
+        Only rows that are known for every user are reported (at least one): a user stopped by a
+        limit has not left, and nobody knows what they would have done next. On the day axis that
+        is a day that they have lived in full; days that they are away are known too, up to the
+        limit of days of the environment.
+
+        Args:
+            axis: ``step`` of the run, or ``day``.
+            length: Rows wanted. Rows after the end are 0, cumulative ones go on level; they are NaN
+                where users were cut off, so that nobody knows. None for the rows known.
+
+        Returns:
+            A frame indexed by ``step`` or ``day`` with ``reward`` and each named reward, the same
+            with the prefix ``cumulative_``, ``active`` (share of the cohort not yet gone: the
+            retention curve), ``regret`` and ``cumulative_regret`` (NaN if not revealed).
+        """
+        position, leave, known = self._course(axis)
+        if length is None:
+            length = max(min(self._horizon(axis, position), int(known.min())) + 1, 1)
+        rows = np.arange(length)
+        values = {"reward": self.reward, **self.rewards}
+        if self.regret is not None:
+            values["regret"] = self.regret
+        inside = self.active & (position < length)
+        means = {
+            name: np.bincount(position[inside], value[inside], length) / len(leave)
+            for name, value in values.items()
+        }
+        means.setdefault("regret", np.full(length, math.nan))
+        cumulative = {f"cumulative_{name}": np.cumsum(mean) for name, mean in means.items()}
+        active = {"active": (rows[:, None] <= leave).mean(axis=1)}  # (rows, B) -> (rows,)
+        frame = pd.DataFrame(means | cumulative | active, index=pd.Index(rows, name=axis))
+        return frame.where(pd.Series(rows <= max(int(known.min()), 0)), axis=0)
+
+    def _horizon(self, axis: Literal["step", "day"], position: Ints) -> int:
+        """Return the last row that is of interest, were everything known."""
+        last = int(position[self.active].max())
+        gone = (self.terminated & self.active).any(axis=0).all()
+        if axis == "day" and self.max_days is not None and not gone:
+            # Whoever is away beyond the limit has not left: sums stay level up to it.
+            return max(last, self.max_days - 1)
+        return last
+
+    def _course(self, axis: Literal["step", "day"]) -> tuple[Ints, Ints, Ints]:
+        """Return the row of each step, ``(T, B)``, and per user the last row with and known."""
+        steps, users = self.active.shape
+        end = self.active.sum(axis=0) - 1  # (B,): active is True from the start to the end
+        last = end, np.arange(users)
+        gone = self.terminated[last]
+        if axis == "step":
+            position = np.broadcast_to(np.arange(steps)[:, None], self.active.shape)
+            return position, np.where(gone, end, _FOREVER), np.where(gone, _FOREVER, end)
+        # After a session nothing happens until the return; amid one the day is not yet over.
+        day = self.day[last]
+        quiet = np.where(self.session_end[last], self.gap_days[last], 0)
+        return (
+            self.day,
+            np.where(gone, day, _FOREVER),
+            np.where(gone, _FOREVER, day + quiet - 1),
+        )
+
+    def summary(self) -> dict[str, float]:
+        """Return the run in numbers.
+
+        ``<name>_per_user`` sums each named reward over the run. ``return_per_session`` (where there
+        is such a reward), ``sessions_per_user``, ``churned_share`` and ``active_days`` (different
+        days with a step) tell of retention; ``regret_*`` is NaN where it is not revealed;
+        ``coverage``, ``gini`` and ``distinct_groups_per_slate`` tell of the slates.
+        """
+        active, (_, users) = self.active, self.active.shape
+        steps = int(active.sum())
+        ends = int((self.session_end & active).sum())
+        missed = math.nan if self.regret is None else float(self.regret[active].sum())
+        totals = {name: float(value[active].sum()) for name, value in self.rewards.items()}
+        reward = float(self.reward[active].sum())
+        shown, problem = self.items[active], self.problem  # (T, B, K) -> (n, K)
+        numbers = {
+            "reward_per_step": reward / steps,
+            "reward_per_user": reward / users,
+            "click_per_step": float(self.clicks[active].sum()) / steps,
+        }
+        numbers |= {f"{name}_per_user": total / users for name, total in totals.items()}
+        if "return" in totals:
+            numbers["return_per_session"] = totals["return"] / ends if ends else math.nan
+        return numbers | {
+            "sessions_per_user": _distinct(self.session, active) / users,
+            "churned_share": float((self.churned & active).sum()) / users,
+            "active_days": _distinct(self.day, active) / users,
+            "regret_per_step": missed / steps,
+            "regret_per_user": missed / users,
+            "coverage": coverage(shown, problem.num_items),
+            "gini": gini(shown, problem.num_items),
+            "distinct_groups_per_slate": distinct_groups(shown, problem.item_groups),
+        }
+
+    def to_log(self) -> SlateLog:
+        """Return the slates as a log, user by user, with the agent's exact propensities if known.
+
+        Raises:
+            ValueError: The rollout was not recorded.
+        """
+        if self.recording is None:
+            raise ValueError("this rollout was not recorded: call rollout(..., record=True)")
+        recording, active = self.recording, self.active.T
+
+        def rows(values: NDArray[Any]) -> NDArray[Any]:
+            return values.swapaxes(0, 1)[active]  # (T, B, ...) -> (B, T, ...) -> (M, ...)
+
+        slate = rows(self.items)
+        propensity = recording.propensities
+        if propensity is not None:
+            propensity = np.where(slate < 0, 1.0, rows(propensity))
+        whole, offered = recording.slate_propensities, recording.candidates
+        prefix = recording.prefix_propensities
+        user, _ = np.nonzero(active)
+        return SlateLog(
+            problem=self.problem,
+            user=user,
+            session=rows(self.session),
+            day=rows(self.day),
+            step=rows(self.step),
+            slate=slate,
+            clicks=rows(self.clicks),
+            feedback={name: rows(value) for name, value in self.rewards.items()},
+            user_features=recording.user_features,
+            propensity=propensity,
+            slate_propensity=None if whole is None else rows(whole),
+            prefix_propensity=None if prefix is None else rows(prefix),
+            candidates=None if offered is None else rows(offered),
+        )
+
+
+def _distinct(values: Ints, active: Bools) -> int:
+    """Count the different values of each user's active steps; they never decrease in time."""
+    new = values[1:] != values[:-1]
+    return int(active[0].sum() + (new & active[1:]).sum())
+
+
+def _numpy(value: Any) -> Any:
+    """Bring arrays of any library and device, and mappings of them, to numpy."""
+    if isinstance(value, Mapping):
+        return {name: _numpy(entry) for name, entry in value.items()}
+    return np.asarray(value.cpu() if hasattr(value, "cpu") else value)
+
+
+def _like(slates: Ints, obs: Mapping[str, Any]) -> Any:
+    """Bring slates to the library and device of the observations."""
+    example = obs["candidates"]
+    if isinstance(example, np.ndarray):
+        return slates
+    namespace = array_api_compat.array_namespace(example)
+    return namespace.asarray(slates, device=array_api_compat.device(example))
+
+
+# Named in infos, kept as they are; the last two only where the environment reveals its state.
+_KEPT = ("items", "clicks", "session_end", "gap_days", "churned")
+_REVEALED = ("expected_reward", "oracle_reward")
+_PRIVILEGED = ("oracle_slate", "long_term_slate")
+_RECORDED = ("candidates", "propensities", "slate_propensities", "prefix_propensities")
+
+
+def rollout(
+    env: Any,
+    agent: Agent,
+    *,
+    seed: int,
+    max_steps: int,
+    learn: bool = True,
+    record: bool = False,
+    on_step: Callable[[int], None] | None = None,
+) -> Rollout:
+    """Let an agent recommend to a cohort: the users whom the environment starts with.
+
+    Each user is followed until his episode first ends; those who take his place by autoreset are
+    ignored. The rollout ends when nobody is left or after ``max_steps``.
+
+    Args:
+        env: A vector environment with the observations and infos of ``SlateRec-v0``, on numpy or
+            torch; a privileged agent needs one made with ``reveal_state=True``.
+        agent: Sees numpy arrays, whatever the environment computes with.
+        seed: Seed of the environment.
+        max_steps: Steps at most, positive.
+        learn: Whether the agent hears the feedback.
+        record: Whether to keep what `Rollout.to_log` needs.
+        on_step: Called after each step with the number of steps done.
+
+    Raises:
+        ValueError: ``max_steps`` is not positive.
+    """
+    if max_steps < 1:
+        raise ValueError(f"max_steps must be positive, not {max_steps}")
+    problem: Problem = env.unwrapped.problem
+    columns: dict[str, list[NDArray[Any]]] = {}
+
+    def keep(name: str, value: Any) -> None:
+        columns.setdefault(name, []).append(np.array(value))  # a copy: buffers may be reused
+
+    raw, infos = env.reset(seed=seed)
+    obs = _numpy(raw)
+    first_features = np.array(obs["user_features"])
+    whole_catalogue = problem.num_candidates == problem.num_items
+    active = np.ones(len(first_features), dtype=np.bool_)
+    agent.begin(len(active))
+    for done_steps in range(1, max_steps + 1):
+        if agent.privileged:
+            obs |= _numpy({name: infos[name] for name in _PRIVILEGED if name in infos})
+        decision = agent.act(obs)
+        keep("active", active)
+        for column, name in enumerate(("day", "session", "step")):
+            keep(name, obs["time"][:, column])
+        if record:
+            for name in _RECORDED[1:]:
+                if getattr(decision, name) is not None:
+                    keep(name, getattr(decision, name))
+            if not whole_catalogue:
+                keep("candidates", obs["candidates"])
+
+        raw, reward, terminated, truncated, infos = env.step(_like(decision.slates, raw))
+        obs, reward = _numpy(raw), _numpy(reward)
+        ends = {"terminated": _numpy(terminated), "truncated": _numpy(truncated)}
+        told = _numpy({name: infos[name] for name in (*_KEPT, *_REVEALED) if name in infos})
+        rewards = _numpy(infos["rewards"])
+        done = ends["terminated"] | ends["truncated"]
+        for name, value in {"reward": reward, **ends, **told}.items():
+            keep(name, value)
+        for name, value in rewards.items():
+            keep(f"rewards.{name}", value)
+        if learn:
+            agent.observe(
+                Feedback(told["items"], told["clicks"], rewards, reward, done, active.copy())
+            )
+        active = active & ~done
+        if on_step is not None:
+            on_step(done_steps)
+        if not active.any():
+            break
+
+    stacked = {name: np.stack(values) for name, values in columns.items()}  # (T, B, ...)
+    recording = None
+    if record:
+        recording = Recording(
+            first_features,
+            *(stacked.pop(name, None) for name in _RECORDED),
+        )
+    named = {name: stacked.pop(f"rewards.{name}") for name in rewards}
+    return Rollout(
+        problem=problem,
+        rewards=named,
+        recording=recording,
+        max_days=getattr(env.unwrapped, "max_days", None),
+        **stacked,
+    )

@@ -1,0 +1,299 @@
+"""The run folder: what is on disk while a scenario runs and after it.
+
+::
+
+    runs/<scenario>/<time>-<digest>/
+      run.json            what this folder is: scenario, digest, versions
+      scenario.yaml       the resolved scenario
+      trials/<label>/seed-<seed>/            (with data: trials/<case>/<label>/seed-<seed>/)
+        curves.csv        reward curves (simulated users only)
+        result.json       the numbers
+        agent.pt          the agent after the run
+      errors/...txt       traceback of each trial that failed
+      summary.csv, summary.json, seeds.csv, *.png, report.html
+
+A trial is written to a temporary folder that is then renamed: it is there in full or not at all,
+whatever stops the run. All tables are made from these files, never from memory, so that a run that
+was interrupted and resumed ends with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+import yaml
+
+from recsim.errors import UserError
+from recsim.files import csv_text, load_state, plain, save_state, with_nan, write_atomically
+from recsim.scenario.schema import Scenario
+
+__all__ = ["RunFolder", "Trial", "load_state", "save_state", "versions"]
+
+MARKER = "run.json"
+_FORMAT = "slaterec-run"
+_FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One agent with one seed, the unit that is computed, written and resumed.
+
+    Attributes:
+        agent: Label of the agent.
+        seed: Its seed.
+        case: Which of the logs of a log scenario, e.g. ``men``; empty for simulated users.
+    """
+
+    agent: str
+    seed: int
+    case: str = ""
+
+    @property
+    def path(self) -> Path:
+        """Place of the trial inside ``trials``."""
+        return Path(self.case) / self.agent / f"seed-{self.seed}"
+
+    def __str__(self) -> str:
+        """Return the trial in words."""
+        case = f" on {self.case}" if self.case else ""
+        return f"{self.agent}{case}, seed {self.seed}"
+
+
+class RunFolder:
+    """A run folder that exists and is ours.
+
+    Attributes:
+        path: Where it is.
+        scenario: The scenario that it belongs to.
+        info: Content of ``run.json``.
+    """
+
+    def __init__(self, path: Path, scenario: Scenario, info: dict[str, Any]) -> None:
+        self.path = path
+        self.scenario = scenario
+        self.info = info
+
+    @classmethod
+    def create(cls, scenario: Scenario) -> Self:
+        """Make the folder of a new run.
+
+        Raises:
+            UserError: If the place for run folders cannot be written to.
+        """
+        parent = Path(scenario.output) / scenario.name
+        stem = f"{datetime.now():%Y%m%d-%H%M%S}-{scenario.digest()}"
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+            path = _new_folder(parent, stem)
+        except OSError as error:
+            raise UserError(
+                f"run folders cannot be written to {parent}: {error.strerror}. "
+                "Give another place with output=..."
+            ) from None
+        info = {
+            "format": _FORMAT,
+            "format_version": _FORMAT_VERSION,
+            "scenario": scenario.name,
+            "digest": scenario.digest(),
+            "versions": versions(),
+        }
+        text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True)
+        write_atomically(path / "scenario.yaml", text)
+        write_atomically(path / MARKER, json.dumps(info, indent=2) + "\n")
+        return cls(path, scenario, info)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open the folder of an earlier run.
+
+        Raises:
+            UserError: If it does not exist, is not a run folder, or is damaged.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            what = "is a file, not a run folder" if path.exists() else "does not exist"
+            raise UserError(f"run folder {path} {what}.")
+        marker = path / MARKER
+        if not marker.is_file():
+            raise UserError(f"{path} is not a run folder: it has no {MARKER}. Nothing was touched.")
+        try:
+            info = json.loads(marker.read_text(encoding="utf-8"))
+            known = info["format"] == _FORMAT and isinstance(info["digest"], str)
+        except (ValueError, KeyError, TypeError):
+            known = False
+        if not known:
+            raise UserError(
+                f"{path} is not a run folder: its {MARKER} was not written by this program. "
+                "Nothing was touched."
+            )
+        if info.get("format_version") != _FORMAT_VERSION:
+            raise UserError(
+                f"run folder {path} has format version {info.get('format_version')}, "
+                f"this program knows {_FORMAT_VERSION}: run the scenario anew."
+            )
+        try:
+            content = yaml.safe_load((path / "scenario.yaml").read_text(encoding="utf-8"))
+            scenario = Scenario.model_validate(content)
+        except (OSError, ValueError, yaml.YAMLError):
+            raise UserError(f"run folder {path}: scenario.yaml is missing or damaged.") from None
+        return cls(path, scenario, info)
+
+    @classmethod
+    def newest(cls, scenario: Scenario) -> Self:
+        """Open the newest run folder of this very scenario.
+
+        Raises:
+            UserError: If there is none.
+        """
+        parent = Path(scenario.output) / scenario.name
+        digest = scenario.digest()
+        found = [p for p in parent.glob(f"*-{digest}*") if (p / MARKER).is_file()]
+        if not found:
+            others = len(list(parent.glob(f"*/{MARKER}")))
+            hint = f" ({others} there, of other settings)" if others else ""
+            raise UserError(
+                f"nothing to resume: no run of this scenario with these settings in {parent}{hint}."
+            )
+        return cls.open(max(found, key=lambda p: p.name))
+
+    def check_matches(self, scenario: Scenario) -> None:
+        """Refuse a scenario that would compute something else than this folder holds.
+
+        Raises:
+            UserError: If the scenarios differ; names the keys.
+        """
+        if self.info["digest"] == scenario.digest():
+            return
+        mine, theirs = _flatten(self.scenario.resolved()), _flatten(scenario.resolved())
+        keys = [
+            key
+            for key in dict.fromkeys([*mine, *theirs])
+            if mine.get(key) != theirs.get(key) and key not in {"output", "description", "question"}
+        ]
+        raise UserError(
+            f"run folder {self.path} belongs to another scenario or other settings "
+            f"(different: {', '.join(keys) or 'format'}). Run without --resume to start anew."
+        )
+
+    def changed_versions(self) -> dict[str, tuple[str, str]]:
+        """Return name, version when the run began and version now of all that differ."""
+        now, before = versions(), self.info.get("versions", {})
+        return {
+            name: (before.get(name, "unknown"), version)
+            for name, version in now.items()
+            if before.get(name) != version
+        }
+
+    def has(self, trial: Trial) -> bool:
+        """Return whether the trial is finished."""
+        return (self._folder(trial) / "result.json").is_file()
+
+    def write(
+        self,
+        trial: Trial,
+        result: Mapping[str, Any],
+        curves: pd.DataFrame | None = None,
+        state: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write a finished trial, all of it at once.
+
+        Args:
+            trial: Which one.
+            result: Its numbers, as plain data; NaN becomes null.
+            curves: Its reward curves.
+            state: The agent after the run.
+        """
+        final = self._folder(trial)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        draft = final.with_name(f".{final.name}.{os.getpid()}")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir()
+        try:
+            if curves is not None:
+                write_atomically(draft / "curves.csv", csv_text(curves.reset_index()))
+            if state is not None:
+                save_state(draft / "agent.pt", state)
+            text = json.dumps(plain(result), indent=2, allow_nan=False) + "\n"
+            write_atomically(draft / "result.json", text)
+            if not self.has(trial):  # another process may have been faster; its result is the same
+                shutil.rmtree(final, ignore_errors=True)
+                os.replace(draft, final)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        self._error_file(trial).unlink(missing_ok=True)
+
+    def write_error(self, trial: Trial, traceback: str) -> Path:
+        """Keep the traceback of a trial that failed, and return its file."""
+        path = self._error_file(trial)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, traceback)
+        return path
+
+    def result(self, trial: Trial) -> dict[str, Any]:
+        """Return the numbers of a finished trial; null becomes NaN."""
+        text = (self._folder(trial) / "result.json").read_text(encoding="utf-8")
+        content: dict[str, Any] = with_nan(json.loads(text))
+        return content
+
+    def curves(self, trial: Trial) -> pd.DataFrame:
+        """Return the reward curves of a finished trial, indexed by their axis."""
+        return pd.read_csv(self._folder(trial) / "curves.csv", index_col=0)
+
+    def remove(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.path)
+
+    def clean(self) -> None:
+        """Remove half-written trials of a run that was stopped."""
+        for draft in (self.path / "trials").rglob(".seed-*"):
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _folder(self, trial: Trial) -> Path:
+        return self.path / "trials" / trial.path
+
+    def _error_file(self, trial: Trial) -> Path:
+        return (self.path / "errors" / trial.path).with_suffix(".txt")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that numbers may depend on."""
+    names = ("slaterec", "numpy", "torch", "gymnasium", "pandas", "scikit-learn")
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in names:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _flatten(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Return ``{"a.b": value}`` of nested mappings."""
+    if not isinstance(content, dict) or not content:
+        return {prefix: content}
+    flat: dict[str, Any] = {}
+    for key, entry in content.items():
+        flat |= _flatten(entry, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _new_folder(parent: Path, stem: str) -> Path:
+    """Make and return a folder that did not exist."""
+    for attempt in range(1, 1000):
+        path = parent / (stem if attempt == 1 else f"{stem}-{attempt}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise OSError(17, "too many runs within one second")

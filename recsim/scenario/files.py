@@ -1,0 +1,198 @@
+"""From a YAML file and ``key=value`` overrides to a scenario, or to a message that says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from recsim.errors import UserError, did_you_mean
+from recsim.scenario.schema import Scenario
+from recsim.settings import explain
+
+__all__ = ["find_scenario", "load_scenario", "packaged_scenarios"]
+
+Path_ = tuple[str | int, ...]
+
+
+def packaged_scenarios() -> dict[str, Path]:
+    """Return the scenarios that come with the package, by name."""
+    folder = Path(str(resources.files("scenarios")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find_scenario(name: str) -> Path:
+    """Return the file of a scenario.
+
+    Args:
+        name: A path, or the name of a packaged scenario.
+
+    Raises:
+        UserError: If there is no such file and no such packaged scenario.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = packaged_scenarios()
+    if name in known:
+        return known[name]
+    if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise UserError(f"scenario file {name} {what}.{did_you_mean(path.stem, known)}")
+    raise UserError(f"unknown scenario {name!r}.{did_you_mean(name, known)}")
+
+
+def load_scenario(name: str | Path, overrides: Sequence[str] = ()) -> Scenario:
+    """Read a scenario.
+
+    Args:
+        name: A path, or the name of a packaged scenario.
+        overrides: ``key=value`` each, where the key is a dotted path (``agents.0.config.alpha``)
+            and the value is YAML.
+
+    Raises:
+        UserError: If anything in the file or the overrides is wrong; every mistake is listed
+            with its file, line and key path.
+    """
+    path = find_scenario(str(name))
+    text = _read_text(path)
+    config = _parse(path, text)
+    changed = [_apply(config, override) for override in overrides]
+    try:
+        content = OmegaConf.to_container(config, resolve=True)
+    except InterpolationResolutionError as error:
+        key = error.full_key or "some key"
+        # OmegaConf wraps the reason: KeyError raised while resolving interpolation: "reason".
+        reason = _first_line(error).partition(': "')[2].rstrip('"') or _first_line(error)
+        raise UserError(
+            f"{path}: {key}: {reason}. Set it, or give {key}=... on the command line."
+        ) from None
+    except OmegaConfBaseException as error:
+        raise UserError(f"{path}: {_first_line(error)}") from None
+    try:
+        return Scenario.model_validate(content)
+    except ValidationError as error:
+        faults = [_explain(fault, path, text, changed) for fault in _worth_telling(error)]
+        raise UserError("\n".join(dict.fromkeys(faults))) from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file in UTF-8, so not a scenario.") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
+def _parse(path: Path, text: str) -> DictConfig:
+    """Return the file as a configuration whose agents can be addressed by position."""
+    try:
+        config = OmegaConf.create(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
+        context = f"{error.context}: " if error.context else ""
+        raise UserError(f"{where}: not valid YAML: {context}{error.problem}.") from None
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise UserError(f"{path}: not valid YAML: {_first_line(error)}.") from None
+    root = yaml.compose(text)
+    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
+        raise UserError(
+            f"{path}: the file is empty; a scenario is a list of 'key: value' lines, with a 'name'."
+        )
+    if not isinstance(config, DictConfig) or not config or _is_bare_text(config, text):
+        raise UserError(f"{path}: a scenario is a list of 'key: value' lines, with a 'name'.")
+    agents = config.get("agents") if not OmegaConf.is_missing(config, "agents") else None
+    if isinstance(agents, ListConfig):
+        config.agents = [{"name": agent} if isinstance(agent, str) else agent for agent in agents]
+    return config
+
+
+def _is_bare_text(config: DictConfig, text: str) -> bool:
+    # OmegaConf reads a document that is one word as {word: None}.
+    return len(config) == 1 and not isinstance(yaml.compose(text), yaml.MappingNode)
+
+
+def _apply(config: DictConfig, override: str) -> Path_:
+    """Set one ``key=value`` and return the key's path."""
+    key, equals, raw = override.partition("=")
+    key = key.strip()
+    parts = tuple(int(part) if part.isdigit() else part for part in key.split("."))
+    if not equals or not key or "" in parts:
+        raise UserError(f"override {override!r} is not of the form key=value, e.g. users=100.")
+    try:
+        value = OmegaConf.from_dotlist([f"value={raw}"])["value"]
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        problem = getattr(error, "problem", None) or _first_line(error)
+        raise UserError(f"override {override!r}: the value is not valid YAML: {problem}.") from None
+    if key == "agents" and isinstance(value, ListConfig):
+        value = [{"name": agent} if isinstance(agent, str) else agent for agent in value]
+    try:
+        OmegaConf.update(config, key, value, force_add=True)
+    except (OmegaConfBaseException, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"override {override!r}: {key!r} cannot be set: {_first_line(error)}."
+        ) from None
+    return parts
+
+
+def _worth_telling(error: ValidationError) -> Iterable[ErrorDetails]:
+    """Return the faults, without those that only follow from an unknown key."""
+    faults = error.errors(include_url=False)
+    unknown = [fault for fault in faults if fault["type"] == "extra_forbidden"]
+    # A missing key next to an unknown one is nearly always the unknown one misspelt.
+    parents = {fault["loc"][:-1] for fault in unknown}
+    # A list whose entries are wrong is also reported as too short.
+    inside = {fault["loc"][:n] for fault in faults for n in range(len(fault["loc"]))}
+    return [
+        fault
+        for fault in faults
+        if not (fault["type"] == "missing" and fault["loc"][:-1] in parents)
+        and not (fault["type"] == "too_short" and fault["loc"] in inside)
+    ]
+
+
+def _explain(fault: ErrorDetails, path: Path, text: str, changed: Sequence[Path_]) -> str:
+    """Return one line: where, which key, what is wrong, what would be right."""
+    location: Path_ = fault["loc"]
+    key = ".".join(map(str, location))
+    line, whole = _line_of(text, location)
+    overridden = any(
+        location == c or c[: len(location)] == location or (location[: len(c)] == c and not whole)
+        for c in changed
+    )
+    where = f"{path}:{line}" if line else f"{path}"
+    where = "command line" if overridden and location else where
+    where = f"{where}: {key}" if key else where
+    return f"{where}: {explain(fault, Scenario)}"
+
+
+def _line_of(text: str, location: Path_) -> tuple[int | None, bool]:
+    """Return the line, from 1, of the deepest known part of a key path, and if all is known."""
+    node = yaml.compose(text)
+    line = None
+    for step in location:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((k, v) for k, v in node.value if k.value == str(step)), None)
+            if found is None:
+                return line, False
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            if step >= len(node.value):
+                return line, False
+            node = node.value[step]
+            line = node.start_mark.line + 1
+        else:
+            return line, False
+    return line, True
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")

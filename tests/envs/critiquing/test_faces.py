@@ -1,0 +1,195 @@
+"""``CritiqueRec-v0``: one session, and many at once; ranks, and what does not matter to them."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3 import DQN
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+import recsim  # noqa: F401  (registers the environments)
+from envs.critiquing import CritiqueRecVectorEnv
+
+PLANTED = {"users": 40, "num_items": 60, "num_aspects": 8, "reviews": 6}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"justification": "item"},
+        {"action": "item", "illegal": "penalise"},
+        {"action": "item", "illegal": "penalise", "justification": "item", "patience": 2},
+        {"critiques": "all", "feedback": "both", "mistakes": 0.2, "cold_start": True},
+        {"seeker": "different", "noise": 0.3, "allow_arbitrary": True, "step_cost": 0.1},
+    ],
+)
+# Scores are any numbers, and learners that need bounds take items.
+@pytest.mark.filterwarnings("ignore:.*Box action space:UserWarning")
+def test_check_env(settings):
+    env = gym.make("recsim:CritiqueRec-v0", planted=PLANTED, **settings)
+    check_env(env.unwrapped)
+
+
+def test_standard_learners_take_it():
+    env = gym.make(
+        "recsim:CritiqueRec-v0",
+        planted=PLANTED,
+        action="item",
+        justification="item",
+        illegal="penalise",
+    )
+    sb3_check_env(env.unwrapped)
+    DQN("MultiInputPolicy", env, learning_starts=10, buffer_size=100, seed=0).learn(40)
+
+
+def many(count, **settings):
+    return CritiqueRecVectorEnv(count, planted=PLANTED, **settings)
+
+
+def linear(seed=0):
+    """Return scores that depend on what is believed, and aspects that every item is shown for."""
+    rng = np.random.default_rng(seed)
+    weights, bias = rng.normal(size=(8, 60)), rng.normal(size=60)
+
+    def act(obs):
+        scores = 0.3 * obs["preferences"] @ weights + bias
+        # Not by the shape of the batch, as a product of matrices may round.
+        return {"scores": scores.round(9), "justification": obs["preferences"] < 1}
+
+    return act
+
+
+SETTINGS = [
+    {"seeker": "random"},
+    {"noise": 0.5},
+    {"mistakes": 0.4, "critiques": "all", "feedback": "both"},
+    {"seeker": "random", "justification": "item", "patience": 1},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_a_session_does_not_depend_on_the_batch(settings):
+    act, told = linear(), {}
+    for batch in (1, 7, 40):
+        env = many(batch, **settings)
+        ends = []
+        for begin in range(0, 35, batch):
+            numbers = np.arange(begin, begin + batch) % 40
+            obs, _ = env.reset(seed=3, options={"index": numbers})
+            story, going = [[] for _ in numbers], np.ones(batch, dtype=bool)
+            while going.any():
+                action = act(obs)
+                obs, _, terminated, truncated, info = env.step(
+                    action["scores"] if settings.get("justification") else action
+                )
+                for row in np.flatnonzero(going):
+                    critiques = np.flatnonzero(info["critiques"][row]).tolist()
+                    story[row].append((info["item"][row], info["gold_rank"][row], critiques))
+                going &= ~(terminated | truncated)
+            ends += story
+        told[batch] = ends[:35]
+    assert told[1] == told[7] == told[40]
+
+
+def test_one_of_many_is_the_one(make, make_batch, show):
+    env, one = make_batch(3, seeker="random"), make(seeker="random")
+    obs, info = env.reset(seed=3, options={"index": [1, 0, 1]})
+    alone, told = one.reset(seed=3, options={"index": 0})
+    for item in (1, 2, 0):
+        for name, value in alone.items():
+            np.testing.assert_array_equal(obs[name][1], value, err_msg=name)
+        for name, value in told.items():
+            np.testing.assert_array_equal(info[name][1], value, err_msg=name)
+        other = {1: 0, 2: 3, 0: 4}[item]
+        action = {
+            "item": np.array([other, item, other]),
+            "justification": np.ones((3, 5), dtype=np.int8),
+        }
+        obs, reward, terminated, truncated, info = env.step(action)
+        alone, *rest, told = one.step(show(item, 0, 1, 2, 3, 4))
+        assert [reward[1], terminated[1], truncated[1]] == rest
+    assert terminated[1]
+    np.testing.assert_array_equal(info["final_obs"]["critiqued"][1], alone["critiqued"])
+    assert info["final_info"]["turn"][1] == told["turn"] == 3
+    assert info["_final_info"].tolist() == [False, True, False]
+
+
+def test_who_is_done_starts_anew():
+    env = many(20, max_turns=1, justification="item")
+    _, info = env.reset(seed=0)
+    first = info["session"]
+    obs, _, terminated, truncated, info = env.step(np.random.default_rng(0).random((20, 60)))
+    assert (terminated | truncated).all()
+    assert (obs["turn"] == 0).all()
+    assert (obs["shown"] == -1).all()
+    assert (info["final_obs"]["turn"] == 1).all()
+    assert (info["action_mask"].sum(axis=1) == 60 - 4).all(), "that of the new session"
+    np.testing.assert_array_equal(info["session"], first)
+    _, _, _, _, info = env.step(np.zeros((20, 60)))
+    assert not set(info["session"]) & set(first), "each session has a number of its own"
+
+
+def test_without_critiques_the_target_comes_nearer_by_one_at_every_turn():
+    env = many(40, justification="item", critiques="none")
+    scores = np.tile(np.random.default_rng(0).random(60), (40, 1))
+    _, info = env.reset(seed=0, options={"index": range(40)})
+    allowed = info["action_mask"] > 0
+    goals = env.episode_goals
+    first = (allowed & (scores > scores[range(40), goals][:, None])).sum(axis=1)
+    going = np.ones(40, dtype=bool)
+    for turn in range(10):
+        _, _, terminated, truncated, info = env.step(scores)
+        wanted = np.maximum(first - turn, 0)[going]
+        np.testing.assert_array_equal(info["gold_rank"][going], wanted)
+        np.testing.assert_array_equal(info["base_gold_rank"][going], wanted)
+        np.testing.assert_array_equal(info["base_turns"][going], np.minimum(first + 1, 10)[going])
+        np.testing.assert_array_equal(terminated[going], wanted == 0)
+        going &= ~(terminated | truncated)
+    assert 0 < (first < 10).sum() < 40, "some find it and some do not"
+
+
+def test_of_equal_items_the_one_with_the_lower_number_is_better(make):
+    env = make(action="scores", justification="item")
+    env.reset(options={"user": 2, "goal": 5})  # user 2 may be shown 4 and 5
+    *_, info = env.step(np.zeros(6))
+    assert (info["item"], info["gold_rank"]) == (4, 1)
+    env.reset(options={"user": 2, "goal": 4})
+    *_, info = env.step(np.full(6, -np.inf))
+    assert (info["item"], info["gold_rank"], info["success"]) == (4, 0, True)
+
+
+def test_the_rank_is_not_known_where_only_items_are(make, show):
+    env = make()
+    env.reset(options={"index": 0})
+    *_, info = env.step(show(1))
+    assert (info["gold_rank"], info["base_gold_rank"], info["base_turns"]) == (-1, -1, -1)
+
+
+def test_a_real_system_is_not_told_the_goal(make):
+    env = make(debug=False)
+    _, info = env.reset(seed=0)
+    assert not {"goal", "goal_aspects"} & info.keys()
+
+
+@pytest.mark.parametrize(
+    ("settings", "action", "message"),
+    [
+        ({}, {"item": 0}, "mapping with the keys"),
+        ({}, {"item": 9, "justification": [0] * 5}, r"must lie in 0 \.\.\. 5"),
+        ({}, {"item": 0.5, "justification": [0] * 5}, "must be 1 whole numbers"),
+        ({}, {"item": 0, "justification": [0, 2, 0, 0, 0]}, "must be 0 and 1 of shape"),
+        ({"action": "scores", "justification": "item"}, [0.0] * 5, "numbers of shape"),
+        ({"action": "scores", "justification": "item"}, [np.nan] * 6, "numbers of shape"),
+    ],
+)
+def test_malformed_actions(make, settings, action, message):
+    env = make(**settings)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        env.step(action)
+
+
+def test_one_seed_for_all():
+    with pytest.raises(ValueError, match="one seed for all"):
+        many(2).reset(seed=[1, 2])

@@ -1,0 +1,100 @@
+"""Actions of ``SlateRec-v0``: slates, slots, candidates, and what is refused."""
+
+import numpy as np
+import pytest
+
+from envs.slates.env import SlateRecEnv, SlateRecVectorEnv
+
+
+def flat(tree, prefix=""):
+    """Nested dicts of arrays as one dict."""
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, np.asarray(value)
+
+
+def test_a_repeated_item_is_shown_once():
+    env = SlateRecEnv(preset="position_bias", slate_size=4)
+    env.reset(seed=0)
+    for _ in range(50):
+        obs, _, _, _, info = env.step([9, 9, 4, 9])
+        assert info["items"].tolist() == [9, -1, 4, -1]
+        assert info["clicks"][1] == info["clicks"][3] == 0
+        assert obs["history_items"][-4:].tolist() == [9, -1, 4, -1]
+
+
+def test_slots_are_a_slate_in_pieces():
+    settings = {"preset": "boredom", "slate_size": 3, "num_candidates": 20}
+    whole, pieces = SlateRecEnv(**settings), SlateRecEnv(action="slot", **settings)
+    obs, _ = whole.reset(seed=2)
+    pieces.reset(seed=2)
+    for step in range(10):
+        slate = [(step * 3 + slot * 7) % 20 for slot in range(3)]
+        candidates = obs["candidates"]
+        obs, reward, _, _, info = whole.step(slate)
+        for position, choice in enumerate(slate):
+            part, slot_reward, _, _, slot_info = pieces.step(choice)
+            if position < 2:
+                chosen = slate[: position + 1]
+                assert slot_reward == 0
+                assert slot_info == {}
+                assert part["partial_slate"].tolist() == [
+                    *candidates[chosen],
+                    *[-1] * (2 - position),
+                ]
+                assert np.flatnonzero(part["action_mask"] == 0).tolist() == sorted(chosen)
+                assert np.array_equal(pieces.action_masks(), part["action_mask"].astype(bool))
+        assert slot_reward == reward
+        for key, value in flat(info):
+            assert np.array_equal(value, dict(flat(slot_info))[key]), key
+        for key, value in obs.items():
+            assert np.array_equal(value, part[key]), key
+        assert part["action_mask"].all()
+
+
+def test_action_masks_of_slates_forbid_nothing():
+    env = SlateRecEnv(slate_size=3, num_candidates=10)
+    env.reset(seed=0)
+    assert env.action_masks().tolist() == [True] * 30
+
+
+def test_candidates_are_distinct_and_even():
+    env = SlateRecVectorEnv(num_envs=400, num_candidates=30, preset="boredom")
+    obs, _ = env.reset(seed=0)
+    counts = np.zeros(200)
+    for _ in range(50):
+        ordered = np.sort(obs["candidates"], axis=1)
+        assert np.all(ordered[:, 1:] > ordered[:, :-1])
+        counts += np.bincount(obs["candidates"].ravel(), minlength=200)
+        obs = env.step(np.tile(np.arange(5), (400, 1)))[0]
+    # 200 items in 30 strata of 6 or 7: chances 1/6 or 1/7
+    share = counts / (400 * 50)
+    assert share.min() > 1 / 7 - 0.02
+    assert share.max() < 1 / 6 + 0.02
+
+
+def test_actions_index_the_candidates_of_the_observation():
+    env = SlateRecEnv(num_candidates=12, slate_size=3, preset="boredom")
+    obs, _ = env.reset(seed=0)
+    for _ in range(10):
+        candidates = obs["candidates"]
+        obs, _, _, _, info = env.step([4, 0, 11])
+        assert info["items"].tolist() == candidates[[4, 0, 11]].tolist()
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ([0, 1, 2, 3, 200], r"user 0 is \[0, 1, 2, 3, 200\]; .* 0 \.\.\. 199"),
+        ([0, 1, 2, 3, -1], r"must index a candidate"),
+        ([0, 1, 2], r"shape \(1, 3\), expected \(1, 5\)"),
+        ([0.5, 1, 2, 3, 4], "Actions are integers, not float64"),
+    ],
+)
+def test_a_wrong_action_says_so(action, message):
+    env = SlateRecEnv()
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        env.step(action)

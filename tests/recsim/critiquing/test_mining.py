@@ -1,0 +1,178 @@
+"""Aspects of texts."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from recsim.critiquing import read_reviews
+from recsim.critiquing.mining import (
+    candidate_keyphrases,
+    cleaned,
+    mentions,
+    read_keyphrases,
+    read_texts,
+)
+from recsim.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("A Roasty, caramel-coloured ale.", " roasty caramel coloured ale "),
+        ("sweet/sour.bitter\tdry", " sweet sour bitter dry "),
+        ("It isn't THE best: 8% abv2 x_y", " isnt best "),  # digits and _ make no words
+        ("crème brûlée", " crème brûlée "),
+        ("the and of", "  "),
+        ("", "  "),
+        ("hop\nhop  hop", " hop hop hop "),
+    ],
+)
+def test_texts_are_cleaned(text, words):
+    assert cleaned(text) == words
+
+
+def test_an_aspect_is_a_substring_of_the_cleaned_text():
+    texts = ["Fryer oil, toasted.", "Rye bread!", "dark RYE", "a rye-toast", "the toast of rye"]
+    found = mentions(texts, ["toast", " rye ", "rye", "rye toast", "dark rye"])
+    assert found.astype(int).tolist() == [
+        [1, 0, 1, 0, 0],  # f-rye-r
+        [0, 1, 1, 0, 0],
+        [0, 1, 1, 0, 1],
+        [1, 1, 1, 1, 0],
+        [1, 1, 1, 0, 0],
+    ]
+    assert mentions([], ["toast"]).shape == (0, 1)
+
+
+def test_mentions_are_what_python_finds():
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["rye", "fryer", "malt", "The"], 3)) for _ in range(200)]
+    phrases = ["rye", " rye", "malt rye", "fryer malt", "xyz"]
+    expected = [[phrase in cleaned(text) for phrase in phrases] for text in texts]
+    assert mentions(texts, phrases).tolist() == expected
+
+
+def test_candidates_by_hand():
+    """Eight words: "dark" 2, "ale" 3, "light" 1, "malt" 2; "dark ale" stands there twice."""
+    texts = ["dark ale light ale", "The dark ale", "malt malt"]
+    found = candidate_keyphrases(texts, min_count=1)
+    by_phrase = {one.phrase: one for one in found}
+    # Three times log2(8 / 3), in the order of the alphabet, then log2(4).
+    assert list(by_phrase) == ["ale light", "dark ale", "light ale", "malt malt"]
+    assert by_phrase["dark ale"].count == 2
+    assert by_phrase["dark ale"].pmi == pytest.approx(math.log2(2 * 8 / (2 * 3)))
+    assert by_phrase["light ale"].pmi == pytest.approx(math.log2(8 / 3))
+    assert by_phrase["malt malt"].pmi == pytest.approx(math.log2(8 / 4))
+    assert [one.phrase for one in candidate_keyphrases(texts, min_count=2)] == ["dark ale"]
+    assert candidate_keyphrases(texts, min_count=3) == []
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write four reviews and three keyphrases."""
+    (tmp_path / "keyphrases.txt").write_text("roast\n\n' rye '\ndark chocolate\n")
+    (tmp_path / "reviews.csv").write_text(
+        "item,user,rating,text,when\n"
+        'ale,ann,5,"Roasted, with\nDark chocolate",1\n'
+        "ale,bob,3,rye,2\n"
+        "bock,ann,4,fryer,3\n"
+        "bock,bob,4,roast of rye,4\n"
+    )
+    return tmp_path
+
+
+MENTIONED = [[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 0]]
+
+
+def test_texts_are_read(folder):
+    reviews = read_reviews(folder)
+    assert reviews.aspect_names == ("roast", "rye", "dark chocolate")
+    assert reviews.user_names == ("ann", "bob")
+    assert reviews.item_names == ("ale", "bock")
+    assert reviews.user.tolist() == [0, 1, 0, 1]
+    assert reviews.aspects.astype(int).tolist() == MENTIONED
+    assert len(read_reviews(folder, min_rating=4)) == 3
+    assert len(read_reviews(folder / "reviews.csv")) == 4, "the file will do"
+
+
+def test_lines_of_json_are_read_alike(folder):
+    rows = [
+        {"user": "ann", "item": 7, "rating": 5, "text": "Roasted, with\nDark chocolate"},
+        {"user": "bob", "item": 7, "rating": 3.0, "text": "rye", "more": None},
+    ]
+    file = folder / "reviews.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    read = read_texts(file, folder / "keyphrases.txt")
+    assert read.user.tolist() == ["ann", "bob"]
+    assert read.item.tolist() == ["7", "7"]
+    assert read.rating.tolist() == [5, 3]
+    assert read.aspects.astype(int).tolist() == MENTIONED[:2]
+    with pytest.raises(UserError, match=r"holds reviews\.csv and reviews\.jsonl; name one"):
+        read_reviews(folder)
+    assert len(read_reviews(file)) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", r"reviews\.jsonl, line 2 is not JSON"),
+        ("[]", r"line 2: must be an object, not list"),
+        ('{"user": "a", "item": "b", "ratings": 1, "text": ""}', r"no 'rating'\. Did you mean"),
+        ('{"user": null, "item": "b", "rating": 1, "text": ""}', r"'user': None is no id"),
+        ('{"user": "a", "item": "b", "rating": "1", "text": ""}', r"'rating': '1' is not a finite"),
+        ('{"user": "a", "item": "b", "rating": NaN, "text": ""}', r"'rating': nan is not a finite"),
+        ('{"user": "a", "item": "b", "rating": 1, "text": 2}', r"line 2, 'text': 2 is not text"),
+    ],
+)
+def test_a_malformed_line_of_json_is_named(folder, line, message):
+    file = folder / "reviews.jsonl"
+    file.write_text(f'{{"user": "a", "item": "b", "rating": 1, "text": "rye"}}\n{line}\n')
+    with pytest.raises(UserError, match=message):
+        read_reviews(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("\n\n", r"keyphrases\.txt has no keyphrases"),
+        ("roast\nRye\n", r"line 2: 'Rye' is in no cleaned text"),
+        ("r&b\n", r"line 1: 'r&b' is in no cleaned text"),
+        ("dark  rye\n", r"line 1: 'dark  rye' is in no cleaned text"),
+        ("rye\nmalt\nrye\n", r"line 3: 'rye' stands there twice"),
+    ],
+)
+def test_keyphrases_that_cannot_be_found_are_named(folder, content, message):
+    (folder / "keyphrases.txt").write_text(content)
+    with pytest.raises(UserError, match=message):
+        read_reviews(folder)
+
+
+def test_quotation_marks_keep_spaces(tmp_path):
+    file = tmp_path / "phrases.txt"
+    file.write_text("' rye '\n\" red\"\n  roast  \n")
+    assert read_keyphrases(file) == (" rye ", " red", "roast")
+
+
+def test_what_is_missing_is_named(folder):
+    (folder / "keyphrases.txt").unlink()
+    with pytest.raises(UserError, match=r"keyphrases\.txt does not exist"):
+        read_reviews(folder)
+    with pytest.raises(UserError, match="tells no sentiments"):
+        read_reviews(folder, positive_only=True)
+    (folder / "reviews.csv").unlink()
+    with pytest.raises(UserError, match="is none of the folders that can be read"):
+        read_reviews(folder)
+    with pytest.raises(UserError, match=r"nowhere does not exist"):
+        read_reviews(folder / "nowhere")
+
+
+def test_attributes_of_items_are_read(data_dir):
+    reviews = read_reviews(data_dir / "factcrs_lastfm", seed=1)
+    assert (len(reviews), reviews.num_aspects) == (72_000, 33)
+    assert (reviews.num_users, reviews.num_items) == (1_800, 1_485)
+    sizes = [len(reviews.rows(part)) for part in ("train", "valid", "test")]
+    assert sizes == [68_400, 1_800, 1_800]
+    with pytest.raises(UserError, match="has no ratings; leave min_rating out"):
+        read_reviews(data_dir / "factcrs_lastfm", min_rating=4)

@@ -1,0 +1,116 @@
+"""Reviews and what is counted in them: in the train part only."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recsim.conversation import planted_tastes
+from recsim.critiquing import AspectReviews, from_attributes
+from recsim.critiquing.splits import per_user
+from recsim.errors import UserError
+
+TRAIN, VALID, TEST = 0, 1, 2
+
+
+@pytest.fixture
+def reviews():
+    """Two users, four items, three aspects; item 3 is in no train review."""
+    rows = [
+        # user, item, part, aspects
+        (1, 0, TRAIN, [0, 2]),
+        (0, 0, TRAIN, [0]),
+        (0, 2, TRAIN, [1, 0]),
+        (0, 3, TEST, [2]),
+        (1, 2, VALID, [2]),
+        (1, 1, TRAIN, []),
+        (1, 3, TEST, [1, 2]),
+    ]
+    aspects = np.zeros((len(rows), 3), dtype=bool)
+    for row, (*_, mentioned) in enumerate(rows):
+        aspects[row, mentioned] = True
+    user, item, part = np.array([row[:3] for row in rows]).T
+    return AspectReviews(
+        user=user,
+        item=item,
+        part=part.astype(np.int8),
+        aspects=aspects,
+        aspect_names=("roast", "sour", "sweet"),
+        item_names=("ale", "bock", "cider", "dubbel"),
+        user_names=("ann", "bob"),
+    )
+
+
+def test_sizes(reviews):
+    assert (len(reviews), reviews.num_users, reviews.num_items, reviews.num_aspects) == (7, 2, 4, 3)
+
+
+def test_train_reviews_are_counted_by_hand(reviews):
+    assert reviews.user_counts.tolist() == [[2, 1, 0], [1, 0, 1]]
+    assert reviews.item_counts.tolist() == [[2, 0, 1], [0, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert reviews.item_aspects.astype(int).tolist() == [[1, 0, 1], [0, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert reviews.aspect_popularity.tolist() == [3, 1, 1]
+    assert reviews.item_popularity.tolist() == [2, 1, 1, 0]
+
+
+def test_nothing_that_is_held_out_is_counted(reviews):
+    """Whatever held-out reviews mention, the tables stay as they are."""
+    spoiled = reviews.aspects.copy()
+    spoiled[reviews.part != TRAIN] = ~spoiled[reviews.part != TRAIN]
+    other = replace(reviews, aspects=spoiled)
+    for table in ("user_counts", "item_counts", "aspect_popularity", "item_popularity"):
+        np.testing.assert_array_equal(getattr(other, table), getattr(reviews, table))
+
+
+def test_what_users_reviewed_in_a_part(reviews):
+    users = np.array([1, -1, 0, 1])
+    taken = reviews.taken(users)
+    assert taken.astype(int).tolist() == [[1, 1, 0, 0], [0] * 4, [1, 0, 1, 0], [1, 1, 0, 0]]
+    assert reviews.taken(users, "valid").astype(int).tolist() == [
+        [0, 0, 1, 0],
+        [0] * 4,
+        [0] * 4,
+        [0, 0, 1, 0],
+    ]
+    assert reviews.taken(np.array([], dtype=np.int64)).shape == (0, 4)
+
+
+def test_a_part_keeps_all_numbers(reviews):
+    held_out = reviews.select("test", "valid")
+    assert held_out.item.tolist() == [3, 2, 3]
+    assert (held_out.num_users, held_out.num_items, held_out.num_aspects) == (2, 4, 3)
+    assert held_out.item_counts.sum() == 0, "no train review is among them"
+    with pytest.raises(UserError, match=r"no part 'tests'\. Did you mean 'test'"):
+        reviews.rows("tests")
+
+
+def test_reviews_of_a_user_are_split_one_one_and_the_rest():
+    user = np.repeat(np.arange(5), [1, 2, 3, 4, 50])
+    part = per_user(user, seed=0)
+    counts = [np.bincount(part[user == one], minlength=3).tolist() for one in range(5)]
+    assert counts == [[1, 0, 0], [1, 0, 1], [1, 1, 1], [2, 1, 1], [48, 1, 1]]
+
+
+def test_the_split_is_uniform_and_its_seed_s():
+    user = np.tile(np.arange(2000), 5)
+    part = per_user(user, seed=1)
+    np.testing.assert_array_equal(part, per_user(user, seed=1))
+    assert (part != per_user(user, seed=2)).any()
+    for held_out in (VALID, TEST):
+        by_place = np.bincount(np.flatnonzero(part == held_out) // 2000, minlength=5)
+        assert (np.abs(by_place - 400) < 5 * np.sqrt(2000 * 0.2 * 0.8)).all()
+
+
+def test_items_with_attributes_are_reviews_that_mention_them_all():
+    data = planted_tastes(num_items=60, users=20, interactions=8, seed=0)
+    reviews = from_attributes(data, seed=3)
+    assert reviews.num_users == 20
+    assert reviews.num_items == len(np.unique(data.item))
+    number = {name: item for item, name in enumerate(data.item_names)}
+    items = np.array([number[reviews.item_names[item]] for item in reviews.item])
+    np.testing.assert_array_equal(reviews.aspects, data.item_attributes[items])
+    assert reviews.user_names == data.user_names
+    for part, each in (("train", 6), ("valid", 1), ("test", 1)):
+        assert (np.bincount(reviews.user[reviews.rows(part)]) == each).all()
+    np.testing.assert_array_equal(reviews.part, from_attributes(data, seed=3).part)
+    assert (reviews.part != from_attributes(data, seed=4).part).any()

@@ -1,0 +1,171 @@
+"""What a seeker criticises: a case by hand, and what holds for every rule."""
+
+import pytest
+import torch
+
+from recsim.critiquing import streams
+from recsim.critiquing.seeker import criticisable, criticised, picked
+
+USER = torch.tensor([[3, 0, 1, 0, 2]])  # reviews of the user that mention each aspect
+POPULARITY = torch.tensor([10, 7, 9, 1, 4])
+RULES = ("popular", "unpopular", "random", "different")
+
+
+def aspects(*numbers, of=5):
+    """One session's aspects as bits."""
+    bits = torch.zeros((1, of), dtype=torch.bool)
+    bits[0, list(numbers)] = True
+    return bits
+
+
+TARGET = aspects(0, 2)
+
+
+def chosen(bits):
+    return bits[0].nonzero().ravel().tolist()
+
+
+def pick(rule, pool, **changes):
+    given = {
+        "popularity": POPULARITY,
+        "shown_counts": torch.tensor([[0, 2, 0, 0, 5]]),
+        "target_counts": torch.tensor([[4, 0, 6, 0, 0]]),
+        "chance": torch.full((1, 5), 0.5),
+    }
+    return picked(rule, pool, **given | changes)
+
+
+def test_two_turns_by_hand():
+    shown, done = aspects(0, 1, 4), aspects()
+    pool = criticisable(shown, TARGET, done)
+    assert chosen(pool) == [1, 4]
+    first = pick("popular", pool)
+    assert chosen(first) == [1]
+    beliefs = criticised(USER.float(), first, USER)
+    assert beliefs.tolist() == [[3, -1, 1, 0, 2]]
+    # Aspect 1 is in the justification again, but has been criticised.
+    pool = criticisable(aspects(1, 3, 4), TARGET, done | first)
+    assert chosen(pool) == [3, 4]
+    second = pick("popular", pool)
+    assert chosen(second) == [4]
+    assert criticised(beliefs, second, USER).tolist() == [[3, -1, 1, 0, 0]]
+
+
+@pytest.mark.parametrize(("rule", "aspect"), [("unpopular", 4), ("different", 4), ("popular", 1)])
+def test_other_rules_pick_otherwise(rule, aspect):
+    assert chosen(pick(rule, aspects(1, 4))) == [aspect]
+
+
+def test_all_of_the_pool_may_be_criticised_at_once():
+    pool = criticisable(aspects(0, 1, 4), TARGET, aspects())
+    assert criticised(USER.float(), pool, USER).tolist() == [[3, -1, 1, 0, 0]]
+
+
+def test_where_nothing_shown_is_wrong_nothing_is_criticised():
+    pool = criticisable(aspects(0, 2), TARGET, aspects())
+    assert chosen(pool) == []
+    for rule in RULES:
+        one = pick(rule, pool, noise=torch.tensor([True]))
+        assert chosen(one) == []
+        assert criticised(USER.float(), one, USER).tolist() == USER.tolist()
+
+
+def test_praise_is_of_what_is_shown_and_looked_for():
+    pool = criticisable(aspects(0, 1, 4), TARGET, aspects(), positive=True)
+    assert chosen(pool) == [0]
+    assert chosen(criticisable(aspects(0, 1), TARGET, aspects(0), positive=True)) == []
+    assert criticised(USER.float(), pool, USER, positive=True).tolist() == [[6, 0, 1, 0, 2]]
+    unseen = criticised(USER.float(), aspects(1), USER, positive=True)
+    assert unseen.tolist() == [[3, 1, 1, 0, 2]]
+
+
+def test_the_difference_counts_what_reviews_of_the_target_say():
+    """5 - 4 of aspect 4 is less than 2 - 0 of aspect 1."""
+    own = torch.tensor([[0, 0, 0, 0, 4]])
+    assert chosen(pick("different", aspects(1, 4), target_counts=own)) == [1]
+
+
+def test_ties_go_to_the_lower_number():
+    same = torch.full((5,), 3)
+    for rule in ("popular", "unpopular"):
+        assert chosen(pick(rule, aspects(2, 3, 4), popularity=same)) == [2]
+    assert chosen(pick("different", aspects(0, 3), target_counts=torch.zeros((1, 5)))) == [0]
+
+
+def test_nobody_is_changed_in_place():
+    pool, beliefs = aspects(1, 4), USER.float()
+    kept = pool.clone(), beliefs.clone()
+    criticised(beliefs, pick("random", pool), USER)
+    assert torch.equal(pool, kept[0])
+    assert torch.equal(beliefs, kept[1])
+
+
+@pytest.fixture
+def many():
+    """4,000 sessions of 6 aspects with random pools, some of them empty."""
+    generator = torch.Generator().manual_seed(0)
+    size = (4000, 6)
+    return {
+        "pool": torch.rand(size, generator=generator) < 0.4,
+        "popularity": torch.tensor([5, 1, 4, 2, 3, 2]),
+        "shown_counts": torch.randint(0, 9, size, generator=generator),
+        "target_counts": torch.randint(0, 9, size, generator=generator),
+        "chance": torch.rand(size, generator=generator),
+    }
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_one_of_every_pool_that_is_not_empty_is_picked(rule, many):
+    one = picked(rule, **many)
+    assert not (one & ~many["pool"]).any()
+    assert torch.equal(one.sum(dim=1), many["pool"].any(dim=1).long())
+    assert not many["pool"].any(dim=1).all(), "there are empty pools among them"
+
+
+def test_what_a_rule_ranks_by_is_highest_in_what_it_picks(many):
+    value = (many["shown_counts"] - many["target_counts"]).double()
+    best = torch.where(many["pool"], value, -torch.inf).amax(dim=1)
+    one, some = picked("different", **many), many["pool"].any(dim=1)
+    assert torch.equal(value[some][one[some]], best[some])
+
+
+def test_a_random_pick_is_uniform():
+    sessions = 30_000
+    pool = aspects(0, 2, 3).expand(sessions, -1)
+    counts = torch.zeros((sessions, 5))
+    chance = streams.uniform(0, torch.arange(sessions).numpy(), counts[:, 0].long().numpy(), 5)
+    one = picked(
+        "random",
+        pool,
+        popularity=POPULARITY,
+        shown_counts=counts,
+        target_counts=counts,
+        chance=torch.from_numpy(chance),
+    )
+    share = one.double().mean(dim=0)
+    assert share[[1, 4]].tolist() == [0, 0]
+    # Five standard errors of a share of one third.
+    bound = 5 * (2 / 9 / sessions) ** 0.5
+    torch.testing.assert_close(
+        share[[0, 2, 3]], torch.full((3,), 1 / 3).double(), atol=bound, rtol=0
+    )
+
+
+def test_only_noisy_sessions_pick_at_random(many):
+    noise = torch.arange(4000) % 2 == 0
+    mixed = picked("popular", **many, noise=noise)
+    assert torch.equal(mixed[noise], picked("random", **many)[noise])
+    assert torch.equal(mixed[~noise], picked("popular", **many)[~noise])
+    assert (mixed != picked("popular", **many)).any()
+
+
+def test_a_session_does_not_depend_on_the_others(many):
+    everybody = picked("random", **many)
+    some = torch.tensor([7, 3, 1999])
+    alone = {name: value if name == "popularity" else value[some] for name, value in many.items()}
+    assert torch.equal(picked("random", **alone), everybody[some])
+
+
+def test_what_is_believed_keeps_its_type():
+    for kind in (torch.float32, torch.float64):
+        assert criticised(USER.to(kind), aspects(1), USER).dtype == kind

@@ -1,0 +1,174 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+
+from recsim.report import plots
+
+
+def curve(active, reward=None, axis="step", **columns):
+    active = np.asarray(active, dtype=float)
+    reward = active if reward is None else np.asarray(reward, dtype=float)
+    frame = {"reward": reward, "cumulative_reward": np.cumsum(reward), "active": active}
+    frame |= {"cumulative_regret": np.full(len(active), math.nan), **columns}
+    return pd.DataFrame(frame, index=pd.Index(range(len(active)), name=axis))
+
+
+def titles(figure):
+    return [plot.get_title() for plot in figure.axes]
+
+
+def test_curves_of_whole_cohorts_go_on_and_others_end():
+    left, there = curve([1.0, 0.5, 0.0]), curve([1.0, 0.8, 0.8, 0.8])
+    table = plots.aligned([left, there], "active")
+    assert table.tolist() == [[1, 0.5, 0, 0], [1, 0.8, 0.8, 0.8]]
+    assert plots.aligned([left, there], "cumulative_reward")[0].tolist() == [1, 1.5, 1.5, 1.5]
+    assert plots.aligned([left, there], "reward")[0].tolist() == [1, 0.5, 0, 0]
+    # Nobody knows what came after a curve that was cut off.
+    assert plots.aligned([curve([1.0, 1.0]), there], "active").shape == (2, 2)
+    assert plots.aligned([left, left], "active", longest=5).shape == (2, 5)
+
+
+def test_immediate_reward_is_per_user_still_there_while_there_are_some():
+    table = plots.aligned([curve([1.0, 0.5, 0.01, 0.0], reward=[2.0, 2.0, 0.01, 0.0])], "immediate")
+    assert table[0, :2].tolist() == [2.0, 4.0]
+    assert np.isnan(table[0, 2:]).all()
+
+
+def test_panels_that_would_be_empty_are_left_out():
+    full = curve([1.0, 0.5], cumulative_regret=[0.1, 0.2], cumulative_return=[0.0, 1.0])
+    assert len(titles(plots.reward_curves({"a": [full]}))) == 5
+    bare = plots.reward_curves({"a": [curve([1.0, 1.0])]})
+    assert len(titles(bare)) == 2
+    assert not any("Regret" in title or "share" in title for title in titles(bare))
+
+
+def test_rounds_have_panels_of_their_own():
+    full = curve([1.0, 0.9], axis="round", regret=[0.3, 0.2], cumulative_regret=[0.3, 0.5])
+    figure = plots.reward_curves({"a": [full, full]})
+    assert [title.partition(",")[0] for title in titles(figure)] == [
+        "Reward per slate",
+        "Regret per slate",
+        "Regret so far",
+        "Share of users still there\nat the end of a round",
+    ]
+    assert figure.axes[2].lines[0].get_ydata().tolist() == [0.3, 0.5]
+    assert {plot.get_xlabel() for plot in figure.axes} == {"round"}
+    hidden = curve([1.0, 1.0], axis="round", regret=[math.nan] * 2)
+    assert titles(plots.reward_curves({"a": [hidden]})) == ["Reward per slate"]
+
+
+def test_curves_have_a_line_per_agent_a_band_over_seeds_and_a_legend():
+    group = [curve([1.0, 1.0], reward=[x, 2 * x]) for x in (1.0, 2.0, 3.0)]
+    figure = plots.reward_curves({"a": group, "b": group[:1]}, title="demo")
+    plot = figure.axes[1]
+    assert [line.get_label() for line in plot.lines] == ["a", "b"]
+    assert plot.lines[0].get_ydata().tolist() == [2.0, 6.0]
+    assert len(plot.collections) == 1, "one seed has no band"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+    assert plot.get_xlabel() == "step"
+
+
+def test_the_front_joins_who_is_not_dominated():
+    seeds = pd.DataFrame(
+        {"agent": ["a", "b", "c"], "seed": 0, "now": [1.0, 2.0, 0.5], "churned_share": [1, 2, 3.0]}
+    )
+    summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="iqm")
+    summary["low"] = summary["iqm"] - 0.1
+    summary["high"] = summary["iqm"] + 0.1
+    figure = plots.front(seeds, summary, "now", "churned_share")
+    dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
+    # Fewer who leave is better: a and b, not c.
+    assert dashed[0].get_xydata().tolist() == [[1.0, 1.0], [2.0, 2.0]]
+    assert "churned share" in figure.axes[0].get_ylabel()
+    caption = figure.legends[0].get_title().get_text().replace("\n", " ")
+    assert caption == (
+        "small dots: single seeds; bars: 95% interval; dashed: beaten by nobody in both"
+    )
+
+
+def test_undominated_by_hand():
+    points = np.array([[1, 1], [2, 0], [0, 2], [0, 0], [1, 1], [2, -1.0]])
+    assert plots.undominated(points).tolist() == [True, True, True, False, True, False]
+
+
+def values(**changes):
+    rows = [
+        {"case": "men", "agent": "x", "seed": 0, "estimator": "ips", "warnings": ["w"]},
+        {"case": "men", "agent": "logged", "seed": "", "estimator": "mean", "warnings": []},
+        {"case": "men", "agent": "reference", "seed": "", "estimator": "mean", "warnings": []},
+        {"case": "women", "agent": "x", "seed": 0, "estimator": "ips", "warnings": []},
+    ]
+    return pd.DataFrame([{**row, "value": 0.5, "low": 0.6, "high": 0.7, **changes} for row in rows])
+
+
+def test_estimates_show_intervals_the_reference_and_what_is_warned_against():
+    figure = plots.estimates(values())
+    men, women = figure.axes
+    assert (men.get_title(), women.get_title()) == ("men", "women")
+    labels = [text.get_text() for text in men.get_yticklabels()]
+    assert labels == ["x: ips", "logged: mean"]
+    legend = [text.get_text() for text in men.get_legend().get_texts()]
+    assert legend == ["reference", "warned against"]
+    assert women.get_legend() is None
+    faces = [line.get_markerfacecolor() for line in men.lines if line.get_marker() in "os"]
+    assert "white" in faces
+
+
+def test_estimates_without_an_interval_are_points():
+    plots.estimates(values(low=math.nan, high=math.nan))
+
+
+def test_looks_differ():
+    labels = [str(i) for i in range(28)]
+    looks = plots.looks(labels).values()
+    for pair in (("color", "linestyle"), ("color", "marker")):
+        assert len({tuple(look[part] for part in pair) for look in looks}) == 28
+    assert len({look["marker"] for look in list(looks)[:7]}) == 7
+
+
+@pytest.mark.parametrize(("agents", "letters"), [(2, 5), (24, 5), (6, 80)])
+def test_legends_stand_below_the_axes_and_inside_the_picture(tmp_path, agents, letters):
+    labels = [f"{i:02}-" + "x" * (letters - 3) for i in range(agents)]
+    seeds = pd.DataFrame({"agent": labels, "seed": 0, "now": range(agents), "later": range(agents)})
+    summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="iqm")
+    summary = summary.assign(low=summary["iqm"] - 0.1, high=summary["iqm"] + 0.1)
+    group = [curve([1.0, 1.0])]
+    for figure in (
+        plots.front(seeds, summary, "now", "later"),
+        plots.reward_curves({label: group for label in labels}),
+    ):
+        plots.save(figure, tmp_path / "a.png")
+        (legend,) = figure.legends
+        box, page = legend.get_window_extent(), figure.bbox
+        assert page.x0 <= box.x0, "nothing is cut off"
+        assert box.x1 <= page.x1
+        assert page.y0 <= box.y0
+        axes = [plot.get_window_extent() for plot in figure.axes]
+        assert all(box.y1 < part.y0 for part in axes)
+        assert all(part.height > 100 for part in axes), "the axes keep their room"
+
+
+def test_pictures_say_what_they_show():
+    two, three = [curve([1.0, 1.0])] * 2, [curve([1.0, 1.0])] * 3
+
+    def caption(level=0.95, **curves):
+        (legend,) = plots.reward_curves(curves, level=level).legends
+        return legend.get_title().get_text().replace("\n", " ")
+
+    words = "lines: interquartile mean over {} seeds; bands: {} interval at each point"
+    assert caption(a=three, level=0.9) == words.format(3, "90%")
+    assert caption(a=three, b=two) == words.format("2 to 3", "95%")
+    assert caption(a=two[:1]) == "one seed each, so no bands"
+
+
+@pytest.mark.parametrize("panels", [1, 2, 4, 5])
+def test_pictures_are_written_the_same_twice(tmp_path, panels):
+    columns = {"cumulative_regret": [0.0, 1.0], "cumulative_return": [0.0, 1.0]}
+    frame = curve([1.0, 1.0], **dict(list(columns.items())[: max(panels - 3, 0)]))
+    for name in ("a.png", "b.png"):
+        plots.save(plots.reward_curves({"a": [frame, frame]}, title="t"), tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert imread(tmp_path / "a.png").ndim == 3

@@ -1,0 +1,199 @@
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsim.report.html import write_report
+from recsim.report.tables import (
+    cases,
+    comparisons,
+    front_metrics,
+    main_metrics,
+    seeds_table,
+    summary_table,
+    trials,
+    values_table,
+    write_summary,
+)
+from recsim.runs.folder import RunFolder, Trial
+from recsim.scenario.schema import DataSpec, Scenario
+
+# Scores of two agents on four seeds.
+SCORES = {"a": [1.0, 2.0, 3.0, 100.0], "b": [2.0, 4.0, 6.0, 8.0]}
+
+
+@pytest.fixture
+def simulated(tmp_path):
+    scenario = Scenario.model_validate(
+        {
+            "name": "demo",
+            "description": "d",
+            "env": {},
+            "agents": [{"name": "random", "label": label} for label in SCORES],
+            "seeds": 4,
+            "output": str(tmp_path),
+        }
+    )
+    return RunFolder.create(scenario)
+
+
+@pytest.fixture
+def logged(tmp_path):
+    scenario = Scenario.model_validate(
+        {
+            "name": "demo",
+            "description": "d",
+            "data": {"reader": "r", "path": "p", "each": {"campaign": ["men", "women"]}},
+            "agents": ["random", "linucb"],
+            "output": str(tmp_path),
+        }
+    )
+    return RunFolder.create(scenario)
+
+
+def fill(run, only=None, order=1):
+    for trial in trials(run.scenario)[::order]:
+        if only is None or trial in only:
+            score = SCORES[trial.agent][trial.seed]
+            run.write(trial, {"metrics": {"reward": score, "regret": math.nan}, "seconds": 0.1})
+
+
+def estimate(case, agent, name="ips"):
+    return {
+        "agent": agent,
+        "seed": 0,
+        "estimator": name,
+        "value": 0.1 + len(case) / 7,
+        "low": 0.0,
+        "high": 1.0,
+        "n": 10,
+        "ess": 5.0,
+        "clip": math.inf,
+        "warnings": ["one", "two"],
+    }
+
+
+def fill_log(run):
+    for trial in trials(run.scenario):
+        mean = estimate(trial.case, "logged", "mean") | {"seed": "", "warnings": []}
+        values = [estimate(trial.case, trial.agent, name) for name in ("ips", "snips")]
+        run.write(trial, {"values": values, "log": [mean]})
+
+
+def test_trials_are_in_the_order_of_the_scenario(simulated, logged):
+    assert trials(simulated.scenario)[:5] == [Trial("a", s) for s in range(4)] + [Trial("b", 0)]
+    assert trials(logged.scenario) == [
+        Trial(agent, 0, case) for case in ("men", "women") for agent in ("random", "linucb")
+    ]
+
+
+def test_cases_are_all_combinations_with_names_fit_for_folders():
+    data = DataSpec.model_validate(
+        {"reader": "r", "path": "p", "each": {"c": ["x/y", "x_y"], "n": [1, 2]}}
+    )
+    found = cases(data)
+    assert list(found.values()) == [{"c": c, "n": n} for c in ("x/y", "x_y") for n in (1, 2)]
+    assert len(set(found)) == 4
+    assert not any(set(name) & set("/\\") for name in found)
+    assert list(cases(DataSpec.model_validate({"reader": "r", "path": "p"}))) == ["all"]
+
+
+def test_the_summary_by_hand(simulated):
+    fill(simulated)
+    table = summary_table(simulated, seeds_table(simulated)).set_index(["agent", "metric"])
+    row = table.loc[("a", "reward")]
+    assert (row["iqm"], row["mean"], row["min"], row["max"], row["seeds"]) == (2.5, 26.5, 1, 100, 4)
+    assert row["std"] == pytest.approx(np.std([1, 2, 3, 100], ddof=1))
+    assert 1 <= row["low"] < 2.5 < row["high"] <= 100
+    assert table.loc[("b", "regret")][["iqm", "low", "high"]].isna().all()
+
+
+def test_comparisons_are_paired_against_the_first_agent(simulated):
+    fill(simulated)
+    table = comparisons(simulated, seeds_table(simulated)).set_index("metric")
+    row = table.loc["reward"]
+    assert (row["agent"], row["baseline"], row["pairs"]) == ("b", "a", 4)
+    assert row["difference"] == pytest.approx(np.mean([1, 2]))  # of -92, 1, 2, 3
+    assert row["wins"] == 0.75
+
+
+def test_only_seeds_that_both_have_are_compared(simulated):
+    fill(simulated, only=[Trial("a", 0), Trial("a", 1), Trial("b", 1), Trial("b", 2)])
+    table = comparisons(simulated, seeds_table(simulated)).set_index("metric")
+    assert table.loc["reward", "pairs"] == 1
+    assert table.loc["reward", "difference"] == 2.0
+
+
+def test_nothing_finished_is_an_empty_summary(simulated):
+    write_summary(simulated)
+    content = json.loads((simulated.path / "summary.json").read_text())
+    assert len(content["missing"]) == 8
+    assert content["metrics"] == []
+    assert (simulated.path / "summary.csv").read_text().startswith("agent,metric,seeds,iqm")
+
+
+def test_nothing_finished_of_a_log_is_an_empty_summary(logged, tmp_path):
+    empty = RunFolder.create(logged.scenario.model_copy(update={"output": str(tmp_path / "none")}))
+    write_summary(empty)
+    write_report(empty)
+    assert "No trial has finished" in (empty.path / "report.html").read_text()
+    assert pd.read_csv(empty.path / "summary.csv").empty
+
+
+def test_the_summary_does_not_depend_on_who_finished_first(simulated, tmp_path):
+    fill(simulated)
+    write_summary(simulated)
+    content = {**simulated.scenario.resolved(), "output": str(tmp_path / "other")}
+    other = RunFolder.create(Scenario.model_validate(content))
+    fill(other, order=-1)
+    write_summary(other)
+    for name in ("summary.csv", "seeds.csv", "summary.json"):
+        assert (other.path / name).read_bytes() == (simulated.path / name).read_bytes()
+
+
+def test_the_written_files(simulated):
+    fill(simulated)
+    write_summary(simulated)
+    table = pd.read_csv(simulated.path / "summary.csv")
+    assert table["agent"].tolist() == ["a", "a", "b", "b"]
+    assert pd.read_csv(simulated.path / "seeds.csv")["reward"].tolist() == [
+        *SCORES["a"],
+        *SCORES["b"],
+    ]
+    content = json.loads((simulated.path / "summary.json").read_text())
+    assert content["metrics"][0]["iqm"] == 2.5
+    assert content["metrics"][1]["iqm"] is None
+    assert content["missing"] == []
+    assert "numpy" in content["versions"]
+    assert content["comparisons"][0]["wins"] == 0.75
+
+
+def test_values_end_with_those_of_the_log_once_per_case(logged):
+    fill_log(logged)
+    table = values_table(logged)
+    agents = ["random", "random", "linucb", "linucb", "logged"]
+    assert table["agent"].tolist() == agents * 2
+    assert table["case"].tolist() == ["men"] * 5 + ["women"] * 5
+    write_summary(logged)
+    written = pd.read_csv(logged.path / "summary.csv")
+    assert written["warnings"].tolist()[0] == "one | two"
+    assert math.isnan(written["clip"][0])
+    assert not (logged.path / "seeds.csv").exists()
+
+
+def test_metrics_to_show(simulated):
+    known = ["early_reward_per_step", "reward_per_user", "gini"]
+    assert main_metrics(simulated.scenario, known) == known[:2]
+    assert front_metrics(simulated.scenario, known) == tuple(known[:2])
+    known.append("churned_share")
+    assert main_metrics(simulated.scenario, known) == known[:2], "where nobody can return"
+    known.append("return_per_user")
+    assert set(main_metrics(simulated.scenario, known)) == {*known[:2], *known[-2:]}
+    assert front_metrics(simulated.scenario, known)[1] == "return_per_user"
+    chosen = Scenario.model_validate(
+        {**simulated.scenario.resolved(), "metrics": ["gini"], "front": ["gini", "x"]}
+    )
+    assert main_metrics(chosen, known) == ["gini"]
+    assert front_metrics(chosen, known) == ("gini", "x")

@@ -1,0 +1,219 @@
+"""Every estimator, interval, rule and reward model through a scenario, and what is refused."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from recsim.errors import UserError
+from recsim.estimators import (
+    ESTIMATORS,
+    RewardModel,
+    choose,
+    estimate_logging,
+    evaluate,
+    policy_samples,
+    with_propensities,
+)
+from recsim.report.console import print_results
+from recsim.report.html import write_report
+from recsim.run import run_scenario
+from recsim.runs.folder import RunFolder, Trial
+from recsim.scenario.schema import Scenario
+from recsim.trials.checks import check
+from recsim.trials.logs import evaluate_trial, read_data
+
+NAMES = [name for name in ESTIMATORS if name != "replay"]
+
+
+def uniform(obs, items):
+    return np.full(items.shape, 1 / obs["candidates"].shape[1])
+
+
+@pytest.fixture
+def scenario(tmp_path, random_log):
+    log = random_log(rows=240, slots=1, seed=1)
+    clicked = log.clicks[:, 0].astype(float)
+    replace(log, feedback={"click": clicked, "watch": clicked}).save(tmp_path / "log")
+
+    def make(**changes):
+        content = {
+            "name": "s",
+            "description": "d",
+            "data": {"reader": "saved", "path": str(tmp_path / "log")},
+            "agents": ["random"],
+            "bootstrap": {"samples": 100},
+            "output": str(tmp_path / "runs"),
+        }
+        return Scenario.model_validate({**content, **changes})
+
+    return make
+
+
+def values(scenario, agent="random"):
+    rows, _, _ = evaluate_trial(scenario, Trial(agent, 0, "all"), agent_seed=1, bootstrap_seed=2)
+    return {row["estimator"]: row for row in rows["values"]}
+
+
+def complaint(scenario):
+    with pytest.raises(UserError) as caught:
+        check(scenario)
+    return str(caught.value)
+
+
+def test_all_estimators_of_all_agents(scenario):
+    s = scenario(
+        agents=["random", "popularity", "epsilon_greedy", "linucb"],
+        estimators=NAMES,
+        logging="frequencies",
+        training_log={"share": 0.25},
+    )
+    check(s)
+    for agent in s.agents:
+        found = values(s, agent.label)
+        assert list(found) == NAMES
+        for row in found.values():
+            assert row["unsupported"] == 0
+            assert np.isfinite(row["value"])
+            assert row["low"] <= row["high"]
+    assert found["clipped_dr"]["parameter"] == "clip=10"
+
+
+def test_the_values_are_those_of_the_library(scenario):
+    settings = {"clip": "slope", "tau": 1.5, "interval": "t"}
+    s = scenario(
+        estimators=["clipped_ips", "switch", "dr"],
+        logging={"estimate": "frequencies", "smoothing": 1},
+        reward_model={"name": "ridge", "options": {"alpha": 5.0}, "folds": 4},
+        **settings,
+    )
+    log = read_data(s.data)
+    policy = estimate_logging(log, {"estimate": "frequencies", "smoothing": 1})
+    log = with_propensities(log, policy)
+    model = RewardModel(name="ridge", options={"alpha": 5.0}, folds=4)
+    expected = evaluate(
+        log, uniform, s.estimators, seed=2, model=model, logging=policy, overlap=True, **settings
+    )
+    for value, row in zip(expected, values(s).values(), strict=True):
+        for name in ("value", "low", "high", "parameter", "rule", "unsupported", "ess"):
+            assert row[name] == getattr(value, name), (value.estimator, name)
+    chosen = choose(policy_samples(log, uniform), "clipped_ips")
+    assert values(s)["clipped_ips"]["clip"] == chosen.chosen
+    assert values(s)["clipped_ips"]["rule"] == "slope"
+
+
+@pytest.mark.parametrize(("kind", "bound"), [("t", None), ("bernstein", 50.0), ("hoeffding", 50.0)])
+def test_every_kind_of_interval(scenario, kind, bound, random_log, tmp_path):
+    # Bounds are for one impression per unit.
+    random_log(rows=90, slots=1, anonymous=True).save(tmp_path / "log", overwrite=True)
+    s = scenario(interval=kind, bound=bound, estimators=["ips", "clipped_ips"])
+    check(s)
+    found = values(s)["ips"]
+    assert found["interval_kind"] == kind
+    assert found["low"] < found["value"] < found["high"]
+
+
+def test_an_agent_may_stand_for_the_logging_policy(scenario, random_log, tmp_path):
+    random_log(rows=90, slots=1, propensity=None).save(tmp_path / "log", overwrite=True)
+    assert "no propensities" in complaint(scenario())
+    s = scenario(logging={"agent": "random"}, estimators=["ips", "switch"])
+    check(s)
+    assert values(s)["ips"]["value"] == pytest.approx(read_data(s.data).clicks.mean())
+    assert values(s)["ips"]["max_weight"] == 1.0
+
+
+def test_popularity_gives_propensities_only(scenario):
+    s = scenario(logging={"estimate": "popularity", "floor": 0.2}, estimators=["ips", "dr"])
+    check(s)
+    assert values(s)["dr"]["max_weight"] <= 1 / 7 / 0.2 * (1 + 1e-9)
+
+
+def test_agents_that_do_not_know_themselves_are_drawn_from(scenario, random_log, tmp_path):
+    random_log(rows=60, slots=2).save(tmp_path / "log", overwrite=True)
+    agents = [{"name": "softmax", "label": "soft"}, "random"]
+    assert "does not know the probability" in complaint(scenario(agents=agents))
+    s = scenario(agents=agents, draws=50, estimators=["ips", "dr"])
+    check(s)
+    assert values(s, "soft")["dr"]["policy_draws"] == 50
+    assert values(s, "random")["dr"]["policy_draws"] == 0
+
+
+def test_replay_by_scenario(scenario):
+    s = scenario(agents=["linucb"], estimators=["replay"], training_log={"share": 0.5})
+    check(s)
+    assert values(s, "linucb")["replay"]["n"] == 120
+    assert "replay needs a deterministic policy" in complaint(scenario(estimators=["replay"]))
+
+
+def test_a_resolved_scenario_is_the_scenario_again(scenario):
+    s = scenario(
+        estimators=["switch", "mrdr"],
+        tau="slope",
+        logging={"estimate": "multinomial", "floor": 0.01},
+        reward_model="hist_gradient_boosting",
+        interval="hoeffding",
+        bound=3.0,
+    )
+    again = Scenario.model_validate(s.resolved())
+    assert again == s
+    assert again.digest() == s.digest()
+    assert s.digest() != scenario().digest()
+    assert (
+        "reward_model"
+        not in Scenario.model_validate(
+            {"name": "e", "description": "d", "env": {}, "agents": ["random"]}
+        ).resolved()
+    )
+
+
+def test_tables_and_report_tell_parameters_and_unsupported_actions(scenario):
+    s = scenario(estimators=["ips", "clipped_ips"], clip="slope", interval="t")
+    run = run_scenario(s, workers=1, console=Console(quiet=True))
+    console = Console(width=200, record=True, file=io.StringIO())
+    folder = RunFolder.open(run.folder.path)
+    print_results(folder, console)
+    text = console.export_text()
+    assert "95% Student-t interval" in text
+    assert "unsupported" in text
+    assert "clipped_ips (clip=" in text
+    assert ", slope)" in text
+    write_report(folder)
+    html = (run.folder.path / "report.html").read_text()
+    assert "95% Student-t interval" in html
+    assert "unsupported" in html
+    summary = (run.folder.path / "summary.csv").read_text().splitlines()
+    assert {"parameter", "rule", "unsupported", "interval_kind"} <= set(summary[0].split(","))
+
+
+def test_mistakes(scenario):
+    assert "clip: rule 'mse' has no bound for the bias of 'clipped_snips'" in complaint(
+        scenario(estimators=["clipped_snips"], clip="mse")
+    )
+    assert "'switch' needs the probability of every action" in complaint(
+        scenario(estimators=["switch"])
+    )
+    assert "interval: interval 'hoeffding' needs a bound" in complaint(
+        scenario(interval="hoeffding")
+    )
+    assert "is for means, and 'snips' is a ratio" in complaint(
+        scenario(interval="hoeffding", bound=3.0)
+    )
+    assert "unknown reward model 'rigde'" in complaint(scenario(reward_model="rigde"))
+    assert "logging.estimate: must be 'frequencies'" in complaint(scenario(logging="freq"))
+    assert "logging.smothing: unknown key. Did you mean 'smoothing'?" in complaint(
+        scenario(logging={"estimate": "frequencies", "smothing": 1})
+    )
+    assert "logging: agent: 'popularity' cannot say" in complaint(
+        scenario(logging={"agent": "popularity"})
+    )
+    for wrong, words in (
+        ({"logging": {"agent": "random", "estimate": "frequencies"}}, "exactly one of 'agent'"),
+        ({"logging": {"agent": "random", "power": 1}}, "'power' has no effect without"),
+        ({"logging": {"estimate": "frequencies", "config": {"a": 1}}}, "'config' has no effect"),
+        ({"clip": -1.0}, "clip"),
+        ({"clip": "slop"}, "clip"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            scenario(**wrong)

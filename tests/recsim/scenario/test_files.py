@@ -1,0 +1,179 @@
+import pytest
+
+from recsim.errors import UserError
+from recsim.scenario.files import find_scenario, load_scenario, packaged_scenarios
+
+GOOD = """\
+name: demo
+description: A demonstration.
+env:
+  preset: retention
+  world: {drift: {rate: 1e-3}}
+agents:
+  - random
+  - name: linucb
+    config: {alpha: 0.5}
+seeds: 2
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text=GOOD):
+        path = tmp_path / "demo.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def complaint(*arguments):
+    with pytest.raises(UserError) as caught:
+        load_scenario(*arguments)
+    return str(caught.value)
+
+
+def test_numbers_are_numbers(file):
+    assert load_scenario(file()).env.options["world"] == {"drift": {"rate": 0.001}}
+
+
+def test_overrides(file):
+    scenario = load_scenario(
+        file(),
+        [
+            "users=10",
+            "seeds=[4,5]",
+            "env.world.drift.rate=1e-4",
+            "env.max_days=3",
+            "agents.1.config.alpha=2",
+            "agents.0.label=dice",
+            "question=a=b",
+        ],
+    )
+    assert scenario.users == 10
+    assert scenario.seeds == (4, 5)
+    assert scenario.env.options["world"] == {"drift": {"rate": 0.0001}}
+    assert scenario.env.options["max_days"] == 3
+    assert scenario.agents[1].config == {"alpha": 2}
+    assert scenario.agents[0].label == "dice"
+    assert scenario.question == "a=b"
+
+
+def test_a_block_is_merged_and_a_list_replaces(file):
+    path = file()
+    before = load_scenario(path)
+    after = load_scenario(path, ["env={max_days: 3}", "seeds=[7]"])
+    assert after.env.options == {**before.env.options, "max_days": 3}
+    assert after.seeds == (7,)
+
+
+def test_agents_can_be_replaced(file):
+    assert [a.name for a in load_scenario(file(), ["agents=[oracle]"]).agents] == ["oracle"]
+
+
+@pytest.mark.parametrize("override", ["users", "=3", "a..b=1", ""])
+def test_a_malformed_override_says_what_one_looks_like(file, override):
+    message = complaint(file(), [override])
+    assert f"{override!r} is not of the form key=value" in message
+
+
+def test_an_override_with_a_malformed_value(file):
+    assert "override 'users=[1': the value is not valid YAML" in complaint(file(), ["users=[1"])
+
+
+def test_an_override_of_an_agent_that_is_not_there(file):
+    assert "'agents.7.name' cannot be set" in complaint(file(), ["agents.7.name=x"])
+
+
+def test_an_unknown_key_is_told_with_file_line_path_and_near_match(file):
+    path = file(GOOD + "stps: 3\n")
+    assert complaint(path) == f"{path}:11: stps: unknown key. Did you mean 'steps'?"
+    path = file(GOOD.replace("config:", "confg:"))
+    assert complaint(path) == f"{path}:9: agents.1.confg: unknown key. Did you mean 'config'?"
+
+
+def test_all_mistakes_are_told_at_once(file):
+    path = file(GOOD.replace("seeds: 2", "seeds: two\naxis: week\nusers: '3'"))
+    assert complaint(path).splitlines() == [
+        f"{path}:10: seeds: must be a number of seeds or a list of seeds.",
+        f"{path}:12: users: must be a valid integer, not '3'.",
+        f"{path}:11: axis: must be 'step', 'day' or 'round', not 'week'.",
+    ]
+
+
+def test_a_mistake_on_the_command_line_is_told_as_such(file):
+    assert complaint(file(), ["usrs=3"]) == (
+        "command line: usrs: unknown key. Did you mean 'users'?"
+    )
+    assert complaint(file(), ["bootstrap.level=2"]).startswith("command line: bootstrap.level: ")
+    path = file()
+    path.write_text(GOOD + "stps: 3\n")
+    assert complaint(path, ["users=3"]).startswith(f"{path}:11: stps")
+
+
+def test_a_missing_key_is_told(file):
+    path = file(GOOD.replace("name: demo\n", ""))
+    assert complaint(path) == f"{path}: name: is missing."
+
+
+def test_a_misspelt_required_key_is_told_once(file):
+    path = file(GOOD.replace("name: demo", "nam: demo"))
+    assert complaint(path) == f"{path}:1: nam: unknown key. Did you mean 'name'?"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("name: [1", ":2:1", "not valid YAML"),
+        ("name: a\nname: b", ":2:1", "duplicate key"),
+        ("name: a\n\tb: c", ":2:1", "tab"),
+        ("just words", "", "a list of 'key: value' lines"),
+        ("- a\n- b", "", "a list of 'key: value' lines"),
+        ("", "", "the file is empty; a scenario is a list of 'key: value' lines"),
+        ("# name: x\n---\n", "", "the file is empty"),
+    ],
+)
+def test_broken_yaml_is_told_with_its_place(file, text, where, what):
+    path = file(text)
+    message = complaint(path)
+    assert message.startswith(f"{path}{where}: ")
+    assert what in message
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert "not a text file" in complaint(path)
+
+
+def test_an_environment_variable_that_is_not_set(file, monkeypatch):
+    monkeypatch.delenv("RECSIM_TEST_PLACE", raising=False)
+    path = file(GOOD.replace("preset: retention", "preset: ${oc.env:RECSIM_TEST_PLACE}"))
+    message = complaint(path)
+    assert "env.preset: Environment variable 'RECSIM_TEST_PLACE' not found" in message
+    assert "env.preset=... on the command line" in message
+    assert load_scenario(path, ["env.preset=boredom"]).env.options["preset"] == "boredom"
+    monkeypatch.setenv("RECSIM_TEST_PLACE", "boredom")
+    assert load_scenario(path).env.options["preset"] == "boredom"
+
+
+def test_scenarios_are_found_by_name():
+    assert find_scenario("quickstart") == packaged_scenarios()["quickstart"]
+
+
+def test_a_name_that_is_nearly_right():
+    assert complaint("quikstart") == "unknown scenario 'quikstart'. Did you mean 'quickstart'?"
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert "does not exist. Did you mean 'quickstart'?" in complaint(tmp_path / "quickstar.yaml")
+    assert "is a folder" in complaint(f"{tmp_path}/")
+
+
+@pytest.mark.parametrize("name", sorted(packaged_scenarios()))
+def test_packaged_scenarios_say_what_they_ask(name, monkeypatch):
+    monkeypatch.setenv("RECSIM_DATA", "data")
+    scenario = load_scenario(name)
+    assert scenario.name == name
+    assert scenario.description.endswith(".")
+    assert scenario.question.endswith(("?", "."))

@@ -1,0 +1,174 @@
+import re
+from dataclasses import replace
+
+import gymnasium
+import numpy as np
+import pytest
+
+from recsim.errors import UserError
+from recsim.scenario.building import environment_presets, make_env, registered_environments
+from recsim.scenario.schema import EnvSpec, Scenario
+from recsim.trials.checks import check
+from recsim.trials.logs import check_same_problem
+
+SIMULATED = {"name": "s", "description": "d", "env": {"preset": "retention"}, "agents": ["random"]}
+
+
+def complaint(base=SIMULATED, source="", **changes):
+    with pytest.raises(UserError) as caught:
+        check(Scenario.model_validate({**base, **changes}), source)
+    return str(caught.value)
+
+
+def env(**options):
+    return {"preset": "retention", **options}
+
+
+@pytest.mark.parametrize("preset", environment_presets())
+def test_every_preset_passes(preset):
+    agents = ["random", "linucb", "popularity", "epsilon_greedy", "oracle"]
+    content = {**SIMULATED, "env": {"preset": preset}, "agents": agents, "training_log": {}}
+    check(Scenario.model_validate(content))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (env(preset="retenton"), "env: Unknown preset 'retenton'. Did you mean 'retention'?"),
+        (env(max_day=3), "env.max_day: unknown key. Did you mean 'max_days'?"),
+        (env(max_days="x"), "env.max_days: must be a valid integer, not 'x'."),
+        (env(max_days=-1), "env: max_days is -1"),
+        (env(slate_size=900), "env: slate_size is 900"),
+        (env(world=3), "env.world: must be a valid dictionary, not 3."),
+        (env(world={"choice": {"no_clik": 1}}), "no_clik: unknown key. Did you mean 'no_click'?"),
+        (
+            env(world={"choice": {"kind": "cascad"}}),
+            "unknown kind 'cascad'. Did you mean 'cascade'?",
+        ),
+        (env(rewards={"clicks": 1}), "has no reward 'clicks'. Did you mean 'click'?"),
+        (env(rewards={"click": "much"}), "env.rewards.click: must be a valid number"),
+        (env(backend="jax"), "env: "),
+        ({"id": "SlateRec-v7"}, "env.id: unknown environment 'SlateRec-v7'. Did you mean"),
+        ({"id": "nowhere:X-v0"}, "env.id: module 'nowhere' cannot be imported"),
+        ({"id": "FrozenLake-v1"}, "has no vector environment"),
+        ({"id": "CartPole-v1"}, "env.id: CartPole-v1 is not a place to recommend"),
+        (env(history=10**11), "env: SlateRec-v0 needs more memory than there is"),
+        (env(world={"catalogue": {"num_items": 10**9}}), "must be less than or equal to 10000000"),
+        (env(action="slot"), "env: cannot be played with these settings"),
+    ],
+)
+def test_mistakes_about_the_environment(options, message):
+    assert message in complaint(env=options)
+
+
+@pytest.mark.parametrize("users", [10**12, 10**30])
+def test_more_users_than_fit_into_memory_are_refused(users):
+    assert f"users: {users} at a time need at least" in complaint(users=users)
+    log = {"training_log": {"users": users}}
+    assert f"training_log: users: {users} at a time" in complaint(**log)
+
+
+@pytest.mark.parametrize(
+    ("agents", "message"),
+    [
+        (["randm"], "agents: randm: unknown agent 'randm'. Did you mean 'random'?"),
+        (
+            [{"name": "linucb", "config": {"alfa": 1}}],
+            "alfa: unknown key. Did you mean 'alpha'?",
+        ),
+        ([{"name": "linucb", "config": {"alpha": "big"}}], "config.alpha: must be a valid number"),
+        ([{"name": "linucb", "config": {"target": "clck"}}], "clck"),
+        (["popularity"], "must be fitted on a log: add e.g. 'training_log: {agent: random}'"),
+    ],
+)
+def test_mistakes_about_agents(agents, message):
+    assert message in complaint(agents=agents)
+
+
+def test_an_oracle_needs_the_state():
+    message = complaint(agents=["oracle"], env=env(reveal_state=False))
+    assert message == "agents: oracle: 'oracle' needs env.reveal_state to be true."
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"agent": "randm"}, "training_log: agents: randm: unknown agent"),
+        ({"agent": "popularity"}, "training_log: agent: 'popularity' would have to be fitted"),
+        ({"data": {"reader": "svd", "path": "x"}}, "Unknown reader 'svd'. Did you mean 'saved'?"),
+        ({"data": {"reader": "saved", "path": "nope"}}, "training_log: data: "),
+    ],
+)
+def test_mistakes_about_the_training_log(training, message):
+    assert message in complaint(training_log=training)
+
+
+def test_a_training_log_of_another_catalogue(tmp_path, random_log):
+    random_log(items=7, slots=2).save(tmp_path / "log")
+    data = {"reader": "saved", "path": str(tmp_path / "log")}
+    message = complaint(training_log={"data": data})
+    assert message == "training_log: the log has number of items 7, where the agents need 200."
+
+
+def test_a_training_log_of_another_catalogue_of_the_same_size():
+    def problem(**catalogue):
+        made = make_env(EnvSpec(**env(world={"catalogue": catalogue})), 2)
+        return made.unwrapped.problem
+
+    wanted = problem()
+    check_same_problem(problem(), wanted)
+    with pytest.raises(
+        UserError, match=r"the features of 200 of its 200 items are others, .*item 0"
+    ):
+        check_same_problem(problem(seed=5), wanted)
+    fewer = replace(wanted, item_features=wanted.item_features[:, :3])
+    with pytest.raises(UserError, match="the log has 3 item features, where the agents need 9"):
+        check_same_problem(fewer, wanted)
+    groups = wanted.item_groups.copy()
+    groups[3] += 1
+    with pytest.raises(UserError, match=r"the groups of 1 of its 200 items are others, .*item 3"):
+        check_same_problem(replace(wanted, item_groups=groups), wanted)
+    silent = np.zeros((200, 0), dtype=np.float32)
+    check_same_problem(replace(wanted, item_features=silent), wanted)
+
+
+def test_mistakes_about_metrics():
+    assert complaint(metrics=["reward_per_stp"]) == (
+        "metrics: unknown metric 'reward_per_stp'. Did you mean 'reward_per_step'?"
+    )
+    message = complaint(metrics=["return_per_user"], env={"preset": "boredom"})
+    assert message.startswith("metrics: this world has no retention, so there is no 'return_per_u")
+    assert "There are: early_reward_per_step, reward_per_step, " in message
+    assert complaint(metrics=["last_round_gini"]).startswith(
+        "metrics: unknown metric 'last_round_g"
+    )
+    good = {"metrics": ["last_round_gini", "first_round_reward_per_step"], "rounds": 2}
+    check(Scenario.model_validate(SIMULATED | good))
+    assert complaint(front=["reward_per_step", "joy"]).startswith("front: unknown metric 'joy'.")
+
+
+def test_the_file_is_named():
+    assert complaint(source="s.yaml", agents=["randm"]).startswith("s.yaml: agents: randm: ")
+
+
+def test_the_state_is_revealed_unless_the_scenario_says_no():
+    for spec, expected in (({}, True), ({"reveal_state": False}, False)):
+        made = make_env(EnvSpec.model_validate(spec), 2)
+        assert ("oracle_slate" in made.reset(seed=0)[1]) is expected
+
+
+def test_an_environment_of_somebody_else(monkeypatch):
+    def make(num_envs, depth: int = 1):
+        made = make_env(EnvSpec(), num_envs)
+        made.depth = depth
+        return made
+
+    spec = gymnasium.envs.registration.EnvSpec(id="Other-v0", vector_entry_point=make)
+    monkeypatch.setitem(gymnasium.registry, "Other-v0", spec)
+    assert make_env(EnvSpec.model_validate({"id": "Other-v0", "depth": 4}), 2).depth == 4
+    with pytest.raises(UserError, match=re.escape("env.dept: unknown key. Did you mean 'depth'?")):
+        make_env(EnvSpec.model_validate({"id": "Other-v0", "dept": 4}), 2)
+
+
+def test_environments_are_listed_with_one_line():
+    assert registered_environments()["SlateRec-v0"].endswith(".")

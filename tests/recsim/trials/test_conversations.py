@@ -1,0 +1,102 @@
+"""Scenarios with conversations: what is checked, what a run gives."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from recsim.errors import UserError
+from recsim.run import main, run_scenario
+from recsim.scenario.schema import Scenario
+from recsim.trials.checks import check
+
+PLANTED = {"num_items": 80, "num_attributes": 8, "users": 40, "interactions": 6, "per_user": 4}
+SMALL = {
+    "name": "talks",
+    "description": "Small talk.",
+    "env": {"id": "ConvRec-v0", "planted": PLANTED, "max_turns": 4, "slate_size": 4},
+    "agents": ["conv_popularity", "fact_crs", {"name": "conv_dqn", "practice": 2}],
+    "seeds": 2,
+    "users": 8,
+}
+
+
+def scenario(**changes):
+    return Scenario.model_validate({**SMALL, **changes})
+
+
+def test_a_run_tells_of_every_turn(tmp_path):
+    run = run_scenario(scenario(output=str(tmp_path)), workers=1)
+    assert run.failed == []
+    summary = pd.read_csv(run.folder.path / "summary.csv")
+    assert {"success_rate", "average_turns", "hdcg", "success_at_4"} <= set(summary["metric"])
+    found = summary[summary["metric"] == "success_rate"].set_index("agent")["iqm"]
+    assert found["fact_crs"] > 0
+    curves = sorted((run.folder.path / "trials").rglob("curves.csv"))
+    assert len(curves) == 6
+    course = pd.read_csv(curves[0])
+    assert course["turn"].tolist() == [0, 1, 2, 3, 4]
+    assert course["success_rate"].is_monotonic_increasing
+    assert (run.folder.path / "curves.png").is_file()
+    assert not (run.folder.path / "front.png").exists(), "no reward comes later"
+    assert "success_rate" in (run.folder.path / "report.html").read_text()
+
+
+def test_the_same_scenario_gives_the_same_numbers(tmp_path):
+    first, second = (
+        run_scenario(scenario(output=str(tmp_path / name)), workers=1) for name in "ab"
+    )
+    one, two = ((run.folder.path / "summary.csv").read_bytes() for run in (first, second))
+    assert one == two
+
+
+def test_practice_changes_what_was_learned(tmp_path):
+    played = {}
+    for practice in (0, 2):
+        agents = [{"name": "conv_dqn", "practice": practice}]
+        run = run_scenario(
+            scenario(agents=agents, seeds=1, output=str(tmp_path / str(practice))), workers=1
+        )
+        (result,) = run.folder.path.rglob("result.json")
+        played[practice] = json.loads(result.read_text())["metrics"]
+    assert played[0] != played[2]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"training_log": {}}, "'training_log' has no effect on conversations: remove it"),
+        ({"axis": "day"}, "'axis' has no effect on conversations"),
+        ({"rounds": 2}, "'rounds' has no effect on conversations"),
+        ({"steps": 3}, "'steps' has no effect on conversations"),
+        ({"learn": False}, "'learn' has no effect on conversations"),
+        ({"front": ["hdcg", "success_rate"]}, "'front' has no effect on conversations"),
+        ({"metrics": ["succes_rate"]}, "unknown metric 'succes_rate'. Did you mean 'success_rate'"),
+        ({"agents": ["linucb"]}, "agents: linucb: agent 'linucb' recommends slates to users"),
+        (
+            {"agents": [{"name": "conv_bayes", "practice": 3}]},
+            "'practice' has no effect: 'conv_bayes' does not learn",
+        ),
+        (
+            {"agents": [{"name": "conv_bayes", "training_log": {}}]},
+            "'training_log' has no effect on conversations",
+        ),
+        ({"env": {"id": "ConvRec-v0", "action": "discrete"}}, "env.action: agents of a scenario"),
+        ({"env": {"id": "ConvRec-v0", "max_turn": 3}}, "Did you mean 'max_turns'"),
+        ({"env": {"id": "ConvRec-v0", "path": "nowhere"}}, "'path' must be a folder"),
+    ],
+)
+def test_mistakes_are_told(changes, message):
+    with pytest.raises(UserError) as told:
+        check(scenario(**changes))
+    assert message in str(told.value)
+
+
+def test_an_agent_of_conversations_in_a_scenario_of_slates():
+    slates = {**SMALL, "env": {"preset": "boredom"}, "agents": ["fact_crs"]}
+    with pytest.raises(UserError, match="'fact_crs' holds conversations with users"):
+        check(Scenario.model_validate(slates))
+
+
+def test_the_packaged_scenario_is_sound(capsys):
+    assert main(["conversation", "--validate"]) == 0

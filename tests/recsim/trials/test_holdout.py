@@ -1,0 +1,213 @@
+"""Holdout scenarios from end to end, on a log with a planted favourite."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsim.errors import UserError
+from recsim.log.readers.sessions import return_shares
+from recsim.run import main
+from recsim.scenario.schema import Scenario
+from recsim.trials.checks import check
+
+USERS, ITEMS, DAYS = 30, 12, 12
+
+SCENARIO = """\
+name: held
+description: Who knows the favourite?
+data: {reader: kuairand, path: kuairand, slate_size: 2, return_days: 3}
+holdout: {users: 0.3, cutoffs: [1, 2], history: 3}
+agents: [random, popularity]
+seeds: 3
+bootstrap: {samples: 100}
+"""
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working directory with a scenario and a log in which item 7 is on nearly every slate."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "kuairand"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(USERS):
+        for day in np.flatnonzero(rng.random(DAYS) < 0.6):
+            for video in (7, rng.integers(7)):
+                rows.append((user, video, 20220401 + day, int(video == 7)))
+    table = pd.DataFrame(rows, columns=["user_id", "video_id", "date", "is_click"])
+    others = "hourmin is_like is_follow is_comment is_forward is_hate long_view play_time_ms"
+    others += " duration_ms profile_stay_time comment_stay_time is_profile_enter is_rand tab"
+    table = table.assign(time_ms=np.arange(len(table)), **dict.fromkeys(others.split(), 0))
+    table.to_parquet(folder / "test.parquet")
+    hot = dict.fromkeys([f"onehot_feat{number}" for number in range(18)], 0)
+    users = {"user_active_degree": "full", "is_live_streamer": 0, "is_video_author": 0} | hot
+    names = ("follow_user_num", "fans_user_num", "friend_user_num", "register_days")
+    users |= dict.fromkeys(names, 1) | {"user_id": range(USERS)}
+    pd.DataFrame(users).to_csv(folder / "user_features_pure.csv", index=False)
+    videos = {"video_id": range(ITEMS), "video_type": "NORMAL", "upload_type": "Web"}
+    videos |= {"video_duration": range(ITEMS), "tag": "1"}
+    pd.DataFrame(videos).to_csv(folder / "video_features_basic_pure.csv", index=False)
+    (tmp_path / "held.yaml").write_text(SCENARIO)
+    return tmp_path
+
+
+def runs(place):
+    return sorted((place / "runs" / "held").glob("*"))
+
+
+def scenario(**changes):
+    content = {
+        "name": "held",
+        "description": "d",
+        "data": {"reader": "kuairand", "path": "kuairand", "slate_size": 2, "return_days": 3},
+        "holdout": {"cutoffs": [1, 2]},
+        "agents": ["random"],
+    }
+    return Scenario.model_validate({**content, **changes})
+
+
+def test_the_favourite_is_found_for_users_never_met(place, capsys):
+    assert main(["held.yaml", "--workers", "1"]) == 0
+    (folder,) = runs(place)
+    seeds = pd.read_csv(folder / "seeds.csv")
+    assert seeds["agent"].tolist() == ["random"] * 3 + ["popularity"] * 3
+    found = seeds.set_index(["agent", "seed"])
+    assert (found.loc["popularity", "hit_rate@1"] == 1).all()
+    assert (found.loc["random", "hit_rate@1"] < 0.5).all()
+    assert (found["hit_rate@2"] >= found["hit_rate@1"]).all()
+    result = json.loads((folder / "trials/all/random/seed-0/result.json").read_text())
+    other = json.loads((folder / "trials/all/popularity/seed-0/result.json").read_text())
+    assert result["held_out"] == other["held_out"]
+    assert result["held_out"]["users"] == 9
+    assert result["log"]["duplicates"] == 0
+    assert other["fit"]["rows"] + other["held_out"]["sessions"] == (
+        result["log"]["sessions"] - result["log"]["censored"]
+    )
+    out = capsys.readouterr().out
+    assert "Read from the log: " in out
+    assert f"{result['log']['censored']} censored. Held out: 9 users with" in out
+    report = (folder / "report.html").read_text()
+    assert "Held out: 9 users with" in report
+    assert "popularity against random" in report
+    assert {path.name for path in folder.glob("*.png")} == {"metrics.png"}
+    summary = pd.read_csv(folder / "summary.csv").set_index(["agent", "metric"])
+    assert summary.loc[("popularity", "hit_rate@1"), "iqm"] == 1
+
+
+def test_what_is_resumed_is_what_was_never_stopped(place):
+    assert main(["held.yaml", "--workers", "1"]) == 0
+    (folder,) = runs(place)
+    before = {name: (folder / name).read_bytes() for name in ("summary.json", "seeds.csv")}
+    (folder / "trials/all/random/seed-1/result.json").unlink()
+    assert main(["held.yaml", "--resume", "--workers", "2"]) == 0
+    assert before == {name: (folder / name).read_bytes() for name in before}
+
+
+def test_returns_of_the_reader_are_scored_and_others_are_not(place):
+    # A log that somebody saved does not tell over how many days its returns count.
+    from recsim.log import read_log
+
+    log = read_log("kuairand", path="kuairand", slate_size=2, return_days=3)
+    assert log.feedback["return"].max() <= 1
+    everybody = read_log("kuairand", path="kuairand", slate_size=2, return_days=3, censored="keep")
+    shares = return_shares(everybody.user, everybody.day, 3)
+    assert shares.tolist() == everybody.feedback["return"].tolist()
+    log.save("saved")
+    text = SCENARIO.replace("reader: kuairand, path: kuairand", "reader: saved, path: saved")
+    (place / "held.yaml").write_text(text.replace(", slate_size: 2, return_days: 3", ""))
+    assert main(["held.yaml", "--workers", "1"]) == 0
+    (folder,) = runs(place)
+    assert "return_score" not in pd.read_csv(folder / "seeds.csv").columns
+
+
+def test_a_model_of_the_held_out_users_says_whether_they_would_come_back(place, capsys):
+    text = SCENARIO.replace("history: 3}", "history: 3, user_model: {dim: 4, epochs: 2}}")
+    (place / "held.yaml").write_text(text)
+    assert main(["held.yaml", "--workers", "1"]) == 0
+    (folder,) = runs(place)
+    table = pd.read_csv(folder / "seeds.csv").set_index(["agent", "seed"])
+    assert table["predicted_return"].between(0, 1).all()
+    assert table["never_returning_share"].between(0, 1).all()
+    predicted = table["predicted_return"].unstack()
+    assert (predicted.loc["random"] != predicted.loc["popularity"]).all()
+    by_seed = table["model_click_log_loss"].unstack()  # one model per draw of users
+    assert by_seed.loc["random"].equals(by_seed.loc["popularity"])
+    assert by_seed.loc["random"].nunique() == 3
+    out = capsys.readouterr().out
+    assert "measured on 2 users whom it had not seen" in out
+
+
+def test_a_model_of_users_needs_returns_and_right_settings(place, random_log):
+    random_log().save("plain")
+    holdout = {"cutoffs": [1, 2], "user_model": {}}
+    with pytest.raises(UserError, match=r"holdout.user_model: this log has no 'return'"):
+        check(scenario(data={"reader": "saved", "path": "plain"}, holdout=holdout))
+    with pytest.raises(UserError, match=r"user_model.epoch: unknown key.*'epochs'"):
+        check(scenario(holdout=holdout | {"user_model": {"epoch": 1}}))
+    check(scenario(holdout=holdout, metrics=["predicted_return", "never_returning_share"]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"holdout": {"cutoffs": [1, 3]}}, r"holdout.cutoffs: 3 is more than the 2 items"),
+        ({"agents": ["oracle"]}, r"agents: oracle: 'oracle' needs simulated users"),
+        ({"metrics": ["hit_rate@3"]}, r"metrics: unknown metric 'hit_rate@3'.*'hit_rate@"),
+        ({"data": {"reader": "kuairand", "path": "nowhere"}}, r"data: nowhere.*does not exist"),
+        ({"data": {"reader": "kuai", "path": "x"}}, r"data: Unknown reader 'kuai'.*'kuairand'"),
+    ],
+)
+def test_scenarios_that_cannot_run_are_refused(place, changes, message):
+    with pytest.raises(UserError, match=message):
+        check(scenario(**changes))
+
+
+def test_a_log_of_nobody_or_without_clicks_is_refused(place, random_log):
+    random_log(anonymous=True).save("anonymous")
+    data = {"reader": "saved", "path": "anonymous"}
+    with pytest.raises(UserError, match=r"'holdout' needs a log that knows its users"):
+        check(scenario(data=data))
+    random_log(users=1).save("alone")
+    with pytest.raises(UserError, match=r"at least two users"):
+        check(scenario(data=data | {"path": "alone"}))
+    silent = random_log()
+    silent.clicks[:] = 0
+    silent.save("silent")
+    holdout = {"cutoffs": [1], "target": "clicked"}
+    with pytest.raises(UserError, match=r"holdout.target: nobody clicked"):
+        check(scenario(data=data | {"path": "silent"}, holdout=holdout))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"estimators": ["ips"]}, "'estimators' has no effect in a scenario with 'holdout'"),
+        ({"training_log": {"share": 0.5}}, "'training_log' has no effect in a scenario with"),
+        ({"front": ["a", "b"]}, "'front' has no effect"),
+        ({"data": None, "env": {}}, "'holdout' needs a scenario with 'data'"),
+        (
+            {"data": {"reader": "kuairand", "path": "x", "each": {"slate_size": [1]}}},
+            "'data.each' has no effect with 'holdout'",
+        ),
+        (
+            {"agents": [{"name": "random", "training_log": {"share": 0.5}}]},
+            "agent 'random': 'training_log' has no effect with 'holdout'",
+        ),
+    ],
+)
+def test_keys_without_effect_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        scenario(**changes)
+
+
+def test_seeds_are_five_and_what_is_resolved_is_the_scenario():
+    made = scenario()
+    assert made.seeds == (0, 1, 2, 3, 4)
+    assert made.kind == "holdout"
+    resolved = made.resolved()
+    assert "estimators" not in resolved
+    assert resolved["holdout"]["users"] == 0.2
+    assert Scenario.model_validate(resolved) == made

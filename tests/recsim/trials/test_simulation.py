@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+
+import agents
+from recsim.files import load_state
+from recsim.runs.folder import RunFolder, Trial
+from recsim.scenario.schema import Scenario
+from recsim.trials.simulation import Seeds, collect_log, metrics_of, run_trial, simulate
+
+
+def scenario(**changes):
+    content = {
+        "name": "tiny",
+        "description": "d",
+        "env": {"preset": "retention", "max_days": 4},
+        "training_log": {"users": 6, "steps": 4},
+        "agents": ["random", "popularity", "linucb"],
+        "seeds": 2,
+        "users": 6,
+        "steps": 12,
+    }
+    return Scenario.model_validate({**content, **changes})
+
+
+def test_a_seed_is_split_into_different_streams():
+    seeds = Seeds.of(3)
+    assert Seeds.of(3) == seeds
+    parts = list(vars(seeds).values())
+    assert len(set(parts)) == 6
+    assert not set(parts) & set(vars(Seeds.of(4)).values())
+
+
+def test_a_trial_is_a_function_of_its_seed():
+    first, again, other = (simulate(scenario(), Trial("linucb", seed)).rounds for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first[0].items, again[0].items)
+    assert metrics_of(first) == metrics_of(again)
+    assert metrics_of(first) != metrics_of(other)
+
+
+def test_all_agents_meet_the_same_users():
+    runs = [simulate(scenario(), Trial(label, 0)).rounds[0] for label in ("random", "popularity")]
+    # The best reward possible in the first state tells users apart.
+    np.testing.assert_array_equal(runs[0].oracle_reward[0], runs[1].oracle_reward[0])
+    (other,) = simulate(scenario(), Trial("random", 1)).rounds
+    assert (other.oracle_reward[0] != runs[0].oracle_reward[0]).all()
+
+
+def test_the_training_log_is_used_and_its_users_are_others():
+    seen = {}
+    for seed in (0, 1):
+        course = simulate(scenario(), Trial("popularity", seed))
+        assert 6 <= course.fitted.rows <= 24
+        seen[seed] = course.agent.state_dict()
+    first, other = (str(state) for state in seen.values())
+    assert first != other, "each seed collects its own log"
+
+
+def test_one_log_for_all_seeds_if_it_has_a_seed():
+    s = scenario(training_log={"users": 6, "steps": 4, "seed": 9})
+    states = [str(simulate(s, Trial("popularity", seed)).agent.state_dict()) for seed in (0, 1)]
+    assert states[0] == states[1]
+
+
+def test_without_learning_the_agent_stays_as_it_was_fitted():
+    def arrays(learn):
+        return simulate(scenario(learn=learn), Trial("linucb", 0)).agent.state_dict()
+
+    fixed, learned = arrays(False), arrays(True)
+    assert str(fixed) != str(learned)
+
+
+def test_early_reward_is_that_of_the_first_five_slates():
+    (played,) = simulate(scenario(), Trial("random", 0)).rounds
+    active = played.active[:5]
+    expected = played.reward[:5][active].mean()
+    assert metrics_of([played])["early_reward_per_step"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("axis", ["step", "day"])
+def test_a_trial_is_written_with_curves_numbers_and_agent(tmp_path, axis):
+    folder = RunFolder.create(scenario(output=str(tmp_path), axis=axis))
+    trial = Trial("linucb", 1)
+    run_trial(folder.path, trial)
+    result = folder.result(trial)
+    assert (result["agent"], result["seed"]) == ("linucb", 1)
+    course = simulate(folder.scenario, trial)
+    (played,) = course.rounds
+    assert result["metrics"] == pytest.approx(metrics_of([played]), nan_ok=True)
+    assert result["fit"]["rows"] == course.fitted.rows
+    curves = folder.curves(trial)
+    assert curves.index.name == axis
+    np.testing.assert_allclose(
+        curves["cumulative_reward"], played.curves(axis, len(curves))["cumulative_reward"]
+    )
+    state = load_state(folder.path / "trials" / "linucb" / "seed-1" / "agent.pt")
+    fresh = agents.make("linucb", played.problem, seed=0)
+    fresh.load_state_dict(state)
+    assert str(fresh.state_dict()) == str(course.agent.state_dict())
+
+
+def test_a_curve_says_whether_anybody_is_left(tmp_path):
+    # Everybody leaves at the end of a session of one slate.
+    world = {"session": {"minutes": 0.01, "step_minutes": 100.0}}
+    s = scenario(env={"preset": "interest_evolution", "world": world}, output=str(tmp_path))
+    folder = RunFolder.create(s)
+    run_trial(folder.path, Trial("random", 0))
+    assert folder.curves(Trial("random", 0))["active"].tolist() == [1.0, 0.0]
+    folder = RunFolder.create(scenario(env={"preset": "boredom"}, output=str(tmp_path)))
+    run_trial(folder.path, Trial("random", 0))
+    assert folder.curves(Trial("random", 0))["active"].tolist() == [1.0] * 12
+
+
+def test_a_log_on_disk_trains_agents_too(tmp_path):
+    log = collect_log(scenario(), scenario().training_log, Seeds.of(5))
+    log.save(tmp_path / "log")
+    training = {"data": {"reader": "saved", "path": str(tmp_path / "log")}}
+    course = simulate(scenario(training_log=training), Trial("popularity", 0))
+    assert course.fitted.rows == len(log)
