@@ -1,9 +1,20 @@
-"""Mistakes of the user, told in one message."""
+"""Errors for mistakes in what the user gave, each told in one message."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+__all__ = [
+    "AgentError",
+    "EnvError",
+    "EstimationError",
+    "LogError",
+    "RunError",
+    "ScenarioError",
+    "UserError",
+    "did_you_mean",
+]
 
 
 class UserError(Exception):
@@ -12,6 +23,30 @@ class UserError(Exception):
     The message says what was wrong, where, and what would be right. The command line prints it
     without a traceback and exits with code 2; nothing is written.
     """
+
+
+class ScenarioError(UserError):
+    """A scenario, or a change to one, is wrong."""
+
+
+class LogError(UserError):
+    """A file of logged data, or an option of its reader, is wrong."""
+
+
+class AgentError(UserError):
+    """An agent or one of its settings is wrong, or the agent cannot work on this problem."""
+
+
+class EnvError(UserError):
+    """An environment or one of its settings is wrong."""
+
+
+class EstimationError(UserError):
+    """A value cannot be estimated from this log in this way."""
+
+
+class RunError(UserError):
+    """A run folder is missing, damaged, locked or belongs to another scenario."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -22,7 +22,7 @@ from agents.sequential.training import split, train
 from agents.shared import slates
 from agents.shared.deterministic import Deterministic
 from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
-from recsim.devices import torch_device
+from recsim.arrays import torch_device
 from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from recsim.devices import torch_device
+from recsim.arrays import torch_device
 
 
 def torch_generator(agent: str, device: str, seed: int) -> torch.Generator:

@@ -19,7 +19,7 @@ from envs.learned.outcomes import FeedbackValues, ReturnClasses, end_hazard
 from envs.learned.rows import Rows, batches, session_clock
 from envs.learned.sessions import RETURN, Sessions
 from envs.learned.training import calibrate, train
-from recsim.devices import torch_device
+from recsim.arrays import torch_device
 from recsim.errors import UserError
 from recsim.log import SlateLog
 

@@ -12,7 +12,7 @@ from envs.learned.config import UserModelConfig
 from envs.learned.error import ModelError
 from envs.learned.model import UserModel, build_networks
 from envs.learned.outcomes import FeedbackValues, ReturnClasses
-from recsim.devices import torch_device
+from recsim.arrays import torch_device
 from recsim.errors import UserError
 from recsim.files import load_state, save_state
 from recsim.problem import Problem

@@ -120,7 +120,7 @@ class Backend:
             import array_api_compat.torch as torch_api
             import torch
 
-            from recsim.devices import torch_device
+            from recsim.arrays import torch_device
 
             torch_device(device or "cpu")
             return cls(
