@@ -20,8 +20,8 @@ from agents.sb3.experience import ActiveRolloutBuffer, Step
 from agents.sb3.slate_policy import SlatePolicy, log_probability
 from agents.shared import slates
 from agents.shared.plackett_luce import PlackettLuce
-from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.arrays import torch_device
+from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.estimators import SlateDistribution
 from recsim.log import SlateLog

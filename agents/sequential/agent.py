@@ -21,8 +21,8 @@ from agents.sequential.sequences import last_events, observed, windows
 from agents.sequential.training import split, train
 from agents.shared import slates
 from agents.shared.deterministic import Deterministic
-from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
 from recsim.arrays import torch_device
+from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
 from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem
