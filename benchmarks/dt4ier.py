@@ -1,15 +1,15 @@
-"""How fast dt4ier trains and decodes, and how much memory a large training step takes.
+"""Speed of training and decoding with dt4ier, and memory of a large training step.
 
     python benchmarks/dt4ier.py                  # prints a table; minutes on one thread
     python benchmarks/dt4ier.py --device cuda
 
-The reference computes the same loss and the same slates (both are checked first) as they are
-written down: one user after the other, the tokens of one step after the other, a transformer over
-the steps so far for every step, and item after item in the decoder. Neither has the contrastive
-term, which would double the work of both; what it costs is in a row of its own. A session is one
-slate of a trajectory. Memory is the most that a fresh process has held after one training step,
-torch included; with a GPU, what torch allocated there. Aims: ten times the reference, and less than
-2 GiB for 8,000 items and 128 windows of 30 slates of 30 items.
+The reference computes the same loss and the same slates (both are checked first) without batches:
+user by user, step by step, with one pass of the transformer over the steps so far for every step,
+and item by item in the decoder. Both leave out the contrastive term, which would double their work;
+its cost is shown in a separate row. A session is one slate of a trajectory. Memory is the peak of a
+fresh process after one training step, including torch itself; on a GPU, it is the memory allocated
+by torch there. Targets: ten times the speed of the reference, and less than 2 GiB for 8,000 items
+and 128 windows of 30 slates of 30 items.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from agents.dt4ier.training import Trainer, prepare
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-AIM_RATIO, AIM_GIB = 10, 2.0
+TARGET_RATIO, TARGET_GIB = 10, 2.0
 
 
 def random_log(users: int, steps: int, slots: int, items: int) -> SlateLog:
-    """Random slates of which a quarter of the items is clicked."""
+    """Return a log of random slates in which a quarter of the items is clicked."""
     rng = np.random.default_rng(0)
     rows = users * steps
     problem = Problem(
@@ -72,11 +72,11 @@ class Case:
     """A network and a log to train it on.
 
     Args:
-        batch: Windows, and users.
-        steps: Slates of a user, all of which are a window.
-        slots: Items of a slate.
-        items: Of the catalogue.
-        device: Of torch.
+        batch: Number of users, each with one window.
+        steps: Slates per user, all in one window.
+        slots: Items per slate.
+        items: Items in the catalogue.
+        device: Device of torch.
         alpha: Weight of the contrastive term.
     """
 
@@ -95,17 +95,17 @@ class Case:
         self.candidates = torch.arange(1, items + 1, device=device).expand(batch, -1)
 
     def batch(self) -> Batch:
-        """Return every user's whole trajectory."""
+        """Return the whole trajectories of all users."""
         return self.trainer.batch(self.starts)
 
     def train(self) -> Tensor:
-        """Take the gradient of the loss of all trajectories; return the loss."""
+        """Compute the gradient of the loss on all trajectories; return the loss."""
         self.model.zero_grad(set_to_none=True)
         return self.trainer.backward(self.batch())[0]
 
     @torch.no_grad()
-    def write(self) -> Tensor:
-        """Return the slates that are written at the last step, ``(B, K)``."""
+    def decode(self) -> Tensor:
+        """Return the decoded slates of the last step, ``(B, K)``."""
         batch, data, model = self.batch(), self.data, self.model
         rows = batch.windows.rows
         time, states = data.time[rows], data.states(rows, self.config.history)
@@ -121,7 +121,7 @@ class Case:
 
 
 class Naive:
-    """The same, written without batches: the reference."""
+    """The reference: the same computations without batches."""
 
     def __init__(self, case: Case) -> None:
         self.case, self.model, self.data = case, case.model, case.data
@@ -148,12 +148,12 @@ class Naive:
 
     def _context(self, tokens: Tensor, step: int) -> Tensor:
         """Return the context of one step, ``(1, D)``."""
-        seen = tokens[:, : step + 1]
-        mask = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device)
-        return self.model.contexts(seen, mask)[:, -1]
+        past = tokens[:, : step + 1]
+        mask = torch.ones(past.shape[:2], dtype=torch.bool, device=past.device)
+        return self.model.contexts(past, mask)[:, -1]
 
     def train(self, users: int) -> Tensor:
-        """Take the gradient of the mean cross-entropy of some users; return it."""
+        """Compute the gradient of the mean cross-entropy of some users; return the latter."""
         decoder, losses = self.model.decoder, []
         self.model.zero_grad(set_to_none=True)
         for start in self.case.starts[:users].tolist():
@@ -171,19 +171,19 @@ class Naive:
         return loss.detach()
 
     @torch.no_grad()
-    def write(self, users: int) -> Tensor:
-        """Return the slates that are written for some users at the last step, ``(B, K)``."""
-        found = []
+    def decode(self, users: int) -> Tensor:
+        """Return the decoded slates of some users at the last step, ``(B, K)``."""
+        slates = []
         for start in self.case.starts[:users].tolist():
             rows, tokens = self._trajectory(start)
             context = self._context(tokens, len(rows) - 1)
             slots = self.data.slates.shape[1]
-            found.append(decode(self.model.decoder, context, self.case.candidates[:1], slots)[0])
-        return torch.cat(found)
+            slates.append(decode(self.model.decoder, context, self.case.candidates[:1], slots)[0])
+        return torch.cat(slates)
 
 
 def seconds(run: Callable[[], object], device: str, times: int = 3) -> float:
-    """Return the best of several times, after one that warms up."""
+    """Return the shortest of several run times, after one warm-up run."""
 
     def once() -> float:
         began = time.perf_counter()
@@ -196,7 +196,7 @@ def seconds(run: Callable[[], object], device: str, times: int = 3) -> float:
 
 
 def memory(device: str, threads: int) -> float:
-    """Return the GiB of a process that takes a large training step; for a fresh process."""
+    """Return the memory of a large training step in GiB; to be called in a fresh process."""
     torch.set_num_threads(threads)
     case = Case(128, 30, 30, 8000, device, alpha=0.1)
     case.trainer.step()
@@ -210,23 +210,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--naive-users", type=int, default=4, help="users that the reference does")
+    parser.add_argument("--naive-users", type=int, default=4, help="users of the reference")
     given = parser.parse_args()
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        held = pool.submit(memory, given.device, given.threads).result()
+        peak = pool.submit(memory, given.device, given.threads).result()
     torch.set_num_threads(given.threads)
     batch, steps, few = 64, 20, given.naive_users
     case = Case(batch, steps, 5, 1000, given.device)
     naive = Naive(case)
     case.model.eval()
     small = case.trainer.batch(case.starts[:few])
-    with torch.backends.cudnn.flags(enabled=False):  # has no gradients outside of training
+    with torch.backends.cudnn.flags(enabled=False):  # cuDNN has no gradients in evaluation mode
         loss, reference = case.trainer.backward(small)[0], naive.train(few)
     torch.testing.assert_close(loss, reference, rtol=1e-4, atol=1e-4)
-    # On an accelerator sums are taken in another order: of two items that are as good, either.
-    if (case.write()[:few] == naive.write(few)).float().mean() < 0.99:
-        raise SystemExit("the reference writes other slates")
+    # An accelerator sums in another order, so items with nearly equal scores may be swapped.
+    if (case.decode()[:few] == naive.decode(few)).float().mean() < 0.99:
+        raise SystemExit("the reference decodes other slates")
     case.model.train()
     contrasted = Case(batch, steps, 5, 1000, given.device, alpha=0.1)
     times = {
@@ -235,24 +235,26 @@ def main() -> None:
             few * steps / seconds(lambda: naive.train(few), given.device, 1),
         ),
         "decode, users per s": (
-            batch / seconds(case.write, given.device),
-            few / seconds(lambda: naive.write(few), given.device, 1),
+            batch / seconds(case.decode, given.device),
+            few / seconds(lambda: naive.decode(few), given.device, 1),
         ),
     }
     with_contrast = batch * steps / seconds(contrasted.train, given.device)
     title = f"dt4ier, 1,000 items, {batch} users x {steps} slates x 5, {given.device}"
     table = Table(title=f"{title}, {given.threads} threads")
-    for head in ("what", "dt4ier", "reference", "ratio", f"aim: {AIM_RATIO}"):
+    for head in ("task", "dt4ier", "reference", "ratio", f"target: {TARGET_RATIO}"):
         table.add_column(head, justify="right")
-    for what, (own, other) in times.items():
-        reached = "reached" if own >= AIM_RATIO * other else "not reached"
-        table.add_row(what, f"{own:,.0f}", f"{other:,.1f}", f"{own / other:.1f}", reached)
+    for task, (own, other) in times.items():
+        reached = "reached" if own >= TARGET_RATIO * other else "not reached"
+        table.add_row(task, f"{own:,.0f}", f"{other:,.1f}", f"{own / other:.1f}", reached)
     table.add_row("train with contrast", f"{with_contrast:,.0f}", "", "", "")
     console = Console(width=100)
     console.print(table)
-    reached = "reached" if held < AIM_GIB else "not reached"
+    reached = "reached" if peak < TARGET_GIB else "not reached"
     size = "8,000 items, 128 windows of 30 slates of 30 items, with contrast"
-    console.print(f"a training step with {size}: {held:.2f} GiB; aim {AIM_GIB:g} GiB: {reached}")
+    console.print(
+        f"training step with {size}: {peak:.2f} GiB; target {TARGET_GIB:g} GiB: {reached}"
+    )
 
 
 if __name__ == "__main__":

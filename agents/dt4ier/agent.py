@@ -1,4 +1,4 @@
-"""The agent: trained on a log, prompted with the returns that are wanted."""
+"""The agent: trained on a log, prompted with target returns."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.dt4ier.config import DT4IERConfig
 from agents.dt4ier.data import check_rewards, trajectories, vocabulary
 from agents.dt4ier.decoding import decode, next_probabilities
-from agents.dt4ier.memory import Memory, Seen, read
+from agents.dt4ier.memory import LastStep, Memory, read
 from agents.dt4ier.model import Model
 from agents.dt4ier.training import (
     Trainer,
@@ -26,28 +25,26 @@ from agents.dt4ier.training import (
 )
 from agents.shared import slates
 from agents.shared.devices import restore_generator, torch_generator
+from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
-from recsim.errors import UserError
+from recsim.errors import AgentError
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
 
 class DT4IERAgent:
-    """Asks a decision transformer for slates that earn a given immediate and long-term reward.
+    """Decision transformer conditioned on target returns of an immediate and a long-term reward.
 
-    Fitted on a log; a second fit starts anew. What happened is read from the observation alone, so
-    that `observe` may or may not be called: the last slate of the history, its clicks and
-    ``feedback``. A row of the batch stays the same user until ``history_length`` is 0 or `begin` is
-    called.
+    Fitted on a log; a second fit starts from scratch. The outcome of a step is read from the next
+    observation (last slate, its clicks and ``feedback``), so calling `observe` is optional. A row
+    of the batch remains the same user until its ``history_length`` is 0 or `begin` is called.
 
-    `propensities`, `action_probabilities` and `prefix_propensities` are asked about rows of a log,
-    whose users the agent has not served. They answer as `act` would right after `begin`: a window
-    of one step, the initial prompt, and the clicks of the observed history as the state. Without
-    temperature all are 0 or 1. With it, prefixes and slates have exact probabilities; single items
-    have them with slates of one item only, else None.
+    `propensities`, `action_probabilities` and `prefix_propensities` are meant for rows of a log,
+    whose users the agent has not served. They describe `act` right after `begin`: a window of one
+    step, the initial prompt, and the clicks of the observed history as the state. With temperature
+    0, all probabilities are 0 or 1. With a positive temperature, the probabilities of prefixes and
+    whole slates are exact; those of single items are known only if a slate has one item, and are
+    None otherwise.
     """
 
     Config: ClassVar[type[AgentConfig]] = DT4IERConfig
@@ -63,17 +60,17 @@ class DT4IERAgent:
         self._memory: Memory | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
-        """Train on the trajectories of a log, forgetting any other log.
+        """Train on the trajectories of a log, discarding any earlier fit.
 
         Returns:
-            A report with ``cross_entropy`` per item, ``contrast`` and ``loss``; its last row has
-            ``held_out``, the cross-entropy of users who were held out, if any were.
+            A report with ``cross_entropy`` per item, ``contrast`` and ``loss``. Its last row also
+            has ``held_out``, the cross-entropy of held-out users, if there are any.
 
         Raises:
-            UserError: The log is empty, or the checkpoint is of another training.
+            AgentError: If the log is empty or the checkpoint belongs to another training.
         """
         if not len(log):
-            raise UserError("agent 'dt4ier' learns from slates, but the log has none.")
+            raise AgentError("agent 'dt4ier' learns from slates, but the log has none.")
         config, device, seed = self._config, self._config.device, self._seed
         generator = torch_generator("dt4ier", device, seed)
         trained, held_out = _split(log, config.held_out, seed)
@@ -93,7 +90,7 @@ class DT4IERAgent:
         if len(held_out):
             others = trajectories(held_out, config.reward_names, device)
             losses[-1]["held_out"] = held_out_loss(trainer, others)
-        if config.compile:  # not to act: every length of a window would be compiled anew
+        if config.compile:  # not for acting, where every window length would be compiled again
             trained_weights = model.state_dict()
             with seeded(seed, device):
                 model = self._build(horizon)
@@ -107,35 +104,36 @@ class DT4IERAgent:
 
     @torch.no_grad()
     def act(self, obs: Observation) -> Decision:
-        """Make a slate for every user, who is remembered until `begin`.
+        """Choose a slate for every user and remember the step.
 
         Raises:
-            UserError: The agent was not fitted.
+            AgentError: If the agent was not fitted.
         """
-        model, seen = self._fitted(), self._read(obs)
-        memory = Memory.start(model, seen, self._prompt())
+        model, last = self._fitted(), self._read(obs)
+        memory = Memory.start(model, last, self._prompt())
         if self._memory is not None and len(self._memory) == len(memory):
-            new = seen.steps == 0
+            new = last.steps == 0
             if not new.all():
-                memory = memory.where(new, self._memory.told(model, seen))
-        self._memory = memory.ask(model)
+                memory = memory.where(new, self._memory.with_outcome(model, last))
+        self._memory = memory.with_next_step(model)
         chosen, prefixes = self._decode(self._memory.contexts(model), obs["candidates"])
         if not self._config.temperature:
             return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
-        alone = prefixes if chosen.shape[1] == 1 else None
-        return Decision(chosen, alone, prefixes[:, -1], prefixes)
+        single = prefixes if chosen.shape[1] == 1 else None
+        return Decision(chosen, single, prefixes[:, -1], prefixes)
 
     def propensities(self, obs: Observation, items: Ints) -> Floats | None:
         """Return the probability of each item at its position, 1 at padding; see the class."""
         if self._config.temperature:
             return self.prefix_propensities(obs, items) if items.shape[1] == 1 else None
-        return slates.matches(self._own(obs), items)
+        own = np.take_along_axis(obs["candidates"], self._new_user_slates(obs), axis=1)
+        return slates.matches(own, items)
 
     def action_probabilities(self, obs: Observation) -> Floats | None:
         """Return the probability of every candidate at every position, ``(B, K, C)``, or None."""
         candidates = obs["candidates"]
         if not self._config.temperature:
-            return slates.one_hot(self._stateless(obs), candidates.shape[1])
+            return slates.one_hot(self._new_user_slates(obs), candidates.shape[1])
         if self._problem.slate_size > 1:
             return None
         return self.next_probabilities(obs, candidates[:, :1])
@@ -150,15 +148,15 @@ class DT4IERAgent:
     def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
         """Return the probability of every candidate at k after the first k-1 items, (B, K, C).
 
-        Zeros where the agent would never have begun like this; see the class.
+        Zeros where the agent never shows the first k-1 items; see the class.
         """
         candidates = obs["candidates"]
         if not self._config.temperature:
-            own = self._stateless(obs)
+            own = self._new_user_slates(obs)
             shown = np.take_along_axis(candidates, own, axis=1)
-            begun = _before((shown == items) | (items < 0))
-            return slates.one_hot(own, candidates.shape[1]) * begun[:, :, None]
-        model, contexts, found = self._fitted(), self._contexts(obs), []
+            possible = _before((shown == items) | (items < 0))
+            return slates.one_hot(own, candidates.shape[1]) * possible[:, :, None]
+        model, contexts, parts = self._fitted(), self._new_user_contexts(obs), []
         for rows in self._blocks(len(items), items.shape[1]):
             same = items[rows][:, :, None] == candidates[rows][:, None, :]  # (b, K, C)
             index = np.where(same.any(axis=2), same.argmax(axis=2), -1)
@@ -169,12 +167,12 @@ class DT4IERAgent:
                 torch.as_tensor(index, device=contexts.device),
                 self._config.temperature,
             )
-            begun = _before((index >= 0) | (items[rows] < 0))
-            found.append(following.cpu().numpy() * begun[:, :, None])
-        return np.concatenate(found)
+            possible = _before((index >= 0) | (items[rows] < 0))
+            parts.append(following.cpu().numpy() * possible[:, :, None])
+        return np.concatenate(parts)
 
     def observe(self, feedback: Feedback) -> None:
-        """Learn nothing: what happened stands in the next observation."""
+        """Do nothing: the next observation holds the outcome."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the network and the state of the random generator."""
@@ -186,10 +184,10 @@ class DT4IERAgent:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the network of the saved agent.
+        """Load the network of a saved agent.
 
         Raises:
-            UserError: It is of another catalogue or other settings.
+            AgentError: If it was fitted on another catalogue or with other settings.
         """
         self._model = self._memory = None
         if "model" in state:
@@ -198,7 +196,7 @@ class DT4IERAgent:
             try:
                 model.load_state_dict(dict(state["model"]))
             except RuntimeError as error:
-                raise UserError(
+                raise AgentError(
                     "saved agent state: 'dt4ier' was fitted on another catalogue or with other "
                     f"settings: {str(error).splitlines()[-1].strip()}"
                 ) from error
@@ -212,39 +210,35 @@ class DT4IERAgent:
 
     def _fitted(self) -> Model:
         if self._model is None:
-            raise UserError(
+            raise AgentError(
                 "agent 'dt4ier' must be fitted on a log before it can act: give it a training_log."
             )
         return self._model
 
-    def _read(self, obs: Observation) -> Seen:
+    def _read(self, obs: Observation) -> LastStep:
         config = self._config
         return read(obs, self._problem, config.reward_names, config.history, config.device)
 
     def _prompt(self) -> Tensor:
-        asked = self._config.prompt
-        pair = asked if isinstance(asked, tuple) else (asked,) * self._config.rewards
+        prompt = self._config.prompt
+        pair = prompt if isinstance(prompt, tuple) else (prompt,) * self._config.rewards
         return torch.tensor(pair, device=self._config.device)
 
-    def _contexts(self, obs: Observation) -> Tensor:
-        """Return the contexts of users of whom nothing is remembered, ``(B, D)``."""
+    def _new_user_contexts(self, obs: Observation) -> Tensor:
+        """Return the contexts for users without a memory, ``(B, D)``."""
         model = self._fitted()
         memory = Memory.start(model, self._read(obs), self._prompt())
-        return memory.ask(model).contexts(model)
+        return memory.with_next_step(model).contexts(model)
 
     @torch.no_grad()
-    def _stateless(self, obs: Observation) -> Ints:
-        """Return the slates of users of whom nothing is remembered, indices ``(B, K)``."""
-        return self._decode(self._contexts(obs), obs["candidates"])[0]
-
-    def _own(self, obs: Observation) -> Ints:
-        """Return the same as item ids, ``(B, K)``."""
-        return np.take_along_axis(obs["candidates"], self._stateless(obs), axis=1)
+    def _new_user_slates(self, obs: Observation) -> Ints:
+        """Return the slates for users without a memory, indices of candidates ``(B, K)``."""
+        return self._decode(self._new_user_contexts(obs), obs["candidates"])[0]
 
     def _decode(self, contexts: Tensor, candidates: Ints) -> tuple[Ints, Floats]:
-        model, found = self._fitted(), []
+        model, parts = self._fitted(), []
         for rows in self._blocks(len(contexts)):
-            found.append(
+            parts.append(
                 decode(
                     model.decoder,
                     contexts[rows],
@@ -254,11 +248,11 @@ class DT4IERAgent:
                     generator=self._generator,
                 )
             )
-        chosen, prefixes = (torch.cat(part).cpu().numpy() for part in zip(*found, strict=True))
+        chosen, prefixes = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))
         return chosen, prefixes
 
     def _blocks(self, users: int, slots: int = 1) -> list[slice]:
-        """Return blocks of users whose scores are held at a time."""
+        """Return blocks of users whose scores fit into memory together."""
         size = max(1, self._config.max_logits // (slots * vocabulary(self._problem.num_items)))
         return [slice(begin, begin + size) for begin in range(0, users, size)]
 
@@ -266,16 +260,16 @@ class DT4IERAgent:
         return torch.as_tensor(candidates + 1, dtype=torch.int64, device=self._config.device)
 
 
-def _before(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return whether all earlier positions are good, ``(B, K)``."""
-    begun = np.ones_like(good)
-    begun[:, 1:] = np.logical_and.accumulate(good, axis=1)[:, :-1]
-    return begun
+def _before(ok: Bools) -> Bools:
+    """Return whether all earlier positions are ok, ``(B, K)``."""
+    before = np.ones_like(ok)
+    before[:, 1:] = np.logical_and.accumulate(ok, axis=1)[:, :-1]
+    return before
 
 
-def _split(log: SlateLog, share: float, seed: int) -> tuple[SlateLog, SlateLog]:
-    """Split a log by user; at least one is trained on."""
+def _split(log: SlateLog, fraction: float, seed: int) -> tuple[SlateLog, SlateLog]:
+    """Return the logs of the training users, at least one, and of the held-out users."""
     users = np.unique(log.user)
-    held = np.random.default_rng(seed).permutation(users)[: int(share * len(users))]
-    mine = np.isin(log.user, held)
-    return (log, log.select(mine)) if not len(held) else (log.select(~mine), log.select(mine))
+    held_out = np.random.default_rng(seed).permutation(users)[: int(fraction * len(users))]
+    mask = np.isin(log.user, held_out)
+    return (log, log.select(mask)) if not len(held_out) else (log.select(~mask), log.select(mask))

@@ -1,13 +1,13 @@
-r"""How much each user's short and long return count.
+r"""Weights of each user's short and long return.
 
-Weights w are a softmax over the user's features, trained on the returns R of each user over the
-whole log to minimise
+The weights w are the softmax output of a small network over the user's features. It is trained on
+the returns R of each user over the whole log to minimise
 
 .. math:: -\sum_i w_i R_i + \lambda\, |w_1 R_1 - w_2 R_2|.
 
-For one user and two returns the optimum is (derived; a test holds it): equal weighted returns,
-:math:`w_1 = R_2 / (R_1 + R_2)`, as long as neither return exceeds the other by the factor
-:math:`(1 + \lambda) / (1 - \lambda)`; beyond that, everything on the larger return.
+For one user and two returns, the optimum (derived here and checked by a test) makes the weighted
+returns equal, :math:`w_1 = R_2 / (R_1 + R_2)`, as long as neither return exceeds the other by a
+factor of :math:`(1 + \lambda) / (1 - \lambda)`; beyond that, all weight is on the larger return.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agents.dt4ier.features import Standardiser
 
 
 class RTGBalancer(nn.Module):
-    """A small network from a user's features to weights that sum to 1.
+    """A small network that maps a user's features to two weights that sum to 1.
 
     Args:
         num_features: F.
@@ -39,13 +39,13 @@ class RTGBalancer(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the weights of users with features ``(B, F)``, ``(B, 2)``."""
+        """Return the weights, ``(B, 2)``, of users with features ``(B, F)``."""
         weights: Tensor = self.net(self.standard(features)).softmax(dim=1)
         return weights
 
 
 def balancer_loss(weights: Tensor, returns: Tensor, penalty: float) -> Tensor:
-    """Return the mean of the loss above.
+    """Return the mean over users of the loss in the module's docstring.
 
     Args:
         weights: ``(B, 2)``.
@@ -68,18 +68,18 @@ def train_balancer(
     learning_rate: float = 1e-3,
     generator: torch.Generator | None = None,
 ) -> None:
-    """Fit the balancer in place, by Adam.
+    """Fit the balancer in place with Adam.
 
     Args:
-        balancer: Its features are standardised here.
+        balancer: The network; the mean and deviation of its features are set here.
         features: ``(U, F)``.
-        returns: Each user's sum of rewards, ``(U, 2)``; brought to mean 1 first, so that the unit
-            of a reward does not decide its weight.
+        returns: Each user's sum of rewards, ``(U, 2)``. They are scaled to mean 1 first, so that
+            the unit of a reward does not determine its weight.
         penalty: lambda.
         steps: Gradient steps.
         batch_size: Users per step.
-        learning_rate: Step size.
-        generator: Randomness of the batches.
+        learning_rate: Learning rate.
+        generator: Random generator of the batches.
     """
     balancer.standard.learn(features)
     mean = returns.mean(dim=0)

@@ -1,4 +1,4 @@
-"""Settings of the model, of its training and of how it is prompted."""
+"""Settings of the model, its training and its prompts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from recsim.contracts.slates import AgentConfig
 
 
 class ModelConfig(AgentConfig):
-    """What the network is made of.
+    """Architecture of the network.
 
     Attributes:
-        rewards: 2: the short and the long reward; 1: the long one alone, as in DT4Rec.
-        rtg: ``on``: the returns-to-go are read; ``zero``: they are 0, which is behaviour cloning.
+        rewards: 2: the short and the long reward; 1: the long reward alone, as in DT4Rec.
+        rtg: ``on``: condition on the returns-to-go; ``zero``: replace them by 0, which is behaviour
+            cloning.
         reward_encoder: ``buckets``: soft buckets; ``linear``: a linear map and tanh.
-        embed_dim: Length D of all vectors.
-        layers: Transformer blocks.
-        heads: Attention heads; must divide ``embed_dim``.
-        context: Time steps T that the transformer sees.
-        history: Clicked items H that make the state.
-        user_features: Whether the state also tells the user's features, if there are any.
-        buckets: Soft buckets of the reward encoder.
-        dropout: In the transformer.
-        list_dropout: Between the two layers of the recurrent networks.
+        embed_dim: Dimension D of all vectors.
+        layers: Number of transformer blocks.
+        heads: Number of attention heads; must divide ``embed_dim``.
+        context: Number of time steps T that the transformer sees.
+        history: Number of clicked items H that form the state.
+        user_features: Whether the state includes the user's features, if there are any.
+        buckets: Number of soft buckets of the reward encoder.
+        dropout: Dropout of the transformer.
+        list_dropout: Dropout between the two layers of the recurrent networks.
     """
 
     rewards: Literal[1, 2] = 2
@@ -54,29 +55,30 @@ class ModelConfig(AgentConfig):
 
 
 class TrainingConfig(AgentConfig):
-    """How the network is trained.
+    """Training of the network.
 
     Attributes:
-        alpha: Weight of the contrastive term; 0 leaves it out.
-        low_reward: A session is a negative example if its rewards are below this share of the
-            largest of the log.
-        balance: Whether returns are weighted for each user; otherwise all weights are equal.
+        alpha: Weight of the contrastive term; 0 disables it.
+        low_reward: A session is a negative example if all of its rewards are below this fraction of
+            the largest in the log.
+        balance: Whether the two returns are weighted per user; otherwise both weights are equal.
         balance_penalty: Weight of the gap between the weighted returns, in [0, 1).
         balance_steps: Gradient steps of the balancer.
-        scale: What returns-to-go are divided by: their 95th percentile, or their largest.
+        scale: Divisor of the returns-to-go: ``q95``, their 95th percentile, or ``max``, their
+            maximum.
         steps: Gradient steps.
-        epochs: Passes over the log, in place of ``steps``.
+        epochs: Passes over the log, instead of ``steps``.
         batch_size: Windows per step.
-        learning_rate: Of AdamW, reached after ``warmup``.
-        warmup: Share of the steps in which the learning rate rises.
-        weight_decay: On the weights of linear layers.
-        clip: Bound of the gradient's norm.
-        held_out: Share of users who are not trained on, and whose cross-entropy is reported.
-        max_logits: Scores of items held at a time; a batch that needs more is done in parts.
-        mixed_precision: Whether training computes in bfloat16 where that is safe.
-        compile: Whether ``torch.compile`` compiles the transformer for the training.
-        checkpoint: File that training is saved to and goes on from; ``{seed}`` in it stands for the
-            seed.
+        learning_rate: Learning rate of AdamW, reached after ``warmup``.
+        warmup: Fraction of the steps during which the learning rate rises.
+        weight_decay: Weight decay, on the weights of linear layers only.
+        clip: Largest norm of the gradient.
+        held_out: Fraction of users held out from training; their cross-entropy is reported.
+        max_logits: Largest number of item scores in memory at once; larger batches are split.
+        mixed_precision: Whether to train in bfloat16 where that is safe.
+        compile: Whether to compile the transformer with ``torch.compile`` for training.
+        checkpoint: File to which training is saved and from which it resumes; ``{seed}`` in the
+            name is replaced by the seed.
         checkpoint_every: Steps between two checkpoints.
     """
 
@@ -106,16 +108,16 @@ class FitConfig(ModelConfig, TrainingConfig):
 
 
 class DT4IERConfig(FitConfig):
-    """All settings of the agent: `ModelConfig`, `TrainingConfig` and these.
+    """All settings of the agent: `ModelConfig`, `TrainingConfig` and the following.
 
     Attributes:
         short: The immediate reward: ``click`` for clicks per item shown, or a named reward.
         long: The long-term reward, likewise.
-        prompt: Proportion p of the 95th percentile of the returns of the log that is asked for; or
-            one for the short and one for the long reward.
-        temperature: 0 for the most probable items; otherwise items are drawn, with scores divided
-            by it.
-        device: Where torch computes: ``cpu``, ``cuda`` ...
+        prompt: Target return as a fraction of the 95th percentile of the returns in the log; or a
+            pair, for the short and the long reward.
+        temperature: 0: show the most probable items; otherwise items are sampled after the scores
+            are divided by the temperature.
+        device: Device of the computations: ``cpu``, ``cuda`` ...
     """
 
     short: str = "click"
@@ -136,23 +138,23 @@ class DT4IERConfig(FitConfig):
     @field_validator("prompt", mode="before")
     @classmethod
     def _a_number_or_two(cls, value: Any) -> Any:
-        """Say in one message what either of both forms would be."""
+        """Reject a bad prompt with one message that describes both accepted forms."""
         parts = list(value) if isinstance(value, list | tuple) else [value]
         numbers = all(
             isinstance(p, int | float) and not isinstance(p, bool) and 0 <= p < math.inf
             for p in parts
         )
         if not numbers or len(parts) != (2 if isinstance(value, list | tuple) else 1):
-            raise ValueError("must be a number from 0 on, or a list of two: [short, long]")
+            raise ValueError("must be a non-negative number, or a list of two: [short, long]")
         return value
 
     @model_validator(mode="after")
     def _a_pair_is_for_two_rewards(self) -> Self:
         if self.rewards == 1 and isinstance(self.prompt, tuple):
-            raise ValueError("'prompt' must be one number where 'rewards' is 1")
+            raise ValueError("'prompt' must be a single number if 'rewards' is 1")
         return self
 
     @property
     def reward_names(self) -> tuple[str, ...]:
-        """The rewards that are read, in order."""
+        """Names of the rewards that are used, in order."""
         return (self.short, self.long) if self.rewards == 2 else (self.long,)

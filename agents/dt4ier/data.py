@@ -1,7 +1,7 @@
-"""Logs as trajectories of single users, and windows cut from them.
+"""Trajectories of single users, read from a log, and windows of these trajectories.
 
-Item ids 0 ... I-1 of a log become tokens 1 ... I; 0 is padding, I+1 begins a slate and I+2 ends
-one. Lists of tokens are padded on the right.
+Item ids 0 ... I-1 of a log become tokens 1 ... I; 0 is padding, I+1 marks the beginning of a slate
+and I+2 its end. Lists of tokens are padded on the right.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import AgentError, did_you_mean
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -24,25 +24,25 @@ PAD = 0
 
 
 def begin_token(num_items: int) -> int:
-    """Return the token that stands before the first item of a slate."""
+    """Return the token before the first item of a slate."""
     return num_items + 1
 
 
 def vocabulary(num_items: int) -> int:
-    """Return the number of tokens V, that of the end of a slate included."""
+    """Return the number of tokens V, including the token that ends a slate."""
     return num_items + 3
 
 
 def check_rewards(names: tuple[str, ...], problem: Problem) -> None:
-    """Refuse rewards that this problem does not report.
+    """Check that the problem reports all of these rewards.
 
     Raises:
-        UserError: A name is neither ``click`` nor a named reward.
+        AgentError: If a name is neither ``click`` nor a named reward of the problem.
     """
     known = {"click", *problem.rewards}
     for name in names:
         if name not in known:
-            raise UserError(
+            raise AgentError(
                 f"agent 'dt4ier': no reward is called {name!r}.{did_you_mean(name, known)} Set "
                 "'short' and 'long' to the immediate and the long-term reward of this problem."
             )
@@ -57,8 +57,8 @@ def rewards_of(
     """Return the rewards of slates, ``(B, R)``.
 
     Args:
-        names: The rewards wanted; ``click`` is the share of the items shown that were clicked.
-        items: Item ids shown, ``(B, K)``, -1 where nothing was.
+        names: Rewards to return; ``click`` is the fraction of the items shown that were clicked.
+        items: Item ids shown, ``(B, K)``, -1 in empty slots.
         clicks: 1 where the item was clicked, ``(B, K)``.
         named: Named rewards of the slates, each ``(B,)``.
     """
@@ -69,10 +69,10 @@ def rewards_of(
 
 
 def pack(tokens: Tensor, width: int) -> Tensor:
-    """Return the last ``width`` tokens of lists with gaps, in order, padded on the right.
+    """Return the last ``width`` tokens of lists with gaps, in order and padded on the right.
 
     Args:
-        tokens: ``(B, L)``, 0 where there is none.
+        tokens: ``(B, L)``, 0 in gaps.
         width: W.
 
     Returns:
@@ -82,24 +82,24 @@ def pack(tokens: Tensor, width: int) -> Tensor:
     ordered = tokens.gather(1, order)
     length = (tokens != PAD).sum(dim=1, keepdim=True)  # (B, 1)
     place = (length - width).clamp_min(0) + torch.arange(width, device=tokens.device)  # (B, W)
-    padded = functional.pad(ordered, (0, 1))  # so that there is a place to point at
+    padded = functional.pad(ordered, (0, 1))  # the index L then selects padding
     return padded.gather(1, torch.where(place < length, place, tokens.shape[1]))
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectories:
-    """M time steps of users, one user after the other, each in the order of the log.
+    """M time steps, grouped by user and in the order of the log within each user.
 
     Attributes:
         slates: Tokens shown, ``(M, K)``.
         rewards: ``(M, R)``.
-        rtg: Returns-to-go, the sums of the rewards from this step to the user's last, ``(M, R)``.
+        rtg: Returns-to-go: sums of the rewards from this step to the user's last, ``(M, R)``.
         clicked: Tokens of all clicks in order, ``(N,)``.
-        clicks_before: Clicks that come before the step, those of earlier users included, ``(M,)``.
-        first: The user's first step, ``(M,)``.
-        end: One past the user's last step, ``(M,)``.
-        user: Row of ``features``, ``(M,)``.
-        features: What is known of users, ``(U, F)``.
+        clicks_before: Number of clicks before the step, including those of earlier users, ``(M,)``.
+        first: Index of the user's first step, ``(M,)``.
+        end: Index of the user's last step plus one, ``(M,)``.
+        user: Row of the user in ``features``, ``(M,)``.
+        features: Features of the users, ``(U, F)``.
     """
 
     slates: Tensor
@@ -113,12 +113,12 @@ class Trajectories:
     features: Tensor
 
     def __len__(self) -> int:
-        """Return the number of windows, one beginning at every step."""
+        """Return the number of time steps M; a window can start at each of them."""
         return len(self.slates)
 
     @property
     def time(self) -> Tensor:
-        """Steps of the user before this one, ``(M,)``."""
+        """Number of earlier steps of the same user, ``(M,)``."""
         return torch.arange(len(self), device=self.first.device) - self.first
 
     def states(self, rows: Tensor, history: int) -> Tensor:
@@ -135,40 +135,40 @@ class Trajectories:
         return self._clicked(start, stop, history)
 
     def shared_states(self, rows: Tensor, history: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the same as beginnings of lists, of which steps of a user share one.
+        """Return the states as prefixes of lists, which several steps of a user can share.
 
         Args:
             rows: ``(N,)``.
             history: H.
 
         Returns:
-            Lists of tokens, ``(G, L)``; the list that each state is the beginning of, ``(N,)``, and
-            how many of its items it has, ``(N,)``.
+            Lists of tokens, ``(G, L)``; the index of the list of which each state is a prefix,
+            ``(N,)``; and the length of that prefix, ``(N,)``.
         """
         start, stop = self._clicks(rows, history)
-        # Steps without clicks begin where another user's clicks may; they take nothing of them.
+        # A step without clicks can share its start with another user's clicks; its prefix is empty.
         begin, of = torch.unique(start, return_inverse=True)
         end = begin.scatter_reduce(0, of, stop, "amax")
         longest = int((end - begin).max())
         return self._clicked(begin, end, longest), of, stop - start
 
     def _clicks(self, rows: Tensor, history: int) -> tuple[Tensor, Tensor]:
-        """Return the first click of each state, and one past its last, both ``(N,)``."""
+        """Return the index of each state's first click and of its last plus one, both ``(N,)``."""
         stop = self.clicks_before[rows]
         return torch.maximum(self.clicks_before[self.first[rows]], stop - history), stop
 
     def _clicked(self, start: Tensor, stop: Tensor, width: int) -> Tensor:
-        """Return runs of clicks as lists of tokens, ``(N, W)``."""
+        """Return the clicks ``start`` ... ``stop - 1`` as lists of tokens, ``(N, W)``."""
         place = start[:, None] + torch.arange(width, device=start.device)  # (N, W)
         padded = functional.pad(self.clicked, (0, 1))
         return padded[torch.where(place < stop[:, None], place, len(self.clicked))]
 
     def windows(self, starts: Tensor, context: int) -> Windows:
-        """Return the windows that begin at some steps and end with the user at the latest.
+        """Return the windows that start at some steps; a window ends with its user.
 
         Args:
             starts: ``(B,)``.
-            context: The most steps T of a window; T is less if all are shorter.
+            context: Largest number of steps T of a window; T is smaller if all are shorter.
         """
         length = (self.end[starts] - starts).clamp_max(context)  # (B,)
         longest = int(length.max())
@@ -179,10 +179,10 @@ class Trajectories:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """B windows of T steps; those of a short one stand at its right.
+    """B windows of T steps; shorter windows are padded on the left.
 
     Attributes:
-        mask: Where there is a step, ``(B, T)``.
+        mask: False at padding, ``(B, T)``.
         rows: Rows of the steps in the trajectories, in the order of the mask, ``(N,)``.
     """
 
@@ -190,7 +190,7 @@ class Windows:
     rows: Tensor
 
     def place(self, values: Tensor) -> Tensor:
-        """Put values of the steps ``(N, ...)`` where they stand, ``(B, T, ...)``, else 0."""
+        """Return values of the steps, ``(N, ...)``, as windows ``(B, T, ...)`` padded with 0."""
         placed = values.new_zeros(*self.mask.shape, *values.shape[1:])
         placed[self.mask] = values
         return placed
@@ -202,9 +202,9 @@ def trajectories(
     """Read the trajectories of a log.
 
     Args:
-        log: Its order is the order of time; one row is one time step.
+        log: The log, in order of time; one row is one time step.
         names: The rewards, see `rewards_of`.
-        device: Where the trajectories are kept.
+        device: Device of the returned tensors.
     """
     order = log.by_user
     user, items, clicks = log.user[order], log.slate[order], log.clicks[order]
@@ -220,7 +220,7 @@ def trajectories(
     counts = clicked.sum(axis=1)
 
     def tensor(values: NDArray[Any], kind: torch.dtype = torch.int64) -> Tensor:
-        # A copy: columns of a log that was loaded cannot be written to.
+        # A copy, because the columns of a loaded log are read-only.
         return torch.tensor(np.ascontiguousarray(values), dtype=kind, device=device)
 
     return Trajectories(

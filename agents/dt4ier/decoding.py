@@ -1,4 +1,4 @@
-"""Slates from contexts: distinct candidates, one slot after the other."""
+"""Decode slates of distinct candidates from contexts, slot by slot."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def decode(
     temperature: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Write slates without repeats.
+    """Decode slates without repeated items.
 
     Args:
-        decoder: What writes.
+        decoder: The decoder.
         contexts: ``(B, D)``.
-        candidates: Tokens that may be shown, distinct in a row, ``(B, C)``.
+        candidates: Tokens of the candidates, distinct in each row, ``(B, C)``.
         slots: K.
-        temperature: 0 for the best item in each slot, else scores are divided by it and an item is
-            drawn.
-        generator: Randomness of the draws.
+        temperature: 0: the best item in each slot; otherwise items are sampled after the scores are
+            divided by the temperature.
+        generator: Random generator of the sampling.
 
     Returns:
         Indices into the candidates, ``(B, K)``, and the probability of the first k of them,
@@ -40,13 +40,13 @@ def decode(
     taken = torch.zeros_like(candidates, dtype=torch.bool)
     chance = torch.zeros(len(candidates), 1, dtype=torch.float64, device=contexts.device)
     chosen, prefixes = [], []
-    for _ in range(slots):  # each item depends on those before it
+    for _ in range(slots):  # each item depends on the previous ones
         vectors, state = decoder.step(contexts, previous, state)
         scores = decoder.out(vectors[:, 0]).gather(1, candidates)  # (B, V) -> (B, C)
         scores = scores.masked_fill(taken, _NEVER)
         if temperature:
             scores = scores / temperature
-            # The largest score after Gumbel noise is a draw from the softmax.
+            # The argmax of the scores plus Gumbel noise is a sample from the softmax.
             noise = torch.empty_like(scores).exponential_(generator=generator).log()
             index = (scores - noise).argmax(dim=1, keepdim=True)
             chance = chance + scores.double().log_softmax(dim=1).gather(1, index)
@@ -69,11 +69,11 @@ def next_probabilities(
     """Return the probability of every candidate at slot k after the first k-1 items of a slate.
 
     Args:
-        decoder: What writes.
+        decoder: The decoder.
         contexts: ``(B, D)``.
-        candidates: Tokens that may be shown, distinct in a row, ``(B, C)``.
-        chosen: Indices into the candidates, ``(B, K)``; -1 where the position is empty.
-        temperature: What scores are divided by; positive.
+        candidates: Tokens of the candidates, distinct in each row, ``(B, C)``.
+        chosen: Indices into the candidates, ``(B, K)``; -1 in empty slots.
+        temperature: Divisor of the scores; positive.
 
     Returns:
         ``(B, K, C)`` float64.

@@ -1,4 +1,4 @@
-"""Parts of the network: what reads lists of items, what reads time, what writes slates."""
+"""Parts of the network: encoder of item lists, causal transformer, and slate decoder."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from agents.shared.transformer import Block
 
 
 class ListEncoder(nn.Module):
-    """A list of items as the state of a two-layer GRU after its last item.
+    """Encodes a list of items as the state of a two-layer GRU after the last item.
 
     Args:
         num_items: I.
         dim: D.
-        dropout: Between the layers.
+        dropout: Dropout between the layers.
     """
 
     def __init__(self, num_items: int, dim: int, dropout: float) -> None:
@@ -26,21 +26,21 @@ class ListEncoder(nn.Module):
         self.empty = nn.Parameter(torch.zeros(dim))
 
     def forward(self, lists: Tensor) -> Tensor:
-        """Return the vector of each list of tokens ``(N, L)``, padded on the right, ``(N, D)``."""
+        """Return the vectors, ``(N, D)``, of lists of tokens ``(N, L)`` padded on the right."""
         length = (lists != PAD).sum(dim=1)
-        return self.beginnings(lists, torch.arange(len(lists), device=lists.device), length)
+        return self.prefixes(lists, torch.arange(len(lists), device=lists.device), length)
 
-    def beginnings(self, lists: Tensor, of: Tensor, length: Tensor) -> Tensor:
-        """Return the vectors of the first items of lists, ``(N, D)``.
+    def prefixes(self, lists: Tensor, of: Tensor, length: Tensor) -> Tensor:
+        """Return the vectors of prefixes of lists, ``(N, D)``.
 
         Args:
             lists: Tokens, ``(G, L)``.
-            of: Which list, ``(N,)``.
-            length: How many of its items, ``(N,)``.
+            of: Index of the list of each prefix, ``(N,)``.
+            length: Length of each prefix, ``(N,)``.
         """
         longest = max(1, int(length.max()))
-        # What is read at an item knows nothing of the items or the padding after it. (The gradient
-        # of packed lists would take time in the square of their length.)
+        # The state at an item does not depend on later items or padding, so one pass serves all
+        # prefixes. (Packed lists would make the gradient quadratic in their length.)
         tokens = functional.pad(lists, (0, 1))[:, :longest]
         states, _ = self.gru(self.items(tokens))  # (G, L, D)
         last = states[of, (length - 1).clamp_min(0)]
@@ -48,13 +48,13 @@ class ListEncoder(nn.Module):
 
 
 class CausalTransformer(nn.Module):
-    """Blocks in which no position sees a later one, nor padding.
+    """Transformer blocks in which no position attends to later positions or to padding.
 
     Args:
         dim: D.
-        layers: Blocks.
-        heads: Attention heads.
-        dropout: Everywhere, on the input too.
+        layers: Number of blocks.
+        heads: Number of attention heads.
+        dropout: Dropout in all blocks and on the input.
     """
 
     def __init__(self, dim: int, layers: int, heads: int, dropout: float) -> None:
@@ -64,19 +64,19 @@ class CausalTransformer(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Return what each position has come to know.
+        """Return the output vector of each position.
 
         Args:
             x: Tokens, ``(B, S, D)``.
             mask: False at padding, ``(B, S)``.
 
         Returns:
-            ``(B, S, D)``; at padding, anything.
+            ``(B, S, D)``; values at padding are arbitrary.
         """
         size = x.shape[1]
         causal = torch.ones(size, size, dtype=torch.bool, device=x.device).tril()
         itself = torch.eye(size, dtype=torch.bool, device=x.device)
-        # Padding sees itself: a softmax over nothing would be no number.
+        # Padding attends to itself, because a softmax over an empty set would give NaN.
         visible = causal & (mask[:, None, :] | itself)  # (B, S, S)
         x = self.drop(x)
         for block in self.blocks:
@@ -86,12 +86,12 @@ class CausalTransformer(nn.Module):
 
 
 class SlateDecoder(nn.Module):
-    """A GRU that writes a slate, item after item, from a context and nothing else.
+    """A GRU that generates a slate item by item, from a context alone.
 
     Args:
         num_items: I.
         dim: D.
-        dropout: Between the layers.
+        dropout: Dropout between the layers.
     """
 
     def __init__(self, num_items: int, dim: int, dropout: float) -> None:
@@ -103,24 +103,24 @@ class SlateDecoder(nn.Module):
         self.out = nn.Linear(dim, vocabulary(num_items))
 
     def begin(self, contexts: Tensor) -> Tensor:
-        """Return the state before the first item, ``(2, N, D)``, from contexts ``(N, D)``."""
+        """Return the initial state, ``(2, N, D)``, given contexts ``(N, D)``."""
         state: Tensor = self.start(contexts)
         return state.view(len(contexts), 2, -1).transpose(0, 1).contiguous()
 
     def step(self, contexts: Tensor, previous: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Read more items.
+        """Process further items.
 
         Args:
             contexts: ``(N, D)``.
-            previous: Tokens that stand before each slot, ``(N, L)``.
+            previous: Token before each slot, ``(N, L)``.
             state: ``(2, N, D)``.
 
         Returns:
             Vectors of the slots, ``(N, L, D)``, and the next state.
         """
         repeated = contexts[:, None].expand(-1, previous.shape[1], -1)
-        read = torch.cat([self.items(previous).to(contexts.dtype), repeated], dim=2)  # (N, L, 2D)
-        vectors, state = self.gru(read, state)
+        inputs = torch.cat([self.items(previous).to(contexts.dtype), repeated], dim=2)  # (N, L, 2D)
+        vectors, state = self.gru(inputs, state)
         return vectors, state
 
     def forward(self, contexts: Tensor, slates: Tensor) -> Tensor:
@@ -128,10 +128,10 @@ class SlateDecoder(nn.Module):
 
         Args:
             contexts: ``(N, D)``.
-            slates: Tokens of the slates to be written, ``(N, K)``.
+            slates: Tokens of the target slates, ``(N, K)``.
 
         Returns:
-            ``(N, K, D)``; `out` makes scores of tokens of it.
+            ``(N, K, D)``; `out` maps them to scores of tokens.
         """
         begin = slates.new_full((len(slates), 1), self.first_token)
         previous = torch.cat([begin, slates[:, :-1]], dim=1)

@@ -1,4 +1,4 @@
-"""Features of users in units of the users that the model was trained on."""
+"""User features, standardised by the training users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Standardiser(nn.Module):
-    """Brings features to mean 0 and deviation 1; those that never differ become 0.
+    """Scales features to mean 0 and standard deviation 1; constant features become 0.
 
     Args:
         num_features: F.
@@ -22,13 +22,13 @@ class Standardiser(nn.Module):
         self.register_buffer("deviation", torch.ones(num_features))
 
     def learn(self, features: Tensor) -> None:
-        """Take mean and deviation from some users, ``(U, F)``."""
+        """Set the mean and deviation to those of some users, ``(U, F)``."""
         self.mean.copy_(features.mean(dim=0))
         spread = features.std(dim=0, correction=0)
         self.deviation.copy_(torch.where(spread > 0, spread, 1.0))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return features in these units, ``(B, F)``."""
+        """Return the standardised features, ``(B, F)``."""
         standard: Tensor = (features - self.mean) / self.deviation
         return standard
 
@@ -47,6 +47,6 @@ class UserEncoder(nn.Module):
         self.linear = nn.Linear(num_features, dim, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the vectors of users with features ``(B, F)``, ``(B, D)``."""
+        """Return the vectors, ``(B, D)``, of users with features ``(B, F)``."""
         vectors: Tensor = self.linear(self.standard(features))
         return vectors

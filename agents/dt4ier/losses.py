@@ -1,12 +1,12 @@
-r"""What the network is trained on.
+r"""The training loss.
 
 .. math:: \text{CE} + \alpha \cdot \text{mean}\; \omega\, \cos(E^+, E^-)
 
-CE is the cross-entropy per item shown. :math:`E^+` is the mean vector of a slate's slots at its
-return-to-go R, and :math:`E^-` the same at the return-to-go that it would have had with the rewards
-of a session that earned little, :math:`R - w r + w r^-`. The weight :math:`\omega` is one minus the
-mean of the low rewards, as shares of the largest. Gradients flow through both sides: the term keeps
-the decoder from writing the same whatever it is asked for.
+CE is the cross-entropy per item shown. :math:`E^+` is the mean decoder vector over a slate's slots
+at its return-to-go R, and :math:`E^-` the same at the return-to-go that it would have had with the
+rewards of a low-reward session, :math:`R - w r + w r^-`. The weight :math:`\omega` is one minus the
+mean of the low rewards, each divided by the largest in the log. Gradients flow through both sides.
+The term keeps the decoder from ignoring the return-to-go.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from agents.dt4ier.model import Model
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Windows, what they are prompted with and what they are contrasted with.
+    """Windows with their returns-to-go and, for the contrastive term, lower ones.
 
     Attributes:
         windows: B windows with N steps.
         rtg: Weighted returns-to-go, ``(N, R)``.
-        low_rtg: What they would be with low rewards, ``(N, R)``, or None.
-        omega: Weight of each contrast, 0 where the two do not differ, ``(N,)``, or None.
+        low_rtg: Returns-to-go with low rewards instead, ``(N, R)``, or None.
+        omega: Weight of each contrast, 0 where both are equal, ``(N,)``, or None.
     """
 
     windows: Windows
@@ -39,7 +39,7 @@ class Batch:
     omega: Tensor | None = None
 
     def parts(self, size: int) -> Iterator[Batch]:
-        """Yield the batch in parts of ``size`` windows."""
+        """Yield the batch in parts of at most ``size`` windows."""
         mask = self.windows.mask
         if size >= len(mask):
             yield self
@@ -65,19 +65,19 @@ def contrast(
     low: float,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor] | None:
-    """Draw a session of low reward for every step, from the same batch.
+    """Draw a low-reward session from the same batch for every step.
 
     Args:
-        windows: With N steps.
-        rewards: Of all M steps of the log, ``(M, R)``.
-        weights: How much they count, ``(M, R)``.
+        windows: Windows with N steps.
+        rewards: Rewards of all M steps of the log, ``(M, R)``.
+        weights: Weights of the rewards, ``(M, R)``.
         rtg: Weighted returns-to-go of the N steps, ``(N, R)``.
-        shares: Rewards as shares of the largest, ``(M, R)``.
-        low: A session is low if all its shares are below this.
-        generator: Randomness.
+        shares: Rewards divided by the largest of the log, ``(M, R)``.
+        low: A session has low reward if all its shares are below this.
+        generator: Random generator.
 
     Returns:
-        ``low_rtg`` and ``omega`` of `Batch`; None if no session of the batch is low.
+        ``low_rtg`` and ``omega`` of `Batch`; None if the batch has no low-reward session.
     """
     rows = windows.rows
     negative = rows[(shares[rows] < low).all(dim=1)]
@@ -93,18 +93,18 @@ def contrast(
 def sums(
     model: Model, data: Trajectories, batch: Batch, alpha: float
 ) -> tuple[Tensor, Tensor | None]:
-    """Return the sums of the cross-entropy over items and of the contrasts over steps.
+    """Return the sum of the cross-entropy over items and of the contrasts over steps.
 
     Args:
         model: The network.
-        data: What the rows of the windows point at.
+        data: The trajectories to which the rows of the windows refer.
         batch: The windows.
-        alpha: Weight of the contrasts; with 0 they are not computed, and None is returned.
+        alpha: Weight of the contrasts; if 0, they are not computed and None is returned.
     """
     windows, rows = batch.windows, batch.windows.rows
     slates, time = data.slates[rows], data.time[rows]
-    # Each state goes on where the user's earlier one ended: they are encoded together.
-    states = model.state.beginnings(*data.shared_states(rows, model.config.history))
+    # A state often extends the user's previous one, so they are encoded in one pass.
+    states = model.state.prefixes(*data.shared_states(rows, model.config.history))
     users = model.user_vectors(data.features)[data.user[rows]]
     state = states + users + model.time_token(time)
     action = model.action_token(slates, time)
@@ -112,18 +112,18 @@ def sums(
     def vectors(rtg: Tensor) -> Tensor:
         tokens = torch.stack([model.reward_token(rtg, time), state, action], dim=1)  # (N, 3, D)
         contexts = model.contexts(windows.place(tokens), windows.mask)[windows.mask]  # (N, D)
-        written: Tensor = model.decoder(contexts, slates)  # (N, K, D)
-        return written
+        decoded: Tensor = model.decoder(contexts, slates)  # (N, K, D)
+        return decoded
 
-    found = vectors(batch.rtg)
+    decoded = vectors(batch.rtg)
     shown = slates != PAD
-    # Only slots that hold an item are scored against the whole vocabulary.
+    # Only slots with an item are scored against the whole vocabulary.
     cross = functional.cross_entropy(
-        model.decoder.out(found[shown]).float(), slates[shown], reduction="sum"
+        model.decoder.out(decoded[shown]).float(), slates[shown], reduction="sum"
     )
     if not alpha or batch.low_rtg is None or batch.omega is None:
         return cross, None
-    contrasts = similarity(found, vectors(batch.low_rtg), shown)
+    contrasts = similarity(decoded, vectors(batch.low_rtg), shown)
     return cross, (batch.omega * contrasts).sum()
 
 
@@ -131,12 +131,12 @@ def similarity(vectors: Tensor, others: Tensor, shown: Tensor) -> Tensor:
     """Return the cosine between the mean vectors of two versions of each slate, ``(N,)``.
 
     Args:
-        vectors: Of the slots of a slate, ``(N, K, D)``.
-        others: The same at other prompts, ``(N, K, D)``.
-        shown: Slots that hold an item, ``(N, K)``.
+        vectors: Vectors of the slots of each slate, ``(N, K, D)``.
+        others: The same for other returns-to-go, ``(N, K, D)``.
+        shown: Slots with an item, ``(N, K)``.
     """
     weight = shown[:, :, None].float()
-    # A cosine does not depend on length, so that a sum does as well as a mean.
+    # A cosine does not depend on length, so a sum serves as well as a mean.
     return functional.cosine_similarity(
         (vectors * weight).sum(dim=1), (others * weight).sum(dim=1), dim=1
     )

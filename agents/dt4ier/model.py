@@ -1,4 +1,4 @@
-"""The whole network: from returns-to-go, clicks and slates to the context of each next slate."""
+"""The network, which maps returns-to-go, clicks and slates to a context for each next slate."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from agents.dt4ier.reward_embed import LinearRewardEmbedding, MultiRewardEmbeddi
 
 
 class Model(nn.Module):
-    """A decision transformer whose time step is a return-to-go, a state and a slate.
+    """A decision transformer whose time steps consist of a return-to-go, a state and a slate.
 
     Args:
         config: Sizes and variants.
         num_items: I.
-        num_features: Features of a user, F.
-        horizon: Time steps that have a vector of their own; later ones share the last.
+        num_features: Number of user features F.
+        horizon: Number of time steps with a vector of their own; later ones share the last.
     """
 
     scale: Tensor
@@ -29,7 +29,7 @@ class Model(nn.Module):
         super().__init__()
         dim, rewards = config.embed_dim, config.rewards
         self.config, self.horizon, self.num_items = config, horizon, num_items
-        # Units of the returns-to-go, and what a good user of the log earned in all.
+        # Units of the returns-to-go, and the 95th percentile of the users' returns in the log.
         self.register_buffer("scale", torch.ones(rewards))
         self.register_buffer("start_rtg", torch.ones(rewards))
         balanced = config.balance and rewards == 2 and num_features > 0
@@ -53,7 +53,7 @@ class Model(nn.Module):
         nn.init.normal_(self.time.weight, std=0.02)
 
     def weights(self, features: Tensor) -> Tensor:
-        """Return how much each return of users with features ``(B, F)`` counts, ``(B, R)``."""
+        """Return the weights of the returns, ``(B, R)``, of users with features ``(B, F)``."""
         if self.balancer is not None:
             weights: Tensor = self.balancer(features)
             return weights
@@ -61,7 +61,7 @@ class Model(nn.Module):
         return self.scale.new_full((len(features), rewards), 1 / rewards)
 
     def reward_token(self, rtg: Tensor, time: Tensor) -> Tensor:
-        """Return the token of weighted returns-to-go ``(N, R)`` at steps ``(N,)``, ``(N, D)``."""
+        """Return the tokens, ``(N, D)``, of weighted returns-to-go ``(N, R)`` at steps ``(N,)``."""
         scaled = rtg / self.scale
         if self.config.rtg == "zero":
             scaled = torch.zeros_like(scaled)
@@ -69,43 +69,43 @@ class Model(nn.Module):
         return token
 
     def user_vectors(self, features: Tensor) -> Tensor:
-        """Return what states tell of users with features ``(B, F)``, ``(B, D)``; 0 if nothing."""
+        """Return the vectors, ``(B, D)``, of user features ``(B, F)``; 0 if they are not used."""
         if self.user is None:
             return self.scale.new_zeros(len(features), self.config.embed_dim)
         vectors: Tensor = self.user(features)
         return vectors
 
     def state_token(self, clicked: Tensor, user: Tensor, time: Tensor) -> Tensor:
-        """Return the token of lists of clicked items at steps, ``(N, D)``.
+        """Return the tokens of lists of clicked items at steps, ``(N, D)``.
 
         Args:
             clicked: ``(N, H)``.
-            user: What `user_vectors` says of the users, ``(N, D)``.
+            user: Result of `user_vectors`, ``(N, D)``.
             time: Steps, ``(N,)``.
         """
         token: Tensor = self.state(clicked) + user + self.time_token(time)
         return token
 
     def action_token(self, slates: Tensor, time: Tensor) -> Tensor:
-        """Return the token of slates ``(N, K)`` at steps ``(N,)``, ``(N, D)``."""
+        """Return the tokens, ``(N, D)``, of slates ``(N, K)`` at steps ``(N,)``."""
         token: Tensor = self.action(slates) + self.time_token(time)
         return token
 
     def contexts(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Return what is known when each slate is to be written.
+        """Return the context from which the slate of each step is decoded.
 
         Args:
             tokens: Return-to-go, state and slate of each step, ``(B, T, 3, D)``.
-            mask: Where there is a step, ``(B, T)``.
+            mask: False at padding, ``(B, T)``.
 
         Returns:
-            ``(B, T, D)``, read at the states: a slate is not seen by its own context.
+            ``(B, T, D)``: the outputs at the states, so that no context includes its own slate.
         """
         flat = tokens.flatten(1, 2)  # (B, T, 3, D) -> (B, 3T, D)
-        known: Tensor = self.transformer(flat, mask.repeat_interleave(3, dim=1))
-        return known[:, 1::3]
+        outputs: Tensor = self.transformer(flat, mask.repeat_interleave(3, dim=1))
+        return outputs[:, 1::3]
 
     def time_token(self, time: Tensor) -> Tensor:
-        """Return what all three tokens of steps ``(N,)`` share, ``(N, D)``."""
+        """Return the vectors, ``(N, D)``, that all three tokens of steps ``(N,)`` share."""
         vectors: Tensor = self.time(time.clamp_max(self.horizon - 1))
         return vectors

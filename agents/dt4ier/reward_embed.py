@@ -1,4 +1,4 @@
-"""Vectors of returns-to-go."""
+"""Embeddings of returns-to-go."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from torch.nn import functional
 
 
 class MultiRewardEmbedding(nn.Module):
-    r"""Soft buckets over all rewards together.
+    r"""Soft buckets over all rewards jointly.
 
-    With returns-to-go x, in units of their scale:
+    With scaled returns-to-go x:
 
     .. math::
         h = \text{LeakyReLU}(W_1 x), \quad z = \text{softmax}(\tau\,(W_2 h + h)), \quad
         E = z\,(L(\text{grid}) + B),
 
-    a mixture of bucket vectors; these are a linear map of a grid over [0, 1] in every reward plus
-    a free vector per bucket. The softmax is over the buckets, and its temperature is learned.
+    a mixture of bucket vectors. Each bucket vector is a linear map of a grid point, which lies in
+    [0, 1] for every reward, plus a free vector. The softmax is over the buckets, and its
+    temperature is learned.
 
     Args:
         num_rewards: R.
@@ -39,7 +40,7 @@ class MultiRewardEmbedding(nn.Module):
         self.free = nn.Embedding(buckets, dim)
 
     def forward(self, rtg: Tensor) -> Tensor:
-        """Return the vectors of scaled returns-to-go ``(..., R)``, ``(..., D)``."""
+        """Return the vectors, ``(..., D)``, of scaled returns-to-go ``(..., R)``."""
         h = functional.leaky_relu(self.first(rtg))  # (..., R) -> (..., N)
         z = (self.log_sharpness.exp() * (self.second(h) + h)).softmax(dim=-1)
         vectors: Tensor = z @ (self.along(self.grid) + self.free.weight)  # (..., N) -> (..., D)
@@ -47,7 +48,7 @@ class MultiRewardEmbedding(nn.Module):
 
 
 class LinearRewardEmbedding(nn.Module):
-    """A linear map and tanh, as in the first decision transformers.
+    """A linear map and tanh, as in the original decision transformer.
 
     Args:
         num_rewards: R.
@@ -59,5 +60,5 @@ class LinearRewardEmbedding(nn.Module):
         self.linear = nn.Linear(num_rewards, dim)
 
     def forward(self, rtg: Tensor) -> Tensor:
-        """Return the vectors of scaled returns-to-go ``(..., R)``, ``(..., D)``."""
+        """Return the vectors, ``(..., D)``, of scaled returns-to-go ``(..., R)``."""
         return torch.tanh(self.linear(rtg))

@@ -1,4 +1,4 @@
-"""How the network is trained, interrupted and resumed."""
+"""Training of the network, with checkpoints."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from agents.dt4ier.config import FitConfig, TrainingConfig
 from agents.dt4ier.data import PAD, Trajectories
 from agents.dt4ier.losses import Batch, contrast, sums
 from agents.dt4ier.model import Model
-from recsim.errors import UserError
+from recsim.errors import AgentError, UserError
 from recsim.files import load_state, save_state
 
 # Rows of losses in a report.
-_LOOKS = 20
+_REPORT_ROWS = 20
 
 
 @contextmanager
 def seeded(seed: int, device: str) -> Iterator[None]:
-    """Seed torch's own randomness, which dropout takes, and leave it as it was."""
+    """Seed torch's global generator, which dropout uses, and restore it afterwards."""
     kind = torch.device(device)
     with torch.random.fork_rng(devices=[kind] if kind.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -37,20 +37,20 @@ def seeded(seed: int, device: str) -> Iterator[None]:
 def prepare(
     model: Model, data: Trajectories, config: FitConfig, generator: torch.Generator
 ) -> Tensor:
-    """Train the balancer and set the units of returns-to-go, in place.
+    """Train the balancer and set the units of the returns-to-go, in place.
 
     Args:
-        model: The network at its start.
-        data: Users to be trained on.
-        config: How.
-        generator: Randomness of the balancer's batches.
+        model: The untrained network.
+        data: Trajectories of the training users.
+        config: Settings.
+        generator: Random generator of the balancer's batches.
 
     Returns:
-        Weights of the returns of each step, ``(M, R)``.
+        Weights of the returns at each step, ``(M, R)``.
     """
-    begins = (data.time == 0).nonzero()[:, 0]  # each user's first step
-    returns = data.rtg[begins]
-    features = data.features[data.user[begins]]
+    first = (data.time == 0).nonzero()[:, 0]  # each user's first step
+    returns = data.rtg[first]
+    features = data.features[data.user[first]]
     if model.balancer is not None:
         train_balancer(
             model.balancer,
@@ -67,7 +67,7 @@ def prepare(
         weights = model.weights(data.features)[data.user]  # (U, R) -> (M, R)
         weighted = data.rtg * weights
         scale = _quantile(weighted) if config.scale == "q95" else weighted.max(dim=0).values
-        # A reward that is seldom or never earned still needs a unit.
+        # A reward that is rarely or never earned still needs a unit.
         scale = torch.where(scale > 0, scale, weighted.max(dim=0).values)
         model.scale.copy_(torch.where(scale > 0, scale, 1.0))
         model.start_rtg.copy_(_quantile(returns))
@@ -76,13 +76,13 @@ def prepare(
 
 def _quantile(values: Tensor) -> Tensor:
     """Return the 95th percentile of each column, ``(M, R)`` -> ``(R,)``."""
-    # torch.quantile refuses more than 2^24 numbers; the nearest rank needs a sort only.
-    place = math.ceil(0.95 * len(values)) - 1
-    return values.sort(dim=0).values[max(place, 0)]
+    # torch.quantile rejects more than 2^24 numbers; the nearest rank only needs a sort.
+    rank = math.ceil(0.95 * len(values)) - 1
+    return values.sort(dim=0).values[max(rank, 0)]
 
 
 def optimizer_of(model: Model, config: TrainingConfig) -> torch.optim.AdamW:
-    """Return AdamW with decay on the weights of linear layers only."""
+    """Return AdamW with weight decay on the weights of linear layers only."""
     linear = {id(part.weight) for part in model.modules() if isinstance(part, nn.Linear)}
     trained = [value for value in model.parameters() if value.requires_grad]
     decayed = [value for value in trained if id(value) in linear]
@@ -95,14 +95,14 @@ def optimizer_of(model: Model, config: TrainingConfig) -> torch.optim.AdamW:
 
 
 class Trainer:
-    """Gradient steps on random windows.
+    """Takes gradient steps on random windows.
 
     Args:
-        model: The network, prepared; changed in place.
-        data: What it is trained on.
-        weights: What `prepare` returned, ``(M, R)``.
-        config: How.
-        generator: Randomness of windows and negative sessions.
+        model: The network after `prepare`; trained in place.
+        data: Trajectories of the training users.
+        weights: Result of `prepare`, ``(M, R)``.
+        config: Settings.
+        generator: Random generator of windows and low-reward sessions.
     """
 
     def __init__(
@@ -117,23 +117,23 @@ class Trainer:
         self.generator = generator
         self.steps = config.steps
         if config.epochs is not None:
-            seen = config.batch_size * config.context
-            self.steps = max(1, math.ceil(config.epochs * len(data) / seen))
+            per_step = config.batch_size * config.context
+            self.steps = max(1, math.ceil(config.epochs * len(data) / per_step))
         self.done = 0
         self.losses = torch.zeros(self.steps, 2, device=weights.device)  # CE, mean contrast
         largest = data.rewards.max(dim=0).values
         self.shares = (data.rewards / torch.where(largest > 0, largest, 1.0)).clamp(0, 1)
-        # Without a prompt there is nothing to contrast.
+        # Without returns-to-go there is nothing to contrast.
         self.alpha = config.alpha if config.rtg == "on" else 0.0
         self.optimizer = optimizer_of(model, config)
         self._parameters = [v for group in self.optimizer.param_groups for v in group["params"]]
         scores = config.context * data.slates.shape[1] * model.decoder.out.out_features
         self.part_size = max(1, config.max_logits // scores)
         if config.compile:
-            model.transformer.compile()  # in place: names of parameters stay
+            model.transformer.compile()  # in place, so that parameters keep their names
 
     def step(self) -> None:
-        """Draw windows and take a gradient step."""
+        """Draw a batch of windows and take a gradient step."""
         model, config = self.model, self.config
         model.train()
         self.optimizer.zero_grad(set_to_none=True)
@@ -146,7 +146,7 @@ class Trainer:
         self.done += 1
 
     def draw(self) -> Batch:
-        """Return random windows: a user in proportion to their steps, then any step of theirs."""
+        """Return random windows, whose starts are uniform over all steps."""
         config, data = self.config, self.data
         starts = torch.randint(
             len(data), (config.batch_size,), generator=self.generator, device=data.first.device
@@ -154,13 +154,13 @@ class Trainer:
         return self.batch(starts)
 
     def batch(self, starts: Tensor) -> Batch:
-        """Return the windows that begin at some steps, ``(B,)``, with their prompts."""
+        """Return the windows that start at some steps, ``(B,)``, with their returns-to-go."""
         data, weights = self.data, self.weights
         windows = data.windows(starts, self.config.context)
         rtg = data.rtg[windows.rows] * weights[windows.rows]
-        found = None
+        contrasted = None
         if self.alpha:
-            found = contrast(
+            contrasted = contrast(
                 windows,
                 data.rewards,
                 weights,
@@ -169,10 +169,10 @@ class Trainer:
                 self.config.low_reward,
                 self.generator,
             )
-        return Batch(windows, rtg) if found is None else Batch(windows, rtg, *found)
+        return Batch(windows, rtg) if contrasted is None else Batch(windows, rtg, *contrasted)
 
     def backward(self, batch: Batch) -> Tensor:
-        """Add the gradient of the loss of a batch; return cross-entropy and contrast, ``(2,)``."""
+        """Add the gradient of a batch's loss; return its cross-entropy and contrast, ``(2,)``."""
         items = (self.data.slates[batch.windows.rows] != PAD).sum().clamp_min(1)
         pairs = 1 if batch.omega is None else (batch.omega > 0).sum().clamp_min(1)
         total = torch.zeros(2, device=items.device)
@@ -191,19 +191,19 @@ class Trainer:
         return total
 
     def report(self) -> list[dict[str, float]]:
-        """Return the losses so far, averaged over about twenty stretches."""
+        """Return the losses so far, averaged over blocks of steps, about twenty in all."""
         losses = self.losses[: self.done].tolist()
-        size = math.ceil(self.steps / _LOOKS)
+        size = math.ceil(self.steps / _REPORT_ROWS)
         rows = []
         for begin in range(0, len(losses), size):
-            stretch = losses[begin : begin + size]
-            cross, contrasts = (sum(column) / len(stretch) for column in zip(*stretch, strict=True))
-            row = {"step": begin + len(stretch), "cross_entropy": cross, "contrast": contrasts}
+            block = losses[begin : begin + size]
+            cross, contrasts = (sum(column) / len(block) for column in zip(*block, strict=True))
+            row = {"step": begin + len(block), "cross_entropy": cross, "contrast": contrasts}
             rows.append({**row, "loss": cross + self.alpha * contrasts})
         return rows
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything that the rest of the training depends on."""
+        """Return everything on which the remaining training depends."""
         device = self.losses.device
         return {
             "done": self.done,
@@ -216,7 +216,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where the saved training stopped."""
+        """Resume the saved training."""
         self.done = state["done"]
         self.losses.copy_(state["losses"])
         self.model.load_state_dict(state["model"])
@@ -233,16 +233,16 @@ def train(
     digest: str,
     on_step: Callable[[int], None] | None = None,
 ) -> None:
-    """Take all steps, from the checkpoint on if there is one.
+    """Take all steps, or the remaining ones if there is a checkpoint.
 
     Args:
-        trainer: At its start.
-        path: The checkpoint, or None.
-        digest: What the training is of; see `digest_of`.
+        trainer: The trainer before its first step.
+        path: The checkpoint file, or None.
+        digest: Digest of the training, see `digest_of`.
         on_step: Called after each step with the number of steps done.
 
     Raises:
-        UserError: The checkpoint is of another training, or cannot be read or written.
+        AgentError: If the checkpoint belongs to another training, or cannot be read or written.
     """
     if path is not None and path.exists():
         trainer.load_state_dict(_read(path, digest))
@@ -256,27 +256,27 @@ def train(
 
 
 def digest_of(data: Trajectories, config: FitConfig, seed: int) -> str:
-    """Return a digest of everything that training depends on: log, settings and seed."""
-    found = hashlib.sha256()
+    """Return a digest of everything on which training depends: log, settings and seed."""
+    digest = hashlib.sha256()
     neutral = {"checkpoint", "checkpoint_every", "device", "compile", "prompt", "temperature"}
-    found.update(f"{seed} {config.model_dump_json(exclude=neutral)}".encode())
+    digest.update(f"{seed} {config.model_dump_json(exclude=neutral)}".encode())
     for name in ("slates", "rewards", "clicked", "clicks_before", "first", "features"):
-        found.update(getattr(data, name).cpu().numpy().tobytes())
-    return found.hexdigest()
+        digest.update(getattr(data, name).cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _read(path: Path, digest: str) -> dict[str, Any]:
     try:
         state = load_state(path)
-        known = state["digest"]
+        saved = state["digest"]
     except UserError:
         raise
-    except Exception as error:  # torch.load has many ways to say that a file is none of its own
-        raise UserError(f"checkpoint {path} cannot be read: {error}") from error
-    if known != digest:
-        raise UserError(
-            f"checkpoint {path} is of another log, seed or other settings: give another file, or "
-            "remove this one to train anew."
+    except Exception as error:  # torch.load raises many kinds of errors on foreign files
+        raise AgentError(f"checkpoint {path} cannot be read: {error}") from error
+    if saved != digest:
+        raise AgentError(
+            f"checkpoint {path} belongs to another log, seed or settings: name another file, or "
+            "remove this one to train from the beginning."
         )
     return state
 
@@ -288,19 +288,19 @@ def _write(path: Path, state: dict[str, Any]) -> None:
         save_state(draft, state)
         os.replace(draft, path)
     except OSError as error:
-        raise UserError(f"checkpoint {path} cannot be written: {error.strerror}.") from error
+        raise AgentError(f"checkpoint {path} cannot be written: {error.strerror}.") from error
 
 
 @torch.no_grad()
 def held_out_loss(trainer: Trainer, data: Trajectories) -> float:
-    """Return the cross-entropy per item of users who were not trained on."""
+    """Return the cross-entropy per item of held-out users."""
     model, config = trainer.model, trainer.config
     model.eval()
     starts = (data.time % config.context == 0).nonzero()[:, 0]
     weights = model.weights(data.features)[data.user]
     total = 0.0
-    for some in torch.split(starts, trainer.part_size):
-        windows = data.windows(some, config.context)
+    for part in torch.split(starts, trainer.part_size):
+        windows = data.windows(part, config.context)
         rtg = data.rtg[windows.rows] * weights[windows.rows]
         total += float(sums(model, data, Batch(windows, rtg), 0.0)[0])
     return total / max(1, int((data.slates != PAD).sum()))

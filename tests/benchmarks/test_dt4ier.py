@@ -1,4 +1,4 @@
-"""The reference of the benchmark computes what `agents.dt4ier` does."""
+"""The reference of the benchmark computes the same as `agents.dt4ier`."""
 
 import torch
 
@@ -9,7 +9,7 @@ torch.set_num_threads(1)
 FEW = 3
 
 
-def test_the_reference_has_the_same_loss_and_gradient_and_writes_the_same_slates():
+def test_the_reference_has_the_same_loss_gradient_and_slates():
     case = Case(batch=4, steps=3, slots=2, items=20, device="cpu")
     case.model.eval()
     naive = Naive(case)
@@ -22,4 +22,4 @@ def test_the_reference_has_the_same_loss_and_gradient_and_writes_the_same_slates
     for name, value in case.model.named_parameters():
         if name in gradients:
             torch.testing.assert_close(value.grad, gradients[name], atol=1e-5, rtol=1e-4, msg=name)
-    assert torch.equal(case.write()[:FEW], naive.write(FEW))
+    assert torch.equal(case.decode()[:FEW], naive.decode(FEW))

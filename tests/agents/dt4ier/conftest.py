@@ -17,7 +17,7 @@ from recsim.problem import Problem
 
 @pytest.fixture
 def problem_of() -> Callable[..., Problem]:
-    """Build a problem of I items, whose slates earn ``now`` and ``later``."""
+    """Build a problem of I items with the rewards ``now`` and ``later``."""
 
     def build(num_items: int, slate_size: int, features: int = 0) -> Problem:
         return Problem(
@@ -35,7 +35,7 @@ def problem_of() -> Callable[..., Problem]:
 
 @pytest.fixture
 def log_of(problem_of) -> Callable[..., SlateLog]:
-    """Build the log of U users of T slates each, ``(U, T, K)``, all clicked by default."""
+    """Build a log from slates ``(U, T, K)``; by default, all items are clicked."""
 
     def build(slates, num_items, clicks=None, now=None, later=None, features=None) -> SlateLog:
         slates = np.asarray(slates)
@@ -83,7 +83,7 @@ def random_log(log_of) -> Callable[..., SlateLog]:
 
 @dataclass
 class Trained:
-    """A network, what it learned from, and what it makes of trajectories."""
+    """A trained network with its data, and its outputs for trajectories."""
 
     model: Model
     data: Trajectories
@@ -137,7 +137,7 @@ class Trained:
 
 @pytest.fixture
 def train() -> Callable[..., Trained]:
-    """Train a network on a log; every step of the training is taken."""
+    """Train a network on a log for a number of steps."""
 
     def build(log: SlateLog, steps: int, seed: int = 0, **settings) -> Trained:
         settings = {"short": "now", "long": "later", "steps": max(steps, 1)} | settings

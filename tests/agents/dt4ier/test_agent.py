@@ -1,4 +1,4 @@
-"""The agent as a whole: what it remembers while it acts, and trainings that were interrupted."""
+"""The agent as a whole: its memory while acting, and interrupted trainings."""
 
 import shutil
 
@@ -9,14 +9,14 @@ import torch
 import agents
 from agents.dt4ier.memory import Memory, read
 from agents.dt4ier.training import Trainer
-from recsim.errors import UserError
+from recsim.errors import AgentError, UserError
 
 SMALL = {"embed_dim": 16, "history": 4, "buckets": 8, "balance_steps": 5}
 NAMED = {"short": "now", "long": "later"}
 
 
 def observation(log, users, steps, step):
-    """What an agent sees before a step of users who are shown the slates of a log."""
+    """Return the observation before a step of users who were shown the slates of a log."""
     rows = np.arange(users)[:, None] * steps + np.arange(step)  # (U, t)
     slots = log.slate.shape[1]
     items, clicks = np.full((2, users, steps * slots), -1)
@@ -36,23 +36,26 @@ def observation(log, users, steps, step):
     }
 
 
-def test_while_acting_the_contexts_are_those_of_the_trajectory(random_log, train):
+def test_contexts_while_acting_are_those_of_the_trajectory(random_log, train):
     log = random_log(features=2)
     case = train(log, steps=2, context=5, **SMALL)
     model, data = case.model.requires_grad_(False), case.data
     weights, prompt = model.weights(data.features), torch.tensor([0.8, 0.5])
-    asked = [prompt * weights * model.start_rtg]
+    rtg = [prompt * weights * model.start_rtg]
     rewards = data.rewards.view(6, 5, 2)
     for step in range(4):
-        asked.append((asked[-1] - weights * rewards[:, step]).clamp_min(0))
-    tokens, windows = case.tokens(data, torch.stack(asked, dim=1))
+        rtg.append((rtg[-1] - weights * rewards[:, step]).clamp_min(0))
+    tokens, windows = case.tokens(data, torch.stack(rtg, dim=1))
     expected = model.contexts(tokens, windows.mask)  # (U, T, D)
     memory = None
     for step in range(5):
         obs = observation(log, 6, 5, step)
-        seen = read(obs, log.problem, ("now", "later"), 4, "cpu")
-        memory = Memory.start(model, seen, prompt) if memory is None else memory.told(model, seen)
-        memory = memory.ask(model)
+        last = read(obs, log.problem, ("now", "later"), 4, "cpu")
+        if memory is None:
+            memory = Memory.start(model, last, prompt)
+        else:
+            memory = memory.with_outcome(model, last)
+        memory = memory.with_next_step(model)
         torch.testing.assert_close(memory.contexts(model), expected[:, step], atol=1e-5, rtol=0)
 
 
@@ -65,7 +68,7 @@ def weights_of(agent):
     return agent.state_dict()["model"]
 
 
-def test_an_interrupted_training_ends_as_an_unbroken_one(random_log, tmp_path, monkeypatch):
+def test_a_resumed_training_ends_like_an_uninterrupted_one(random_log, tmp_path, monkeypatch):
     log = random_log(features=2)
     whole = agent_of(log, seed=3)
     report = whole.fit(log)
@@ -86,46 +89,46 @@ def test_an_interrupted_training_ends_as_an_unbroken_one(random_log, tmp_path, m
     assert resumed.fit(log).losses == report.losses
     for name, value in weights_of(whole).items():
         assert torch.equal(weights_of(resumed)[name], value), name
-    # What an agent asks for does not change what was learned.
-    asked = agent_of(log, seed=3, prompt=0.1, temperature=1.0, **settings)
+    # Neither the prompt nor the temperature changes the training.
+    prompted = agent_of(log, seed=3, prompt=0.1, temperature=1.0, **settings)
     monkeypatch.setattr(Trainer, "step", None)
-    assert asked.fit(log).losses == report.losses
+    assert prompted.fit(log).losses == report.losses
 
 
-def test_half_precision_learns_nearly_the_same(random_log):
+def test_mixed_precision_learns_nearly_the_same(random_log):
     log = random_log(users=20, features=2)
     whole, half = (agent_of(log, steps=20, mixed_precision=mixed) for mixed in (False, True))
     losses = [agent.fit(log).losses[-1]["cross_entropy"] for agent in (whole, half)]
-    assert losses[0] != losses[1], "it makes no difference"
+    assert losses[0] != losses[1], "mixed precision has no effect"
     assert losses[0] == pytest.approx(losses[1], abs=0.02)
     assert all(value.dtype != torch.bfloat16 for value in weights_of(half).values())
     half.act(observation(log, 20, 5, 0))
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # torch.compile does what torch itself warns of
+@pytest.mark.filterwarnings("default")  # torch.compile itself causes warnings
 @pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler")
 def test_a_compiled_transformer_learns_the_same(random_log):
     log = random_log(users=20)
     plain, compiled = (agent_of(log, layers=1, steps=3, compile=chosen) for chosen in (False, True))
     losses = [agent.fit(log).losses[-1]["loss"] for agent in (plain, compiled)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-3)
-    assert weights_of(compiled).keys() == weights_of(plain).keys(), "names of weights stay"
+    assert weights_of(compiled).keys() == weights_of(plain).keys(), "weights keep their names"
     plain.load_state_dict(compiled.state_dict())
     obs = observation(log, 20, 5, 0)
     np.testing.assert_array_equal(compiled.act(obs).slates, plain.act(obs).slates)
 
 
 @pytest.mark.parametrize(("other", "settings"), [(1, {}), (0, {"learning_rate": 0.5})])
-def test_a_checkpoint_of_another_training_is_refused(random_log, tmp_path, other, settings):
+def test_a_checkpoint_of_another_training_is_rejected(random_log, tmp_path, other, settings):
     path = str(tmp_path / "checkpoint.pt")
     log = random_log()
     agent_of(log, checkpoint=path).fit(log)
-    with pytest.raises(UserError, match="another log, seed or other settings"):
+    with pytest.raises(AgentError, match="belongs to another log, seed or settings"):
         agent_of(log, checkpoint=path, **settings).fit(random_log(seed=other))
 
 
-def test_a_prompt_is_worked_off_and_new_users_begin_anew(random_log):
+def test_rewards_are_deducted_from_the_prompt_except_for_new_users(random_log):
     log = random_log()
     agent = agent_of(log, prompt=1.0)
     agent.fit(log)
@@ -133,7 +136,7 @@ def test_a_prompt_is_worked_off_and_new_users_begin_anew(random_log):
     agent.act(observation(log, 6, 5, 0))
     first = agent._memory.rtg
     obs = observation(log, 6, 5, 1)
-    obs["history_length"][0] = 0  # somebody else has taken this place
+    obs["history_length"][0] = 0  # a new user in this row
     agent.act(obs)
     earned = np.stack([log.feedback[name][::5] for name in NAMED.values()], axis=1) / 2
     expected = np.maximum(first.numpy() - earned, 0)
@@ -150,13 +153,14 @@ def test_a_saved_agent_shows_the_same_slates(random_log):
     copy.load_state_dict(agent.state_dict())
     obs = observation(log, 6, 5, 0)
     np.testing.assert_array_equal(copy.act(obs).slates, agent.act(obs).slates)
-    with pytest.raises(UserError, match="other settings"):
+    with pytest.raises(AgentError, match="other settings"):
         agent_of(log, user_features=False).load_state_dict(agent.state_dict())
 
 
 @pytest.mark.parametrize("prompt", [-1, "high", [1, 2, 3], [1, -1], True, float("nan")])
 def test_a_prompt_is_a_number_or_two(prompt):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as caught:
         agents.configure("dt4ier", prompt=prompt)
-    assert "config.prompt: must be a number from 0 on, or a list of two" in str(told.value)
-    assert "\n" not in str(told.value), "one mistake, one message"
+    message = str(caught.value)
+    assert "config.prompt: must be a non-negative number, or a list of two" in message
+    assert "\n" not in message, "one mistake, one message"

@@ -40,7 +40,7 @@ def test_slates_hold_distinct_candidates(decoder, contexts, candidates, temperat
 
 
 @torch.no_grad()
-def test_special_tokens_are_never_written(decoder, contexts):
+def test_special_tokens_are_never_shown(decoder, contexts):
     decoder.out.bias[[0, ITEMS + 1, ITEMS + 2]] = 100.0
     items = torch.arange(1, ITEMS + 1).expand(40, -1)
     index, _ = decode(decoder, contexts, items, ITEMS)
@@ -48,7 +48,7 @@ def test_special_tokens_are_never_written(decoder, contexts):
 
 
 @torch.no_grad()
-def test_the_first_state_knows_the_context_only(decoder, contexts):
+def test_the_first_slot_depends_on_the_context_only(decoder, contexts):
     slates = torch.arange(1, 4).expand(40, -1)
     others = slates.flip(1)
     one, other = decoder(contexts, slates), decoder(contexts, others)
@@ -56,7 +56,7 @@ def test_the_first_state_knows_the_context_only(decoder, contexts):
     assert (one[:, 1:] != other[:, 1:]).any(dim=2).all()
     last = slates.clone()
     last[:, 2] = 7
-    assert torch.equal(decoder(contexts, last), one), "the last item is seen by no slot"
+    assert torch.equal(decoder(contexts, last), one), "no slot depends on the last item"
     assert (decoder.begin(contexts)[:, 0] != decoder.begin(contexts)[:, 1]).any()
 
 
@@ -69,7 +69,7 @@ def test_the_best_items_are_the_most_probable(decoder, contexts, candidates):
 
 @pytest.mark.parametrize("temperature", [0.5, 2.0])
 @torch.no_grad()
-def test_all_slates_have_probability_one_together(decoder, contexts, candidates, temperature):
+def test_probabilities_of_all_slates_sum_to_one(decoder, contexts, candidates, temperature):
     orders = torch.tensor(list(itertools.permutations(range(5), 3)))
     size = (len(orders), -1)
     table = next_probabilities(
@@ -85,16 +85,16 @@ def test_all_slates_have_probability_one_together(decoder, contexts, candidates,
 
 
 @torch.no_grad()
-def test_draws_have_the_probability_that_they_tell(decoder, contexts, candidates):
+def test_reported_probabilities_of_sampled_slates_are_right(decoder, contexts, candidates):
     generator = torch.Generator().manual_seed(4)
     index, prefixes = decode(decoder, contexts, candidates, 3, temperature=0.7, generator=generator)
     table = next_probabilities(decoder, contexts, candidates, index, 0.7)
-    told = table.gather(2, index[:, :, None])[:, :, 0].cumprod(dim=1)
-    torch.testing.assert_close(prefixes, told, rtol=1e-4, atol=1e-8)
+    expected = table.gather(2, index[:, :, None])[:, :, 0].cumprod(dim=1)
+    torch.testing.assert_close(prefixes, expected, rtol=1e-4, atol=1e-8)
 
 
 @torch.no_grad()
-def test_frequencies_are_the_probabilities(decoder, contexts, candidates):
+def test_sampled_frequencies_match_the_probabilities(decoder, contexts, candidates):
     draws = 4000
     with torch.no_grad():
         decoder.out.bias.copy_(torch.linspace(-1, 1, ITEMS + 3))
@@ -113,7 +113,7 @@ def test_frequencies_are_the_probabilities(decoder, contexts, candidates):
 
 
 @torch.no_grad()
-def test_empty_positions_are_skipped(decoder, contexts, candidates):
+def test_empty_slots_are_skipped(decoder, contexts, candidates):
     index = torch.tensor([[0, -1, 1]]).expand(40, -1)
     table = next_probabilities(decoder, contexts, candidates, index, 1.0)
     assert (table[:, 2, 0] == 0).all()

@@ -1,4 +1,4 @@
-"""What the agent learns in worlds whose answer is known."""
+"""Learning tests on logs whose solution is known."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ SMALL = {"embed_dim": 32, "context": 4, "history": 6, "balance": False}
 
 
 def recall(decoded, data):
-    """Share of the items shown that were written, for full slates."""
+    """Return the fraction of the logged items that were decoded, for full slates."""
     target = data.slates.view(decoded.shape)
     return (decoded[..., None] == target[..., None, :]).any(dim=-1).float().mean()
 
@@ -27,16 +27,16 @@ def test_random_slates_cannot_be_predicted(log_of, train):
     ]
     case = train(logs[0], steps=150, learning_rate=3e-3, **SMALL)
     unseen = trajectories(logs[1], case.config.reward_names)
-    # Who knows that items do not repeat is at the mean of ln 50 ... ln 47, that is 3.88.
+    # A model that knows that items do not repeat reaches the mean of ln 50 ... ln 47, i.e. 3.88.
     assert case.cross_entropy(unseen) >= np.log(50) - 0.1
-    # Hits of a slate: mean 4 * 4/50, variance that of 4 draws out of 50 with 4 good ones.
+    # The hits of a slate are hypergeometric: 4 draws out of 50 items with 4 hits among them.
     chance, slates = 4 / 50, 1600
     deviation = np.sqrt(4 * chance * (1 - chance) * (46 / 49) / slates) / 4
     assert recall(case.decoded(unseen), unseen) <= chance + 3 * deviation
 
 
 def two_classes(users, rng, log_of):
-    """Slates of bait (items 0-24) or of quality (25-49), by a coin for each session."""
+    """Return slates of bait (items 0-24) or of quality (25-49), at random for each session."""
     quality = rng.random((users, 4)) < 0.5
     keys = rng.random((users, 4, 25))
     slates = np.argsort(keys, axis=2)[:, :, :4] + 25 * quality[:, :, None]
@@ -53,10 +53,10 @@ def test_the_prompt_decides_what_is_shown(log_of, train, encoder):
     data = trajectories(two_classes(400, rng, log_of), case.config.reward_names)
     own = data.rtg.view(400, 4, 2) / 2
     is_quality = (data.slates.view(400, 4, 4) > 25).all(dim=2)
-    found = (case.decoded(data)[:, -1] > 25).float().mean(dim=1)
-    assert ((found > 0.5) == is_quality[:, -1]).float().mean() > 0.99
+    decoded = (case.decoded(data)[:, -1] > 25).float().mean(dim=1)
+    assert ((decoded > 0.5) == is_quality[:, -1]).float().mean() > 0.99
     for pair, expected in (((0.4, 1.0), 1.0), ((1.0, 0.2), 0.0)):
-        # The last return-to-go is the reward that is wanted; earlier ones move along.
+        # The last return-to-go is the target reward; earlier ones are shifted by the same amount.
         rtg = own - own[:, -1:] + torch.tensor(pair) / 2
         share = (case.decoded(data, rtg)[:, -1] > 25).float().mean()
         assert float(share) == pytest.approx(expected, abs=0.01)
@@ -70,7 +70,7 @@ def test_behaviour_cloning_ignores_the_prompt(log_of, train):
     assert torch.equal(case.decoded(data, rtg), case.decoded(data, 3 * rtg + 1))
 
 
-def test_slates_that_follow_from_the_state_are_learned_by_heart(log_of, train):
+def test_slates_that_are_a_function_of_the_state_are_learned_exactly(log_of, train):
     rng = np.random.default_rng(2)
     users, slots, items = 32, 3, 20
     slates = np.zeros((users, 4, slots), dtype=int)
@@ -88,26 +88,26 @@ def test_slates_that_follow_from_the_state_are_learned_by_heart(log_of, train):
     assert recall(case.decoded(case.data), case.data) > 0.99
 
 
-def test_what_is_known_of_new_users_is_used(log_of, train):
+def test_features_of_new_users_are_used(log_of, train):
     rng = np.random.default_rng(3)
 
     def one_slate_each(users):
-        """Items 0-9 for one kind of user, 10-19 for the other; nobody clicks."""
+        """Show items 0-9 to one kind of user and 10-19 to the other, without clicks."""
         kind = rng.integers(2, size=users)
         slates = np.argsort(rng.random((users, 1, 10)), axis=2)[:, :, :3]
         slates += 10 * kind[:, None, None]
-        # In units far from 1, which are taken from the users trained on.
+        # Units far from 1; the scale is learned from the training users.
         features = np.stack([5 + 0.01 * kind, np.ones(users)], axis=1)
         return log_of(slates, 20, clicks=np.zeros_like(slates), features=features)
 
     logs = one_slate_each(200), one_slate_each(50)
     settings = SMALL | {"learning_rate": 5e-3, "alpha": 0.0}
-    told = train(logs[0], steps=60, **settings)
-    silent = train(logs[0], steps=60, user_features=False, **settings)
-    unseen = trajectories(logs[1], told.config.reward_names)
+    with_features = train(logs[0], steps=60, **settings)
+    without = train(logs[0], steps=60, user_features=False, **settings)
+    unseen = trajectories(logs[1], with_features.config.reward_names)
     of_kind = unseen.features[:, 0] > 5.005
-    shown = told.decoded(unseen)[:, -1] > 10
+    shown = with_features.decoded(unseen)[:, -1] > 10
     assert (shown == of_kind[:, None]).float().mean() > 0.99
-    # Knowing the kind halves the items that come into question: ln 2 in all, for the first item.
-    assert told.cross_entropy(unseen) < silent.cross_entropy(unseen) - 0.1
-    assert torch.equal(*(silent.decoded(unseen)[:, -1][rows][0] for rows in (of_kind, ~of_kind)))
+    # Knowing the kind of user halves the possible items, which saves ln 2 for the first item.
+    assert with_features.cross_entropy(unseen) < without.cross_entropy(unseen) - 0.1
+    assert torch.equal(*(without.decoded(unseen)[:, -1][rows][0] for rows in (of_kind, ~of_kind)))

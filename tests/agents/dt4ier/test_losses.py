@@ -7,20 +7,20 @@ from agents.dt4ier.data import PAD, Windows
 from agents.dt4ier.losses import Batch, contrast, similarity, sums
 
 SMALL = {"embed_dim": 16, "context": 4, "history": 4, "buckets": 8, "batch_size": 8}
-STILL = {"dropout": 0.0, "list_dropout": 0.0}
+NO_DROPOUT = {"dropout": 0.0, "list_dropout": 0.0}
 
 
-def test_cross_entropy_of_a_decoder_that_knows_nothing(random_log, train):
+def test_cross_entropy_of_uniform_scores(random_log, train):
     case = train(random_log(num_items=9), steps=0, **SMALL)
     with torch.no_grad():
         case.model.decoder.out.weight.zero_()
         case.model.decoder.out.bias.zero_()
-    # Nine items, padding, beginning and end.
+    # Nine items and the tokens of padding, beginning and end.
     expected = torch.tensor(12.0).log()
     assert case.cross_entropy(case.data) == pytest.approx(float(expected), abs=1e-6)
 
 
-def test_padding_is_no_target(log_of, train):
+def test_padding_is_not_a_target(log_of, train):
     log = log_of([[[0, 1, -1], [2, -1, -1]]], 5)
     case = train(log, steps=0, **SMALL)
     with torch.no_grad():
@@ -34,15 +34,15 @@ def test_padding_is_no_target(log_of, train):
     assert contrasts is None
 
 
-def test_what_a_low_session_would_leave_to_be_earned():
+def test_returns_to_go_with_the_rewards_of_a_low_session():
     rewards = torch.tensor([[1.0, 0.2], [0.4, 1.0], [0.1, 0.2], [0.9, 0.9]])
     weights = torch.full((4, 2), 0.5)
     windows = Windows(torch.ones(1, 3, dtype=torch.bool), torch.tensor([0, 1, 2]))
     rtg = torch.tensor([[0.75, 0.7], [0.25, 0.6], [0.05, 0.1]])
-    found = contrast(windows, rewards, weights, rtg, rewards, 0.6)
-    assert found is not None
-    low, omega = found
-    # Only the third step is low; against itself nothing changes.
+    contrasted = contrast(windows, rewards, weights, rtg, rewards, 0.6)
+    assert contrasted is not None
+    low, omega = contrasted
+    # Only the third step has low reward; contrasted with itself, it has no weight.
     torch.testing.assert_close(low, torch.tensor([[0.3, 0.7], [0.1, 0.2], [0.05, 0.1]]))
     torch.testing.assert_close(omega, torch.tensor([0.85, 0.85, 0.0]))
     assert contrast(windows, rewards, weights, rtg, rewards, 0.1) is None
@@ -52,12 +52,12 @@ def test_similarity_by_hand():
     vectors = torch.tensor([[[1.0, 0.0], [1.0, 2.0], [9.0, 9.0]]])
     others = torch.tensor([[[0.0, 3.0], [2.0, -3.0], [-9.0, 9.0]]])
     shown = torch.tensor([[True, True, False]])
-    # (2, 2) against (2, 0)
+    # The sums are (2, 2) and (2, 0).
     assert float(similarity(vectors, others, shown)) == pytest.approx(0.5**0.5)
 
 
 def test_a_small_step_on_the_contrast_alone_makes_the_two_less_alike(random_log, train):
-    case = train(random_log(users=20), steps=0, **SMALL, **STILL)
+    case = train(random_log(users=20), steps=0, **SMALL, **NO_DROPOUT)
     # Before training the cosines are so close to 1 that, in single precision, a step changes them
     # by less than the rounding differs between processors, and no fixed step size descends
     # everywhere. A small step in double precision changes them by what the gradient predicts.
@@ -83,12 +83,12 @@ def test_a_small_step_on_the_contrast_alone_makes_the_two_less_alike(random_log,
         assert any(gradient.abs().sum() > 0 for gradient in prompts)
 
 
-def test_without_alpha_training_is_that_of_the_cross_entropy_bit_for_bit(random_log, train):
+def test_without_alpha_training_uses_the_cross_entropy_alone(random_log, train):
     log = random_log(users=20)
-    case = train(log, steps=3, alpha=0.0, **SMALL, **STILL)
+    case = train(log, steps=3, alpha=0.0, **SMALL, **NO_DROPOUT)
     assert (case.trainer.losses[:, 1] == 0).all()
-    # The same steps written out, on the cross-entropy and nothing else.
-    other = train(log, steps=0, alpha=0.0, **SMALL, **STILL)
+    # The same steps written out, on the cross-entropy alone.
+    other = train(log, steps=0, alpha=0.0, **SMALL, **NO_DROPOUT)
     other.trainer.losses = torch.zeros(3, 2)
     other.trainer.steps = 3
     model, data, trainer = other.model, other.data, other.trainer
@@ -109,7 +109,7 @@ def test_without_alpha_training_is_that_of_the_cross_entropy_bit_for_bit(random_
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_a_batch_in_parts_has_the_same_gradient(random_log, train, size):
-    case = train(random_log(users=20), steps=0, **SMALL, **STILL)
+    case = train(random_log(users=20), steps=0, **SMALL, **NO_DROPOUT)
     batch = case.trainer.draw()
     whole = copy.deepcopy(case.model)
     case.trainer.model = whole
@@ -121,6 +121,6 @@ def test_a_batch_in_parts_has_the_same_gradient(random_log, train, size):
         torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
 
 
-def test_prompts_are_not_contrasted_where_they_are_not_read(random_log, train):
+def test_without_returns_to_go_there_is_no_contrast(random_log, train):
     case = train(random_log(), steps=1, rtg="zero", **SMALL)
     assert case.trainer.draw().low_rtg is None

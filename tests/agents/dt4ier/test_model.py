@@ -12,7 +12,7 @@ SMALL = {"embed_dim": 16, "context": 5, "history": 4, "buckets": 8}
 
 @pytest.fixture
 def case(random_log, train):
-    """A network that was hardly trained, and random trajectories of five steps."""
+    """A network after two training steps, and random trajectories of five steps."""
     return train(random_log(), steps=2, **SMALL)
 
 
@@ -22,37 +22,37 @@ def contexts(case, tokens, windows):
 
 
 @torch.no_grad()
-def moved(case, step, part):
-    """Return by how much each context moves if a token is changed, ``(T,)``."""
+def change(case, step, part):
+    """Return how much each context changes if a token is changed, ``(T,)``."""
     tokens, windows = case.tokens(case.data)
     changed = tokens.clone()
-    # Not the same everywhere: a norm of layers would take that out again.
+    # Not the same change in all entries: layer norm would remove it.
     changed[:, step, part] += torch.arange(tokens.shape[-1]) % 3 - 1.0
     difference = contexts(case, changed, windows) - contexts(case, tokens, windows)
     return difference.abs().amax(dim=(0, 2))
 
 
-def test_a_slate_is_not_seen_by_its_own_context_nor_by_earlier_ones(case):
-    found = moved(case, 2, part=2)
-    assert (found[:3] == 0).all()
-    assert (found[3:] > 0).all()
+def test_a_slate_affects_only_later_contexts(case):
+    changes = change(case, 2, part=2)
+    assert (changes[:3] == 0).all()
+    assert (changes[3:] > 0).all()
 
 
 @pytest.mark.parametrize("part", [0, 1])
-def test_returns_and_states_are_seen_from_their_step_on(case, part):
-    found = moved(case, 2, part)
-    assert (found[:2] == 0).all()
-    assert (found[2:] > 0).all()
+def test_returns_and_states_affect_contexts_from_their_step_on(case, part):
+    changes = change(case, 2, part)
+    assert (changes[:2] == 0).all()
+    assert (changes[2:] > 0).all()
 
 
 @pytest.mark.parametrize("kind", [MultiRewardEmbedding, LinearRewardEmbedding])
-def test_vectors_of_returns_differ(kind):
+def test_different_returns_have_different_vectors(kind):
     torch.manual_seed(0)
     embedding = kind(2, 16, 8) if kind is MultiRewardEmbedding else kind(2, 16)
     rtg = torch.tensor([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5], [1.0, 1.0]])
-    found = embedding(rtg[None])[0].detach()
-    assert found.shape == (4, 16)
-    assert torch.pdist(found).min() > 1e-3
+    vectors = embedding(rtg[None])[0].detach()
+    assert vectors.shape == (4, 16)
+    assert torch.pdist(vectors).min() > 1e-3
 
 
 def test_soft_buckets_are_a_mixture():
@@ -61,7 +61,7 @@ def test_soft_buckets_are_a_mixture():
         embedding.free.weight.fill_(2.0)
         embedding.along.weight.zero_()
         embedding.along.bias.fill_(1.0)
-    # All buckets are alike, and weights sum to 1.
+    # All buckets have the same vector, and their weights sum to 1.
     torch.testing.assert_close(embedding(torch.rand(5, 2)), torch.full((5, 3), 3.0))
 
 
@@ -72,16 +72,16 @@ def test_without_returns_to_go_the_prompt_does_not_matter():
     assert torch.equal(one, other)
 
 
-def test_padding_and_other_lists_do_not_matter_to_a_list():
+def test_the_vector_of_a_list_ignores_padding_and_other_lists():
     encoder = ListEncoder(9, 8, 0.0).eval()
     lists = torch.tensor([[1, 2, 0, 0, 0], [0, 0, 0, 0, 0], [3, 4, 5, 6, 7]])
-    found = encoder(lists)
-    torch.testing.assert_close(found[0], encoder(torch.tensor([[1, 2]]))[0])
-    torch.testing.assert_close(found[1], encoder.empty)
-    assert (found[0] != encoder(torch.tensor([[2, 1]]))[0]).any(), "order matters"
+    vectors = encoder(lists)
+    torch.testing.assert_close(vectors[0], encoder(torch.tensor([[1, 2]]))[0])
+    torch.testing.assert_close(vectors[1], encoder.empty)
+    assert (vectors[0] != encoder(torch.tensor([[2, 1]]))[0]).any(), "order matters"
 
 
-def test_other_users_and_padding_do_not_matter(case):
+def test_contexts_ignore_other_users_and_padding(case):
     tokens, windows = case.tokens(case.data)
     whole = contexts(case, tokens, windows)
     order = torch.tensor([3, 1, 5, 0, 2, 4])
@@ -89,10 +89,10 @@ def test_other_users_and_padding_do_not_matter(case):
     torch.testing.assert_close(shuffled, whole[order], atol=1e-5, rtol=0)
     alone = case.model.contexts(tokens[:2], windows.mask[:2])
     torch.testing.assert_close(alone, whole[:2], atol=1e-5, rtol=0)
-    padded = torch.nn.functional.pad(tokens, (0, 0, 0, 0, 3, 0), value=7.0)  # three steps more
+    padded = torch.nn.functional.pad(tokens, (0, 0, 0, 0, 3, 0), value=7.0)  # three more steps
     mask = torch.nn.functional.pad(windows.mask, (3, 0))
-    found = case.model.contexts(padded, mask)[:, 3:]
-    torch.testing.assert_close(found, whole, atol=1e-5, rtol=0)
+    actual = case.model.contexts(padded, mask)[:, 3:]
+    torch.testing.assert_close(actual, whole, atol=1e-5, rtol=0)
 
 
 def test_number_of_parameters_by_hand():
@@ -110,7 +110,7 @@ def test_number_of_parameters_by_hand():
     assert sum(value.numel() for value in model.parameters()) == expected
 
 
-def test_users_without_features_are_weighted_alike(random_log, train):
+def test_without_features_or_balancing_all_weights_are_equal(random_log, train):
     features = torch.zeros(3, 0)
     assert train(random_log(), steps=0, **SMALL).model.weights(features).tolist() == [[0.5] * 2] * 3
     single = Model(DT4IERConfig(**SMALL, rewards=1), 9, 0, 5)
@@ -127,7 +127,7 @@ def test_units_come_from_the_log(log_of, train):
     later = np.arange(20)[:, None] * np.ones((20, 1))
     log = log_of(np.zeros((20, 1, 1), dtype=int), 3, now=np.zeros((20, 1)), later=later)
     model = train(log, steps=0, **SMALL).model
-    # Of 0 ... 19 the 95th percentile is 18; a reward that is never earned has unit 1.
+    # The 95th percentile of 0 ... 19 is 18; a reward that is never earned has unit 1.
     assert model.start_rtg.tolist() == [0, 18]
     assert model.scale.tolist() == [1, 9]
     assert train(log, steps=0, scale="max", **SMALL).model.scale.tolist() == [1, 9.5]
@@ -141,7 +141,7 @@ def test_later_steps_share_the_last_vector():
     assert not torch.equal(vectors[0], vectors[1])
 
 
-def test_states_encoded_together_have_the_same_effect(case):
+def test_states_encoded_together_give_the_same_loss(case):
     from agents.dt4ier.losses import Batch, sums
 
     starts = torch.arange(len(case.data))

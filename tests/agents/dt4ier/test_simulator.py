@@ -1,4 +1,4 @@
-"""What is asked for is what users then give: a world in which clicks now cost returns later."""
+"""Returns follow the prompt in a world where clicks now cost returns later."""
 
 import gymnasium
 import numpy as np
@@ -28,7 +28,7 @@ TRAINING = {
 
 
 def play(name, seed, users, *, state=None, record=False, **config):
-    """Let an agent serve users for 30 days; one slate a day at most."""
+    """Run an agent for 30 days with at most one slate per user and day."""
     env = gymnasium.make_vec(
         "recsim:SlateRec-v0",
         num_envs=users,
@@ -44,9 +44,9 @@ def play(name, seed, users, *, state=None, record=False, **config):
     return rollout(env, agent, seed=seed, max_steps=1000, record=record)
 
 
-def earned(played):
-    told = played.summary()
-    return told["click_per_user"], told["return_per_user"]
+def rewards(played):
+    summary = played.summary()
+    return summary["click_per_user"], summary["return_per_user"]
 
 
 def trained(log, seed, **config):
@@ -58,28 +58,28 @@ def trained(log, seed, **config):
 @pytest.fixture(scope="module")
 def outcome():
     """Immediate and long-term reward of every policy, ``(seeds, 2)``."""
-    found = {}
+    outcome = {}
     for seed in SEEDS:
         log = play("mixture", 100 + seed, 1000, record=True, **QUALITY).to_log()
-        asked, blind = trained(log, seed), trained(log, seed, rtg="zero")
+        prompted, cloning = trained(log, seed), trained(log, seed, rtg="zero")
         policies = {
             "behaviour": play("mixture", seed, 300, **QUALITY),
             "cloning": play(
-                "dt4ier", seed, 300, state=blind, **TRAINING, rtg="zero", temperature=1.0
+                "dt4ier", seed, 300, state=cloning, **TRAINING, rtg="zero", temperature=1.0
             ),
         } | {
             long: play(
-                "dt4ier", seed, 300, state=asked, **TRAINING, prompt=(0.8, long), temperature=0.3
+                "dt4ier", seed, 300, state=prompted, **TRAINING, prompt=(0.8, long), temperature=0.3
             )
             for long in LONG
         }
         for name, played in policies.items():
-            found.setdefault(name, []).append(earned(played))
-    return {name: np.array(rows) for name, rows in found.items()}
+            outcome.setdefault(name, []).append(rewards(played))
+    return {name: np.array(rows) for name, rows in outcome.items()}
 
 
 def gain(one, other):
-    """The interval of a paired difference over seeds."""
+    """Return the interval of a paired difference over seeds."""
     estimate = bootstrap(one - other, seed=0)
     return estimate.low, estimate.high
 
@@ -92,14 +92,14 @@ def test_returns_follow_the_long_prompt(outcome):
 
 
 @pytest.mark.slow
-def test_both_returns_are_above_the_behaviours(outcome):
-    asked, behaviour = outcome[0.8], outcome["behaviour"]
-    assert gain(asked[:, 0], behaviour[:, 0])[0] > 0, "more clicks of a user, as more is shown"
-    assert gain(asked[:, 1], behaviour[:, 1])[0] > 0, "more returns"
+def test_both_rewards_are_above_those_of_the_logging_policy(outcome):
+    prompted, behaviour = outcome[0.8], outcome["behaviour"]
+    assert gain(prompted[:, 0], behaviour[:, 0])[0] > 0, "more clicks per user"
+    assert gain(prompted[:, 1], behaviour[:, 1])[0] > 0, "more returns"
 
 
 @pytest.mark.slow
-def test_without_returns_to_go_it_is_much_like_the_behaviour(outcome):
-    """Not the same: whom of the mixture a user was given to is not known in the first slates."""
+def test_behaviour_cloning_is_close_to_the_logging_policy(outcome):
+    """Not equal: the first slates do not show which agent of the mixture serves a user."""
     cloning, behaviour = outcome["cloning"].mean(axis=0), outcome["behaviour"].mean(axis=0)
     np.testing.assert_allclose(cloning, behaviour, rtol=0.25)
