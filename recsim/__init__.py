@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gymnasium as gym
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def _register() -> None:

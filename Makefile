@@ -1,0 +1,56 @@
+# The commands of development. .ci/run calls the same targets, so that a check that passes here
+# passes there. `make` lists them.
+#
+#   make test PYTHON=.venv/bin/python   another interpreter
+#   make test WORKERS=4                 more processes for the tests; 0: none but pytest itself
+#   make test TESTS=tests/envs          only a part of them
+
+PYTHON ?= python
+WORKERS ?= 2
+TESTS ?=
+PYTEST = $(PYTHON) -m pytest -n $(WORKERS)
+
+.DEFAULT_GOAL := help
+.PHONY: help install format lint types check test test-slow test-avx2 wheel quickstart
+
+help:  ## list these targets
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
+
+install:  ## install the packages, in place, and the tools of development
+	$(PYTHON) -m pip install -c constraints.txt -e '.[dev]'
+
+format:  ## format the code and sort imports
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+lint:  ## style, format and spelling
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m codespell_lib
+
+types:  ## static types
+	$(PYTHON) -m mypy
+
+check: lint types  ## lint and types
+
+test:  ## the tests that take seconds
+	$(PYTEST) $(TESTS)
+
+test-slow:  ## the tests that take minutes
+	$(PYTEST) -m slow $(TESTS)
+
+# Sums are rounded otherwise without AVX-512; what is learned must not hang on that.
+test-avx2: export ATEN_CPU_CAPABILITY = avx2
+test-avx2:  ## the tests of agents with the arithmetic of a processor without AVX-512
+	$(PYTEST) tests/agents
+
+wheel:  ## build the wheel in build/wheel and look whether it is complete
+	rm -rf build
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(PYTHON) -m zipfile --list build/wheel/slaterec-*.whl > build/wheel/files
+	@for name in scenarios/quickstart.yaml recsim/py.typed licenses/LICENSE; do \
+	  grep --quiet "$$name" build/wheel/files || { echo "the wheel lacks $$name" >&2; exit 1; }; \
+	done
+
+quickstart:  ## play the scenario of the README
+	$(PYTHON) -m recsim.run quickstart
