@@ -21,7 +21,7 @@ from torch import Tensor
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables
 from recsim.contracts.slates import AgentConfig
-from recsim.critiquing.seeker import Rule, criticisable, criticised, picked
+from recsim.critiquing.seeker import Rule, after_critique, critiquable, pick_aspect
 
 Chance = Callable[[], Tensor]
 """Gives independent uniform numbers, ``(B, K)``, each time."""
@@ -32,7 +32,7 @@ class Play(AgentConfig):
 
     Attributes:
         turns: T.
-        seeker: Whom the seeker follows, see `recsim.critiquing.seeker.picked`.
+        seeker: Whom the seeker follows, see `recsim.critiquing.seeker.pick_aspect`.
         critiques: How many aspects are criticised in a turn: ``one``, or ``all`` that may be.
         loss: ``ce``: cross-entropy over all items; ``bpr``: mean of ``-log sigmoid(s_g - s_j)``
             over the ``top`` items j that are ranked best, g aside.
@@ -148,10 +148,10 @@ def sessions(
         shown = chance() < torch.sigmoid(logits.detach())
         picks = chance()
         missed = items != goals
-        pool = criticisable(shown, target, done) & (missed & going & listens)[:, None]
+        pool = critiquable(shown, target, done) & (missed & going & listens)[:, None]
         critiques = pool
         if play.critiques == "one":
-            critiques = picked(
+            critiques = pick_aspect(
                 play.seeker,
                 pool,
                 popularity=tables.popularity,
@@ -160,7 +160,7 @@ def sessions(
                 chance=picks,
             )
         yield Turn(preferences, scores, items, logits, going, critiques)
-        preferences = criticised(preferences, critiques, first)
+        preferences = after_critique(preferences, critiques, first)
         done = done | critiques
         if play.early_stop:
             going = going & missed

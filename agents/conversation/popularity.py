@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recsim.contracts.conversations import Turn
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.conversation import AttributeData, ConversationProblem
-from recsim.conversation.ranking import first_allowed, fitting, unshown
+from recsim.conversation.ranking import consistent, first_allowed, unshown
 from recsim.errors import UserError
 
 Bools = NDArray[np.bool_]
@@ -56,7 +56,7 @@ class Counting:
 
     def fitting(self, obs: Observation) -> Bools:
         """Return which items the answers leave, as far as they rule any out, ``(B, I)``."""
-        return self.free(obs) & fitting(self._problem, obs["answers"])
+        return self.free(obs) & consistent(self._problem, obs["answers"])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the counts, or nothing if nothing was learned."""

@@ -23,7 +23,7 @@ class Rules(Part):
         seeker: What is picked from the aspects that may be criticised: the ``popular`` one, the
             ``unpopular`` (an uncooperative seeker: it tells the least), one at ``random``, or the
             one for which the item shown is most ``different`` from the target; see
-            `recsim.critiquing.seeker.picked`.
+            `recsim.critiquing.seeker.pick_aspect`.
         critiques: How many are criticised in a turn: ``one``, ``all`` of them, or ``none``, with
             which settings of who criticises are refused.
         feedback: ``negative``: shown aspects that the target lacks are criticised. ``positive``:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from envs.critiquing.rules import Rules
 from recsim.critiquing import AspectReviews
-from recsim.critiquing.seeker import criticisable, criticised, picked
+from recsim.critiquing.seeker import after_critique, critiquable, pick_aspect
 from recsim.critiquing.streams import uniform
 from recsim.errors import UserError
 
@@ -166,8 +166,8 @@ class Sessions:
             for bits in (self.justification, self.item_aspects[self.goal], self.critiqued != 0)
         )
         pools = {
-            "negative": criticisable(shown, target, done),
-            "positive": criticisable(shown, target, done, positive=True),
+            "negative": critiquable(shown, target, done),
+            "positive": critiquable(shown, target, done, positive=True),
             "both": shown & ~done,
         }
         pool = pools[rules.feedback]
@@ -183,8 +183,8 @@ class Sessions:
         praised = chosen & target & ~mistaken[:, None]
         blamed = chosen & ~praised
         counts = torch.from_numpy(self.counts)
-        beliefs = criticised(torch.from_numpy(self.preferences), blamed, counts)
-        self.preferences = criticised(beliefs, praised, counts, positive=True).numpy()
+        beliefs = after_critique(torch.from_numpy(self.preferences), blamed, counts)
+        self.preferences = after_critique(beliefs, praised, counts, positive=True).numpy()
         self.latest = (praised.to(torch.int8) - blamed.to(torch.int8)).numpy()
         self.critiqued = self.critiqued + self.latest
 
@@ -193,7 +193,7 @@ class Sessions:
         noise = None
         if rules.noise:
             noise = self._chance(turn, 1, _NOISE)[:, 0] < rules.noise
-        return picked(
+        return pick_aspect(
             rules.seeker,
             pool,
             popularity=self._popularity,

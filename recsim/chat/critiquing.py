@@ -16,7 +16,7 @@ from agents.critiquing.filtering import best_allowed
 from recsim.contracts.critiquing import CritiquingAgent
 from recsim.contracts.slates import Observation
 from recsim.critiquing import AspectReviews, CritiquingProblem
-from recsim.critiquing.seeker import criticised
+from recsim.critiquing.seeker import after_critique
 from recsim.errors import UserError, did_you_mean
 
 __all__ = ["Visit", "user_number", "visit"]
@@ -83,7 +83,7 @@ class Visit:
         bits = np.zeros((1, self.problem.num_aspects), dtype=np.bool_)
         bits[0, aspects] = True
         self.critiqued[bits] = -1
-        self._preferences = criticised(
+        self._preferences = after_critique(
             torch.from_numpy(self._preferences),
             torch.from_numpy(bits),
             torch.from_numpy(self._counts),

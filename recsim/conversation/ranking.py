@@ -1,22 +1,20 @@
-"""Slates of the best items that may still be shown."""
+"""Slates of the best items among those that may still be shown."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Ints
 from recsim.conversation.problem import ConversationProblem
-from recsim.errors import UserError
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
+from recsim.errors import AgentError
 
 
 def unshown(shown: Ints, num_items: int) -> Bools:
-    """Return which items were not shown yet, ``(B, I)``.
+    """Return which items have not been shown yet, ``(B, I)``.
 
     Args:
-        shown: Item ids shown, padded with -1, ``(B, S)``.
+        shown: Ids of the items shown so far, padded with -1, ``(B, S)``.
         num_items: I.
     """
     free = np.ones((len(shown), num_items), dtype=np.bool_)
@@ -25,23 +23,25 @@ def unshown(shown: Ints, num_items: int) -> Bools:
     return free
 
 
-def fitting(
+def consistent(
     problem: ConversationProblem, answers: NDArray[np.int8], *, by_no: bool | None = None
 ) -> Bools:
-    """Return which items the answers leave, ``(B, I)``.
+    """Return which items are consistent with the answers, ``(B, I)``.
 
     Args:
-        problem: Says what a yes and a no rule out.
-        answers: 1 yes, 2 no, anything else no matter, ``(B, F)``.
-        by_no: Whether a no rules out the items that have the attribute; by default if it does.
+        problem: Decides what a yes and a no rule out.
+        answers: 1 for yes, 2 for no; other values have no effect, ``(B, F)``.
+        by_no: Whether a no rules out the items that have the attribute; None for what the problem
+            says.
 
     Raises:
-        UserError: ``by_no`` where a no does not tell that the target lacks the attribute.
+        AgentError: If ``by_no`` is True although a no does not imply that the target lacks the
+            attribute.
     """
     if by_no and not problem.no_filters:
-        raise UserError(
-            "a no does not rule out items here: users also say no to what they do not care for, or "
-            "by mistake. Filtering on it would remove what they look for."
+        raise AgentError(
+            "items cannot be filtered by a no here: users also say no to attributes that they do "
+            "not care about, or by mistake, so the filter would remove the target."
         )
     having = problem.item_attributes
     left = np.ones((len(answers), problem.num_items), dtype=np.bool_)
@@ -54,7 +54,7 @@ def fitting(
 
 
 def first_allowed(order: Ints, allowed: Bools, size: int) -> Ints:
-    """Return the first items of a ranking, the same for all, that each conversation may show.
+    """Return the first items of one common ranking that each conversation may show.
 
     Args:
         order: All items, best first, ``(I,)``.
@@ -66,7 +66,7 @@ def first_allowed(order: Ints, allowed: Bools, size: int) -> Ints:
     """
     slates = np.full((len(allowed), size), -1)
     short, width = np.arange(len(allowed)), 8 * size
-    # The first few of the ranking are enough for most, as long as few items were ruled out.
+    # The top of the ranking is enough for most conversations as long as few items are ruled out.
     while short.size:
         ordered = allowed[short[:, None], order[:width]]  # (n, width)
         place = np.cumsum(ordered, axis=1, dtype=np.int32)
@@ -79,9 +79,9 @@ def first_allowed(order: Ints, allowed: Bools, size: int) -> Ints:
 
 
 def best_allowed(scores: NDArray[np.floating], allowed: Bools, size: int) -> Ints:
-    """Return the allowed items with the highest scores of each conversation.
+    """Return the allowed items with the highest scores in each conversation.
 
-    Ties go to the item with the lower number.
+    Ties go to the item with the lower id.
 
     Args:
         scores: ``(B, I)``.
@@ -95,7 +95,7 @@ def best_allowed(scores: NDArray[np.floating], allowed: Bools, size: int) -> Int
     if size < key.shape[1]:
         best = np.argpartition(-key, size - 1, axis=1)[:, :size]
         least = np.take_along_axis(key, best, axis=1).min(axis=1)  # (B,)
-        # Of several items with the lowest score of the slate, the partition takes any.
+        # The partition takes any of several items that share the lowest score of the slate.
         tied = np.flatnonzero((key >= least[:, None]).sum(axis=1) > size)
         if tied.size:
             best[tied] = np.argsort(-key[tied], axis=1, kind="stable")[:, :size]
@@ -105,6 +105,6 @@ def best_allowed(scores: NDArray[np.floating], allowed: Bools, size: int) -> Int
     values = np.take_along_axis(key, best, axis=1)
     order = np.argsort(-values, axis=1, kind="stable")
     slates = np.where(np.isneginf(values), -1, best)
-    found = np.full((len(key), size), -1)
-    found[:, : order.shape[1]] = np.take_along_axis(slates, order, axis=1)
-    return found
+    padded = np.full((len(key), size), -1)
+    padded[:, : order.shape[1]] = np.take_along_axis(slates, order, axis=1)
+    return padded

@@ -1,8 +1,8 @@
-"""What critiques are about: reviews, the aspects that they mention, and people who criticise."""
+"""Data of critiquing sessions: reviews and the aspects of items that they mention."""
 
 from __future__ import annotations
 
-from recsim.critiquing.matrices import write_matrices
+from recsim.critiquing.npz import write_reviews
 from recsim.critiquing.planted import planted_reviews
 from recsim.critiquing.problem import CritiquingProblem
 from recsim.critiquing.reading import from_attributes, read_reviews
@@ -14,5 +14,5 @@ __all__ = [
     "from_attributes",
     "planted_reviews",
     "read_reviews",
-    "write_matrices",
+    "write_reviews",
 ]

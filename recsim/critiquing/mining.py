@@ -1,9 +1,10 @@
-"""Aspects of reviews whose text is there: which of a list of keyphrases each of them mentions.
+"""Aspects of reviews with texts: which of a list of keyphrases each text mentions.
 
-As for "Deep Language-based Critiquing for Recommender Systems" (Wu et al., RecSys 2019): a text is
-cleaned, and mentions what it contains as a substring; whether with praise or blame is not asked.
-Left out are lemmas and the part-of-speech filter of candidates, which need a language model: list a
-word by its stem or in every form that matters, and choose among candidates by hand.
+As in "Deep Language-based Critiquing for Recommender Systems" (Wu et al., RecSys 2019), a text is
+cleaned and mentions a keyphrase if it contains it as a substring, whatever the sentiment. Unlike
+there, words are not lemmatised and candidates are not filtered by part of speech, as both need a
+language model: list a word by its stem or in every form that matters, and choose among the
+candidates by hand.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsim.critiquing.opinions import Opinions
-from recsim.errors import UserError, did_you_mean
+from recsim.arrays import Bools
+from recsim.critiquing.raw_reviews import RawReviews
+from recsim.errors import LogError, did_you_mean
 from recsim.log.readers.columns import Kind, read_columns
 
-_APART = str.maketrans("./-\t", "    ")
+_SEPARATORS = str.maketrans("./-\t", "    ")
 _APOSTROPHES = re.compile("['\u2019]")
 _WORD = re.compile(r"\b[^\W\d_]+\b")
 _KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "text": "text"}
@@ -35,13 +37,13 @@ _KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "t
 
 @dataclass(frozen=True)
 class Candidate:
-    """Two words that stand side by side more often than by chance.
+    """Two adjacent words that may make a keyphrase.
 
     Attributes:
-        phrase: The words, with a space between them.
-        count: How often they do.
-        pmi: Pointwise mutual information in bits: the logarithm of ``count(a b) * N / (count(a) *
-            count(b))``, N being the number of all words.
+        phrase: The two words, separated by a space.
+        count: How often they occur side by side.
+        pmi: Pointwise mutual information in bits: ``log2(count(a b) * N / (count(a) * count(b)))``,
+            where N is the number of all words.
     """
 
     phrase: str
@@ -50,40 +52,40 @@ class Candidate:
 
 
 def cleaned(text: str) -> str:
-    """Return the words of a text, one space between them and at both ends.
+    """Return the words of a text, with one space between them and at both ends.
 
-    Lower case; words of letters only, without English stop words (scikit-learn's list). Full stop,
-    slash, hyphen and tab separate words, apostrophes go.
+    Words are in lower case and consist of letters only; English stop words (scikit-learn's list)
+    are removed. Full stop, slash, hyphen and tab separate words; apostrophes are removed.
     """
-    plain = _APOSTROPHES.sub("", text.translate(_APART).lower())
+    plain = _APOSTROPHES.sub("", text.translate(_SEPARATORS).lower())
     words = (word for word in _WORD.findall(plain) if word not in _stop_words())
     return f" {' '.join(words)} "
 
 
-def mentions(texts: Iterable[str], keyphrases: Sequence[str]) -> NDArray[np.bool_]:
+def mentions(texts: Iterable[str], keyphrases: Sequence[str]) -> Bools:
     """Return which text mentions which keyphrase, ``(M, K)``.
 
     Args:
-        texts: M texts, as they were written.
-        keyphrases: Substrings of cleaned texts; a space at an end is the end of a word, so that
-            ``" rye "`` is no part of "fryer".
+        texts: M original texts.
+        keyphrases: Substrings of cleaned texts; a space at an end marks the end of a word, so that
+            ``" rye "`` does not occur in "fryer".
     """
     words = pa.array((cleaned(text) for text in texts), pa.large_string())
-    found = np.zeros((len(words), len(keyphrases)), dtype=np.bool_)
+    table = np.zeros((len(words), len(keyphrases)), dtype=np.bool_)
     for column, phrase in enumerate(keyphrases):
-        found[:, column] = pc.match_substring(words, phrase).to_numpy(zero_copy_only=False)
-    return found
+        table[:, column] = pc.match_substring(words, phrase).to_numpy(zero_copy_only=False)
+    return table
 
 
 def candidate_keyphrases(texts: Iterable[str], *, min_count: int = 100) -> list[Candidate]:
-    """Return pairs of words that may be worth a place in a list of keyphrases.
+    """Return pairs of adjacent words that may make good keyphrases.
 
     Args:
-        texts: As they were written; pairs are taken of cleaned texts.
-        min_count: How often a pair must stand there.
+        texts: Original texts; pairs are taken from the cleaned ones.
+        min_count: How often a pair must occur.
 
     Returns:
-        Those with the highest mutual information first; ties by phrase.
+        Candidates in descending order of mutual information, ties in alphabetical order.
     """
     single: Counter[str] = Counter()
     pairs: Counter[tuple[str, str]] = Counter()
@@ -95,24 +97,24 @@ def candidate_keyphrases(texts: Iterable[str], *, min_count: int = 100) -> list[
     together = np.array([count for _, count in kept], dtype=np.float64)
     apart = np.array([(single[a], single[b]) for (a, b), _ in kept]).reshape(-1, 2)
     pmi = np.log2(together * single.total() / apart.prod(axis=1))
-    found = [
+    candidates = [
         Candidate(" ".join(pair), count, value)
         for (pair, count), value in zip(kept, pmi.tolist(), strict=True)
     ]
-    return sorted(found, key=lambda one: (-one.pmi, one.phrase))
+    return sorted(candidates, key=lambda one: (-one.pmi, one.phrase))
 
 
 def read_keyphrases(file: str | Path) -> tuple[str, ...]:
-    """Read a list of keyphrases, one a line, blank lines aside.
+    """Read a list of keyphrases, one per line; blank lines are ignored.
 
     Spaces at the ends count only within quotation marks, as in ``' rye '``.
 
     Raises:
-        UserError: There is no such file, it has none, one twice, or one that no cleaned text can
-            contain; the message names the line.
+        LogError: If the file is missing, has no keyphrases, or has a keyphrase twice or one that no
+            cleaned text can contain; the message names the line.
     """
     file = Path(file)
-    found: list[str] = []
+    phrases: list[str] = []
     for number, line in enumerate(_text_lines(file), start=1):
         phrase = line.strip()
         if not phrase:
@@ -120,33 +122,33 @@ def read_keyphrases(file: str | Path) -> tuple[str, ...]:
         if len(phrase) > 2 and phrase[0] == phrase[-1] and phrase[0] in "'\"":
             phrase = phrase[1:-1]
         if not re.fullmatch(r" ?[^\W\d_]+( [^\W\d_]+)* ?", phrase) or phrase != phrase.lower():
-            raise UserError(
-                f"{file}, line {number}: {phrase!r} is in no cleaned text: it must be lower-case "
-                "letters, words separated by one space."
+            raise LogError(
+                f"{file}, line {number}: {phrase!r} cannot occur in a cleaned text: it must be "
+                "words of lower-case letters, separated by one space."
             )
-        if phrase in found:
-            raise UserError(f"{file}, line {number}: {phrase!r} stands there twice.")
-        found.append(phrase)
-    if not found:
-        raise UserError(f"{file} has no keyphrases; write one a line.")
-    return tuple(found)
+        if phrase in phrases:
+            raise LogError(f"{file}, line {number}: {phrase!r} occurs twice.")
+        phrases.append(phrase)
+    if not phrases:
+        raise LogError(f"{file} has no keyphrases; write one per line.")
+    return tuple(phrases)
 
 
-def read_texts(file: str | Path, keyphrases: str | Path) -> Opinions:
-    """Read reviews with their texts, and find which aspects they mention.
+def read_texts(file: str | Path, keyphrases: str | Path) -> RawReviews:
+    """Read reviews with texts, and find the aspects that they mention.
 
     Args:
         file: CSV or Parquet with columns ``user``, ``item``, ``rating`` and ``text``; or, if its
-            name ends in ``.jsonl``, one JSON object a line with these keys.
-        keyphrases: A file as `read_keyphrases` reads it. The aspects are named by their phrases.
+            name ends in ``.jsonl``, one JSON object per line with these keys.
+        keyphrases: File that `read_keyphrases` reads. Each aspect is named by its keyphrase.
 
     Raises:
-        UserError: A file is missing or malformed; with file, line and column.
+        LogError: If a file is missing or malformed; the message names file, line and column.
     """
     file = Path(file)
     phrases = read_keyphrases(keyphrases)
     columns = _json_lines(file) if file.suffix == ".jsonl" else _table(file)
-    return Opinions(
+    return RawReviews(
         user=columns["user"],
         item=columns["item"],
         rating=columns["rating"],
@@ -167,7 +169,7 @@ def _json_lines(file: Path) -> dict[str, NDArray[Any]]:
         if line.strip():
             rows.append(_row(line, f"{file}, line {number}"))
     if not rows:
-        raise UserError(f"{file} has no rows.")
+        raise LogError(f"{file} has no rows.")
     columns = dict(zip(_KINDS, zip(*rows, strict=True), strict=True))
     return {
         name: np.array(values, dtype=np.float64 if name == "rating" else object)
@@ -179,30 +181,30 @@ def _row(line: str, where: str) -> tuple[str, str, float, str]:
     try:
         entry = json.loads(line)
     except ValueError as error:
-        raise UserError(f"{where} is not JSON: {error}") from error
+        raise LogError(f"{where} is not JSON: {error}") from error
     if not isinstance(entry, dict):
-        raise UserError(f"{where}: must be an object, not {type(entry).__name__}.")
+        raise LogError(f"{where}: must be an object, not {type(entry).__name__}.")
     for name in _KINDS:
         if name not in entry:
-            raise UserError(f"{where} has no {name!r}.{did_you_mean(name, entry)}")
+            raise LogError(f"{where} has no {name!r}.{did_you_mean(name, entry)}")
     user, item, rating, text = (entry[name] for name in _KINDS)
     for name in ("user", "item"):
         if isinstance(entry[name], bool) or not isinstance(entry[name], str | int):
-            raise UserError(f"{where}, {name!r}: {entry[name]!r} is no id: text or a whole number.")
+            raise LogError(f"{where}, {name!r}: {entry[name]!r} is not text or a whole number.")
     if isinstance(rating, bool) or not isinstance(rating, int | float) or not np.isfinite(rating):
-        raise UserError(f"{where}, 'rating': {rating!r} is not a finite number.")
+        raise LogError(f"{where}, 'rating': {rating!r} is not a finite number.")
     if not isinstance(text, str):
-        raise UserError(f"{where}, 'text': {text!r} is not text.")
+        raise LogError(f"{where}, 'text': {text!r} is not text.")
     return str(user), str(item), float(rating), text
 
 
 def _text_lines(file: Path) -> list[str]:
     if not file.is_file():
-        raise UserError(f"{file} does not exist.")
+        raise LogError(f"{file} does not exist.")
     try:
         return file.read_text(encoding="utf-8-sig").split("\n")
     except (UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{file} cannot be read: {error}") from error
+        raise LogError(f"{file} cannot be read: {error}") from error
 
 
 @cache

@@ -1,18 +1,18 @@
-"""One reader for all layouts: it looks at what is there."""
+"""Reader of reviews in any supported layout, which it recognises by the files that are present."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from recsim.conversation import AttributeData, read_attributes
-from recsim.conversation.star import is_star
-from recsim.critiquing.lines import part_files, read_lines
-from recsim.critiquing.matrices import read_matrices
+from recsim.conversation.attributes import AttributeData
+from recsim.conversation.lastfm import has_attributes, read_attributes
+from recsim.critiquing.aspect_lists import part_files, read_aspect_lists
 from recsim.critiquing.mining import read_texts
-from recsim.critiquing.opinions import Opinions
+from recsim.critiquing.npz import read_npz
+from recsim.critiquing.raw_reviews import RawReviews
 from recsim.critiquing.reviews import AspectReviews
-from recsim.errors import UserError
+from recsim.errors import LogError
 
 _TEXTS = ("reviews.csv", "reviews.jsonl", "reviews.parquet")
 _PHRASES = "keyphrases.txt"
@@ -28,52 +28,62 @@ def read_reviews(
     positive_only: bool = False,
     seed: int = 0,
 ) -> AspectReviews:
-    """Read reviews, choose among them, and split those of each user.
+    """Read reviews, filter them, and split those of each user.
 
     ==============================================================  ================================
-    path                                                            read by
+    path                                                            reader
     ==============================================================  ================================
-    a folder with ``NAME_train.txt`` and ``NAME_test.txt``; or any  `recsim.critiquing.lines`
-    other file, if it is no ``.npz``
+    a folder with ``NAME_train.txt`` and ``NAME_test.txt``; or any  `recsim.critiquing.aspect_lists`
+    other file that is not ``.npz``
     a folder with ``keyphrases.txt`` and ``reviews.csv``,           `recsim.critiquing.mining`
     ``reviews.jsonl`` or ``reviews.parquet``, or that file
-    a folder of interactions and attributes                         `mentioning`
-    a file ``.npz``, whose reviews are chosen and split already     `recsim.critiquing.matrices`
+    a folder of interactions and attributes                         `recsim.conversation.lastfm`
+    an ``.npz`` file of reviews that are already filtered and       `recsim.critiquing.npz`
+    split
     ==============================================================  ================================
 
     Args:
         path: A file or a folder.
-        files: Which files of a folder of the first kind, if not those.
+        files: Files to read of a folder of the first kind, instead of the default ones.
         min_rating: Lowest rating that counts; None for all reviews.
         core_u: Reviews that a user must have.
-        core_i: Reviews that an item must have; see `recsim.critiquing.opinions.Opinions.split`.
-        positive_only: Whether a mention needs a positive sentiment, where there are sentiments.
-        seed: Of the split.
+        core_i: Reviews that an item must have; see
+            `recsim.critiquing.raw_reviews.RawReviews.split`.
+        positive_only: Whether an aspect counts as mentioned only with a positive sentiment, in
+            layouts that have sentiments.
+        seed: Seed of the split.
 
     Raises:
-        UserError: The path is nothing of the kind, a file is malformed, or an option does not
-            suit it.
+        LogError: If the layout is not recognised, a file is malformed, or an option does not apply
+            to the layout.
     """
     path = Path(path)
     if path.suffix == ".npz":
         if (files, min_rating, core_u, core_i, positive_only) != (None, None, 1, 1, False):
-            raise UserError(
-                f"{path} holds reviews that are chosen and split already; leave files, min_rating, "
-                "core_u, core_i and positive_only out."
+            raise LogError(
+                f"{path} holds reviews that are already filtered and split; remove files, "
+                "min_rating, core_u, core_i and positive_only."
             )
-        return read_matrices(path)
-    opinions = _opinions(path, files, positive_only)
-    return opinions.split(min_rating=min_rating, core_u=core_u, core_i=core_i, seed=seed)
+        return read_npz(path)
+    reviews = _raw_reviews(path, files, positive_only)
+    return reviews.split(min_rating=min_rating, core_u=core_u, core_i=core_i, seed=seed)
 
 
-def mentioning(data: AttributeData, source: str = "these data") -> Opinions:
-    """Take interactions for reviews that mention all attributes of their item.
+def from_attributes(data: AttributeData, *, seed: int = 0) -> AspectReviews:
+    """Treat interactions as reviews that mention all attributes of their item.
+
+    Users and items without interactions are dropped, and the interactions of each user are split
+    anew.
 
     Args:
-        data: Interactions and attributes; their parts are not kept.
-        source: What is read, for messages.
+        data: Interactions and attributes.
+        seed: Seed of the split.
     """
-    return Opinions(
+    return _as_reviews(data, "the data").split(seed=seed)
+
+
+def _as_reviews(data: AttributeData, source: str) -> RawReviews:
+    return RawReviews(
         user=data.user,
         item=data.item,
         aspects=data.item_attributes[data.item],
@@ -84,36 +94,25 @@ def mentioning(data: AttributeData, source: str = "these data") -> Opinions:
     )
 
 
-def from_attributes(data: AttributeData, *, seed: int = 0) -> AspectReviews:
-    """Return interactions as reviews that mention all attributes of their item.
-
-    Users and items without interactions are left out, and the interactions of each user split anew.
-
-    Args:
-        data: Interactions and attributes.
-        seed: Of the split.
-    """
-    return mentioning(data).split(seed=seed)
-
-
-def _opinions(path: Path, files: Sequence[str] | None, positive_only: bool) -> Opinions:
+def _raw_reviews(path: Path, files: Sequence[str] | None, positive_only: bool) -> RawReviews:
     if not path.exists():
-        raise UserError(f"{path} does not exist.")
+        raise LogError(f"{path} does not exist.")
     folder = path if path.is_dir() else path.parent
     texts = [file for file in map(folder.joinpath, _TEXTS) if file.is_file()]
     if path in texts:
         texts = [path]
     elif files is not None or not path.is_dir() or part_files(path):
-        return read_lines(path, files=files, positive_only=positive_only)
+        return read_aspect_lists(path, files=files, positive_only=positive_only)
     if positive_only:
-        raise UserError(f"{path} tells no sentiments; leave positive_only out.")
+        raise LogError(f"{path} has no sentiments; remove positive_only.")
     if len(texts) > 1:
-        raise UserError(f"{path} holds {' and '.join(one.name for one in texts)}; name one.")
+        names = " and ".join(file.name for file in texts)
+        raise LogError(f"{path} holds {names}; give the path of one of them.")
     if texts:
         return read_texts(texts[0], folder / _PHRASES)
-    if is_star(path) or (path / "interaction.csv").is_file():
-        return mentioning(read_attributes(path), str(path))
-    raise UserError(
-        f"{path} is none of the folders that can be read: NAME_train.txt and NAME_test.txt; "
-        f"{_PHRASES} and one of {', '.join(_TEXTS)}; interaction.csv with attributes."
+    if has_attributes(path):
+        return _as_reviews(read_attributes(path), str(path))
+    raise LogError(
+        f"the layout of {path} is not recognised. It must hold NAME_train.txt and NAME_test.txt; "
+        f"or {_PHRASES} and one of {', '.join(_TEXTS)}; or interaction.csv with attributes."
     )

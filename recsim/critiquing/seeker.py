@@ -1,8 +1,8 @@
-"""Somebody who knows what they look for, and says what is wrong with what they are shown.
+"""A simulated user who looks for one item and critiques the items that are shown instead.
 
-Pure functions of tensors, so that the environment and the training by bot play have one seeker. The
-rules are those of the bot play of Li et al. (`arXiv:2112.05197
-<https://arxiv.org/abs/2112.05197>`_); `noisy` is ours.
+Pure functions of tensors, shared by the environment and by the training with bot play. The rules
+are those of the bot play of Li et al. (`arXiv:2112.05197 <https://arxiv.org/abs/2112.05197>`_), to
+which ``noise`` is added.
 
 Shapes: B sessions, K aspects.
 """
@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 Rule = Literal["popular", "unpopular", "random", "different"]
-"""Whom a seeker follows in picking from what may be criticised; see `picked`."""
+"""How a seeker picks among the aspects that can be critiqued; see `pick_aspect`."""
 
 
-def criticisable(shown: Tensor, target: Tensor, done: Tensor, *, positive: bool = False) -> Tensor:
-    """Return what may be criticised.
+def critiquable(shown: Tensor, target: Tensor, done: Tensor, *, positive: bool = False) -> Tensor:
+    """Return which aspects a seeker can critique.
 
     Args:
-        shown: Aspects in the justification, ``(B, K)`` bool.
-        target: Aspects of the item that is looked for, ``(B, K)`` bool.
-        done: Aspects that were criticised before, ``(B, K)`` bool.
-        positive: Whether aspects are praised: those shown that the target has too; else those shown
-            that it lacks.
+        shown: Aspects of the justification, ``(B, K)`` bool.
+        target: Aspects of the target item, ``(B, K)`` bool.
+        done: Aspects that were critiqued earlier, ``(B, K)`` bool.
+        positive: Whether the critique is positive, about aspects shown that the target also has;
+            else it is negative, about aspects shown that the target lacks.
 
     Returns:
         ``(B, K)`` bool.
@@ -34,7 +34,7 @@ def criticisable(shown: Tensor, target: Tensor, done: Tensor, *, positive: bool 
     return shown & (target if positive else ~target) & ~done
 
 
-def picked(
+def pick_aspect(
     rule: Rule,
     pool: Tensor,
     *,
@@ -44,20 +44,20 @@ def picked(
     chance: Tensor,
     noise: Tensor | None = None,
 ) -> Tensor:
-    """Return the one aspect that each seeker criticises.
+    """Return the aspect that each seeker critiques.
 
-    Ties go to the aspect with the lower number.
+    Ties go to the aspect with the lower id.
 
     Args:
-        rule: ``"popular"``: the one that most reviews mention; ``"unpopular"``: the fewest;
-            ``"random"``: any; ``"different"``: the one that reviews of the item shown mention most
-            often beyond those of the target.
-        pool: What may be criticised, ``(B, K)`` bool.
-        popularity: Train reviews that mention an aspect, ``(K,)``.
-        shown_counts: Train reviews of the item shown that do, ``(B, K)``.
-        target_counts: Train reviews of the target that do, ``(B, K)``.
-        chance: Independent uniform numbers, ``(B, K)``, for a pick at random.
-        noise: Whose pick is a random one whatever the rule, ``(B,)`` bool; None for nobody.
+        rule: ``"popular"``: the aspect that most reviews mention; ``"unpopular"``: the fewest
+            reviews; ``"random"``: any; ``"different"``: the aspect with the largest difference
+            between mentions in reviews of the item shown and in reviews of the target.
+        pool: Aspects that can be critiqued, ``(B, K)`` bool.
+        popularity: Number of train reviews that mention each aspect, ``(K,)``.
+        shown_counts: Number of train reviews of the item shown that do, ``(B, K)``.
+        target_counts: Number of train reviews of the target that do, ``(B, K)``.
+        chance: Independent uniform numbers for random picks, ``(B, K)``.
+        noise: Sessions that pick at random whatever the rule, ``(B,)`` bool; None for none.
 
     Returns:
         ``(B, K)`` bool, with one True in each row whose pool is not empty.
@@ -76,19 +76,19 @@ def picked(
     return one & pool
 
 
-def criticised(
+def after_critique(
     preferences: Tensor, aspects: Tensor, user_counts: Tensor, *, positive: bool = False
 ) -> Tensor:
-    """Return what is believed of users after a critique: ``c``, cumulative over the session.
+    """Return the estimated preferences ``c`` after a critique; they accumulate over a session.
 
-    A negative critique takes away ``max(U[u, k], 1)``: nothing is left of an aspect that the user
-    wrote of, and one that they never wrote of goes to -1. Praise adds as much.
+    A negative critique subtracts ``max(U[u, k], 1)``: an aspect that the user has mentioned goes to
+    0, one that they never mentioned to -1. A positive critique adds as much.
 
     Args:
         preferences: ``c``, ``(B, K)`` floats.
-        aspects: Aspects criticised, ``(B, K)`` bool.
-        user_counts: What ``c`` was at first, ``(B, K)``; 0 for somebody who is not known.
-        positive: Whether it is praise.
+        aspects: Aspects critiqued, ``(B, K)`` bool.
+        user_counts: ``U``, the initial value of ``c``, ``(B, K)``; 0 for an unknown user.
+        positive: Whether the critique is positive.
     """
     weight = user_counts.clamp(min=1).to(preferences.dtype) * aspects
     return preferences + weight if positive else preferences - weight

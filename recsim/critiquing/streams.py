@@ -1,27 +1,27 @@
-"""Random numbers of each session's own, whatever else is in the batch."""
+"""Random numbers of a session that do not depend on the other sessions of its batch."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import Floats, Ints
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def uniform(
-    seed: int, sessions: NDArray[np.int64], turns: NDArray[np.int64], width: int, purpose: int = 0
-) -> NDArray[np.float64]:
-    """Return uniform numbers in [0, 1) that depend on nothing but the arguments of their row.
+def uniform(seed: int, sessions: Ints, turns: Ints, width: int, purpose: int = 0) -> Floats:
+    """Return uniform numbers in [0, 1); each row depends only on its own arguments.
 
-    A counter goes through the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014), which
-    needs no generator per session.
+    A counter is passed through the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014),
+    which needs no generator per session.
 
     Args:
-        seed: Of all sessions, from 0 on.
+        seed: Common to all sessions, at least 0.
         sessions: Number of each session, ``(B,)``.
-        turns: Its turn, ``(B,)``.
-        width: Numbers per session, W.
-        purpose: Tells apart what is drawn in the same turn.
+        turns: Turn of each session, ``(B,)``.
+        width: Random numbers per session, W.
+        purpose: Distinguishes different draws of the same session and turn.
 
     Returns:
         ``(B, W)``.

@@ -2,13 +2,14 @@
 
     python -m reproductions.bot_play.cellphone DATA [--seeds 5] [--rows ...] [--steps 1020]
 
-DATA is the folder of these reviews, in the layout of `recsim.critiquing.lines`. Rated 4 or higher,
-5-core; per user one review is for test, one for valid. Every test review is a session of at most
-ten turns with a seeker who looks for its item; items of the train part are never shown.
+DATA is the folder of the reviews, in the layout of `recsim.critiquing.aspect_lists`. Reviews with a
+rating of at least 4 are used, 5-core; each user has one review in test and one in valid. Every test
+review is a session of at most ten turns with a simulated user who looks for its item; items that
+the user reviewed in the train part are never shown.
 
-The split is one; every seed trains anew and draws justifications and noise anew. Figures are means
-over seeds; intervals (95%) are a bootstrap over sessions of the mean over seeds. The tables are
-printed after each seed, of the seeds so far.
+All seeds use the same split; every seed trains anew and draws new justifications and noise. Figures
+are means over seeds; 95% intervals are bootstrapped over sessions, of the mean over seeds. The
+tables are printed after each seed, over the seeds so far.
 """
 
 from __future__ import annotations

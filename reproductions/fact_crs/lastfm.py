@@ -2,7 +2,7 @@
 
     python -m reproductions.fact_crs.lastfm DATA [--seeds 5] [--split test] [--variants ...]
 
-DATA is a folder in the layout of `recsim.conversation.layout`, e.g. that of LastFM. Every
+DATA is a folder in the layout of `recsim.conversation.lastfm`, e.g. that of LastFM. Every
 interaction of the users of the split is one conversation of at most ten turns, with slates of ten;
 the answer is yes if the user cares for the attribute and the item has it. A question and a slate
 cost a turn each, but for the rows with free slates, which count as the published figures do.

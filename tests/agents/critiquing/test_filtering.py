@@ -6,7 +6,7 @@ import torch
 
 from agents.critiquing.filtering import best_allowed, filtered, ruled_out
 from recsim.critiquing import planted_reviews
-from recsim.critiquing.seeker import criticisable, picked
+from recsim.critiquing.seeker import critiquable, pick_aspect
 
 HAVE = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]], dtype=bool)
 
@@ -63,9 +63,9 @@ def test_a_seeker_who_does_not_err_never_loses_the_target():
         ranks.append((now > now[row, target][:, None]).sum(axis=1))
         item = best_allowed(now, ~shown)
         shown[row, item] = True
-        pick = picked(
+        pick = pick_aspect(
             "popular",
-            criticisable(aspects[item], aspects[target], torch.from_numpy(critiqued < 0)),
+            critiquable(aspects[item], aspects[target], torch.from_numpy(critiqued < 0)),
             popularity=torch.from_numpy(data.aspect_popularity),
             shown_counts=counts[item],
             target_counts=counts[target],

@@ -1,4 +1,4 @@
-"""Planted data, and slates of what may be shown."""
+"""Planted data, and slates of items that may still be shown."""
 
 from dataclasses import replace
 
@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from recsim.conversation import ConversationProblem, planted_codes, planted_tastes, read_attributes
-from recsim.conversation.ranking import best_allowed, first_allowed, fitting, unshown
-from recsim.errors import UserError
+from recsim.conversation.ranking import best_allowed, consistent, first_allowed, unshown
+from recsim.errors import AgentError, EnvError
 
 
-def test_codes_tell_groups_apart():
+def test_codes_identify_groups():
     data = planted_codes(bits=3, group_size=4, users=10, interactions=5, useless=2)
     assert data.num_items == 32
     codes = data.item_attributes[:, :3] @ [1, 2, 4]
@@ -27,7 +27,7 @@ def test_codes_tell_groups_apart():
     ]
 
 
-def test_users_take_what_they_care_for():
+def test_users_prefer_items_with_attributes_that_they_care_about():
     data = planted_tastes(seed=3)
     shared = data.answers(np.arange(len(data))).sum(axis=1)
     chance = data.user_attributes.astype(int) @ data.item_attributes.T.astype(int)
@@ -50,17 +50,17 @@ def test_users_take_what_they_care_for():
         (planted_tastes, {"users": 2}),
     ],
 )
-def test_numbers_that_do_not_fit_are_refused(make, settings):
-    with pytest.raises(UserError):
+def test_wrong_numbers_are_refused(make, settings):
+    with pytest.raises(EnvError):
         make(**settings)
 
 
-def test_what_was_shown_is_not_free():
+def test_items_that_were_shown_are_left_out():
     free = unshown(np.array([[0, 2, -1], [-1, -1, -1]]), 4)
     assert free.tolist() == [[False, True, False, True], [True] * 4]
 
 
-def test_a_no_rules_out_only_where_it_tells(data_dir):
+def test_a_no_rules_out_items_only_if_it_implies_something(data_dir):
     data = read_attributes(data_dir / "factcrs_lastfm")
     rows = data.rows("test")[:500]
     answers = np.where(data.answers(rows), 1, 2).astype(np.int8)
@@ -74,30 +74,32 @@ def test_a_no_rules_out_only_where_it_tells(data_dir):
         item_names=data.item_names,
     )
     place = np.arange(500), data.item[rows]
-    assert fitting(problem, answers)[place].all(), "a yes never rules out the target"
-    alone = replace(problem, no_filters=True)
-    assert not fitting(alone, answers)[place].all(), "a no of who does not care would"
-    with pytest.raises(UserError, match="a no does not rule out items here"):
-        fitting(problem, answers, by_no=True)
+    assert consistent(problem, answers)[place].all(), "a yes never rules out the target"
+    filtered = replace(problem, no_filters=True)
+    assert not consistent(filtered, answers)[place].all(), (
+        "a no to an attribute of the target would"
+    )
+    with pytest.raises(AgentError, match="cannot be filtered by a no"):
+        consistent(problem, answers, by_no=True)
 
 
-def test_the_first_allowed_of_a_ranking():
+def test_the_first_allowed_items_of_a_ranking():
     allowed = np.array([[True, False, True, True], [False, False, True, False]])
     order = np.array([1, 3, 0, 2])
     assert first_allowed(order, allowed, 2).tolist() == [[3, 0], [2, -1]]
 
 
-def test_the_first_allowed_may_stand_far_down_the_ranking():
+def test_the_first_allowed_items_may_be_far_down_the_ranking():
     rng = np.random.default_rng(0)
     allowed = rng.random((40, 5000)) < 0.004
     order = rng.permutation(5000)
-    found = first_allowed(order, allowed, 7)
-    for row, slate in zip(allowed, found, strict=True):
+    slates = first_allowed(order, allowed, 7)
+    for row, slate in zip(allowed, slates, strict=True):
         expected = [item for item in order.tolist() if row[item]][:7]
         assert slate.tolist() == expected + [-1] * (7 - len(expected))
 
 
-def test_the_best_allowed_by_scores_of_their_own():
+def test_the_allowed_items_with_the_highest_scores():
     scores = np.array([[1.0, 3.0, 3.0, 2.0], [0.0, 0.0, 0.0, 0.0]])
     allowed = np.array([[True, True, True, False], [False, True, True, True]])
     assert best_allowed(scores, allowed, 2).tolist() == [[1, 2], [1, 2]]

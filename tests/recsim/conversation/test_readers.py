@@ -1,4 +1,4 @@
-"""Readers of interactions and attributes, on tiny folders and on the real ones."""
+"""The reader of interactions and attributes, on small folders and on the published ones."""
 
 import json
 
@@ -41,12 +41,12 @@ def test_a_folder_is_read(folder):
     assert data.counts().tolist() == [1, 1, 0]
 
 
-def test_positives_are_what_users_took(folder):
+def test_positives_are_listed_in_a_file(folder):
     data = read_attributes(folder, targets="positives")
     assert list(zip(data.user.tolist(), data.item.tolist(), strict=True)) == [(0, 0), (1, 1)]
 
 
-def test_a_part_keeps_users_and_items(folder):
+def test_a_part_keeps_all_users_and_items(folder):
     train = read_attributes(folder).select("train", "valid")
     assert len(train) == 3
     assert train.num_items == 3
@@ -55,7 +55,7 @@ def test_a_part_keeps_users_and_items(folder):
         train.rows("tain")
 
 
-def test_answers_are_of_item_and_user(folder):
+def test_answers_depend_on_item_and_user(folder):
     data = read_attributes(folder)
     assert data.answers(np.array([0, 1])).astype(int).tolist() == [[1, 0, 1], [0, 0, 1]]
     assert data.answers(np.array([2, 3]), caring=False).astype(int).tolist() == [
@@ -64,7 +64,7 @@ def test_answers_are_of_item_and_user(folder):
     ]
 
 
-def spoil(folder, name, content):
+def write(folder, name, content):
     (folder / name).write_text(content)
 
 
@@ -72,20 +72,20 @@ def spoil(folder, name, content):
     ("change", "message"),
     [
         (
-            lambda f: spoil(f, "interaction.csv", "user,item\n5,3\n5,4\n"),
+            lambda f: write(f, "interaction.csv", "user,item\n5,3\n5,4\n"),
             r"interaction\.csv, line 3, column 'item': 4 is not in .*item_dict\.json",
         ),
         (
-            lambda f: spoil(f, "interaction.csv", "user,item\n5,3\n7,3\n"),
+            lambda f: write(f, "interaction.csv", "user,item\n5,3\n7,3\n"),
             r"interaction\.csv, line 3, column 'user': 7 is not in .*user_attr\.json",
         ),
         (
-            lambda f: spoil(f, "interaction.csv", "user,item\n5,x\n"),
+            lambda f: write(f, "interaction.csv", "user,item\n5,x\n"),
             r"interaction\.csv, line 2, column 'item': 'x'",
         ),
         (
             lambda f: np.save(f / "user_test.npy", np.array([9, 5])),
-            r"user_test\.npy: user 5 is in user_train\.npy too",
+            r"user_test\.npy: user 5 is also in user_train\.npy",
         ),
         (
             lambda f: np.save(f / "user_test.npy", np.array([8])),
@@ -93,32 +93,32 @@ def spoil(folder, name, content):
         ),
         (
             lambda f: np.save(f / "user_test.npy", np.array([[9.5]])),
-            r"user_test\.npy must hold one row of whole numbers",
+            r"user_test\.npy must hold a one-dimensional array of whole numbers",
         ),
         (
             lambda f: np.save(f / "user_test.npy", np.array([{}]), allow_pickle=True),
-            r"user_test\.npy is no array of numbers",
+            r"user_test\.npy is not an array of numbers",
         ),
         (lambda f: (f / "user_valid.npy").unlink(), r"user_valid\.npy does not exist"),
         (lambda f: (f / "user_attr.json").unlink(), r"user_attr\.json does not exist"),
-        (lambda f: spoil(f, "user_attr.json", "[1"), r"user_attr\.json is not JSON"),
-        (lambda f: spoil(f, "user_attr.json", "[1]"), r"must hold an object, not list"),
+        (lambda f: write(f, "user_attr.json", "[1"), r"user_attr\.json is not JSON"),
+        (lambda f: write(f, "user_attr.json", "[1]"), r"must hold an object, not list"),
         (
-            lambda f: spoil(f, "user_attr.json", '{"5": [1, -1]}'),
+            lambda f: write(f, "user_attr.json", '{"5": [1, -1]}'),
             r"user_attr\.json, entry '5': must be a list of ids",
         ),
         (
-            lambda f: spoil(f, "user_attr.json", '{"five": [1]}'),
-            r"entry 'five': is no id",
+            lambda f: write(f, "user_attr.json", '{"five": [1]}'),
+            r"entry 'five': is not an id",
         ),
         (
-            lambda f: spoil(f, "Graph_generate_data/item_dict.json", '{"3": [1]}'),
+            lambda f: write(f, "Graph_generate_data/item_dict.json", '{"3": [1]}'),
             r"entry '3': must be an object with 'feature_index'",
         ),
         (lambda f: (f / "interaction.csv").unlink(), r"'path' must be a folder with"),
     ],
 )
-def test_what_is_wrong_is_named(folder, change, message):
+def test_mistakes_in_files_are_named(folder, change, message):
     change(folder)
     with pytest.raises(UserError, match=message):
         read_attributes(folder)
@@ -143,7 +143,7 @@ def star(tmp_path):
     return tmp_path
 
 
-def test_the_other_layout_is_read(star):
+def test_lastfm_star_is_read(star):
     data = read_attributes(star)
     assert data.item.tolist() == [1, 0]
     assert data.part.tolist() == [0, 2]
@@ -151,13 +151,13 @@ def test_the_other_layout_is_read(star):
     assert data.class_names == ("8", "9")
 
 
-def test_the_other_layout_names_what_is_wrong(star):
+def test_mistakes_in_lastfm_star_are_named(star):
     (star / "UI_Interaction_data" / "review_dict_test.json").write_text('{"1": [5]}')
     with pytest.raises(UserError, match=r"review_dict_test\.json, entry '1': item 5 is not in"):
         read_attributes(star)
 
 
-def test_lastfm(data_dir):
+def test_published_lastfm(data_dir):
     data = read_attributes(data_dir / "factcrs_lastfm")
     assert (data.num_users, data.num_items, data.num_attributes) == (1801, 7432, 33)
     assert len(data) == 72_000
@@ -171,7 +171,7 @@ def test_lastfm(data_dir):
     assert len(read_attributes(data_dir / "factcrs_lastfm", targets="positives")) == 25_593
 
 
-def test_lastfm_star(data_dir):
+def test_published_lastfm_star(data_dir):
     data = read_attributes(data_dir / "crs_lastfm_star" / "mcmipl")
     assert (data.num_users, data.num_items, data.num_attributes) == (1801, 7432, 8438)
     assert [len(data.rows(part)) for part in ("train", "valid", "test")] == [52_910, 11_891, 11_892]

@@ -1,4 +1,4 @@
-"""Aspects of texts."""
+"""Aspects of reviews with texts."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from recsim.critiquing.mining import (
     read_keyphrases,
     read_texts,
 )
-from recsim.errors import UserError
+from recsim.errors import LogError
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from recsim.errors import UserError
     [
         ("A Roasty, caramel-coloured ale.", " roasty caramel coloured ale "),
         ("sweet/sour.bitter\tdry", " sweet sour bitter dry "),
-        ("It isn't THE best: 8% abv2 x_y", " isnt best "),  # digits and _ make no words
+        ("It isn't THE best: 8% abv2 x_y", " isnt best "),  # words have no digits and no _
         ("crème brûlée", " crème brûlée "),
         ("the and of", "  "),
         ("", "  "),
@@ -33,10 +33,10 @@ def test_texts_are_cleaned(text, words):
     assert cleaned(text) == words
 
 
-def test_an_aspect_is_a_substring_of_the_cleaned_text():
+def test_an_aspect_is_mentioned_if_the_cleaned_text_contains_it():
     texts = ["Fryer oil, toasted.", "Rye bread!", "dark RYE", "a rye-toast", "the toast of rye"]
-    found = mentions(texts, ["toast", " rye ", "rye", "rye toast", "dark rye"])
-    assert found.astype(int).tolist() == [
+    table = mentions(texts, ["toast", " rye ", "rye", "rye toast", "dark rye"])
+    assert table.astype(int).tolist() == [
         [1, 0, 1, 0, 0],  # f-rye-r
         [0, 1, 1, 0, 0],
         [0, 1, 1, 0, 1],
@@ -46,7 +46,7 @@ def test_an_aspect_is_a_substring_of_the_cleaned_text():
     assert mentions([], ["toast"]).shape == (0, 1)
 
 
-def test_mentions_are_what_python_finds():
+def test_mentions_agree_with_python():
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(["rye", "fryer", "malt", "The"], 3)) for _ in range(200)]
     phrases = ["rye", " rye", "malt rye", "fryer malt", "xyz"]
@@ -55,11 +55,11 @@ def test_mentions_are_what_python_finds():
 
 
 def test_candidates_by_hand():
-    """Eight words: "dark" 2, "ale" 3, "light" 1, "malt" 2; "dark ale" stands there twice."""
+    """Eight words: "dark" 2, "ale" 3, "light" 1, "malt" 2; "dark ale" occurs twice."""
     texts = ["dark ale light ale", "The dark ale", "malt malt"]
-    found = candidate_keyphrases(texts, min_count=1)
-    by_phrase = {one.phrase: one for one in found}
-    # Three times log2(8 / 3), in the order of the alphabet, then log2(4).
+    candidates = candidate_keyphrases(texts, min_count=1)
+    by_phrase = {one.phrase: one for one in candidates}
+    # Three times log2(8 / 3), in alphabetical order, then log2(4).
     assert list(by_phrase) == ["ale light", "dark ale", "light ale", "malt malt"]
     assert by_phrase["dark ale"].count == 2
     assert by_phrase["dark ale"].pmi == pytest.approx(math.log2(2 * 8 / (2 * 3)))
@@ -94,10 +94,10 @@ def test_texts_are_read(folder):
     assert reviews.user.tolist() == [0, 1, 0, 1]
     assert reviews.aspects.astype(int).tolist() == MENTIONED
     assert len(read_reviews(folder, min_rating=4)) == 3
-    assert len(read_reviews(folder / "reviews.csv")) == 4, "the file will do"
+    assert len(read_reviews(folder / "reviews.csv")) == 4, "the path may be the file"
 
 
-def test_lines_of_json_are_read_alike(folder):
+def test_lines_of_json_are_read(folder):
     rows = [
         {"user": "ann", "item": 7, "rating": 5, "text": "Roasted, with\nDark chocolate"},
         {"user": "bob", "item": 7, "rating": 3.0, "text": "rye", "more": None},
@@ -109,7 +109,9 @@ def test_lines_of_json_are_read_alike(folder):
     assert read.item.tolist() == ["7", "7"]
     assert read.rating.tolist() == [5, 3]
     assert read.aspects.astype(int).tolist() == MENTIONED[:2]
-    with pytest.raises(UserError, match=r"holds reviews\.csv and reviews\.jsonl; name one"):
+    with pytest.raises(
+        LogError, match=r"holds reviews\.csv and reviews\.jsonl; give the path of one"
+    ):
         read_reviews(folder)
     assert len(read_reviews(file)) == 2
 
@@ -120,7 +122,10 @@ def test_lines_of_json_are_read_alike(folder):
         ("{", r"reviews\.jsonl, line 2 is not JSON"),
         ("[]", r"line 2: must be an object, not list"),
         ('{"user": "a", "item": "b", "ratings": 1, "text": ""}', r"no 'rating'\. Did you mean"),
-        ('{"user": null, "item": "b", "rating": 1, "text": ""}', r"'user': None is no id"),
+        (
+            '{"user": null, "item": "b", "rating": 1, "text": ""}',
+            r"'user': None is not text or a whole number",
+        ),
         ('{"user": "a", "item": "b", "rating": "1", "text": ""}', r"'rating': '1' is not a finite"),
         ('{"user": "a", "item": "b", "rating": NaN, "text": ""}', r"'rating': nan is not a finite"),
         ('{"user": "a", "item": "b", "rating": 1, "text": 2}', r"line 2, 'text': 2 is not text"),
@@ -129,7 +134,7 @@ def test_lines_of_json_are_read_alike(folder):
 def test_a_malformed_line_of_json_is_named(folder, line, message):
     file = folder / "reviews.jsonl"
     file.write_text(f'{{"user": "a", "item": "b", "rating": 1, "text": "rye"}}\n{line}\n')
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(LogError, match=message):
         read_reviews(file)
 
 
@@ -137,15 +142,15 @@ def test_a_malformed_line_of_json_is_named(folder, line, message):
     ("content", "message"),
     [
         ("\n\n", r"keyphrases\.txt has no keyphrases"),
-        ("roast\nRye\n", r"line 2: 'Rye' is in no cleaned text"),
-        ("r&b\n", r"line 1: 'r&b' is in no cleaned text"),
-        ("dark  rye\n", r"line 1: 'dark  rye' is in no cleaned text"),
-        ("rye\nmalt\nrye\n", r"line 3: 'rye' stands there twice"),
+        ("roast\nRye\n", r"line 2: 'Rye' cannot occur in a cleaned text"),
+        ("r&b\n", r"line 1: 'r&b' cannot occur in a cleaned text"),
+        ("dark  rye\n", r"line 1: 'dark  rye' cannot occur in a cleaned text"),
+        ("rye\nmalt\nrye\n", r"line 3: 'rye' occurs twice"),
     ],
 )
-def test_keyphrases_that_cannot_be_found_are_named(folder, content, message):
+def test_malformed_keyphrases_are_named(folder, content, message):
     (folder / "keyphrases.txt").write_text(content)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(LogError, match=message):
         read_reviews(folder)
 
 
@@ -155,16 +160,16 @@ def test_quotation_marks_keep_spaces(tmp_path):
     assert read_keyphrases(file) == (" rye ", " red", "roast")
 
 
-def test_what_is_missing_is_named(folder):
+def test_missing_files_are_named(folder):
     (folder / "keyphrases.txt").unlink()
-    with pytest.raises(UserError, match=r"keyphrases\.txt does not exist"):
+    with pytest.raises(LogError, match=r"keyphrases\.txt does not exist"):
         read_reviews(folder)
-    with pytest.raises(UserError, match="tells no sentiments"):
+    with pytest.raises(LogError, match="has no sentiments"):
         read_reviews(folder, positive_only=True)
     (folder / "reviews.csv").unlink()
-    with pytest.raises(UserError, match="is none of the folders that can be read"):
+    with pytest.raises(LogError, match=r"the layout of .* is not recognised"):
         read_reviews(folder)
-    with pytest.raises(UserError, match=r"nowhere does not exist"):
+    with pytest.raises(LogError, match=r"nowhere does not exist"):
         read_reviews(folder / "nowhere")
 
 
@@ -174,5 +179,5 @@ def test_attributes_of_items_are_read(data_dir):
     assert (reviews.num_users, reviews.num_items) == (1_800, 1_485)
     sizes = [len(reviews.rows(part)) for part in ("train", "valid", "test")]
     assert sizes == [68_400, 1_800, 1_800]
-    with pytest.raises(UserError, match="has no ratings; leave min_rating out"):
+    with pytest.raises(LogError, match="has no ratings; remove min_rating"):
         read_reviews(data_dir / "factcrs_lastfm", min_rating=4)

@@ -1,15 +1,15 @@
-"""Planted reviews: what they promise of users, items and aspects."""
+"""Planted reviews have the structure that their docstring describes."""
 
 import numpy as np
 import pytest
 import torch
 
 from recsim.critiquing import planted_reviews
-from recsim.critiquing.seeker import criticisable, picked
-from recsim.errors import UserError
+from recsim.critiquing.seeker import critiquable, pick_aspect
+from recsim.errors import EnvError
 
 
-def test_every_user_reviews_distinct_items_of_which_one_tests_and_one_is_for_choosing():
+def test_every_user_reviews_distinct_items_one_of_them_for_test_and_one_for_valid():
     data = planted_reviews(users=30, num_items=40, num_aspects=6, reviews=5)
     assert (data.num_users, data.num_items, data.num_aspects, len(data)) == (30, 40, 6, 150)
     assert len(np.unique(data.user * 40 + data.item)) == 150
@@ -17,19 +17,19 @@ def test_every_user_reviews_distinct_items_of_which_one_tests_and_one_is_for_cho
         assert (np.bincount(data.user[data.rows(part)]) == each).all()
 
 
-def test_every_review_mentions_something_and_only_what_its_item_has():
+def test_every_review_mentions_some_aspects_of_its_item():
     data = planted_reviews(seed=1)
     assert data.aspects.any(axis=1).all()
     everywhere = np.zeros((data.num_items, data.num_aspects), dtype=bool)
     np.logical_or.at(everywhere, data.item, data.aspects)
     share = everywhere.mean()
     assert 0.3 < share < 0.6
-    # What the users of an item choose to mention is a part of what it has.
+    # Users mention only some of the aspects of an item.
     assert data.aspects.sum(axis=1).mean() < 0.8 * everywhere[data.item].sum(axis=1).mean()
 
 
-def test_users_mention_and_take_what_they_care_for():
-    """What train reviews of a user mention foretells what the test item is like."""
+def test_train_reviews_predict_the_aspects_of_the_test_item():
+    """The test item has more of the aspects that its user mentions than another item has."""
     data = planted_reviews(seed=2)
     test = data.rows("test")
     wrote = data.user_counts / data.user_counts.sum(axis=1, keepdims=True)
@@ -39,8 +39,8 @@ def test_users_mention_and_take_what_they_care_for():
     assert difference.mean() > 5 * difference.std() / np.sqrt(len(test))
 
 
-def test_users_say_of_an_item_what_they_care_for():
-    """Beyond what others say of their items, reviews of one user mention the same aspects."""
+def test_users_mention_what_they_care_about():
+    """Given their items, reviews of one user mention the same aspects more than by chance."""
     data = planted_reviews(seed=2)
     written = np.bincount(data.item, minlength=data.num_items)[:, None]
     share = np.zeros((data.num_items, data.num_aspects))
@@ -49,12 +49,12 @@ def test_users_say_of_an_item_what_they_care_for():
     total, squares = np.zeros((2, data.num_users, data.num_aspects))
     np.add.at(total, data.user, beyond)
     np.add.at(squares, data.user, beyond**2)
-    alike = (total**2 - squares).mean(axis=1)  # of all pairs of a user's reviews
+    alike = (total**2 - squares).mean(axis=1)  # over all pairs of a user's reviews
     assert alike.mean() > 5 * alike.std() / np.sqrt(data.num_users)
 
 
-def test_aspects_follow_the_latent_vectors_only_if_clear():
-    """The first 8 singular values hold most of the aspects where they are clear."""
+def test_aspects_depend_on_the_latent_vectors_if_these_are_clear():
+    """The first 8 singular values explain most of the aspects if clearness is high."""
 
     def explained(clearness):
         table = planted_reviews(clearness=clearness, reviews=30, seed=3).item_aspects
@@ -64,11 +64,11 @@ def test_aspects_follow_the_latent_vectors_only_if_clear():
     assert explained(8.0) > explained(0.0) + 0.15
 
 
-def found(data, step, *, turns=10, dim=8):
-    """Share of test items that a linear model finds which moves against every critique.
+def success_rate(data, step, *, turns=10, dim=8):
+    """Share of test items found by a linear model that moves users away from critiqued aspects.
 
     Users and items are a truncated SVD of the train part, the direction of an aspect is a least
-    squares fit of the items that have it; ``step`` is in mean lengths of the users' vectors.
+    squares fit of the items that have it; ``step`` is relative to the mean length of user vectors.
     """
     test = data.rows("test")
     user, target, row = data.user[test], data.item[test], np.arange(len(test))
@@ -87,9 +87,9 @@ def found(data, step, *, turns=10, dim=8):
         item = np.where(shown, -np.inf, now @ items.T).argmax(axis=1)
         hit |= item == target
         shown[row, item] = True
-        critique = picked(
+        critique = pick_aspect(
             "popular",
-            criticisable(aspects[item], aspects[target], done),
+            critiquable(aspects[item], aspects[target], done),
             popularity=torch.from_numpy(data.aspect_popularity),
             shown_counts=counts[item],
             target_counts=counts[target],
@@ -100,17 +100,17 @@ def found(data, step, *, turns=10, dim=8):
     return hit.mean()
 
 
-def test_a_critique_helps_to_find_the_target_where_aspects_are_clear():
+def test_critiques_help_to_find_the_target_if_aspects_are_clear():
     def gain(clearness):
         many = [planted_reviews(clearness=clearness, seed=seed) for seed in range(3)]
-        return np.mean([found(data, 0.2) - found(data, 0.0) for data in many])
+        return np.mean([success_rate(data, 0.2) - success_rate(data, 0.0) for data in many])
 
-    # A share of 900 sessions has a standard error of 0.017 at most.
+    # The standard error of a share of 900 sessions is at most 0.017.
     assert gain(5.0) > 0.1
     assert gain(0.0) < 0.06
 
 
-def test_the_seed_settles_everything():
+def test_the_seed_determines_everything():
     one, again, other = (planted_reviews(seed=seed) for seed in (5, 5, 6))
     for column in ("user", "item", "part", "aspects"):
         np.testing.assert_array_equal(getattr(one, column), getattr(again, column))
@@ -130,6 +130,6 @@ def test_the_seed_settles_everything():
         ({"seed": -1}, "seed is -1"),
     ],
 )
-def test_numbers_that_do_not_fit_are_refused(settings, message):
-    with pytest.raises(UserError, match=message):
+def test_wrong_numbers_are_refused(settings, message):
+    with pytest.raises(EnvError, match=message):
         planted_reviews(**settings)

@@ -1,4 +1,4 @@
-"""Reviews and what is counted in them: in the train part only."""
+"""Reviews, their splits, and counts of their train part."""
 
 from dataclasses import replace
 
@@ -7,15 +7,15 @@ import pytest
 
 from recsim.conversation import planted_tastes
 from recsim.critiquing import AspectReviews, from_attributes
-from recsim.critiquing.splits import per_user
-from recsim.errors import UserError
+from recsim.critiquing.raw_reviews import split_per_user
+from recsim.errors import LogError
 
 TRAIN, VALID, TEST = 0, 1, 2
 
 
 @pytest.fixture
 def reviews():
-    """Two users, four items, three aspects; item 3 is in no train review."""
+    """Two users, four items, three aspects; item 3 has no train review."""
     rows = [
         # user, item, part, aspects
         (1, 0, TRAIN, [0, 2]),
@@ -53,16 +53,16 @@ def test_train_reviews_are_counted_by_hand(reviews):
     assert reviews.item_popularity.tolist() == [2, 1, 1, 0]
 
 
-def test_nothing_that_is_held_out_is_counted(reviews):
-    """Whatever held-out reviews mention, the tables stay as they are."""
-    spoiled = reviews.aspects.copy()
-    spoiled[reviews.part != TRAIN] = ~spoiled[reviews.part != TRAIN]
-    other = replace(reviews, aspects=spoiled)
+def test_held_out_reviews_are_not_counted(reviews):
+    """The aspects of held-out reviews have no effect on the counts."""
+    changed = reviews.aspects.copy()
+    changed[reviews.part != TRAIN] = ~changed[reviews.part != TRAIN]
+    other = replace(reviews, aspects=changed)
     for table in ("user_counts", "item_counts", "aspect_popularity", "item_popularity"):
         np.testing.assert_array_equal(getattr(other, table), getattr(reviews, table))
 
 
-def test_what_users_reviewed_in_a_part(reviews):
+def test_items_that_users_reviewed_in_a_part(reviews):
     users = np.array([1, -1, 0, 1])
     taken = reviews.taken(users)
     assert taken.astype(int).tolist() == [[1, 1, 0, 0], [0] * 4, [1, 0, 1, 0], [1, 1, 0, 0]]
@@ -75,33 +75,33 @@ def test_what_users_reviewed_in_a_part(reviews):
     assert reviews.taken(np.array([], dtype=np.int64)).shape == (0, 4)
 
 
-def test_a_part_keeps_all_numbers(reviews):
+def test_a_part_keeps_users_items_and_aspects(reviews):
     held_out = reviews.select("test", "valid")
     assert held_out.item.tolist() == [3, 2, 3]
     assert (held_out.num_users, held_out.num_items, held_out.num_aspects) == (2, 4, 3)
-    assert held_out.item_counts.sum() == 0, "no train review is among them"
-    with pytest.raises(UserError, match=r"no part 'tests'\. Did you mean 'test'"):
+    assert held_out.item_counts.sum() == 0, "it has no train reviews"
+    with pytest.raises(LogError, match=r"no part 'tests'\. Did you mean 'test'"):
         reviews.rows("tests")
 
 
-def test_reviews_of_a_user_are_split_one_one_and_the_rest():
+def test_each_user_has_one_review_for_test_and_one_for_valid():
     user = np.repeat(np.arange(5), [1, 2, 3, 4, 50])
-    part = per_user(user, seed=0)
-    counts = [np.bincount(part[user == one], minlength=3).tolist() for one in range(5)]
+    part = split_per_user(user, seed=0)
+    counts = [np.bincount(part[user == of], minlength=3).tolist() for of in range(5)]
     assert counts == [[1, 0, 0], [1, 0, 1], [1, 1, 1], [2, 1, 1], [48, 1, 1]]
 
 
-def test_the_split_is_uniform_and_its_seed_s():
+def test_the_split_is_uniform_and_depends_on_the_seed():
     user = np.tile(np.arange(2000), 5)
-    part = per_user(user, seed=1)
-    np.testing.assert_array_equal(part, per_user(user, seed=1))
-    assert (part != per_user(user, seed=2)).any()
+    part = split_per_user(user, seed=1)
+    np.testing.assert_array_equal(part, split_per_user(user, seed=1))
+    assert (part != split_per_user(user, seed=2)).any()
     for held_out in (VALID, TEST):
         by_place = np.bincount(np.flatnonzero(part == held_out) // 2000, minlength=5)
         assert (np.abs(by_place - 400) < 5 * np.sqrt(2000 * 0.2 * 0.8)).all()
 
 
-def test_items_with_attributes_are_reviews_that_mention_them_all():
+def test_interactions_become_reviews_that_mention_all_attributes():
     data = planted_tastes(num_items=60, users=20, interactions=8, seed=0)
     reviews = from_attributes(data, seed=3)
     assert reviews.num_users == 20

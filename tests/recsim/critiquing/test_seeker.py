@@ -1,10 +1,10 @@
-"""What a seeker criticises: a case by hand, and what holds for every rule."""
+"""The critiques of a simulated user: examples by hand, and properties of every rule."""
 
 import pytest
 import torch
 
 from recsim.critiquing import streams
-from recsim.critiquing.seeker import criticisable, criticised, picked
+from recsim.critiquing.seeker import after_critique, critiquable, pick_aspect
 
 USER = torch.tensor([[3, 0, 1, 0, 2]])  # reviews of the user that mention each aspect
 POPULARITY = torch.tensor([10, 7, 9, 1, 4])
@@ -32,72 +32,72 @@ def pick(rule, pool, **changes):
         "target_counts": torch.tensor([[4, 0, 6, 0, 0]]),
         "chance": torch.full((1, 5), 0.5),
     }
-    return picked(rule, pool, **given | changes)
+    return pick_aspect(rule, pool, **given | changes)
 
 
 def test_two_turns_by_hand():
     shown, done = aspects(0, 1, 4), aspects()
-    pool = criticisable(shown, TARGET, done)
+    pool = critiquable(shown, TARGET, done)
     assert chosen(pool) == [1, 4]
     first = pick("popular", pool)
     assert chosen(first) == [1]
-    beliefs = criticised(USER.float(), first, USER)
-    assert beliefs.tolist() == [[3, -1, 1, 0, 2]]
-    # Aspect 1 is in the justification again, but has been criticised.
-    pool = criticisable(aspects(1, 3, 4), TARGET, done | first)
+    preferences = after_critique(USER.float(), first, USER)
+    assert preferences.tolist() == [[3, -1, 1, 0, 2]]
+    # Aspect 1 is in the justification again, but was critiqued before.
+    pool = critiquable(aspects(1, 3, 4), TARGET, done | first)
     assert chosen(pool) == [3, 4]
     second = pick("popular", pool)
     assert chosen(second) == [4]
-    assert criticised(beliefs, second, USER).tolist() == [[3, -1, 1, 0, 0]]
+    assert after_critique(preferences, second, USER).tolist() == [[3, -1, 1, 0, 0]]
 
 
 @pytest.mark.parametrize(("rule", "aspect"), [("unpopular", 4), ("different", 4), ("popular", 1)])
-def test_other_rules_pick_otherwise(rule, aspect):
+def test_other_rules_pick_other_aspects(rule, aspect):
     assert chosen(pick(rule, aspects(1, 4))) == [aspect]
 
 
-def test_all_of_the_pool_may_be_criticised_at_once():
-    pool = criticisable(aspects(0, 1, 4), TARGET, aspects())
-    assert criticised(USER.float(), pool, USER).tolist() == [[3, -1, 1, 0, 0]]
+def test_all_aspects_of_the_pool_can_be_critiqued_at_once():
+    pool = critiquable(aspects(0, 1, 4), TARGET, aspects())
+    assert after_critique(USER.float(), pool, USER).tolist() == [[3, -1, 1, 0, 0]]
 
 
-def test_where_nothing_shown_is_wrong_nothing_is_criticised():
-    pool = criticisable(aspects(0, 2), TARGET, aspects())
+def test_there_is_no_critique_if_the_target_has_all_aspects_shown():
+    pool = critiquable(aspects(0, 2), TARGET, aspects())
     assert chosen(pool) == []
     for rule in RULES:
         one = pick(rule, pool, noise=torch.tensor([True]))
         assert chosen(one) == []
-        assert criticised(USER.float(), one, USER).tolist() == USER.tolist()
+        assert after_critique(USER.float(), one, USER).tolist() == USER.tolist()
 
 
-def test_praise_is_of_what_is_shown_and_looked_for():
-    pool = criticisable(aspects(0, 1, 4), TARGET, aspects(), positive=True)
+def test_positive_critiques_are_of_aspects_that_the_target_has():
+    pool = critiquable(aspects(0, 1, 4), TARGET, aspects(), positive=True)
     assert chosen(pool) == [0]
-    assert chosen(criticisable(aspects(0, 1), TARGET, aspects(0), positive=True)) == []
-    assert criticised(USER.float(), pool, USER, positive=True).tolist() == [[6, 0, 1, 0, 2]]
-    unseen = criticised(USER.float(), aspects(1), USER, positive=True)
+    assert chosen(critiquable(aspects(0, 1), TARGET, aspects(0), positive=True)) == []
+    assert after_critique(USER.float(), pool, USER, positive=True).tolist() == [[6, 0, 1, 0, 2]]
+    unseen = after_critique(USER.float(), aspects(1), USER, positive=True)
     assert unseen.tolist() == [[3, 1, 1, 0, 2]]
 
 
-def test_the_difference_counts_what_reviews_of_the_target_say():
+def test_different_subtracts_mentions_in_reviews_of_the_target():
     """5 - 4 of aspect 4 is less than 2 - 0 of aspect 1."""
     own = torch.tensor([[0, 0, 0, 0, 4]])
     assert chosen(pick("different", aspects(1, 4), target_counts=own)) == [1]
 
 
-def test_ties_go_to_the_lower_number():
+def test_ties_go_to_the_lower_id():
     same = torch.full((5,), 3)
     for rule in ("popular", "unpopular"):
         assert chosen(pick(rule, aspects(2, 3, 4), popularity=same)) == [2]
     assert chosen(pick("different", aspects(0, 3), target_counts=torch.zeros((1, 5)))) == [0]
 
 
-def test_nobody_is_changed_in_place():
-    pool, beliefs = aspects(1, 4), USER.float()
-    kept = pool.clone(), beliefs.clone()
-    criticised(beliefs, pick("random", pool), USER)
+def test_arguments_are_not_changed():
+    pool, preferences = aspects(1, 4), USER.float()
+    kept = pool.clone(), preferences.clone()
+    after_critique(preferences, pick("random", pool), USER)
     assert torch.equal(pool, kept[0])
-    assert torch.equal(beliefs, kept[1])
+    assert torch.equal(preferences, kept[1])
 
 
 @pytest.fixture
@@ -115,17 +115,17 @@ def many():
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_one_of_every_pool_that_is_not_empty_is_picked(rule, many):
-    one = picked(rule, **many)
+def test_one_aspect_of_every_pool_that_is_not_empty_is_picked(rule, many):
+    one = pick_aspect(rule, **many)
     assert not (one & ~many["pool"]).any()
     assert torch.equal(one.sum(dim=1), many["pool"].any(dim=1).long())
     assert not many["pool"].any(dim=1).all(), "there are empty pools among them"
 
 
-def test_what_a_rule_ranks_by_is_highest_in_what_it_picks(many):
+def test_the_picked_aspect_has_the_highest_value_of_the_rule(many):
     value = (many["shown_counts"] - many["target_counts"]).double()
     best = torch.where(many["pool"], value, -torch.inf).amax(dim=1)
-    one, some = picked("different", **many), many["pool"].any(dim=1)
+    one, some = pick_aspect("different", **many), many["pool"].any(dim=1)
     assert torch.equal(value[some][one[some]], best[some])
 
 
@@ -134,7 +134,7 @@ def test_a_random_pick_is_uniform():
     pool = aspects(0, 2, 3).expand(sessions, -1)
     counts = torch.zeros((sessions, 5))
     chance = streams.uniform(0, torch.arange(sessions).numpy(), counts[:, 0].long().numpy(), 5)
-    one = picked(
+    one = pick_aspect(
         "random",
         pool,
         popularity=POPULARITY,
@@ -153,19 +153,19 @@ def test_a_random_pick_is_uniform():
 
 def test_only_noisy_sessions_pick_at_random(many):
     noise = torch.arange(4000) % 2 == 0
-    mixed = picked("popular", **many, noise=noise)
-    assert torch.equal(mixed[noise], picked("random", **many)[noise])
-    assert torch.equal(mixed[~noise], picked("popular", **many)[~noise])
-    assert (mixed != picked("popular", **many)).any()
+    mixed = pick_aspect("popular", **many, noise=noise)
+    assert torch.equal(mixed[noise], pick_aspect("random", **many)[noise])
+    assert torch.equal(mixed[~noise], pick_aspect("popular", **many)[~noise])
+    assert (mixed != pick_aspect("popular", **many)).any()
 
 
-def test_a_session_does_not_depend_on_the_others(many):
-    everybody = picked("random", **many)
+def test_a_session_does_not_depend_on_the_batch(many):
+    all_sessions = pick_aspect("random", **many)
     some = torch.tensor([7, 3, 1999])
     alone = {name: value if name == "popularity" else value[some] for name, value in many.items()}
-    assert torch.equal(picked("random", **alone), everybody[some])
+    assert torch.equal(pick_aspect("random", **alone), all_sessions[some])
 
 
-def test_what_is_believed_keeps_its_type():
+def test_preferences_keep_their_type():
     for kind in (torch.float32, torch.float64):
-        assert criticised(USER.to(kind), aspects(1), USER).dtype == kind
+        assert after_critique(USER.to(kind), aspects(1), USER).dtype == kind

@@ -1,4 +1,4 @@
-"""Random numbers of each session's own."""
+"""Random numbers of each session."""
 
 import numpy as np
 import pytest
@@ -33,13 +33,13 @@ def test_neighbours_are_independent(of):
     assert abs(correlation) < 5 / np.sqrt(len(numbers))
 
 
-def test_a_session_has_its_numbers_whatever_else_is_in_the_batch():
-    everybody = draw(sessions=range(100))
-    np.testing.assert_array_equal(draw(sessions=[17]), everybody[[17]])
-    np.testing.assert_array_equal(draw(sessions=[90, 2, 41]), everybody[[90, 2, 41]])
+def test_numbers_of_a_session_do_not_depend_on_the_batch():
+    all_sessions = draw(sessions=range(100))
+    np.testing.assert_array_equal(draw(sessions=[17]), all_sessions[[17]])
+    np.testing.assert_array_equal(draw(sessions=[90, 2, 41]), all_sessions[[90, 2, 41]])
 
 
-def test_turns_in_a_batch_are_those_of_each_session():
+def test_sessions_of_a_batch_may_be_at_different_turns():
     mixed = uniform(0, np.array([4, 4, 9]), np.array([0, 3, 3]), 6)
     for row, (session, turn) in enumerate([(4, 0), (4, 3), (9, 3)]):
         np.testing.assert_array_equal(mixed[[row]], draw(sessions=[session], turns=turn, width=6))
@@ -49,8 +49,8 @@ def test_a_wider_draw_begins_with_the_narrow_one():
     np.testing.assert_array_equal(draw(width=9)[:, :4], draw(width=4))
 
 
-def test_seed_turn_and_purpose_give_other_numbers():
-    one = draw()
-    np.testing.assert_array_equal(one, draw())
+def test_seed_turn_and_purpose_change_the_numbers():
+    first = draw()
+    np.testing.assert_array_equal(first, draw())
     for changes in ({"seed": 1}, {"turns": 1}, {"purpose": 1}, {"sessions": range(5, 10)}):
-        assert not np.isin(draw(**changes), one).any()
+        assert not np.isin(draw(**changes), first).any()

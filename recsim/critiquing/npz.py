@@ -1,4 +1,4 @@
-"""Reviews that are split already, as arrays of one ``.npz`` file; nothing in it is unpickled.
+"""Reviews that are already split, as arrays of one ``.npz`` file, which is read without pickle.
 
 ================  ========  =====================================================================
 array             shape     content
@@ -6,8 +6,8 @@ array             shape     content
 ``user``          (M,)      user of each review, 0 ... U-1
 ``item``          (M,)      item of each review, 0 ... I-1
 ``part``          (M,)      0 train, 1 valid, 2 test
-``aspects``       (M, K)    which aspects it mentions, bool (or 0 and 1)
-``user_names``    (U,)      optional: text; without it U is the highest user + 1
+``aspects``       (M, K)    which aspects each review mentions, bool (or 0 and 1)
+``user_names``    (U,)      optional: text; if missing, U is the highest user + 1
 ``item_names``    (I,)      optional: text
 ``aspect_names``  (K,)      optional: text
 ================  ========  =====================================================================
@@ -23,22 +23,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.conversation import PARTS
+from recsim.conversation.interactions import PARTS
 from recsim.critiquing.reviews import AspectReviews
-from recsim.errors import UserError
+from recsim.errors import LogError
 
 _COLUMNS = ("user", "item", "part", "aspects")
 _NAMES = ("user_names", "item_names", "aspect_names")
 
 
-def write_matrices(path: str | Path, reviews: AspectReviews) -> None:
-    """Write reviews so that `read_matrices` gives them back.
+def write_reviews(path: str | Path, reviews: AspectReviews) -> None:
+    """Write reviews to a file that `read_npz` reads.
 
     Args:
-        path: The file; ``.npz`` is what it should end in.
+        path: The file; its name should end in ``.npz``.
         reviews: The reviews.
     """
-    from recsim.files import write_atomically  # imports pandas, which takes long
+    from recsim.files import write_atomically  # imports pandas, which is slow
 
     arrays: dict[str, Any] = {name: getattr(reviews, name) for name in _COLUMNS}
     arrays |= {name: np.array(getattr(reviews, name), dtype=np.str_) for name in _NAMES}
@@ -47,64 +47,64 @@ def write_matrices(path: str | Path, reviews: AspectReviews) -> None:
     write_atomically(Path(path), content.getvalue())
 
 
-def read_matrices(path: str | Path) -> AspectReviews:
-    """Read such a file.
+def read_npz(path: str | Path) -> AspectReviews:
+    """Read a file that `write_reviews` wrote.
 
     Raises:
-        UserError: It is missing or no ``.npz``, or an array is missing, of the wrong shape or kind,
-            or holds a number out of range; the message names the array.
+        LogError: If the file is missing or not an ``.npz`` file, or an array is missing, has the
+            wrong shape or type, or holds a number out of range; the message names the array.
     """
     path = Path(path)
     arrays = _arrays(path)
     for name in _COLUMNS:
         if name not in arrays:
-            raise UserError(f"{path} has no array {name!r}. It must hold {', '.join(_COLUMNS)}.")
+            raise LogError(f"{path} has no array {name!r}. It must hold {', '.join(_COLUMNS)}.")
     user, item, part, aspects = (arrays[name] for name in _COLUMNS)
     if aspects.ndim != 2 or not aspects.size or not _binary(aspects):
-        raise UserError(
+        raise LogError(
             f"{path}, array 'aspects': must be a table of True and False, reviews x aspects, not "
             f"{aspects.dtype} of shape {aspects.shape}."
         )
     for name in ("user", "item", "part"):
         one = arrays[name]
         if one.shape != (len(aspects),) or one.dtype.kind not in "iu":
-            raise UserError(
+            raise LogError(
                 f"{path}, array {name!r}: must be {len(aspects)} whole numbers, one per row of "
                 f"'aspects', not {one.dtype} of shape {one.shape}."
             )
-    people, things = _names(path, arrays, "user", user), _names(path, arrays, "item", item)
-    _check_range(path, "user", user, len(people))
-    _check_range(path, "item", item, len(things))
+    users, items = _names(path, arrays, "user", user), _names(path, arrays, "item", item)
+    _check_range(path, "user", user, len(users))
+    _check_range(path, "item", item, len(items))
     _check_range(path, "part", part, len(PARTS))
-    named = arrays.get("aspect_names", np.arange(aspects.shape[1]))
-    if named.shape != aspects.shape[1:]:
-        raise UserError(
+    names = arrays.get("aspect_names", np.arange(aspects.shape[1]))
+    if names.shape != aspects.shape[1:]:
+        raise LogError(
             f"{path}, array 'aspect_names': must be {aspects.shape[1]} names, one per column of "
-            f"'aspects', not of shape {named.shape}."
+            f"'aspects', not an array of shape {names.shape}."
         )
     return AspectReviews(
         user=user.astype(np.int64),
         item=item.astype(np.int64),
         part=part.astype(np.int8),
         aspects=aspects.astype(np.bool_),
-        aspect_names=tuple(map(str, named.tolist())),
-        item_names=things,
-        user_names=people,
+        aspect_names=tuple(map(str, names.tolist())),
+        item_names=items,
+        user_names=users,
     )
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     if not path.is_file():
-        raise UserError(f"{path} does not exist.")
+        raise LogError(f"{path} does not exist.")
     try:
         with path.open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             if isinstance(archive, np.ndarray):
-                raise UserError(f"{path} is no .npz file of plain arrays: it is a single array.")
-            wanted = [name for name in (*_COLUMNS, *_NAMES) if name in archive.files]
-            return {name: np.atleast_1d(archive[name]) for name in wanted}
+                raise LogError(f"{path} is not an .npz file of plain arrays: it is a single array.")
+            known = [name for name in (*_COLUMNS, *_NAMES) if name in archive.files]
+            return {name: np.atleast_1d(archive[name]) for name in known}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path} is no .npz file of plain arrays: {error}") from error
+        raise LogError(f"{path} is not an .npz file of plain arrays: {error}") from error
 
 
 def _binary(values: NDArray[Any]) -> bool:
@@ -116,7 +116,7 @@ def _names(
 ) -> tuple[str, ...]:
     names = arrays.get(f"{of}_names", np.arange(ids.max() + 1))
     if names.ndim != 1:
-        raise UserError(f"{path}, array '{of}_names': must be one row, not {names.ndim} axes.")
+        raise LogError(f"{path}, array '{of}_names': must have one dimension, not {names.ndim}.")
     return tuple(map(str, names.tolist()))
 
 
@@ -124,6 +124,6 @@ def _check_range(path: Path, name: str, values: NDArray[Any], size: int) -> None
     wrong = (values < 0) | (values >= size)
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise UserError(
+        raise LogError(
             f"{path}, array {name!r}, entry {row}: {values[row]} is not from 0 to {size - 1}."
         )
