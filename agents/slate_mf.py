@@ -13,13 +13,14 @@ AdamW, four sampled negatives per click.
 Differences from the paper:
 
 - Users have no vectors of their own. :math:`p_u = W x_u + c + g \sum_j q_j / (n + 1)` over the n
-  items j that the user clicked in the history, with user features :math:`x_u`, a vector c for
-  everybody and a number g: as in FISM (Kabbur, Ning and Karypis, KDD 2013), a user is what the user
-  clicked. So a user who was not in the log has a vector too, and it is the one that was trained;
-  the vector moves with every click; and training can be judged on whole users held out.
+  items j that the user clicked in the history, with user features :math:`x_u`, a vector c that all
+  users share and a scalar g: as in FISM (Kabbur, Ning and Karypis, KDD 2013), a user is represented
+  by their clicks. So a user who was not in the log has a vector too, it changes with every click,
+  and training can be validated on whole users held out.
 - The choice is among the items of the slate and "no click" (``loss: slate``). Sampled negatives, as
-  in the notebook, are an option; they ignore what else was shown and the slates without a click.
-- Several clicks on a slate share one choice equally.
+  in the notebook, are an option; they ignore the other items of the slate and slates without a
+  click.
+- If a slate has n clicks, each clicked item counts as 1/n of the choice.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
@@ -37,10 +37,10 @@ from agents.shared import slates
 from agents.shared.choice_logit import choice_loss
 from agents.shared.clicked import Clicked, observed
 from agents.shared.deterministic import Deterministic
-from agents.shared.devices import restore_generator, torch_generator
 from agents.shared.early_stopping import Training, split_by_user, train
-from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
-from recsim.errors import UserError
+from agents.shared.torch_agent import TorchAgent
+from recsim.arrays import Floats32, Ints
+from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -49,18 +49,19 @@ class SlateMFConfig(AgentConfig):
     """Settings of `SlateMFAgent`.
 
     Attributes:
-        loss: ``slate``: the choice is among what was shown and no click; ``sampled``: among the
-            item clicked and random items.
-        negatives: sampled: random items per click, uniform from the catalogue.
+        loss: ``slate``: the choice is among the items shown and no click; ``sampled``: among the
+            clicked item and random items.
+        negatives: For ``sampled``: random items per click, uniform over the catalogue.
         dim: Length of the vectors.
-        history: Slates of history that a user is told by; an environment must show as many.
-        steps: Gradient steps at most.
+        history: Number of past slates whose clicks represent a user; the environment must show as
+            many.
+        steps: Largest number of gradient steps.
         batch_size: Slates per step.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        held_out: Share of users on whom training is judged.
-        evaluate_every: Steps between looks at them.
-        patience: Looks without a lower loss after which training ends.
+        learning_rate: Learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        held_out: Fraction of users held out for early stopping.
+        evaluate_every: Steps between two evaluations on the held-out users.
+        patience: Evaluations without a lower loss after which training stops.
         device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 
@@ -85,13 +86,13 @@ class SlateMFConfig(AgentConfig):
 
 
 class Factors(nn.Module):
-    """Vectors of items, and of users by what is known of them.
+    """Vectors of items, and of users as functions of their features and clicks.
 
     Args:
         num_items: I.
         user_features: F.
         dim: D.
-        generator: Randomness of the items at the start; all else starts at 0, and g at 1.
+        generator: Draws the initial vectors of items; g starts at 1, all else at 0.
     """
 
     def __init__(
@@ -119,44 +120,40 @@ class Factors(nn.Module):
         return features @ self.features + self.everybody + own
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
-        """Return the product with items ``(B, C)``, -1 for any; ``(B, C)``."""
+        """Return the scores of items ``(B, C)``; at -1 (padding) the score is arbitrary."""
         return torch.einsum("bd,bcd->bc", users, self.items[items.clamp_min(0)])
 
 
-class SlateMFAgent(Deterministic):
+class SlateMFAgent(TorchAgent[Factors], Deterministic):
     """Shows the items whose vectors fit the user's best, learned from choices among slates.
 
     Fitted on a log; a second fit starts anew. Users are known by their features and by what they
     clicked in ``obs["history_items"]``, so new users are served like those of the log.
     """
 
+    name: ClassVar[str] = "slate_mf"
     Config: ClassVar[type[AgentConfig]] = SlateMFConfig
-    privileged: ClassVar[bool] = False
     needs_log: ClassVar[bool] = True
+    sizes: ClassVar[tuple[str, ...]] = ("dim",)
+    parts: ClassVar[tuple[str, ...]] = ("factors",)
+    _config: SlateMFConfig
 
     def __init__(self, config: SlateMFConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
-        self._config, self._problem = config, problem
-        self._generator = torch_generator("slate_mf", config.device, seed)
-        self._factors: Factors | None = None
+        super().__init__(config, problem, seed)
+        self._generator = self._new_generator()
 
     def fit(self, log: SlateLog) -> FitReport:
         """Learn from the choices of a log, forgetting any other log.
 
         Raises:
-            UserError: The log has no click, or another number of user features than the problem.
+            AgentError: If the log has no click, or another number of user features than the
+                problem.
         """
         clicks_made = (log.clicks > 0) & (log.slate >= 0)
-        if not clicks_made.any():
-            raise UserError("agent 'slate_mf' learns from clicks, but the log has none.")
-        wanted = self._problem.user_feature_dim
-        if log.user_features.shape[1] != wanted:
-            raise UserError(
-                f"agent 'slate_mf' expects {wanted} user features; "
-                f"the log has {log.user_features.shape[1]}."
-            )
-        config, device = self._config, self._config.device
-        factors = self._build()
+        self.require(clicks_made.any(), "clicks")
+        self.require_user_features(log)
+        config, device = self._config, self._device
+        factors = self._rebuild({})
         past = Clicked.concat(
             [
                 Clicked.of(obs, log.problem.slate_size, config.history)
@@ -177,79 +174,34 @@ class SlateMFAgent(Deterministic):
             )
 
         rows, held_out = split_by_user(log.user, config.held_out, self._generator)
-        if config.loss == "sampled":  # slates without a click say nothing
+        if config.loss == "sampled":  # slates without a click have no loss
             rows, held_out = (some[clicks[some].any(dim=1)] for some in (rows, held_out))
-        training = Training(
-            steps=config.steps,
-            batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
-            weight_decay=config.weight_decay,
-            evaluate_every=config.evaluate_every,
-            patience=config.patience,
-        )
+        training = Training.of(config, config.steps)
         report = train(factors, losses, rows, held_out, training, self._generator)
-        self._factors = factors
+        self._model = factors
         return FitReport(rows=len(log), losses=report)
 
-    def begin(self, batch_size: int) -> None:
-        """Keep nothing per user."""
-
-    def scores(self, obs: Observation) -> NDArray[np.float32]:
+    def scores(self, obs: Observation) -> Floats32:
         """Return the score of every candidate, ``(B, C)``.
 
         Raises:
-            UserError: The agent was not fitted.
+            AgentError: If the agent was not fitted.
         """
-        if self._factors is None:
-            raise UserError(
-                "agent 'slate_mf' must be fitted on a log before it can act: give it a "
-                "training_log."
-            )
-        past = Clicked.of(obs, self._problem.slate_size, self._config.history)
-        device = self._config.device
+        factors, device = self.model, self._device
+        past = Clicked.of(obs, self._slate_size, self._config.history)
         with torch.no_grad():
-            users = self._factors.users(
+            users = factors.users(
                 torch.as_tensor(np.array(obs["user_features"]), device=device),
                 torch.as_tensor(past.items, device=device),
             )
             candidates = torch.as_tensor(np.array(obs["candidates"]), device=device)
-            found: NDArray[np.float32] = self._factors.scores(users, candidates).cpu().numpy()
-        return found
+            scores: Floats32 = factors.scores(users, candidates).cpu().numpy()
+        return scores
 
-    def _slates(self, obs: Observation) -> NDArray[np.int64]:
-        return slates.top_slates(self.scores(obs), self._problem.slate_size)
+    def _slates(self, obs: Observation) -> Ints:
+        return slates.top_slates(self.scores(obs), self._slate_size)
 
-    def observe(self, feedback: Feedback) -> None:
-        """Learn nothing: the vectors are those of the log."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the vectors and the state of the random generator."""
-        state: dict[str, Any] = {"generator": self._generator.get_state()}
-        if self._factors is not None:
-            parameters = self._factors.state_dict().items()
-            state["factors"] = {name: value.detach().clone() for name, value in parameters}
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the vectors of the saved agent.
-
-        Raises:
-            UserError: They are of another catalogue, other user features or another ``dim``.
-        """
-        self._factors = None
-        if "factors" in state:
-            factors = self._build()
-            try:
-                factors.load_state_dict(dict(state["factors"]))
-            except RuntimeError as error:
-                raise UserError(
-                    "saved agent state: 'slate_mf' was fitted on another catalogue or with "
-                    f"another 'dim': {str(error).splitlines()[-1].strip()}"
-                ) from error
-            self._factors = factors
-        restore_generator(self._generator, state["generator"])
-
-    def _build(self) -> Factors:
+    def _rebuild(self, state: Mapping[str, Any]) -> Factors:
         problem = self._problem
         return Factors(
             problem.num_items, problem.user_feature_dim, self._config.dim, self._generator
@@ -277,9 +229,9 @@ def sampled_loss(
     negatives: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return the loss of each click against random items, mean over a slate's clicks, ``(B,)``.
+    """Return the loss of each click against random items, averaged over the slate, ``(B,)``.
 
-    A random item that is the one clicked is left out; a slate without a click has loss 0.
+    A random item that equals the clicked one is left out; a slate without a click has loss 0.
 
     Args:
         factors: Vectors of items.
@@ -287,7 +239,7 @@ def sampled_loss(
         slate: Items shown, ``(B, K)``; -1 for none.
         clicks: Whether the slot was clicked, ``(B, K)``.
         negatives: Random items per slate, N.
-        generator: Source of the random items.
+        generator: Draws the random items.
     """
     shape = (len(slate), negatives)
     drawn = torch.randint(
@@ -296,5 +248,5 @@ def sampled_loss(
     own = factors.scores(users, slate)[:, :, None]  # (B, K, 1)
     other = factors.scores(users, drawn)[:, None].expand(-1, slate.shape[1], -1)  # (B, K, N)
     other = other.masked_fill(drawn[:, None] == slate[:, :, None], -torch.inf)
-    lost = torch.logsumexp(torch.cat([own, other], dim=2), dim=2) - own[:, :, 0]  # (B, K)
-    return (lost * clicks).sum(dim=1) / clicks.sum(dim=1).clamp_min(1)
+    losses = torch.logsumexp(torch.cat([own, other], dim=2), dim=2) - own[:, :, 0]  # (B, K)
+    return (losses * clicks).sum(dim=1) / clicks.sum(dim=1).clamp_min(1)

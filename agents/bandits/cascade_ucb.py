@@ -25,17 +25,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import rel_entr
 
 from agents.shared import slates
 from agents.shared.deterministic import Deterministic
 from agents.shared.targets import ItemMeans, Outcomes, outcomes
+from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
-
-Floats = NDArray[np.float64]
 
 # Bisection halves an interval within [0, 1] that often: to about 1e-12.
 _HALVINGS = 40
@@ -58,14 +56,12 @@ class CascadeUCBAgent(Deterministic):
     Deterministic given what it has learned, so propensities are 0 or 1.
     """
 
+    name: ClassVar[str] = "cascade_ucb"
     Config: ClassVar[type[AgentConfig]] = CascadeUCBConfig
-    privileged: ClassVar[bool] = False
-    needs_log: ClassVar[bool] = False
+    _config: CascadeUCBConfig
 
     def __init__(self, config: CascadeUCBConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
-        self._bound = config.bound
-        self._slate_size = problem.slate_size
+        super().__init__(config, problem, seed)
         self._means = ItemMeans(problem.num_items)
         self._rounds = 0
 
@@ -83,23 +79,14 @@ class CascadeUCBAgent(Deterministic):
         self._count(found)
         return FitReport(rows=len(log))
 
-    def begin(self, batch_size: int) -> None:
-        """Keep nothing per user; what was learned of the items stays."""
-
     def observe(self, feedback: Feedback) -> None:
         """Count the slates just shown."""
         self._count(outcomes(feedback, "click"))
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return looks and clicks per item, and the slates shown so far."""
+    def _learned(self) -> dict[str, Any]:
         return {**self._means.state_dict(), "rounds": self._rounds}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the counts of the saved agent.
-
-        Raises:
-            UserError: They are of a catalogue of another size.
-        """
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self._means.load_state_dict(state)
         self._rounds = int(state["rounds"])
 
@@ -107,8 +94,8 @@ class CascadeUCBAgent(Deterministic):
         self._means.add(looked_at(found))
         self._rounds += int((found.items >= 0).any(axis=1).sum())
 
-    def _slates(self, obs: Observation) -> NDArray[np.int64]:
-        bounds = BOUNDS[self._bound](self._means.sums, self._means.impressions, self._rounds)
+    def _slates(self, obs: Observation) -> Ints:
+        bounds = BOUNDS[self._config.bound](self._means.sums, self._means.impressions, self._rounds)
         return slates.top_slates(bounds[obs["candidates"]], self._slate_size)  # (I,) -> (B, C)
 
 

@@ -1,4 +1,4 @@
-"""A ridge regression of what a user gets out of an item, which several agents act on.
+"""A ridge regression of the reward of an item for a user, which several agents act on.
 
 With x the joint features of user and item and y the target, ``A = ridge I + sum x x^T``,
 ``b = sum y x``, ``theta = A^-1 b``: the mean of an item is ``theta^T x``, its variance (in units of
@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.bandits.linear_features import Concat, JointFeatures, Outer
-from agents.shared import slates
+from agents.shared.base import BaseSlateAgent
 from agents.shared.targets import Outcomes, check_target, outcomes
+from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Feedback, FitReport
-from recsim.errors import UserError
+from recsim.errors import AgentError
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-Floats = NDArray[np.float64]
 Interactions = Literal["auto", "outer", "concat"]
 
-# Beyond this many joint features "auto" gives up on products: inverting the matrix would dominate.
+# With more joint features than this, "auto" avoids products: inverting the matrix would dominate.
 MAX_OUTER = 512
-# Numbers that a block of rows may hold at a time (32 MiB of float64).
+# Numbers in a block of rows (32 MiB of float64).
 _BLOCK = 2**22
 
 
@@ -36,7 +36,7 @@ class LinearConfig(AgentConfig):
 
     Attributes:
         ridge: Penalty on the squared weights.
-        target: What counts: ``click``, a named reward, or ``reward`` for the scalar one.
+        target: What is predicted: ``click``, a named reward, or ``reward`` for the scalar one.
         interactions: ``outer`` multiplies user by item features, which makes the ranking personal;
             ``concat`` puts them side by side; ``auto`` is ``outer`` up to 512 products.
     """
@@ -46,19 +46,16 @@ class LinearConfig(AgentConfig):
     interactions: Interactions = "auto"
 
 
-class LinearAgent:
+class LinearAgent(BaseSlateAgent):
     """The model, learned from a log and from feedback; how to act on it is left to subclasses."""
 
-    Config: ClassVar[type[AgentConfig]] = LinearConfig
-    privileged: ClassVar[bool] = False
-    needs_log: ClassVar[bool] = False
     name: ClassVar[str] = "linear"
+    Config: ClassVar[type[AgentConfig]] = LinearConfig
+    _config: LinearConfig
 
     def __init__(self, config: LinearConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
+        super().__init__(config, problem, seed)
         check_target(config.target, problem)
-        self._config = config
-        self._slate_size = problem.slate_size
         self._items = item_features(problem, self.name)  # (I, Q)
         self._user_size = problem.user_feature_dim + 1
         self._joint = joint_features(self._items, self._user_size, config.interactions)
@@ -71,9 +68,9 @@ class LinearAgent:
         """Add the log's slates to the model, in blocks; several logs, and feedback, add up.
 
         Raises:
-            UserError: The log has another number of user features than the problem.
+            AgentError: If the log has another number of user features than the problem.
         """
-        features = user_features(log, self._user_size - 1, self.name)
+        features = user_features(log, self)
         found = outcomes(log, self._config.target)
         width = self._user_size**2 + self._items.shape[1] ** 2 + found.items.shape[1] ** 2
         for rows in blocks(len(log), width):
@@ -81,42 +78,35 @@ class LinearAgent:
         return FitReport(rows=len(log))
 
     def begin(self, batch_size: int) -> None:
-        """Forget whom the last slates were shown to; what was learned stays."""
+        """Forget the users of the last slates; what was learned stays."""
         self._users = None
 
     def observe(self, feedback: Feedback) -> None:
         """Add the slates just shown to the model.
 
         Raises:
-            RuntimeError: There was no `act` to which this is the feedback.
+            RuntimeError: If `act` was not called before.
         """
         if self._users is None:
-            raise RuntimeError("observe() is the answer to act(), which was not called")
+            raise RuntimeError("observe() must follow act(), which was not called")
         self._learn(self._users[feedback.active], outcomes(feedback, self._config.target))
         self._users = None
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return A and b."""
+    def _learned(self) -> dict[str, Any]:
         return {"square": self._square.copy(), "moment": self._moment.copy()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the model of the saved agent.
-
-        Raises:
-            UserError: It is over other features.
-        """
+    def _restore(self, state: Mapping[str, Any]) -> None:
         square = np.array(state["square"], dtype=np.float64)
         if square.shape != self._square.shape:
-            raise UserError(
-                f"saved agent state: {self.name!r} had {len(square)} joint features, "
-                f"here there are {self._joint.size}."
+            raise self.misfit(
+                f"it has {len(square)} joint features; here there are {self._joint.size}."
             )
         self._square = square
         self._moment = np.array(state["moment"], dtype=np.float64)
         self._solution = None
 
     def _learn(self, users: Floats, found: Outcomes) -> None:
-        """Add slates: ``users`` (N, P) with a leading one, and what they saw."""
+        """Add the slates of some users, ``(N, P)`` with a leading 1, and their outcomes."""
         shown = found.items >= 0
         items = self._items[found.items] * shown[:, :, None]  # (N, K) -> (N, K, Q)
         if found.values.ndim == 2:
@@ -131,7 +121,7 @@ class LinearAgent:
         self._moment += linear
         self._solution = None
 
-    def _posterior(self, users: Floats, candidates: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    def _posterior(self, users: Floats, candidates: Ints) -> tuple[Floats, Floats]:
         """Mean ``theta^T x`` and variance ``x^T A^-1 x`` of every candidate, each ``(B, C)``."""
         if self._solution is None:
             inverse = np.linalg.inv(self._square).astype(np.float64, copy=False)
@@ -140,44 +130,45 @@ class LinearAgent:
 
 
 def item_features(problem: Problem, name: str) -> Floats:
-    """What the model of agent ``name`` knows of the items, after a 1, ``(I, Q)``.
+    """Return the features of the items after a leading 1, ``(I, Q)``.
 
-    Items get a column each where they have no features.
+    Without features, every item gets an indicator column of its own.
+
+    Args:
+        problem: The problem.
+        name: The agent, for the message.
 
     Raises:
-        UserError: There are no features, and too many items for columns of their own.
+        AgentError: If there are neither features nor few enough items for indicator columns.
     """
     if problem.item_features.shape[1]:
         return with_one(problem.item_features)
     if problem.num_items > MAX_OUTER:
-        raise UserError(
-            f"agent {name!r} needs features of the items: without, it gives each of at most "
-            f"{MAX_OUTER} items a column of its own, and there are {problem.num_items}."
+        raise AgentError(
+            f"agent {name!r} needs features of the items: without them it gives each item a "
+            f"column of its own, which works for at most {MAX_OUTER} items; there are "
+            f"{problem.num_items}."
         )
     return with_one(np.eye(problem.num_items))
 
 
 def joint_features(items: Floats, user_size: int, interactions: Interactions) -> JointFeatures:
-    """Join users of ``user_size`` entries P with ``items`` (I, Q), as `LinearConfig` tells."""
+    """Join users of ``user_size`` entries P with ``items`` (I, Q); see `LinearConfig`."""
     outer = interactions == "outer" or (
         interactions == "auto" and user_size * items.shape[1] <= MAX_OUTER
     )
     return Outer(items, user_size) if outer else Concat(items, user_size)
 
 
-def user_features(log: SlateLog, wanted: int, name: str) -> NDArray[Any]:
-    """What agent ``name`` knows of the users of a log, ``(U, wanted)``.
+def user_features(log: SlateLog, agent: BaseSlateAgent) -> NDArray[Any]:
+    """Return the features of the users of a log, ``(U, F)``; without a column if F is 0.
 
     Raises:
-        UserError: The log has another number of user features.
+        AgentError: If the log has another number of user features than the agent's problem.
     """
-    if not wanted:
+    if not agent.problem.user_feature_dim:
         return np.zeros((int(log.user.max(initial=0)) + 1, 0))
-    if log.user_features.shape[1] != wanted:
-        raise UserError(
-            f"agent {name!r} expects {wanted} user features; "
-            f"the log has {log.user_features.shape[1]}."
-        )
+    agent.require_user_features(log)
     return log.user_features
 
 

@@ -1,9 +1,9 @@
-"""How linear models join a user and an item into one feature vector, without ever building it.
+"""How linear models join a user and an item into one feature vector, without building it.
 
 With ``u = (1, user features)`` of P entries and ``v = (1, item features)`` of Q entries, a linear
 model over either joint vector only needs, per slate, ``G = sum v v^T`` (Q, Q) and
-``h = sum y v`` (Q,), and per user a linear and a quadratic form in v. That is what makes a step
-cheap: the joint vectors of all users and candidates are never formed.
+``h = sum y v`` (Q,), and per user a linear and a quadratic form in v. So the
+joint vectors of all users and candidates are never formed, which makes a step cheap.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from recsim.arrays import Floats, Ints
 
-# Where the catalogue is at most this many times the candidates, scoring all of it by one matrix
-# product and picking the candidates beats gathering features (measured: per item 15 times faster).
+# If the catalogue is at most this many times larger than the candidate set, scoring all items by
+# one matrix product is faster than gathering features (measured: 15 times faster per item).
 _WHOLE_CATALOGUE = 8
 
 
@@ -108,8 +106,8 @@ class Outer:
 class Concat:
     """``x = (u, item features)``: d = P + Q - 1, for features too many to multiply out.
 
-    The estimated mean then ranks the items alike for every user; only the width of the confidence
-    interval is personal.
+    The estimated mean then ranks the items in the same order for every user; only the width of the
+    confidence interval is personal.
     """
 
     def __init__(self, items: Floats, user_size: int) -> None:

@@ -1,13 +1,16 @@
-"""A linear model of what a user gets out of an item, optimistic where it is unsure.
+"""LinUCB: upper confidence bounds of a linear model of the reward.
 
-LinUCB with one set of weights for all items: Li, Chu, Langford and Schapire, "A Contextual-Bandit
+Reference: Li, Chu, Langford and Schapire, "A Contextual-Bandit
 Approach to Personalized News Article Recommendation", 2010, arXiv:1003.0146.
 
-Differences from the paper: the weights are shared by all items, over joint features of user and
-item (the paper's algorithms keep weights per article); a slate holds the K items with the highest
-bounds; a whole batch of users is served before the model is updated, by the sum of their updates;
-the ridge penalty is a setting (the paper's is 1); a reward known per slate only is modelled as the
-sum over the items shown.
+Differences from the paper:
+
+- The weights are shared by all items, over joint features of user and item; the paper's algorithms
+  keep weights per article.
+- A slate holds the K items with the highest bounds.
+- A whole batch of users is served before the model is updated, by the sum of their updates.
+- The ridge penalty is a setting; the paper's is 1.
+- A reward known for the slate only is modelled as the sum over the items shown.
 """
 
 from __future__ import annotations
@@ -15,14 +18,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.bandits.linear import LinearAgent, LinearConfig, blocks, with_one
 from agents.shared import slates
 from agents.shared.deterministic import Deterministic
+from recsim.arrays import Ints
 from recsim.contracts.slates import AgentConfig, Decision, Observation
-from recsim.problem import Problem
 
 
 class LinUCBConfig(LinearConfig):
@@ -44,23 +46,20 @@ class LinUCBAgent(Deterministic, LinearAgent):
     what it has learned, so propensities are 0 or 1.
     """
 
-    Config: ClassVar[type[AgentConfig]] = LinUCBConfig
     name: ClassVar[str] = "linucb"
-
-    def __init__(self, config: LinUCBConfig, problem: Problem, seed: int) -> None:
-        super().__init__(config, problem, seed)
-        self._alpha = config.alpha
+    Config: ClassVar[type[AgentConfig]] = LinUCBConfig
+    _config: LinUCBConfig
 
     def act(self, obs: Observation) -> Decision:
         """Show every user the candidates with the highest bounds."""
         self._users = with_one(obs["user_features"])
         return super().act(obs)
 
-    def _slates(self, obs: Observation) -> NDArray[np.int64]:
+    def _slates(self, obs: Observation) -> Ints:
         users, candidates = with_one(obs["user_features"]), obs["candidates"]
         chosen = np.empty((len(users), self._slate_size), dtype=np.int64)
         for rows in blocks(len(users), candidates.shape[1] * self._items.shape[1]):
             mean, variance = self._posterior(users[rows], candidates[rows])
-            bound = mean + self._alpha * np.sqrt(np.maximum(variance, 0.0))
+            bound = mean + self._config.alpha * np.sqrt(np.maximum(variance, 0.0))
             chosen[rows] = slates.top_slates(bound, self._slate_size)
         return chosen

@@ -33,18 +33,16 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.bandits.linear import blocks
 from agents.shared import slates
+from agents.shared.base import BaseSlateAgent
 from agents.shared.targets import ItemMeans, Outcomes, outcomes
+from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class MNLBanditConfig(AgentConfig):
@@ -60,22 +58,20 @@ class MNLBanditConfig(AgentConfig):
     draws: int | None = Field(default=None, ge=1)
 
 
-class MNLBanditAgent:
+class MNLBanditAgent(BaseSlateAgent):
     """Thompson sampling for the multinomial logit: the same slate until nothing is chosen.
 
     Learns from clicks, in a log and online. Each row of a batch draws for itself when its epoch
     starts. Where no feedback is heard, every slate starts an epoch. Propensities are not known.
     """
 
+    name: ClassVar[str] = "mnl_bandit"
     Config: ClassVar[type[AgentConfig]] = MNLBanditConfig
-    privileged: ClassVar[bool] = False
-    needs_log: ClassVar[bool] = False
 
     def __init__(self, config: MNLBanditConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
+        super().__init__(config, problem, seed)
         self._gaussian = config.posterior == "gaussian"
         self._draws = config.draws or problem.slate_size
-        self._slate_size = problem.slate_size
         # Of the choices between an item and nothing: how many there were, how many it won.
         self._choices = ItemMeans(problem.num_items)
         self._rng = np.random.default_rng(seed)
@@ -115,23 +111,12 @@ class MNLBanditAgent:
         goes_on = (feedback.clicks > 0).any(axis=1) & ~feedback.done
         self._running = np.where(goes_on[:, None], feedback.items, -1)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the counts, the running epochs and the state of the random generator."""
-        return {
-            **self._choices.state_dict(),
-            "running": self._running.copy(),
-            "rng": self._rng.bit_generator.state,
-        }
+    def _learned(self) -> dict[str, Any]:
+        return {**self._choices.state_dict(), "running": self._running.copy()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the saved agent stopped.
-
-        Raises:
-            UserError: The counts are of a catalogue of another size.
-        """
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self._choices.load_state_dict(state)
         self._running = np.array(state["running"], dtype=np.int64)
-        self._rng.bit_generator.state = state["rng"]
 
     def _none_running(self) -> Ints:
         return np.empty((0, self._slate_size), dtype=np.int64)

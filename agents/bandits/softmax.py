@@ -1,24 +1,23 @@
-r"""A stochastic policy over a linear model: good items often, every item sometimes.
+r"""A stochastic policy over a linear model, in which every item has a positive probability.
 
 Slates follow the Plackett-Luce distribution of the model's scores s, at temperature T: the first
-item is drawn with probability proportional to exp(s / T), the next one so among the rest, and so
-on. A policy whose log another one is to be evaluated on should draw like this: every item has a
-chance, and the chance is known.
+item is drawn with probability proportional to exp(s / T), the next one in the same way from the
+remaining ones, and so on. It is a good logging policy for off-policy evaluation: every item has a
+positive probability, which is known.
 
 References: Luce 1959 and Plackett 1975; sampling by adding Gumbel noise and sorting, Yellott 1977.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from agents.bandits.linear import Floats, LinearAgent, LinearConfig, with_one
+from agents.bandits.linear import LinearAgent, LinearConfig, with_one
 from agents.shared.plackett_luce import PlackettLuce
+from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, Observation
 from recsim.problem import Problem
 
@@ -39,12 +38,12 @@ class SoftmaxAgent(PlackettLuce, LinearAgent):
     Exact propensities; see `PlackettLuce`.
     """
 
-    Config: ClassVar[type[AgentConfig]] = SoftmaxConfig
     name: ClassVar[str] = "softmax"
+    Config: ClassVar[type[AgentConfig]] = SoftmaxConfig
+    _config: SoftmaxConfig
 
     def __init__(self, config: SoftmaxConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
-        self._temperature = config.temperature
         self._rng = np.random.default_rng(seed)
 
     def act(self, obs: Observation) -> Decision:
@@ -55,14 +54,5 @@ class SoftmaxAgent(PlackettLuce, LinearAgent):
     def _logits_of(self, obs: Observation) -> Floats:
         return self._logits(with_one(obs["user_features"]), obs["candidates"])
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the model and the state of the random generator."""
-        return {**super().state_dict(), "rng": self._rng.bit_generator.state}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the saved agent stopped."""
-        super().load_state_dict(state)
-        self._rng.bit_generator.state = state["rng"]
-
-    def _logits(self, users: Floats, candidates: NDArray[np.int64]) -> Floats:
-        return self._posterior(users, candidates)[0] / self._temperature
+    def _logits(self, users: Floats, candidates: Ints) -> Floats:
+        return self._posterior(users, candidates)[0] / self._config.temperature

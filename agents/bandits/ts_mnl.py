@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.bandits.linear import (
@@ -35,14 +34,14 @@ from agents.bandits.linear import (
     with_one,
 )
 from agents.shared import slates
+from agents.shared.base import BaseSlateAgent
 from agents.shared.mnl import choices, posterior_mode
 from agents.shared.targets import Outcomes, outcomes
+from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
-from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-Floats = NDArray[np.float64]
 # Users (n, P) and what they saw, piece by piece; called anew for every pass over the data.
 Batches = Callable[[], Iterable[tuple[Floats, Outcomes]]]
 
@@ -67,21 +66,18 @@ class TSMNLConfig(AgentConfig):
     interactions: Interactions = "auto"
 
 
-class TSMNLAgent:
+class TSMNLAgent(BaseSlateAgent):
     """Thompson sampling for a multinomial logit over linear utilities of user and item.
 
     Learns from clicks, in a log and online. Propensities are not known.
     """
 
-    Config: ClassVar[type[AgentConfig]] = TSMNLConfig
-    privileged: ClassVar[bool] = False
-    needs_log: ClassVar[bool] = False
     name: ClassVar[str] = "ts_mnl"
+    Config: ClassVar[type[AgentConfig]] = TSMNLConfig
+    _config: TSMNLConfig
 
     def __init__(self, config: TSMNLConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
-        self._config = config
-        self._slate_size = problem.slate_size
+        super().__init__(config, problem, seed)
         self._items = item_features(problem, self.name)  # (I, Q)
         self._user_size = problem.user_feature_dim + 1
         self._joint = joint_features(self._items, self._user_size, config.interactions)
@@ -97,7 +93,7 @@ class TSMNLAgent:
         Raises:
             UserError: The log has another number of user features than the problem.
         """
-        features = user_features(log, self._user_size - 1, self.name)
+        features = user_features(log, self)
         found = outcomes(log, "click")
         slots, width = found.items.shape[1], self._items.shape[1]
         rows = blocks(len(log), self._user_size**2 + width**2 + slots * (slots + width))
@@ -131,7 +127,7 @@ class TSMNLAgent:
             chosen[rows] = slates.top_slates(best, self._slate_size)
         return Decision(chosen)
 
-    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> None:
+    def propensities(self, obs: Observation, items: Ints) -> None:
         """Return None: the chance of an item to be among the highest has no closed form."""
         return None
 
@@ -147,30 +143,18 @@ class TSMNLAgent:
         self._learn(lambda: (batch,))
         self._users = None
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the belief about theta and the state of the random generator."""
-        return {
-            "theta": self._theta.copy(),
-            "precision": self._precision.copy(),
-            "rng": self._rng.bit_generator.state,
-        }
+    def _learned(self) -> dict[str, Any]:
+        return {"theta": self._theta.copy(), "precision": self._precision.copy()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the saved agent stopped.
-
-        Raises:
-            UserError: It is over other features.
-        """
+    def _restore(self, state: Mapping[str, Any]) -> None:
         theta = np.array(state["theta"], dtype=np.float64)
         if theta.shape != self._theta.shape:
-            raise UserError(
-                f"saved agent state: {self.name!r} had {len(theta)} joint features, "
-                f"here there are {self._joint.size}."
+            raise self.misfit(
+                f"it has {len(theta)} joint features; here there are {self._joint.size}."
             )
         self._theta = theta
         self._precision = np.array(state["precision"], dtype=np.float64)
         self._root = None
-        self._rng.bit_generator.state = state["rng"]
 
     def _learn(self, batches: Batches) -> list[float]:
         """Take the belief as prior, and become the posterior; return its log after every step."""

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor
 
@@ -19,9 +18,9 @@ from agents.rel_mf.losses import Coefficients, inverse_propensities, naive, weig
 from agents.rel_mf.pairs import ClickedPairs, batches
 from agents.shared import slates
 from agents.shared.deterministic import Deterministic
-from agents.shared.devices import restore_generator, torch_generator
-from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observation
-from recsim.errors import UserError
+from agents.shared.torch_agent import DeviceAgent
+from recsim.arrays import Floats32, Ints
+from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.estimators.popularity import popularity_propensities
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -97,7 +96,7 @@ class RelMFConfig(AgentConfig):
         return self
 
 
-class RelMFAgent(Deterministic):
+class RelMFAgent(DeviceAgent, Deterministic):
     """Ranks by matrix factorisation from clicks that are missing not at random.
 
     Fitted on the clicks of a log; every pair of user and item without a click counts as unlabelled.
@@ -105,39 +104,35 @@ class RelMFAgent(Deterministic):
     Ties go to the candidate listed first; deterministic, so propensities are 0 or 1.
     """
 
+    name: ClassVar[str] = "rel_mf"
     Config: ClassVar[type[AgentConfig]] = RelMFConfig
-    privileged: ClassVar[bool] = False
     needs_log: ClassVar[bool] = True
+    _config: RelMFConfig
 
     def __init__(self, config: RelMFConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
-        self._config = config
-        self._slate_size = problem.slate_size
-        self._num_items = problem.num_items
-        self._generator = torch_generator("rel_mf", config.device, seed)
+        super().__init__(config, problem, seed)
+        self._generator = self._new_generator()
         self._audience: Audience | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
         """Learn vectors of the users and items of a log, forgetting any other log.
 
         Raises:
-            UserError: The log does not know its users, or has no click.
+            AgentError: If the log is anonymous or has no click.
         """
         if log.anonymous:
-            raise UserError(
-                "agent 'rel_mf' learns a vector for each user, but the log does not know its "
-                "users: it is anonymous."
+            raise self.error(
+                "learns a vector for each user, but the log does not know its users: it is "
+                "anonymous."
             )
         known, row_user = np.unique(log.user, return_inverse=True)
         row, slot = np.nonzero((log.clicks == 1) & (log.slate >= 0))
-        if not len(row):
-            raise UserError("agent 'rel_mf' learns from clicks, but the log has none.")
-        device = self._generator.device
+        self.require(len(row), "clicks")
         clicks = ClickedPairs(
-            torch.as_tensor(row_user[row], device=device),
-            torch.as_tensor(log.slate[row, slot], device=device),
+            self._tensor(row_user[row]),
+            self._tensor(log.slate[row, slot]),
             len(known),
-            self._num_items,
+            self._problem.num_items,
         )
         losses: list[dict[str, float]] = []
         if self._config.method == "expomf":
@@ -154,47 +149,28 @@ class RelMFAgent(Deterministic):
         )
         return FitReport(rows=len(log), losses=losses)
 
-    def begin(self, batch_size: int) -> None:
-        """Keep nothing per user."""
-
-    def _slates(self, obs: Observation) -> NDArray[np.int64]:
-        return slates.top_slates(self.scores(obs), self._slate_size)
-
-    def scores(self, obs: Observation) -> NDArray[np.float32]:
+    def scores(self, obs: Observation) -> Floats32:
         """Return the score of every candidate, ``(B, C)``.
 
         Raises:
-            UserError: The agent was not fitted.
+            AgentError: If the agent was not fitted.
         """
         if self._audience is None:
-            raise UserError(
-                "agent 'rel_mf' must be fitted on a log before it can act: give it a training_log."
-            )
+            raise self.unfitted()
         return self._audience.scores(obs)
 
-    def observe(self, feedback: Feedback) -> None:
-        """Learn nothing: the vectors are those of the log."""
+    def _slates(self, obs: Observation) -> Ints:
+        return slates.top_slates(self.scores(obs), self._slate_size)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the vectors, whom they belong to, and the state of the random generator."""
-        state: dict[str, Any] = {"generator": self._generator.get_state()}
-        if self._audience is not None:
-            state["audience"] = self._audience.state_dict()
-        return state
+    def _learned(self) -> dict[str, Any]:
+        return {} if self._audience is None else {"audience": self._audience.state_dict()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the vectors of the saved agent.
-
-        Raises:
-            UserError: They are of a catalogue of another size.
-        """
+    def _restore(self, state: Mapping[str, Any]) -> None:
         saved = state.get("audience")
-        if saved is not None and len(saved["items"]) != self._num_items:
-            raise UserError(
-                f"saved agent state: 'rel_mf' knew {len(saved['items'])} items, this catalogue has "
-                f"{self._num_items}."
+        if saved is not None and len(saved["items"]) != self._problem.num_items:
+            raise self.misfit(
+                f"it has {len(saved['items'])} items; there are {self._problem.num_items}."
             )
-        restore_generator(self._generator, state["generator"])
         self._audience = None if saved is None else Audience.from_state(saved)
 
     def _fit_expomf(self, clicks: ClickedPairs) -> tuple[Tensor, Tensor]:
@@ -239,7 +215,7 @@ class RelMFAgent(Deterministic):
             least = float(counts.max()) ** -config.power
             theta = popularity_propensities(counts, power=config.power, floor=least)
             inverse = inverse_propensities(torch.as_tensor(theta), config.clip)
-            inverse = inverse.float().to(self._generator.device)
+            inverse = inverse.float().to(self._device)
         return _Coefficients(clicks, config, inverse)
 
 
@@ -260,7 +236,7 @@ class _Coefficients:
         return naive(y)
 
 
-def _features(log: SlateLog, users: NDArray[np.int64]) -> NDArray[np.float32]:
+def _features(log: SlateLog, users: Ints) -> Floats32:
     """Return the features of some users of a log, ``(N, F)``; F may be 0."""
     if not log.user_features.shape[1]:
         return np.zeros((len(users), 0), dtype=np.float32)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveInt
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
@@ -19,16 +18,13 @@ from agents.sb3.context import context, context_size
 from agents.sb3.experience import ActiveRolloutBuffer, Step
 from agents.sb3.slate_policy import SlatePolicy, log_probability
 from agents.shared import slates
+from agents.shared.devices import seeded
 from agents.shared.plackett_luce import PlackettLuce
-from recsim.arrays import torch_device
-from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
-from recsim.errors import UserError
+from agents.shared.torch_agent import DeviceAgent, parameters
+from recsim.arrays import Floats, Floats32, Ints
+from recsim.contracts.slates import AgentConfig, Decision, Feedback, Observation
 from recsim.estimators import SlateDistribution
-from recsim.log import SlateLog
 from recsim.problem import Problem
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 class PPOConfig(AgentConfig):
@@ -68,31 +64,25 @@ class PPOConfig(AgentConfig):
     device: str = "cpu"
 
 
-class PPOAgent(PlackettLuce):
+class PPOAgent(DeviceAgent, PlackettLuce):
     """Learns online, by proximal policy optimisation, which slates earn most in the long run.
 
     Maximises the discounted scalar reward. Exact propensities; see `PlackettLuce`. Once
     deterministic, they are 0 or 1.
     """
 
+    name: ClassVar[str] = "ppo"
     Config: ClassVar[type[AgentConfig]] = PPOConfig
-    privileged: ClassVar[bool] = False
-    needs_log: ClassVar[bool] = False
+    _config: PPOConfig
 
     def __init__(self, config: PPOConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
-        self._config, self._problem = config, problem
-        self._slate_size = problem.slate_size
+        super().__init__(config, problem, seed)
         self._rng = np.random.default_rng(seed)
-        self._ppo = _ppo(config, problem, seed)
+        self._ppo = _ppo(config, problem, seed, self._device)
         self._policy: SlatePolicy = self._ppo.policy  # type: ignore[assignment]
         self._cohorts = 0
         self._last: Step | None = None
         self._steps: list[Step] = []
-
-    def fit(self, log: SlateLog) -> FitReport:
-        """Learn nothing: what others showed tells little of this policy's advantages."""
-        return FitReport(rows=0)
 
     def begin(self, batch_size: int) -> None:
         """Learn what is left of the last cohort, and expect another one."""
@@ -133,7 +123,7 @@ class PPOAgent(PlackettLuce):
         self._steps.append(self._last | {name: np.array(value) for name, value in heard.items()})
         self._last = None
 
-    def _learn(self, last_values: NDArray[np.float32] | None) -> None:
+    def _learn(self, last_values: Floats32 | None) -> None:
         """Update the policy by the steps kept, and forget them."""
         if not self._steps:
             return
@@ -160,7 +150,7 @@ class PPOAgent(PlackettLuce):
         }
 
     @torch.no_grad()
-    def _evaluate(self, seen: Step) -> tuple[Floats, NDArray[np.float32]]:
+    def _evaluate(self, seen: Step) -> tuple[Floats, Floats32]:
         """Return the logits of the candidates, ``(B, C)``, and the values, ``(B,)``."""
         given: dict[str, Tensor] = {
             name: torch.as_tensor(value, device=self._ppo.device) for name, value in seen.items()
@@ -217,40 +207,24 @@ class PPOAgent(PlackettLuce):
         table = slates.one_hot(self._best(obs), obs["candidates"].shape[1])
         return table * reached[:, :, None]
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the policy, its optimiser, the steps not yet learned from and the generator."""
-        parameters = self._policy.state_dict().items()
+    def _learned(self) -> dict[str, Any]:
         return {
-            "policy": {name: value.detach().cpu().clone() for name, value in parameters},
+            "policy": parameters(self._policy),
             "optimizer": copy.deepcopy(self._policy.optimizer.state_dict()),
             "steps": [dict(step) for step in self._steps],
             "cohorts": self._cohorts,
-            "rng": self._rng.bit_generator.state,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the saved agent stopped.
-
-        Raises:
-            UserError: It is of another problem or other settings.
-        """
-        try:
-            self._policy.load_state_dict(dict(state["policy"]))
-        except RuntimeError as error:
-            raise UserError(
-                "saved agent state: 'ppo' learned on another problem or with other settings: "
-                f"{str(error).splitlines()[-1].strip()}"
-            ) from error
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self._load(self._policy, state["policy"])
         self._policy.optimizer.load_state_dict(copy.deepcopy(dict(state["optimizer"])))
         self._steps = [dict(step) for step in state["steps"]]
         self._last = None
         self._cohorts = state["cohorts"]
-        self._rng.bit_generator.state = state["rng"]
 
 
-def _ppo(config: PPOConfig, problem: Problem, seed: int) -> PPO:
+def _ppo(config: PPOConfig, problem: Problem, seed: int, device: torch.device) -> PPO:
     """Build stable-baselines3's PPO without an environment."""
-    device = torch_device(config.device, "agent 'ppo': ")
     ppo = PPO(
         SlatePolicy,  # type: ignore[arg-type]
         None,  # type: ignore[arg-type]
@@ -282,7 +256,6 @@ def _ppo(config: PPOConfig, problem: Problem, seed: int) -> PPO:
     ppo.action_space = spaces.MultiDiscrete([problem.num_candidates] * problem.slate_size)
     ppo.n_envs = 1
     ppo.set_logger(Logger(folder=None, output_formats=[]))
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    with seeded(seed, device):
         ppo._setup_model()
     return ppo

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -14,25 +16,37 @@ def torch_generator(agent: str, device: str, seed: int) -> torch.Generator:
     """Return a seeded generator on a device.
 
     Args:
-        agent: Name of the agent that asks.
+        agent: Name of the agent, for the message.
         device: ``cpu``, ``cuda`` ...
         seed: Seed.
 
     Raises:
-        UserError: There is no such device.
+        UserError: If this machine has no such device.
     """
     return torch.Generator(torch_device(device, f"agent {agent!r}: ")).manual_seed(seed)
 
 
-def restore_generator(generator: torch.Generator, state: Any) -> None:
-    """Continue the random numbers of a saved generator.
+@contextlib.contextmanager
+def seeded(seed: int, device: str | torch.device) -> Iterator[None]:
+    """Seed torch's global random numbers for a block of code, and restore them after it.
 
-    Generators of different kinds of devices give different numbers: one that was saved on another
-    kind is continued by a stream that its state is the seed of.
+    Initial parameters and dropout draw from them.
+    """
+    kind = torch.device(device)
+    with torch.random.fork_rng([kind] if kind.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def restore_generator(generator: torch.Generator, state: Any) -> None:
+    """Let a generator continue from a saved state.
+
+    Generators on different kinds of devices draw different numbers. If the state was saved on
+    another kind of device, the generator is seeded with a digest of the state.
 
     Args:
-        generator: Takes the state over.
-        state: What ``get_state`` of the saved one gave.
+        generator: The generator.
+        state: What ``get_state`` of the saved one returned.
     """
     saved = torch.as_tensor(state).cpu()
     if saved.shape == generator.get_state().shape:

@@ -1,17 +1,19 @@
-"""Gradient steps that end when what is held out is predicted no better."""
+"""Training by gradient steps, stopped early by the loss of held-out users."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-# Rows that are judged at a time.
-_JUDGED = 8192
+from recsim.arrays import Ints
+
+# Held-out rows in a batch of an evaluation.
+_BATCH = 8192
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,12 @@ class Training:
     """How a model is trained.
 
     Attributes:
-        steps: Gradient steps at most.
+        steps: Largest number of gradient steps.
         batch_size: Rows per step, drawn with replacement.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        evaluate_every: Steps between looks at what is held out.
-        patience: Looks without a lower loss after which training ends.
+        learning_rate: Learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        evaluate_every: Steps between two evaluations on the held-out rows.
+        patience: Evaluations without a lower loss after which training stops.
     """
 
     steps: int
@@ -34,22 +36,37 @@ class Training:
     evaluate_every: int
     patience: int
 
+    @staticmethod
+    def of(config: Any, steps: int) -> Training:
+        """Return the training that an agent's settings describe.
 
-def split_by_user(
-    user: NDArray[np.int64], share: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Return the rows to train on and the rows of the users held out.
+        Args:
+            config: Settings with all attributes of this class but ``steps``.
+            steps: Largest number of gradient steps.
+        """
+        return Training(
+            steps=steps,
+            batch_size=config.batch_size,
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            evaluate_every=config.evaluate_every,
+            patience=config.patience,
+        )
+
+
+def split_by_user(user: Ints, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return the rows to train on and the rows of the held-out users.
 
     Args:
         user: User of each row, ``(M,)``.
-        share: Share of the users held out, rounded down.
-        generator: Which users.
+        fraction: Fraction of users held out; their number is rounded down.
+        generator: Draws the users.
     """
     known, own = np.unique(user, return_inverse=True)
     device = generator.device
     order = torch.randperm(len(known), generator=generator, device=device).cpu()
     out = torch.zeros(len(known), dtype=torch.bool)
-    out[order[: int(share * len(known))]] = True
+    out[order[: int(fraction * len(known))]] = True
     held_out = out[torch.as_tensor(own)]  # (U,) -> (M,)
     return (~held_out).nonzero()[:, 0].to(device), held_out.nonzero()[:, 0].to(device)
 
@@ -65,22 +82,22 @@ def train(
     """Train a model in place and keep its best state.
 
     Args:
-        model: What is trained.
-        losses: Gives the loss of each of some rows, ``(N,)`` to ``(N,)``.
+        model: The model.
+        losses: Returns the loss of each of some rows, ``(N,)`` to ``(N,)``.
         rows: Rows to train on; at least one.
-        held_out: Rows that judge; without any, all steps are taken and the last state is kept.
-        training: How.
-        generator: Which batches.
+        held_out: Held-out rows; without any, all steps are taken and the last state is kept.
+        training: Length, optimiser and early stopping.
+        generator: Draws the batches.
 
     Returns:
-        One entry per look: ``step``, ``loss`` of the batches since the last look, and
-        ``held_out``, the loss there, if there is any.
+        One entry per evaluation: ``step``, ``loss``, the mean over the batches since the last
+        evaluation, and ``held_out``, the loss of the held-out rows, if there are any.
     """
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
     )
     report: list[dict[str, float]] = []
-    seen: list[Tensor] = []
+    recent: list[Tensor] = []
     best, best_state, since = float("inf"), None, 0
     for step in range(1, training.steps + 1):
         drawn = torch.randint(
@@ -90,15 +107,15 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        seen.append(loss.detach())
+        recent.append(loss.detach())
         if step % training.evaluate_every and step < training.steps:
             continue
-        entry = {"step": step, "loss": float(torch.stack(seen).mean())}
+        entry = {"step": step, "loss": float(torch.stack(recent).mean())}
         report.append(entry)
-        seen.clear()
+        recent.clear()
         if not len(held_out):
             continue
-        entry["held_out"] = _judge(losses, held_out)
+        entry["held_out"] = _mean_loss(losses, held_out)
         since += 1
         if entry["held_out"] < best:
             best, since = entry["held_out"], 0
@@ -111,5 +128,5 @@ def train(
 
 
 @torch.no_grad()
-def _judge(losses: Callable[[Tensor], Tensor], rows: Tensor) -> float:
-    return float(torch.cat([losses(part) for part in torch.split(rows, _JUDGED)]).mean())
+def _mean_loss(losses: Callable[[Tensor], Tensor], rows: Tensor) -> float:
+    return float(torch.cat([losses(part) for part in torch.split(rows, _BATCH)]).mean())

@@ -5,24 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.shared import slates
+from agents.shared.base import BaseSlateAgent
+from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import Decision, Observation
 from recsim.estimators import PlackettLuceSlates, SlateDistribution
 
-Floats = NDArray[np.float64]
 
+class PlackettLuce(BaseSlateAgent, ABC):
+    """An agent that draws slates from a logit for every candidate.
 
-class PlackettLuce(ABC):
-    """What follows from a logit for every candidate.
-
-    Exact propensities: of the whole slate and its prefixes always; of an item at its position with
-    slates of one item, else None (marginals of longer slates are sums over all orders; few enough
-    slates can be listed with `slate_distribution`).
+    Propensities are exact: of the whole slate and its prefixes always; of an item at its position
+    if slates have one item, else None. The marginals of longer slates are sums over all orders; if
+    there are few slates, `slate_distribution` lists them.
     """
-
-    _slate_size: int
 
     @abstractmethod
     def _logits_of(self, obs: Observation) -> Floats:
@@ -35,13 +32,13 @@ class PlackettLuce(ABC):
         alone = prefixes if self._slate_size == 1 else None
         return Decision(chosen, alone, prefixes[:, -1], prefixes)
 
-    def propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats | None:
+    def propensities(self, obs: Observation, items: Ints) -> Floats | None:
         """Return the probability of each item with slates of one item, else None."""
         if self._slate_size > 1:
             return None
-        asked = items == obs["candidates"]  # (B, 1) and (B, C) -> (B, C)
+        same = items == obs["candidates"]  # (B, 1) and (B, C) -> (B, C)
         chance = softmax(self._logits_of(obs))
-        return np.where(items < 0, 1.0, (chance * asked).sum(axis=1, keepdims=True))
+        return np.where(items < 0, 1.0, (chance * same).sum(axis=1, keepdims=True))
 
     def action_probabilities(self, obs: Observation) -> Floats | None:
         """Return the probability of every candidate with slates of one item, else None."""
@@ -49,7 +46,7 @@ class PlackettLuce(ABC):
             return None
         return softmax(self._logits_of(obs))[:, None, :]  # (B, C) -> (B, 1, C)
 
-    def prefix_propensities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
+    def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the exact probability of the first k items, ``(B, K)``.
 
         Empty positions at the end have probability 1; a slate that repeats an item has 0.
@@ -64,7 +61,7 @@ class PlackettLuce(ABC):
         """
         return self._luce(obs).slate_distribution(obs)
 
-    def next_probabilities(self, obs: Observation, items: NDArray[np.int64]) -> Floats:
+    def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
         """Return the probability of every candidate at k after the first k-1 items, (B, K, C)."""
         return self._luce(obs).next_probabilities(obs, items)
 
@@ -80,12 +77,12 @@ def softmax(logits: Floats) -> Floats:
     return chance
 
 
-def slate_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
+def slate_propensities(logits: Floats, chosen: Ints) -> Floats:
     """Plackett-Luce probability of ordered slates, ``(B,)``; see `prefix_propensities`."""
     return prefix_propensities(logits, chosen)[:, -1]
 
 
-def prefix_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
+def prefix_propensities(logits: Floats, chosen: Ints) -> Floats:
     """Plackett-Luce probability of the first k items of ordered slates, ``(B, K)``.
 
     Args:
@@ -95,8 +92,8 @@ def prefix_propensities(logits: Floats, chosen: NDArray[np.int64]) -> Floats:
     picked = np.take_along_axis(logits, chosen, axis=1)  # (B, K)
     others = logits.copy()
     np.put_along_axis(others, chosen, -np.inf, axis=1)
-    # What is left before the pick at k, as a log sum: the items never picked, then the last pick,
-    # the last but one, ...
+    # Log-sum-exp of the items that remain before pick k: first those never picked, then the last
+    # pick, the last but one, ...
     left = np.concatenate([np.logaddexp.reduce(others, axis=1)[:, None], picked[:, ::-1]], axis=1)
     left = np.logaddexp.accumulate(left, axis=1)[:, :0:-1]  # (B, K + 1) -> (B, K)
     prefixes: Floats = np.exp(np.cumsum(picked - left, axis=1))

@@ -95,14 +95,7 @@ def fit_choice(
         return choice_loss(scores, heads.nothing, slate >= 0, steps.clicks[rows])
 
     rows, held_out = split_by_user(log.user, config.held_out, generator)
-    training = Training(
-        steps=config.choice_steps,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        evaluate_every=config.evaluate_every,
-        patience=config.patience,
-    )
+    training = Training.of(config, config.choice_steps)
     return train(choice, losses, rows, held_out, training, generator)
 
 

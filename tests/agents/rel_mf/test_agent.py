@@ -213,7 +213,7 @@ def test_a_device_that_is_not_there_is_named(make_problem):
 def test_a_state_of_another_catalogue_is_refused(two_tastes, make_problem):
     agent = agents.make("rel_mf", two_tastes.problem, **QUICK)
     agent.fit(two_tastes)
-    with pytest.raises(UserError, match=r"knew 16 items, this catalogue has 9"):
+    with pytest.raises(UserError, match=r"it has 16 items; there are 9"):
         agents.make("rel_mf", make_problem(num_items=9)).load_state_dict(agent.state_dict())
 
 

@@ -98,7 +98,7 @@ def test_a_saved_agent_goes_on_the_same(make_problem, observe_users):
     other.load_state_dict(agent.state_dict())
     np.testing.assert_array_equal(play(agent, obs, 5, [0]), play(other, obs, 5, [0]))
     stranger = agents.make("ppo", make_problem(num_items=7), seed=0, **QUICK)
-    with pytest.raises(UserError, match="another problem or with other settings"):
+    with pytest.raises(UserError, match="'ppo' was fitted on another catalogue or with other set"):
         stranger.load_state_dict(agent.state_dict())
 
 

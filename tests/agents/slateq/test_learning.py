@@ -31,7 +31,7 @@ def learned(sequences):
         log = log or sequences()
         agent = SlateQAgent(SlateQConfig(**QUICK | config), log.problem, 0)
         agent.fit(log)
-        return agent._networks, Steps.of(log, agent._config), agent._config
+        return (agent.model.choice, agent.model.value), Steps.of(log, agent._config), agent._config
 
     return build
 
@@ -119,7 +119,7 @@ def test_what_pays_later_is_worth_it_to_who_looks_ahead(backup, gamma):
     obs = log.observations(np.arange(300), history_slates=2)
     assert agent.act(obs).slates.tolist() == [[0 if gamma else 1]] * 300
     states = Steps.of(log, config).states
-    value = agent._networks[1]
+    value = agent.model.value
     with torch.no_grad():
         every = value.scores(value(states), None)  # (M, 2)
     difference = (every[:, 0] - every[:, 1]).mean().item()

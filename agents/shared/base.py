@@ -1,0 +1,222 @@
+"""What agents of all kinds share, so that an agent's own file holds its method and nothing else.
+
+An agent inherits from `BaseSlateAgent`, `BaseConversationAgent` or `BaseCritiquingAgent`; one that
+learns with torch also inherits from `agents.shared.torch_agent.TorchAgent`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from agents.shared import slates
+from recsim.arrays import Ints
+from recsim.contracts.slates import AgentConfig, Feedback, FitReport
+from recsim.conversation import ConversationProblem
+from recsim.critiquing import CritiquingProblem
+from recsim.errors import AgentError
+from recsim.log import SlateLog
+from recsim.problem import Problem
+
+__all__ = ["BaseAgent", "BaseConversationAgent", "BaseCritiquingAgent", "BaseSlateAgent"]
+
+Kind = TypeVar("Kind")
+
+
+class BaseAgent:
+    """Settings, problem, seed, errors, saving and loading.
+
+    A subclass says what it has learned in `_learned` and takes it back in `_restore`. Every numpy
+    generator that it keeps as an attribute is saved and restored with it, under the attribute's
+    name without the leading underscore.
+
+    Class attributes:
+        name: The name that the agent is registered under, for messages.
+        Config: The pydantic model of its settings.
+        sizes: Settings that decide the shape of what is learned, for the message of `misfit`.
+
+    Args:
+        config: Settings, an instance of ``Config``.
+        problem: The public facts that the agent is built for.
+        seed: Seed of its own randomness.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[AgentConfig]] = AgentConfig
+    sizes: ClassVar[tuple[str, ...]] = ()
+    _config: Any
+    _problem: Any
+
+    def __init__(self, config: Any, problem: Any, seed: int) -> None:
+        self._config, self._problem, self._seed = config, problem, seed
+
+    @property
+    def problem(self) -> Any:
+        """The public facts that the agent was built for."""
+        return self._problem
+
+    def error(self, message: str) -> AgentError:
+        """Return an error of this agent: ``agent 'NAME' MESSAGE``."""
+        return AgentError(f"agent {self.name!r} {message}")
+
+    def unfitted(self) -> AgentError:
+        """Return the error of an agent that is asked to act before it was fitted."""
+        return self.error("must be fitted before it can act.")
+
+    def misfit(self, reason: str) -> AgentError:
+        """Return the error of a saved state that belongs to another catalogue or other settings.
+
+        Args:
+            reason: What does not fit, e.g. ``"it has 9 items; there are 8"``.
+        """
+        named = " or ".join(repr(key) for key in self.sizes)
+        settings = f"another {named}" if named else "other settings"
+        return AgentError(
+            f"saved agent state: {self.name!r} was fitted on another catalogue or with {settings}: "
+            f"{reason}"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a fresh agent of the same settings needs to act the same way.
+
+        What was learned, as copies, and the state of the random generators.
+        """
+        return self._learned() | self._generator_states()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where the saved agent stopped.
+
+        Args:
+            state: What `state_dict` returned.
+
+        Raises:
+            AgentError: If the state belongs to another agent, another catalogue or other settings.
+        """
+        try:
+            self._restore(state)
+            self._restore_generators(state)
+        except KeyError as error:
+            raise AgentError(
+                f"saved agent state: it has no {error.args[0]!r}, so it was not saved by "
+                f"{self.name!r} with these settings."
+            ) from error
+
+    def _learned(self) -> dict[str, Any]:
+        """Return what was learned, as copies; nothing if nothing was."""
+        return {}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `_learned` returned; an agent that has learned nothing has nothing to do.
+
+        A missing entry may raise KeyError, which `load_state_dict` explains.
+        """
+
+    def _generator_states(self) -> dict[str, Any]:
+        """Return the state of every random generator among the attributes, by name."""
+        found = self._attributes(np.random.Generator)
+        return {name: generator.bit_generator.state for name, generator in found.items()}
+
+    def _restore_generators(self, state: Mapping[str, Any]) -> None:
+        """Let every random generator among the attributes continue from its saved state."""
+        for name, generator in self._attributes(np.random.Generator).items():
+            generator.bit_generator.state = state[name]
+
+    def _attributes(self, kind: type[Kind]) -> dict[str, Kind]:
+        """Return the attributes of a type, by name without the leading underscore."""
+        own = vars(self).items()
+        return {name.lstrip("_"): value for name, value in own if isinstance(value, kind)}
+
+
+class BaseSlateAgent(BaseAgent):
+    """An agent that recommends slates; see `recsim.contracts.slates.Agent`.
+
+    By default it learns nothing from a log, nothing online, and keeps nothing per user. A subclass
+    adds ``act`` and ``propensities``.
+    """
+
+    privileged: ClassVar[bool] = False
+    needs_log: ClassVar[bool] = False
+    _problem: Problem
+
+    def __init__(self, config: Any, problem: Problem, seed: int) -> None:
+        super().__init__(config, problem, seed)
+        slates.check_sizes(problem)
+        self._slate_size = problem.slate_size
+
+    def fit(self, log: SlateLog) -> FitReport:
+        """Learn nothing from the log."""
+        return FitReport(rows=0)
+
+    def begin(self, batch_size: int) -> None:
+        """Do nothing: the agent keeps nothing per user."""
+
+    def observe(self, feedback: Feedback) -> None:
+        """Do nothing: the agent learns nothing online."""
+
+    def unfitted(self) -> AgentError:
+        """Return the error of an agent that is asked to act before it was fitted."""
+        return self.error("must be fitted on a log before it can act: give it a training_log.")
+
+    def require(self, available: object, what: str) -> None:
+        """Check that the log has what the agent learns from.
+
+        Args:
+            available: False if it has not.
+            what: What it learns from, e.g. ``"clicks"``.
+
+        Raises:
+            AgentError: If the log has none.
+        """
+        if not available:
+            raise self.error(f"learns from {what}, but the log has none.")
+
+    def require_user_features(self, log: SlateLog) -> None:
+        """Check that a log has as many user features as the problem.
+
+        Raises:
+            AgentError: If it has not.
+        """
+        wanted, available = self._problem.user_feature_dim, log.user_features.shape[1]
+        if available != wanted:
+            raise self.error(f"expects {wanted} user features; the log has {available}.")
+
+
+class BaseConversationAgent(BaseAgent):
+    """An agent that holds conversations; see `recsim.contracts.conversations.ConversationAgent`.
+
+    By default it keeps nothing per conversation. A subclass adds ``fit`` and ``act``.
+    """
+
+    conversations: ClassVar[bool] = True
+    _problem: ConversationProblem
+
+    def begin(self, batch_size: int) -> None:
+        """Do nothing: the agent keeps nothing per conversation."""
+
+
+class BaseCritiquingAgent(BaseAgent):
+    """An agent whose recommendations are criticised.
+
+    See `recsim.contracts.critiquing.CritiquingAgent`. What it draws is a function of its seed, the
+    number of the session and the turn, so the seed is part of its state. A subclass adds ``fit``
+    and ``act``.
+    """
+
+    critiquing: ClassVar[bool] = True
+    _problem: CritiquingProblem
+
+    def __init__(self, config: Any, problem: CritiquingProblem, seed: int) -> None:
+        super().__init__(config, problem, seed)
+        self._sessions: Ints = np.zeros(0, dtype=np.int64)
+
+    def begin(self, sessions: Ints) -> None:
+        """Forget all sessions and start new ones with these numbers, ``(B,)``."""
+        self._sessions = np.asarray(sessions, dtype=np.int64)
+
+    def _learned(self) -> dict[str, Any]:
+        return {"seed": self._seed}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        self._seed = int(state["seed"])
