@@ -277,7 +277,7 @@ def _print_list() -> None:
         "environments": registered_environments(),
         "presets of SlateRec-v0": environment_presets(),
         "agents": agents.available(),
-        "log readers": {name: _first_line(reader) for name, reader in READERS.items()},
+        "log readers": READERS.describe(),
         # Every estimator is a function of arrays too, which says what it is.
         "estimators": {
             name: _first_line(getattr(estimators, name)) for name in estimators.ESTIMATORS

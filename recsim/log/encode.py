@@ -8,34 +8,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import Floats32, Ints
+
 
 def distinct(values: NDArray[Any]) -> list[Any]:
-    """Return the distinct values in a fixed order: as numbers if all are whole, else as text."""
-    found = set(values.tolist())
+    """Return the distinct values, sorted as numbers if all are whole, else as text."""
+    known = set(values.tolist())
     try:
-        return sorted(found, key=lambda value: (int(value), str(value)))
+        return sorted(known, key=lambda value: (int(value), str(value)))
     except ValueError:
-        return sorted(found, key=str)
+        return sorted(known, key=str)
 
 
 def first_seen(values: NDArray[Any]) -> list[Any]:
-    """Return the distinct values in the order in which they first occur."""
+    """Return the distinct values in the order of their first occurrence."""
     return list(dict.fromkeys(values.tolist()))
 
 
-def codes(values: NDArray[Any], known: Sequence[Any]) -> NDArray[np.int64]:
-    """Return the place of every value in ``known``, -1 where it is not there.
+def codes(values: NDArray[Any], known: Sequence[Any]) -> Ints:
+    """Return the index of every value in ``known``, -1 if it is not there, ``(N,)``.
 
     Args:
         values: ``(N,)``.
         known: Distinct values.
     """
-    place = {value: number for number, value in enumerate(known)}
-    return np.array([place.get(value, -1) for value in values.tolist()], dtype=np.int64)
+    index = {value: number for number, value in enumerate(known)}
+    return np.array([index.get(value, -1) for value in values.tolist()], dtype=np.int64)
 
 
-def rank_within(groups: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many earlier entries are of the same group, for every entry, ``(N,)``."""
+def rank_within(groups: Ints) -> Ints:
+    """Return how many earlier entries are in the same group, for every entry, ``(N,)``."""
     order = np.argsort(groups, kind="stable")
     ordered = groups[order]
     starts = np.searchsorted(ordered, ordered)
@@ -44,16 +46,41 @@ def rank_within(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     return rank
 
 
-def one_hot(values: NDArray[Any], known: Sequence[Any]) -> NDArray[np.float32]:
-    """Return one column per known value, ``(N, len(known))``; all zero where it is unknown."""
-    place = codes(values, known)
-    columns = np.zeros((len(values), len(known)), dtype=np.float32)
-    rows = np.flatnonzero(place >= 0)
-    columns[rows, place[rows]] = 1.0
-    return columns
+def one_hot(values: NDArray[Any], known: Sequence[Any]) -> Floats32:
+    """Return one column per known value, ``(N, len(known))``; zeros for an unknown value."""
+    return _ones(np.arange(len(values)), codes(values, known), (len(values), len(known)))
 
 
-def stack(parts: Sequence[NDArray[Any]], rows: int) -> NDArray[np.float32]:
+def multi_hot(lists: Sequence[Sequence[Any]], known: Sequence[Any]) -> Floats32:
+    """Return one column per known value, 1 for each value of a list, ``(N, len(known))``.
+
+    Args:
+        lists: N lists of values.
+        known: Distinct values.
+    """
+    row = np.repeat(np.arange(len(lists)), [len(values) for values in lists])
+    flat = np.array([value for values in lists for value in values], dtype=object)
+    return _ones(row, codes(flat, known), (len(lists), len(known)))
+
+
+def first_codes(lists: Sequence[Sequence[Any]], known: Sequence[Any]) -> Ints:
+    """Return the index in ``known`` of the first value of each list, ``(N,)``.
+
+    An empty list gives ``len(known)``.
+    """
+    index = {value: number for number, value in enumerate(known)}
+    first = [index[values[0]] if values else len(known) for values in lists]
+    return np.array(first, dtype=np.int64)
+
+
+def _ones(row: Ints, column: Ints, shape: tuple[int, int]) -> Floats32:
+    """Return a matrix of zeros with 1 at the given places; a column of -1 is skipped."""
+    matrix = np.zeros(shape, dtype=np.float32)
+    matrix[row[column >= 0], column[column >= 0]] = 1.0
+    return matrix
+
+
+def stack(parts: Sequence[NDArray[Any]], rows: int) -> Floats32:
     """Put columns ``(N,)`` and blocks ``(N, D)`` side by side, ``(N, F)`` float32."""
     blocks = [(part[:, None] if part.ndim == 1 else part).astype(np.float32) for part in parts]
     return np.concatenate([np.zeros((rows, 0), dtype=np.float32), *blocks], axis=1)

@@ -1,4 +1,4 @@
-"""What an agent would have seen before each row of a log."""
+"""Histories: what an agent would have seen before each row of a log."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import Ints
 from recsim.log import encode
 
 if TYPE_CHECKING:
     from recsim.log.slate_log import SlateLog
 
 
-def earlier_rows(log: SlateLog, rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+def earlier_rows(log: SlateLog, rows: Ints, count: int) -> Ints:
     """Return the last ``count`` rows of the same user before each of ``rows``.
 
     Args:
-        log: The log, whose order is the order of time.
+        log: The log; its rows are in the order of time.
         rows: Row numbers, ``(B,)``.
-        count: H, how far back to look.
+        count: Rows of history, H.
 
     Returns:
-        Row numbers ``(B, H)``, oldest first and aligned to the right, -1 where there are fewer
-        than H.
+        Row numbers ``(B, H)``, oldest first and aligned to the right, -1 for missing ones.
     """
     if log.anonymous:
         return np.full((len(rows), count), -1)
     order = log.by_user
-    place = np.empty(len(log), dtype=np.int64)  # where in `order` each row stands
-    place[order] = np.arange(len(log))
-    start = np.searchsorted(log.user[order], log.user[rows])  # (B,) the user's first place
-    wanted = place[rows][:, None] - np.arange(count, 0, -1)  # (B, H)
-    exists = wanted >= start[:, None]
-    return np.where(exists, order[np.where(exists, wanted, 0)], -1)
+    index = np.empty(len(log), dtype=np.int64)  # index of each row in `order`
+    index[order] = np.arange(len(log))
+    start = np.searchsorted(log.user[order], log.user[rows])  # (B,) the user's first index
+    earlier = index[rows][:, None] - np.arange(count, 0, -1)  # (B, H)
+    exists = earlier >= start[:, None]
+    return np.where(exists, order[np.where(exists, earlier, 0)], -1)
 
 
-def last_rows(log: SlateLog, count: int) -> NDArray[np.int64]:
+def last_rows(log: SlateLog, count: int) -> Ints:
     """Return the last ``count`` rows of every user, in the order of the log."""
     from_end = encode.rank_within(log.user[::-1])[::-1]
     return np.flatnonzero(from_end < count)
 
 
-def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[str, NDArray[Any]]:
+def observations(log: SlateLog, rows: Ints, slates: int) -> dict[str, NDArray[Any]]:
     """Build the observation of every row; see `SlateLog.observations`."""
     problem, size = log.problem, len(rows)
     past = earlier_rows(log, rows, max(slates, 1))  # (B, H)
@@ -60,7 +60,7 @@ def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[st
         candidates = np.broadcast_to(catalogue, (size, problem.num_items))
     else:
         candidates = log.candidates[rows]
-    seen = {
+    observation = {
         "user_features": log.user_features[log.user[rows]],
         "history_items": items.reshape(size, width),  # (B, H, K) -> (B, H*K)
         "history_clicks": clicks.astype(np.int8).reshape(size, width),
@@ -70,7 +70,7 @@ def observations(log: SlateLog, rows: NDArray[np.int64], slates: int) -> dict[st
         "time": np.stack([log.day[rows], log.session[rows], log.step[rows]], axis=1),
     }
     if not log.anonymous:
-        seen["user"] = log.user[rows]
+        observation["user"] = log.user[rows]
     if log.position is not None:
-        seen["position"] = log.position[rows]
-    return seen
+        observation["position"] = log.position[rows]
+    return observation

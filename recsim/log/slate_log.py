@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError
+from recsim.arrays import Floats, Floats32, Ints
+from recsim.errors import LogError
 from recsim.log import history
 from recsim.log.validation import validate
 from recsim.problem import Problem
@@ -19,7 +20,7 @@ from recsim.problem import Problem
 if TYPE_CHECKING:
     import pandas as pd
 
-# Columns with one entry per row; the others describe the whole log.
+# Columns with one entry per row; all others describe the whole log.
 _ROW_COLUMNS = ("user", "session", "day", "step", "slate", "clicks")
 _OPTIONAL_ROW_COLUMNS = (
     *("propensity", "slate_propensity", "prefix_propensity"),
@@ -29,7 +30,7 @@ _OPTIONAL_ROW_COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class SlateLog:
-    """M logged slates of K positions, as columns, in the order in which they were shown.
+    """M logged slates of K positions, as columns; rows are in the order of time.
 
     Attributes:
         problem: The catalogue that the item ids refer to, and the reward weights.
@@ -40,34 +41,32 @@ class SlateLog:
         slate: Item ids shown, ``(M, K)``, padded with -1.
         clicks: 1 where the item was clicked, ``(M, K)`` int8.
         feedback: Named rewards, each ``(M,)`` float64; the names of ``problem.rewards``.
-        user_features: What the system knows of each user, ``(U, F)`` float32.
+        user_features: What the system knows about each user, ``(U, F)`` float32.
         propensity: Probability that the logging policy put the item at its position,
-            ``(M, K)``, or None where it is not known. In (0, 1]; 1 at padding.
+            ``(M, K)``, or None if unknown. In (0, 1]; 1 at padding.
         slate_propensity: Probability of the whole ordered slate, ``(M,)``, or None.
         prefix_propensity: Probability of the first k items in this order, ``(M, K)``, or None; the
             last column is that of the whole slate.
         position: Position on the page of each slot, ``(M, K)``, or None for 0 ... K-1.
         candidates: Item ids that could have been shown, ``(M, C)``, or None for the catalogue.
-        anonymous: True where the log does not know its users: every row is then a user of its
-            own, ``user`` is 0 ... M-1, and nobody has a history.
+        anonymous: True if the log does not identify its users: every row is then a user of its
+            own, ``user`` is 0 ... M-1, and no row has a history.
     """
 
     problem: Problem
-    user: NDArray[np.int64]
-    session: NDArray[np.int64]
-    day: NDArray[np.int64]
-    step: NDArray[np.int64]
-    slate: NDArray[np.int64]
+    user: Ints
+    session: Ints
+    day: Ints
+    step: Ints
+    slate: Ints
     clicks: NDArray[np.int8]
-    feedback: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    user_features: NDArray[np.float32] = field(
-        default_factory=lambda: np.zeros((0, 0), dtype=np.float32)
-    )
-    propensity: NDArray[np.float64] | None = None
-    slate_propensity: NDArray[np.float64] | None = None
-    prefix_propensity: NDArray[np.float64] | None = None
-    position: NDArray[np.int64] | None = None
-    candidates: NDArray[np.int64] | None = None
+    feedback: dict[str, Floats] = field(default_factory=dict)
+    user_features: Floats32 = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    propensity: Floats | None = None
+    slate_propensity: Floats | None = None
+    prefix_propensity: Floats | None = None
+    position: Ints | None = None
+    candidates: Ints | None = None
     anonymous: bool = False
 
     def __len__(self) -> int:
@@ -75,7 +74,7 @@ class SlateLog:
         return len(self.user)
 
     @property
-    def reward(self) -> NDArray[np.float64]:
+    def reward(self) -> Floats:
         """Scalar reward, ``(M,)``: the weighted sum of the named rewards."""
         total = np.zeros(len(self))
         for name, weight in self.problem.rewards.items():
@@ -84,10 +83,10 @@ class SlateLog:
         return total
 
     def validate(self) -> Self:
-        """Return the log itself if it is sound.
+        """Check the log and return it.
 
         Raises:
-            UserError: If a column has the wrong shape, or a row holds an item or user that does
+            LogError: If a column has the wrong shape, or a row has an item or user that does
                 not exist, a propensity outside (0, 1], or a number that is not finite. The
                 message names the row.
         """
@@ -95,7 +94,7 @@ class SlateLog:
         return self
 
     def select(self, rows: NDArray[Any] | slice | Sequence[int]) -> SlateLog:
-        """Return the given rows as a log of the same users and catalogue.
+        """Return some rows as a log of the same users and catalogue.
 
         Args:
             rows: Row numbers, a slice, or a boolean mask ``(M,)``.
@@ -119,19 +118,19 @@ class SlateLog:
 
         Args:
             logs: At least one log.
-            same_users: True if user ``u`` is the same person in every log; the user features
-                are then those of the first. Otherwise the users of each log are new people.
+            same_users: Whether user ``u`` is the same person in every log; the user features are
+                then those of the first. Otherwise the users of each log are different people.
 
         Raises:
-            UserError: If the logs differ in catalogue, slate size, rewards or columns.
+            LogError: If the logs differ in catalogue, slate size, rewards or columns.
         """
-        first = logs[0] if logs else None
-        if first is None:
-            raise UserError("concat needs at least one log, got none.")
+        if not logs:
+            raise LogError("concat needs at least one log, got none.")
+        first = logs[0]
         for number, log in enumerate(logs[1:], start=1):
             difference = _difference(first, log)
             if difference:
-                raise UserError(f"Log {number} cannot follow log 0: {difference}.")
+                raise LogError(f"Log {number} does not match log 0: {difference}.")
         columns: dict[str, Any] = {
             name: np.concatenate([getattr(log, name) for log in logs]) for name in _ROW_COLUMNS
         }
@@ -152,24 +151,24 @@ class SlateLog:
     def observations(
         self, rows: NDArray[Any] | slice | None = None, *, history_slates: int = 5
     ) -> dict[str, NDArray[Any]]:
-        """Return what an agent would have seen before each row, under the keys of ``SlateRec-v0``.
+        """Return the observation of an agent before each row, with the keys of ``SlateRec-v0``.
 
-        The history is what the same user saw earlier in this log, clicks included; it is empty
-        padding where the log is anonymous.
+        The history is what the same user saw earlier in this log, including clicks; it is padding
+        if the log is anonymous.
 
         Args:
-            rows: Rows wanted, B of them; all by default.
+            rows: B rows; all by default.
             history_slates: Slates of history, H.
 
         Returns:
             The arrays documented in `recsim.contracts.slates`, each with B rows, and ``position``
-            (B, K) where the log has it. ``candidates`` may be a read-only view.
+            ``(B, K)`` if the log has it. ``candidates`` may be a read-only view.
         """
         wanted = np.arange(len(self))
         return history.observations(self, wanted if rows is None else wanted[rows], history_slates)
 
     @cached_property
-    def by_user(self) -> NDArray[np.int64]:
+    def by_user(self) -> Ints:
         """Row numbers sorted by user, in the order of the log within a user, ``(M,)``."""
         return np.argsort(self.user, kind="stable")
 
@@ -177,8 +176,8 @@ class SlateLog:
         """Write the log as a folder of Parquet files; see `recsim.log.storage`.
 
         Args:
-            folder: Where to write; its parents are made.
-            overwrite: Replace the log that is there. Anything but a log is never replaced.
+            folder: Folder to write to; parent folders are created.
+            overwrite: Replace an existing log. A folder that is not a log is never replaced.
 
         Returns:
             The folder.
@@ -196,20 +195,20 @@ class SlateLog:
 
     @staticmethod
     def scan(folder: str | Path, batch_rows: int = 65_536) -> Iterator[SlateLog]:
-        """Read a folder written by `save` in pieces of at most ``batch_rows`` rows.
+        """Read a folder written by `save` in chunks of at most ``batch_rows`` rows.
 
-        Only one piece and, unless the log is anonymous, the table of users are in memory.
+        Only one chunk and, unless the log is anonymous, the table of users are in memory.
         """
         from recsim.log.storage import scan_log
 
         return scan_log(folder, batch_rows)
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return one line per shown item, padding left out.
+        """Return one line per item shown, without padding.
 
         Columns: ``row`` of the log, ``user``, ``session``, ``day``, ``step``, ``position``,
-        ``item``, ``click``, ``propensity`` and ``slate_propensity`` where known, and the named
-        rewards of the whole slate as ``feedback.<name>``.
+        ``item``, ``click``, ``propensity`` and ``slate_propensity`` if known, and the named rewards
+        of the whole slate as ``feedback.<name>``.
         """
         import pandas as pd
 
@@ -229,11 +228,10 @@ class SlateLog:
 
 
 def _difference(first: SlateLog, other: SlateLog) -> str:
-    """Say in what two logs differ that keeps them from being one table; empty if in nothing."""
+    """Return why two logs cannot be concatenated; empty if they can."""
     for name in [item.name for item in fields(Problem)]:
-        ours, theirs = getattr(first.problem, name), getattr(other.problem, name)
-        same = np.array_equal(ours, theirs) if isinstance(ours, np.ndarray) else ours == theirs
-        if not same:
+        one, two = getattr(first.problem, name), getattr(other.problem, name)
+        if not (np.array_equal(one, two) if isinstance(one, np.ndarray) else one == two):
             return f"they differ in problem.{name}"
     if first.anonymous != other.anonymous:
         return "one is anonymous and the other is not"
@@ -241,5 +239,5 @@ def _difference(first: SlateLog, other: SlateLog) -> str:
         if (getattr(first, name) is None) != (getattr(other, name) is None):
             return f"only one of them has the column {name!r}"
     if set(first.feedback) != set(other.feedback):
-        return f"feedback {sorted(first.feedback)} against {sorted(other.feedback)}"
+        return f"the feedback is {sorted(other.feedback)}, not {sorted(first.feedback)}"
     return ""

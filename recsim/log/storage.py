@@ -4,13 +4,13 @@
 file                    content
 ======================  ==============================================================
 ``problem.json``        format and version, sizes, weights of the rewards
-``interactions.parquet``  one line per slate; a column with K entries is a fixed-size list
+``interactions.parquet``  one line per slate; columns ``(M, K)`` are fixed-size lists
 ``users.parquet``       one line per user, in the order of the user numbers
 ``items.parquet``       one line per item: group and features
 ======================  ==============================================================
 
-The folder is written beside its place under another name and moved there when it is complete, so
-that a log that was interrupted is never taken for one.
+The folder is written under a temporary name beside its destination and renamed when it is complete,
+so an interrupted write never looks like a log.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recsim.errors import UserError
+from recsim.arrays import Floats, Floats32
+from recsim.errors import LogError
 from recsim.log.slate_log import SlateLog
 from recsim.log.validation import validate
 from recsim.problem import Problem
@@ -42,19 +43,19 @@ _FEEDBACK = "feedback."
 
 
 def write_log(folder: str | Path, chunks: Iterable[SlateLog], *, overwrite: bool = False) -> Path:
-    """Write the chunks of one log, in order, holding one of them in memory at a time.
+    """Write a log from chunks, in order; one chunk at a time is in memory.
 
     Args:
-        folder: Where to write; its parents are made.
-        chunks: At least one log; the same columns and catalogue in all of them, and the same
-            users unless they are anonymous.
-        overwrite: Replace the log that is there. Anything but a log is never replaced.
+        folder: Folder to write to; parent folders are created.
+        chunks: At least one log; all with the same columns and catalogue, and the same users
+            unless they are anonymous.
+        overwrite: Replace an existing log. A folder that is not a log is never replaced.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: If the folder exists and may not be replaced, or a chunk is not sound.
+        LogError: If the folder exists and may not be replaced, or a chunk is malformed.
     """
     folder = Path(folder)
     _check_free(folder, overwrite)
@@ -79,7 +80,8 @@ def load_log(folder: str | Path) -> SlateLog:
     """Read a whole log into memory and check it.
 
     Raises:
-        UserError: If the folder is not a log, is damaged, or holds a row that is not sound.
+        LogError: If the folder is not a log, is damaged, was written by another version of the
+            format, or has a malformed row.
     """
     folder = Path(folder)
     meta, problem = _read_problem(folder)
@@ -91,62 +93,62 @@ def load_log(folder: str | Path) -> SlateLog:
 
 
 def scan_log(folder: str | Path, batch_rows: int) -> Iterator[SlateLog]:
-    """Read a log in pieces of at most ``batch_rows`` rows; see `SlateLog.scan`."""
+    """Read a log in chunks of at most ``batch_rows`` rows; see `SlateLog.scan`."""
     if batch_rows < 1:
-        raise UserError(f"batch_rows must be at least 1, got {batch_rows}.")
+        raise LogError(f"batch_rows must be at least 1, got {batch_rows}.")
     folder = Path(folder)
     meta, problem = _read_problem(folder)
     batches = _open(folder / "interactions.parquet").iter_batches(batch_rows)
     users = _open(folder / "users.parquet")
     if meta["anonymous"]:
-        people = _as_long(users.iter_batches(batch_rows), batches)
+        pairs = _with_users(batches, users.iter_batches(batch_rows))
     else:
-        everybody = users.read()
-        people = ((pa.Table.from_batches([batch]), everybody) for batch in batches)
-    return _chunks(people, folder, meta, problem)
+        all_users = users.read()
+        pairs = ((pa.Table.from_batches([batch]), all_users) for batch in batches)
+    return _chunks(pairs, folder, meta, problem)
 
 
 def _chunks(
-    pieces: Iterator[tuple[pa.Table, pa.Table]],
+    pairs: Iterator[tuple[pa.Table, pa.Table]],
     folder: Path,
     meta: dict[str, Any],
     problem: Problem,
 ) -> Iterator[SlateLog]:
     first_row = 0
-    for table, people in pieces:
-        features = _matrix(people, problem.user_feature_dim)
+    for table, users in pairs:
+        features = _matrix(users, problem.user_feature_dim)
         chunk = _from_table(table, meta, problem, features)
         validate(chunk, where=f"Log at {folder}", first_row=first_row)
         first_row += len(chunk)
         yield chunk
 
 
-def _as_long(
-    people: Iterator[pa.RecordBatch], batches: Iterator[pa.RecordBatch]
+def _with_users(
+    batches: Iterator[pa.RecordBatch], users: Iterator[pa.RecordBatch]
 ) -> Iterator[tuple[pa.Table, pa.Table]]:
-    """Pair every batch of rows with as many lines of users, wherever the files were cut."""
+    """Pair every batch of rows with as many lines of users; the files are cut independently."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         while sum(len(piece) for piece in waiting) < len(batch):
-            piece = next(people, None)
+            piece = next(users, None)
             if piece is None:
-                raise UserError(
+                raise LogError(
                     "The log is damaged: users.parquet has fewer lines than it has rows."
                 )
             waiting.append(piece)
-        users = pa.Table.from_batches(waiting)
-        yield pa.Table.from_batches([batch]), users.slice(0, len(batch))
-        waiting = users.slice(len(batch)).to_batches()
+        table = pa.Table.from_batches(waiting)
+        yield pa.Table.from_batches([batch]), table.slice(0, len(batch))
+        waiting = table.slice(len(batch)).to_batches()
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     if not _is_log(folder):
-        raise UserError(f"{folder} exists and is not a log: choose another folder.")
+        raise LogError(f"{folder} exists and is not a log: choose another folder.")
     if not overwrite:
-        raise UserError(
-            f"{folder} already holds a log: choose another folder, or give overwrite=True to "
+        raise LogError(
+            f"{folder} already holds a log: choose another folder, or set overwrite=True to "
             "replace it."
         )
 
@@ -169,7 +171,7 @@ def _write_into(folder: Path, chunks: Iterable[SlateLog]) -> None:
             if first is None:
                 first = chunk
             else:
-                SlateLog.concat([first.select([]), chunk.select([])])  # refuses what differs
+                SlateLog.concat([first.select([]), chunk.select([])])  # refuses differences
             tables = {"interactions": _to_table(chunk, first_user=rows)}
             if chunk is first or chunk.anonymous:
                 tables["users"] = _features_table(chunk.user_features)
@@ -182,7 +184,7 @@ def _write_into(folder: Path, chunks: Iterable[SlateLog]) -> None:
         for writer in writers.values():
             writer.close()
     if first is None:
-        raise UserError("There is nothing to write: no chunk of a log was given.")
+        raise LogError("There is nothing to write: at least one chunk of a log is needed.")
     problem = first.problem
     items = _features_table(problem.item_features).add_column(
         0, "group", pa.array(problem.item_groups)
@@ -218,10 +220,10 @@ def _to_table(log: SlateLog, first_user: int) -> pa.Table:
 
 
 def _from_table(
-    table: pa.Table, meta: dict[str, Any], problem: Problem, features: NDArray[np.float32]
+    table: pa.Table, meta: dict[str, Any], problem: Problem, features: Floats32
 ) -> SlateLog:
     columns: dict[str, Any] = {}
-    feedback: dict[str, NDArray[np.float64]] = {}
+    feedback: dict[str, Floats] = {}
     for name in table.column_names:
         if name.startswith(_FEEDBACK):
             feedback[name.removeprefix(_FEEDBACK)] = table[name].to_numpy()
@@ -240,18 +242,19 @@ def _from_table(
             **columns,
         )
     except TypeError as error:
-        raise UserError(f"interactions.parquet of the log lacks a column: {error}.") from error
+        raise LogError(f"interactions.parquet of the log lacks a column: {error}.") from error
 
 
 def _read_problem(folder: Path) -> tuple[dict[str, Any], Problem]:
     if not folder.is_dir():
-        raise UserError(f"There is no log at {folder}: a log is a folder with problem.json in it.")
+        raise LogError(f"There is no log at {folder}: a log is a folder with problem.json in it.")
     if not _is_log(folder):
-        raise UserError(f"{folder} is not a log: its problem.json is missing or not ours.")
+        raise LogError(f"{folder} is not a log: its problem.json is missing or has another format.")
     meta = json.loads((folder / "problem.json").read_text(encoding="utf-8"))
     if meta.get("version") != VERSION:
-        raise UserError(
-            f"{folder} is a log of version {meta.get('version')}; this release reads {VERSION}."
+        raise LogError(
+            f"{folder} is a log of format version {meta.get('version')}; this release of SlateRec "
+            f"reads version {VERSION}."
         )
     items = _read_table(folder / "items.parquet")
     try:
@@ -266,7 +269,7 @@ def _read_problem(folder: Path) -> tuple[dict[str, Any], Problem]:
         )
         meta["anonymous"] = bool(meta["anonymous"])
     except KeyError as error:
-        raise UserError(f"{folder} is a damaged log: {error} is missing.") from error
+        raise LogError(f"{folder} is a damaged log: {error} is missing.") from error
     return meta, problem
 
 
@@ -274,9 +277,9 @@ def _open(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, memory_map=True)
     except FileNotFoundError:
-        raise UserError(f"The log is not complete: {path} is missing.") from None
+        raise LogError(f"The log is not complete: {path} is missing.") from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is not a sound Parquet file: {error}") from error
+        raise LogError(f"{path} is not a valid Parquet file: {error}") from error
 
 
 def _read_table(path: Path) -> pa.Table:
@@ -293,15 +296,15 @@ def _unlist(column: pa.ChunkedArray) -> NDArray[Any]:
     return flat.reshape(len(column), column.type.list_size)  # (M * K,) -> (M, K)
 
 
-def _features_table(features: NDArray[np.float32]) -> pa.Table:
+def _features_table(features: Floats32) -> pa.Table:
     columns: dict[str, pa.Array] = {"number": pa.array(np.arange(len(features)))}
     if features.shape[1]:  # Parquet has no lists of length zero
         columns["features"] = _lists(features)
     return pa.table(columns)
 
 
-def _matrix(table: pa.Table, width: int) -> NDArray[np.float32]:
+def _matrix(table: pa.Table, width: int) -> Floats32:
     if width == 0:
         return np.zeros((len(table), 0), dtype=np.float32)
-    features: NDArray[np.float32] = _unlist(table["features"])
+    features: Floats32 = _unlist(table["features"])
     return features

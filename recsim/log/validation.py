@@ -1,4 +1,4 @@
-"""What a sound log is: the checks behind `SlateLog.validate`."""
+"""The checks behind `SlateLog.validate`."""
 
 from __future__ import annotations
 
@@ -7,33 +7,47 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError, did_you_mean
+from recsim.arrays import Bools, Floats
+from recsim.errors import LogError, did_you_mean
 
 if TYPE_CHECKING:
     from recsim.log.slate_log import SlateLog
 
 
+NOT_PROPENSITY = "is not a probability in (0, 1]"
+
+
+def not_propensities(values: Floats) -> Bools:
+    """Return where a value is not in (0, 1]; NaN is not."""
+    wrong: Bools = ~((values > 0) & (values <= 1))
+    return wrong
+
+
 def validate(log: SlateLog, *, where: str = "Log", first_row: int = 0) -> None:
-    """Raise a `UserError` that names the first row and column that cannot be right.
+    """Check the shapes and entries of a log.
 
     Args:
         log: The log, or a piece of one.
         where: How the message names the log.
         first_row: Row number of the log's first row, for a piece of a longer log.
+
+    Raises:
+        LogError: If a column has the wrong shape or an entry is malformed; the message names the
+            first such row and column.
     """
     try:
         _check_shapes(log)
         _check_rewards(log)
         _check_entries(log)
-    except _BadEntryError as bad:
-        row = f"user {bad.row}" if bad.of_users else f"row {bad.row + first_row}"
-        raise UserError(f"{where}, {row}{bad}") from None
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+    except _EntryError as error:
+        row = f"user {error.row}" if error.of_users else f"row {error.row + first_row}"
+        raise LogError(f"{where}, {row}{error}") from None
+    except LogError as error:
+        raise LogError(f"{where}: {error}") from None
 
 
-class _BadEntryError(Exception):
-    """An entry that cannot be right; ``row`` counts from the start of the piece."""
+class _EntryError(Exception):
+    """A malformed entry; ``row`` counts from the start of the piece."""
 
     def __init__(self, row: int, of_users: bool, message: str) -> None:
         super().__init__(message)
@@ -47,17 +61,13 @@ def _check_entries(log: SlateLog) -> None:
     _refuse(outside, log.slate, f"is outside the catalogue (0 ... {items - 1}, -1 where empty)")
     _refuse((log.clicks != 0) & (log.clicks != 1), log.clicks, "is not a click: 0 or 1", "clicks")
     _refuse((log.slate < 0) & (log.clicks != 0), log.clicks, "is on an empty position", "clicks")
-    if log.propensity is not None:
-        # At padding nothing was drawn, so nothing can be wrong there.
-        wrong = ~((log.propensity > 0) & (log.propensity <= 1)) & (log.slate >= 0)
-        _refuse(wrong, log.propensity, "is not a probability in (0, 1]", "propensity")
-    if log.slate_propensity is not None:
-        wrong = ~((log.slate_propensity > 0) & (log.slate_propensity <= 1))
-        _refuse(wrong, log.slate_propensity, "is not a probability in (0, 1]", "slate_propensity")
-    if log.prefix_propensity is not None:
-        wrong = ~((log.prefix_propensity > 0) & (log.prefix_propensity <= 1))
-        message = "is not a probability in (0, 1]"
-        _refuse(wrong, log.prefix_propensity, message, "prefix_propensity")
+    for name in ("propensity", "slate_propensity", "prefix_propensity"):
+        values = getattr(log, name)
+        if values is not None:
+            wrong = not_propensities(values)
+            if name == "propensity":
+                wrong &= log.slate >= 0  # nothing was drawn at padding
+            _refuse(wrong, values, NOT_PROPENSITY, name)
     if log.candidates is not None:
         outside = (log.candidates < 0) | (log.candidates >= items)
         message = f"is outside the catalogue (0 ... {items - 1})"
@@ -66,14 +76,13 @@ def _check_entries(log: SlateLog) -> None:
         _refuse(~offered & (log.slate >= 0), log.slate, "is not among the row's candidates")
     same = log.slate[:, :, None] == log.slate[:, None, :]  # (M, K, K), slot by earlier slot
     repeated = np.tril(same, k=-1).any(axis=2) & (log.slate >= 0)
-    _refuse(
-        repeated, log.slate, "stands earlier in the slate (an item that repeats shows nothing: -1)"
-    )
+    _refuse(repeated, log.slate, "is in the slate already (write -1 for a repeated item)")
     users = len(log.user_features)
     _refuse((log.user < 0) | (log.user >= users), log.user, f"is not one of {users} users", "user")
     if log.anonymous:
-        strays = log.user != np.arange(len(log))
-        _refuse(strays, log.user, "is not the number of its row, in an anonymous log", "user")
+        wrong = log.user != np.arange(len(log))
+        message = "must be the number of the row, because the log is anonymous"
+        _refuse(wrong, log.user, message, "user")
     for name, column in log.feedback.items():
         _refuse(~np.isfinite(column), column, "is not a finite number", f"feedback {name!r}")
     wrong = ~np.isfinite(log.user_features)
@@ -99,18 +108,18 @@ def _check_shapes(log: SlateLog) -> None:
     }
     for name, (column, shape) in shapes.items():
         if column is not None and column.shape != shape:
-            raise UserError(f"Log column {name} has shape {column.shape}; it must be {shape}.")
+            raise LogError(f"Log column {name} has shape {column.shape}; it must be {shape}.")
     items = problem.num_items
     if len(problem.item_features) != items or problem.item_groups.shape != (items,):
-        raise UserError(
+        raise LogError(
             f"The catalogue has {items} items, but features of {len(problem.item_features)} and "
             f"groups of {len(problem.item_groups)}."
         )
-    faulty = ~np.isfinite(problem.item_features.reshape(items, -1)).all(axis=1)
-    faulty |= problem.item_groups < 0
-    if faulty.any():
-        raise UserError(
-            f"Item {int(np.argmax(faulty))} of the catalogue has a feature that is not a finite "
+    wrong = ~np.isfinite(problem.item_features.reshape(items, -1)).all(axis=1)
+    wrong |= problem.item_groups < 0
+    if wrong.any():
+        raise LogError(
+            f"Item {int(np.argmax(wrong))} of the catalogue has a feature that is not a finite "
             "number, or a negative group."
         )
 
@@ -119,27 +128,27 @@ def _check_rewards(log: SlateLog) -> None:
     for name in log.problem.rewards:
         if name not in log.feedback:
             near = did_you_mean(name, log.feedback)
-            raise UserError(f"The log has no feedback column for the reward {name!r}.{near}")
+            raise LogError(f"The log has no feedback column for the reward {name!r}.{near}")
     for name in log.feedback:
         if name not in log.problem.rewards:
             near = did_you_mean(name, log.problem.rewards)
-            raise UserError(f"Feedback column {name!r} is not a reward of the problem.{near}")
+            raise LogError(f"Feedback column {name!r} is not a reward of the problem.{near}")
 
 
 def _refuse(
-    wrong: NDArray[np.bool_],
+    wrong: Bools,
     values: NDArray[Any],
     message: str,
     column: str = "slate",
     *,
     of_users: bool = False,
 ) -> None:
-    """Raise for the first True of ``wrong``; the second axis, if any, is the position."""
+    """Raise for the first entry of ``wrong``, ``(M,)`` or ``(M, K)``."""
     if not wrong.any():
         return
     place = tuple(int(i) for i in np.argwhere(wrong)[0])
     second = f", position {place[1]}" if len(place) > 1 else ""
     count = int(wrong.sum())
-    more = f" ({count} such entries in all.)" if count > 1 else ""
+    more = f" ({count} such entries in total.)" if count > 1 else ""
     text = f"{second}: {column} {values[place]} {message}.{more}"
-    raise _BadEntryError(place[0], of_users, text)
+    raise _EntryError(place[0], of_users, text)

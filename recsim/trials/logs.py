@@ -54,8 +54,7 @@ def read_data(data: DataSpec, options: Mapping[str, Any] | None = None) -> Slate
         UserError: If the reader or an option is wrong, a file is missing, or a row is malformed.
     """
     with blame("data"):
-        if data.reader not in recsim.log.READERS:
-            recsim.log.make_reader(data.reader)  # says what would be right
+        recsim.log.READERS.load(data.reader)  # refuses an unknown name, before the path is checked
         return _read(
             data.reader, json.dumps({"path": data.path, **data.options, **(options or {})})
         )

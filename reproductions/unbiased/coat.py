@@ -39,7 +39,7 @@ from agents.rel_mf.factors import Factors, Training, train
 from agents.rel_mf.losses import Coefficients, inverse_propensities, naive, weighted, wmf
 from agents.rel_mf.pairs import ClickedPairs, Pairs
 from recsim.estimators.popularity import popularity_propensities
-from recsim.log import read_coat
+from recsim.log.readers.coat import read_coat
 from recsim.metrics import ranking_values, yang_snips
 
 METRICS = ["ndcg@1", "ndcg@3", "ndcg@5", "recall@5", "map@5"]

@@ -54,7 +54,8 @@ from agents.rel_mf.losses import (
     weighted,
 )
 from agents.rel_mf.pairs import Pairs
-from recsim.log import Ratings, read_movielens
+from recsim.log.readers.movielens import read_movielens
+from recsim.log.readers.ratings import Ratings
 from recsim.metrics import ranking_values
 
 LEARNERS = ("oracle", "unbiased", "naive")

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 import torch
 
-from recsim.log import Ratings, read_movielens
+from recsim.log.readers.movielens import read_movielens
+from recsim.log.readers.ratings import Ratings
 from reproductions.unbiased import semi_synthetic
 from reproductions.unbiased.semi_synthetic import Truth, World
 

@@ -1,4 +1,4 @@
-"""What every reader is: settings that can be checked, and a method that reads."""
+"""The base class of readers: settings that can be checked, and a method that reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from recsim.log.slate_log import SlateLog
 
 
 class Reader(BaseModel):
-    """A log somewhere else; its fields say where and how to read it."""
+    """Base class of readers; the fields of a subclass are its settings.
+
+    If the log has a reward ``return`` that counts days, the field ``return_days`` holds their
+    number; holdout trials then reveal returns only as they happen.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -19,13 +23,16 @@ class Reader(BaseModel):
         """Read the whole log and check it.
 
         Raises:
-            UserError: If a file is missing or a row is malformed.
+            LogError: If a file is missing or a row is malformed.
         """
 
     def read_counted(self) -> tuple[SlateLog, dict[str, int]]:
-        """Read the log, and count what became of the rows of its files, where that is told.
+        """Read the log, and count what became of the rows of its files.
+
+        Returns:
+            The log, and the counts by name; empty if the reader does not count.
 
         Raises:
-            UserError: If a file is missing or a row is malformed.
+            LogError: If a file is missing or a row is malformed.
         """
         return self.read(), {}

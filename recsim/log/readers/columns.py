@@ -1,4 +1,4 @@
-"""Named, typed columns of a CSV or Parquet file, and the line of anything wrong in them."""
+"""Named, typed columns of a CSV or Parquet file; errors give the line of the malformed entry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from recsim.errors import UserError, did_you_mean
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import LogError, did_you_mean
+from recsim.log.validation import NOT_PROPENSITY, not_propensities
 
 Kind = Literal["int", "float", "text", "time"]
 
@@ -50,7 +52,7 @@ class Columns:
         self._table = table
         self._kinds = kinds
         self._sep = sep
-        self._first = int(header)  # row of the file in which the data begin
+        self._first = int(header)  # rows of the file before the data
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a column, ``(N,)``: int64, float64, object (text), or float64 seconds (time)."""
@@ -63,12 +65,32 @@ class Columns:
         self.refuse(~np.isfinite(values), name, f"is not {_WORDS[kind]}")
         return values
 
-    def lists(self, name: str, separator: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    def flags(self, name: str, message: str = "is neither 0 nor 1") -> Ints:
+        """Return a column whose entries must be 0 or 1, ``(N,)``."""
+        values: Ints = self[name]
+        self.refuse((values != 0) & (values != 1), name, message)
+        return values
+
+    def propensities(self, name: str) -> Floats:
+        """Return a column whose entries must be probabilities in (0, 1], ``(N,)``."""
+        values: Floats = self[name]
+        self.refuse(not_propensities(values), name, NOT_PROPENSITY)
+        return values
+
+    def unique(self, name: str) -> NDArray[Any]:
+        """Return a column whose entries must all differ, ``(N,)``."""
+        values = self[name]
+        repeated = np.ones(self.length, dtype=np.bool_)
+        repeated[np.unique(values, return_index=True)[1]] = False
+        self.refuse(repeated, name, "is listed twice")
+        return values
+
+    def lists(self, name: str, separator: str) -> tuple[Ints, NDArray[Any]]:
         """Return a column of lists as lengths ``(N,)`` and entries, one after the other.
 
         Args:
-            name: The column. In CSV a list is text whose entries are separated.
-            separator: What separates them.
+            name: The column.
+            separator: Separator of the entries in CSV, where a list is text.
         """
         column = self._table[name].combine_chunks()
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -95,18 +117,18 @@ class Columns:
             self.fail(int(row[place]), name, text, show=False)
         return lengths, values
 
-    def refuse(self, wrong: NDArray[np.bool_], name: str, message: str) -> None:
-        """Raise for the first True of ``wrong``, ``(N,)``, with its line, value and ``message``."""
+    def refuse(self, wrong: Bools, name: str, message: str) -> None:
+        """Raise for the first row of ``wrong``, ``(N,)``, with its line, value and ``message``."""
         if wrong.any():
             self.fail(int(np.argmax(wrong)), name, message)
 
     def fail(self, row: int, name: str, message: str, *, show: bool = True) -> NoReturn:
         """Raise for one row of a column."""
         value = f"{self._table[name][row].as_py()!r} " if show and self.length else ""
-        raise UserError(f"{self.where(row)}, column {name!r}: {value}{message}.")
+        raise LogError(f"{self.where(row)}, column {name!r}: {value}{message}.")
 
     def where(self, row: int) -> str:
-        """Return file and line of a row, in words."""
+        """Return file and line of a row, for a message."""
         if _is_parquet(self.path):
             return f"{self.path}, row {row}"
         for number, (line, _) in enumerate(_csv_rows(self.path, self._sep)):
@@ -126,7 +148,7 @@ class Columns:
                     self.fail(row, name, f"is not {_WORDS[kind]}")
             self.fail(0, name, f"cannot be read as {_WORDS[kind]}: it is {column.type}")
 
-    def _seconds(self, name: str) -> NDArray[np.float64]:
+    def _seconds(self, name: str) -> Floats:
         column = self._table[name]
         if pa.types.is_temporal(column.type):
             column = column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None)))
@@ -162,40 +184,44 @@ def read_columns(
     Args:
         path: The file; CSV unless its name ends in ``.parquet``. ``.csv.gz`` is unpacked.
         kinds: Column name to kind.
-        lists: Those of the columns that hold lists, see `Columns.lists`.
+        lists: Columns that hold lists; see `Columns.lists`.
         separator: Field separator of the CSV file.
-        missing: Advice that ends the message if there is no such file.
-        header: Names of all columns of a CSV file whose first line does not name them.
+        missing: Advice at the end of the message if the file does not exist.
+        header: Names of all columns, for a CSV file without a header.
 
     Raises:
-        UserError: If the file is missing, not what its name says, lacks a column or has a row
-            that is malformed; with file, line and column.
+        LogError: If the file is missing, is not of the format that its name says, lacks a column,
+            or has a malformed row; the message gives file, line and column.
     """
     path = Path(path)
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise UserError(f"{path} {what}. {missing}".rstrip())
+        raise LogError(f"{path} {what}. {missing}".rstrip())
     if _is_parquet(path):
         table = _read_parquet(path, kinds)
     else:
         types = {name: pa.string() if name in lists else _TYPES[k] for name, k in kinds.items()}
         table = _read_csv(path, kinds, types, separator, header)
     if len(table) == 0:
-        raise UserError(f"{path} has no rows.")
+        raise LogError(f"{path} has no rows.")
     return Columns(path, table, kinds, separator, header is None)
 
 
 def column_names(path: str | Path, *, separator: str = ",") -> list[str]:
-    """Return the columns that a CSV or Parquet file has."""
+    """Return the names of the columns of a CSV or Parquet file."""
     path = Path(path)
     if _is_parquet(path):
         return list(pq.read_schema(path).names)
     return next((fields for _, fields in _csv_rows(path, separator)), [])
 
 
-def whole_days(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return calendar days (UTC) since the day of the earliest of some times, ``(N,)``."""
-    days: NDArray[np.int64] = (seconds // 86_400).astype(np.int64)
+def whole_days(seconds: Floats) -> Ints:
+    """Return calendar days (UTC), counted from the earliest day, ``(N,)``.
+
+    Args:
+        seconds: Seconds since 1970, ``(N,)``.
+    """
+    days: Ints = (seconds // 86_400).astype(np.int64)
     earliest: np.int64 = days.min(initial=2**62)
     return days - earliest
 
@@ -205,7 +231,7 @@ def _read_parquet(path: Path, kinds: Mapping[str, Kind]) -> pa.Table:
         _check_names(path, column_names(path), kinds)
         return pq.read_table(path, columns=list(kinds))
     except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{path} is not a sound Parquet file: {error}") from error
+        raise LogError(f"{path} is not a valid Parquet file: {error}") from error
 
 
 def _read_csv(
@@ -217,9 +243,9 @@ def _read_csv(
 ) -> pa.Table:
     names = list(header or column_names(path, separator=sep))
     if not names:
-        raise UserError(f"{path} is empty; its first line must name the columns.")
+        raise LogError(f"{path} is empty; its first line must name the columns.")
     if header is not None and not column_names(path, separator=sep):
-        raise UserError(f"{path} has no rows.")
+        raise LogError(f"{path} has no rows.")
     _check_names(path, names, kinds)
     options = pacsv.ConvertOptions(
         column_types=types, include_columns=list(kinds), strings_can_be_null=False
@@ -229,11 +255,11 @@ def _read_csv(
         read = pacsv.ReadOptions(column_names=header)
         return pacsv.read_csv(path, read_options=read, parse_options=parse, convert_options=options)
     except (pa.ArrowInvalid, OSError) as error:
-        _explain(path, names, kinds, types, sep, header is None)
-        raise UserError(f"{path} cannot be read: {error}") from error
+        _refuse_malformed(path, names, kinds, types, sep, header is None)
+        raise LogError(f"{path} cannot be read: {error}") from error
 
 
-def _explain(
+def _refuse_malformed(
     path: Path,
     names: list[str],
     kinds: Mapping[str, Kind],
@@ -241,7 +267,7 @@ def _explain(
     sep: str,
     header: bool,
 ) -> None:
-    """Raise for the first malformed row of a file that could not be read, if we find it."""
+    """Raise for the first row that pyarrow could not have read, if there is one."""
     numbers = {name: kind for name, kind in kinds.items() if types[name] != pa.string()}
     rows = _csv_rows(path, sep)
     if header:
@@ -249,17 +275,17 @@ def _explain(
     for line, fields in rows:
         if len(fields) != len(names):
             there = "the header names" if header else f"a row is {sep.join(names)}:"
-            raise UserError(f"{path}, line {line}: {len(fields)} fields, but {there} {len(names)}.")
+            raise LogError(f"{path}, line {line}: {len(fields)} fields, but {there} {len(names)}.")
         for name, kind in numbers.items():
             value = fields[names.index(name)]
             if not _parses(kind, value):
-                raise UserError(
+                raise LogError(
                     f"{path}, line {line}, column {name!r}: {value!r} is not {_WORDS[kind]}."
                 )
 
 
 def _csv_rows(path: Path, sep: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield every row that is not blank with the number of its last line."""
+    """Yield the number of the last line and the fields of every row that is not blank."""
     opener: Callable[..., Any] = open
     if path.suffix == ".gz":
         import gzip
@@ -274,20 +300,20 @@ def _csv_rows(path: Path, sep: str) -> Iterator[tuple[int, list[str]]]:
                 if fields:
                     yield line, fields
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}, near line {line + 1}: {error}.") from error
-    except (OSError, EOFError, zlib.error) as error:  # damage that gzip finds has no one type
-        kind = "a sound gzip file" if path.suffix == ".gz" else "a file that can be read"
+        raise LogError(f"{path}, near line {line + 1}: {error}.") from error
+    except (OSError, EOFError, zlib.error) as error:  # gzip reports damage by all three
+        kind = "a valid gzip file" if path.suffix == ".gz" else "a file that can be read"
         reason = str(error).rstrip(".")
-        raise UserError(f"{path} is not {kind}: near line {line + 1}: {reason}.") from error
+        raise LogError(f"{path} is not {kind}: near line {line + 1}: {reason}.") from error
 
 
 def _check_names(path: Path, names: list[str], wanted: Mapping[str, Kind]) -> None:
     for name in wanted:
         if name not in names:
-            raise UserError(f"{path} has no column {name!r}.{did_you_mean(name, names)}")
+            raise LogError(f"{path} has no column {name!r}.{did_you_mean(name, names)}")
     for name in wanted:
         if names.count(name) > 1:
-            raise UserError(f"{path} names the column {name!r} twice.")
+            raise LogError(f"{path} names the column {name!r} twice.")
 
 
 def _parses(kind: Kind, value: Any) -> bool:

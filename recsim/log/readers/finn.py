@@ -1,17 +1,17 @@
-"""FINN.no: slates of a marketplace that 2.3 million people were shown and clicked, as arrays.
+"""FINN.no: slates that a marketplace showed to 2.3 million users, and their clicks, as arrays.
 
 Reference: Eide, Frigessi, Jenssen, Leslie, Rishaug and Verrewaere, "FINN.no Slates Dataset: A New
 Sequential Dataset Logging Interactions, All Viewed Items and Click Responses/No-Click for
 Recommender Systems Research", RecSys 2021, arXiv:2111.03340.
 
-The log has no propensities: what it says of other policies rests on an assumed or estimated logging
-policy. The arrays are mapped into memory, never loaded; the files are optional, and
-`recsim.log.readers.finn_layout` writes the same layout from any log.
+The log has no propensities: evaluating another policy on it requires an assumed or estimated
+logging policy. The arrays are memory-mapped, never loaded as a whole.
+`recsim.log.readers.finn_layout` writes any log in the same layout.
 
 Files: ``data.npz`` with ``slate`` (N, T, S), ``click``, ``click_idx``, ``slate_lengths`` and
 ``interaction_type`` (N, T), or their older names; ``itemattr.npz`` with ``category`` (I + 3,).
-Their ids 0, 1 and 2 are padding, "nothing clicked" and an unknown item, so that item i of ours is
-i + 3 of theirs; slot 0 of every slate is "nothing".
+In the files the ids 0, 1 and 2 are padding, "nothing clicked" and an unknown item, so item i of a
+`SlateLog` has the id i + 3; slot 0 of every slate is "nothing".
 """
 
 from __future__ import annotations
@@ -22,21 +22,18 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from recsim.errors import UserError
+from recsim.arrays import Bools, Ints
+from recsim.errors import LogError
 from recsim.log.readers.base import Reader
 from recsim.log.readers.npz import mapped
 from recsim.log.slate_log import SlateLog
 from recsim.problem import Problem
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
-
 PAD, NOTHING, UNKNOWN, FIRST_ITEM = 0, 1, 2, 3
 KINDS = {"search": 1, "recommendation": 2}
-# Names in version 1.x of the data set, and in 1.0.
+# Names of the arrays in version 1.x of the data set, and in 1.0.
 _NAMES = {
     "slate": ("slate", "action"),
     "click": ("click",),
@@ -52,17 +49,17 @@ _GET = (
 
 @dataclass(frozen=True, eq=False)
 class FinnBlock:
-    """The steps of n users, under our ids.
+    """The steps of n users, with the item ids of a `SlateLog`.
 
     Attributes:
-        items: Items shown, "nothing" left out, ``(n, T, S - 1)``; -1 where there is none, or an
-            unknown one.
-        length: Slots used, "nothing" included, ``(n, T)``; 0 where the step did not happen.
+        items: Items shown, without "nothing", ``(n, T, S - 1)``; -1 for an empty slot and for an
+            unknown item.
+        length: Slots used, including "nothing", ``(n, T)``; 0 if the step did not happen.
         choice: 0 for nothing, k for the k-th item, ``(n, T)``.
-        click: Item clicked, ``(n, T)``; -1 for nothing and for an unknown one.
-        usable: Whether it is known what was chosen from what, ``(n, T)``: the step happened, and
-            the item clicked is known and stands where it is said to.
-        kind: 1 for search, 2 for recommendations, 0 where unknown, ``(n, T)``.
+        click: Item clicked, ``(n, T)``; -1 for nothing and for an unknown item.
+        usable: Whether slate and choice are both known, ``(n, T)``: the step happened, and the item
+            clicked is known and in the recorded slot.
+        kind: 1 for search, 2 for recommendations, 0 if unknown, ``(n, T)``.
     """
 
     items: Ints
@@ -75,14 +72,14 @@ class FinnBlock:
 
 @dataclass(frozen=True)
 class FinnFaults:
-    """How often the rules of the layout are broken, in steps.
+    """How many steps break a rule of the layout.
 
     Attributes:
         steps: Steps that happened.
         first_slot: Steps whose slot 0 is not "nothing".
-        absent: Clicks that are not in the slot where they are said to be.
-        leftover: Steps that did not happen, but hold an item or a length.
-        outside: Ids outside the catalogue, clicks and slots beyond the slate.
+        absent: Clicks on an item that is not in the recorded slot.
+        leftover: Steps that did not happen, but have an item or a length.
+        outside: Ids outside the catalogue, and clicks and slots outside the slate.
     """
 
     steps: int
@@ -93,21 +90,21 @@ class FinnFaults:
 
 
 class FinnSlates:
-    """The data set, mapped into memory.
+    """The data set, memory-mapped.
 
     Args:
         path: The folder.
-        cache: Where compressed arrays are unpacked to, 4.6 GB for the real file; by default
-            ``unpacked`` in the folder.
+        cache: Folder for unpacked copies of compressed arrays, 4.6 GB for the real file; by
+            default ``unpacked`` in the folder.
 
     Attributes:
         num_users: N.
         steps: T.
-        slots: S, "nothing" included.
+        slots: S, including "nothing".
         groups: Category of each item, ``(I,)``.
 
     Raises:
-        UserError: A file or array is missing, or the shapes do not fit together.
+        LogError: If a file or array is missing, or the shapes are inconsistent.
     """
 
     def __init__(self, path: str | Path, cache: str | Path | None = None) -> None:
@@ -116,34 +113,34 @@ class FinnSlates:
         data, items = folder / "data.npz", folder / "itemattr.npz"
         for file in (data, items):
             if not file.is_file():
-                raise UserError(f"{file} does not exist. {_GET}")
+                raise LogError(f"{file} does not exist. {_GET}")
         arrays = {key: mapped(data, names, cache) for key, names in _NAMES.items()}
         slate = arrays["slate"]
         if slate.ndim != 3:
-            raise UserError(f"{data}: slate must be (users, steps, slots), it is {slate.shape}.")
+            raise LogError(f"{data}: slate must be (users, steps, slots), not {slate.shape}.")
         for key, array in arrays.items():
             if key != "slate" and array.shape != slate.shape[:2]:
-                raise UserError(
-                    f"{data}: {_NAMES[key][0]} must be {slate.shape[:2]} like slate, it is "
+                raise LogError(
+                    f"{data}: {_NAMES[key][0]} must be {slate.shape[:2]} like slate, not "
                     f"{array.shape}."
                 )
         self._arrays, self._file = arrays, data
         self.num_users, self.steps, self.slots = (int(size) for size in slate.shape)
         category = np.asarray(mapped(items, ("category",), cache))
         if category.ndim != 1 or len(category) <= FIRST_ITEM:
-            raise UserError(f"{items}: category must list 3 special ids and then the items.")
+            raise LogError(f"{items}: category must list the 3 special ids and then the items.")
         groups = category[FIRST_ITEM:].astype(np.int64)
         # The first three categories are those of the special ids.
         self.groups: Ints = groups - (FIRST_ITEM if groups.min() >= FIRST_ITEM else 0)
 
     @property
     def num_items(self) -> int:
-        """I, special ids left out."""
+        """I, without the special ids."""
         return len(self.groups)
 
     @cached_property
     def problem(self) -> Problem:
-        """The public facts."""
+        """The problem of the log; the data set has no features."""
         return Problem(
             num_items=self.num_items,
             slate_size=self.slots - 1,
@@ -155,10 +152,10 @@ class FinnSlates:
         )
 
     def read(self, users: slice | Ints) -> FinnBlock:
-        """Read some users; nothing else is touched.
+        """Read some users, and nothing else of the files.
 
         Args:
-            users: Rows of the arrays; sorted ones are read fastest.
+            users: Rows of the arrays; sorted rows are read fastest.
         """
         raw = {
             key: np.asarray(array[users]).astype(np.int64) for key, array in self._arrays.items()
@@ -176,9 +173,12 @@ class FinnSlates:
         )
 
     def faults(self, users: int = 65_536) -> FinnFaults:
-        """Count where the rules of the layout are broken, reading ``users`` at a time.
+        """Count the steps that break a rule of the layout.
 
-        The real file breaks them: in 0.4 % of the clicks the item is not in the slate.
+        The real file has some: in 0.4 % of the clicks the item is not in the slate.
+
+        Args:
+            users: Users read at a time.
         """
         counts = np.zeros(5, dtype=np.int64)
         for start in range(0, self.num_users, users):
@@ -189,21 +189,21 @@ class FinnSlates:
             place = np.where(inside, slot, 0).astype(np.int64)[:, :, None]
             at_slot = np.take_along_axis(slate, place, axis=2)[:, :, 0]
             largest = self.num_items + FIRST_ITEM
-            foreign = ((slate < 0) | (slate >= largest)).any(axis=2)
+            unknown = ((slate < 0) | (slate >= largest)).any(axis=2)
             counts += [
                 real.sum(),
                 (real & (slate[:, :, 0] != NOTHING)).sum(),
                 (real & (at_slot != click)).sum(),
                 (~real & ((slate != PAD).any(axis=2) | (raw["length"] != 0))).sum(),
-                (foreign | (click < 0) | (click >= largest) | ~inside).sum(),
+                (unknown | (click < 0) | (click >= largest) | ~inside).sum(),
             ]
         return FinnFaults(*(int(count) for count in counts))
 
     def to_log(self, users: slice | Ints, kind: str = "all") -> SlateLog:
-        """Return usable steps of some users as a log; user u of it is the u-th of them.
+        """Return the usable steps of some users as a log.
 
         Args:
-            users: Rows of the arrays.
+            users: Rows of the arrays; user u of the log is the u-th of them.
             kind: ``search`` or ``recommendation`` slates only, or ``all``.
         """
         block = self.read(users)
@@ -227,12 +227,12 @@ class FinnSlates:
 
 @dataclass(frozen=True, eq=False)
 class FinnSplit:
-    """Whose later steps are held out.
+    """Users whose later steps are held out.
 
     Attributes:
         valid: Users for validation, sorted, ``(V,)``.
         test: Users for testing, sorted, ``(W,)``.
-        step: Their steps from here on are held out; those before are trained on.
+        step: First of their steps that is held out; the earlier ones are training data.
     """
 
     valid: Ints
@@ -240,7 +240,12 @@ class FinnSplit:
     step: int = 5
 
     def training(self, users: Ints, steps: int) -> Bools:
-        """Return whether each step of some users may be trained on, ``(n, T)``."""
+        """Return which steps of some users are training data, ``(n, T)``.
+
+        Args:
+            users: ``(n,)``.
+            steps: T.
+        """
         held_out = np.isin(users, self.valid) | np.isin(users, self.test)
         return ~held_out[:, None] | (np.arange(steps) < self.step)
 
@@ -248,16 +253,16 @@ class FinnSplit:
 def split_users(
     num_users: int, *, valid: float = 0.05, test: float = 0.05, step: int = 5, seed: int = 0
 ) -> FinnSplit:
-    """Split users as the authors do: the same seed gives the same people.
+    """Split users as the authors do: the same seed gives the same users.
 
     Args:
         num_users: N.
-        valid: Share of users for validation.
-        test: Share of users for testing.
+        valid: Fraction of users for validation.
+        test: Fraction of users for testing.
         step: First step that is held out.
-        seed: Of torch's generator.
+        seed: Seed of torch's generator.
     """
-    import torch  # the permutation is torch's
+    import torch  # the authors' permutation is torch's
 
     order = torch.randperm(num_users, generator=torch.Generator().manual_seed(seed)).numpy()
     first, second = int(valid * num_users), int(test * num_users)
@@ -269,9 +274,9 @@ class FinnReader(Reader):
 
     Attributes:
         path: The folder that holds ``data.npz`` and ``itemattr.npz``.
-        users: How many users are read, from the first on; None for all, which takes some 10 GB.
+        users: Number of users to read, from the first on; None for all, which takes about 10 GB.
         kind: ``search`` or ``recommendation`` slates only, or ``all``.
-        cache: Where compressed arrays are unpacked to; see `FinnSlates`.
+        cache: Folder for unpacked copies of compressed arrays; see `FinnSlates`.
     """
 
     path: Path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recsim.errors import UserError
+from recsim.errors import LogError
 from recsim.log import encode
 from recsim.log.readers.finn import FIRST_ITEM, KINDS, NOTHING
 from recsim.log.slate_log import SlateLog
@@ -18,24 +18,24 @@ _SPECIAL = ("PAD", "noClick", "UNK")
 def write_finn(folder: str | Path, log: SlateLog, *, compress: bool = False) -> Path:
     """Write ``data.npz``, ``itemattr.npz`` and ``ind2val.json``.
 
-    Users are those who occur in the log, in the order of their ids; their steps are in the order of
-    the log, and short sequences are padded. All slates count as recommendations.
+    The users are those with a row in the log, in the order of their ids; their steps are in the
+    order of the log, and short sequences are padded. All slates count as recommendations.
 
     Args:
-        folder: Where to write; made if there is need.
+        folder: Folder to write to; created if it does not exist.
         log: Slates with at most one click.
-        compress: Whether the arrays are compressed; what is not can be mapped as it is.
+        compress: Whether to compress the arrays; uncompressed ones can be mapped in place.
 
     Returns:
         The folder.
 
     Raises:
-        UserError: A slate has several clicks, which the layout cannot hold.
+        LogError: If a slate has several clicks, which the layout cannot hold.
     """
     several = log.clicks.sum(axis=1) > 1
     if several.any():
         row = int(np.argmax(several))
-        raise UserError(
+        raise LogError(
             f"Row {row}: {int(log.clicks[row].sum())} clicks on one slate; the layout of the "
             "FINN.no slates holds at most one."
         )
@@ -68,9 +68,9 @@ def write_finn(folder: str | Path, log: SlateLog, *, compress: bool = False) -> 
     category = np.concatenate([np.arange(FIRST_ITEM), groups]).astype(np.float64)
     save(target / "itemattr.npz", category=category)
     names = [*_SPECIAL, *(f"group {group}" for group in range(int(groups.max()) - 2))]
-    described = {
+    names_of_values = {
         "category": dict(enumerate(names)),
         "interaction_type": {0: "UNK", 1: "search", 2: "rec"},
     }
-    (target / "ind2val.json").write_text(json.dumps(described), encoding="utf-8")
+    (target / "ind2val.json").write_text(json.dumps(names_of_values), encoding="utf-8")
     return target

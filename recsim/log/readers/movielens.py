@@ -1,7 +1,7 @@
-"""MovieLens: people's ratings of films, with times; the layout of ml-latest-small and ml-25m.
+"""MovieLens: ratings of films, with times; the layout of ml-latest-small and ml-25m.
 
 Reference: Harper and Konstan, "The MovieLens Datasets: History and Context", ACM TiiS 5(4), 2015.
-The licence of the data asks for this reference and rules out commercial use.
+The licence of the data requires this reference and excludes commercial use.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class MovieLensReader(Reader):
     Attributes:
         path: The folder that holds ``ratings.csv`` and ``movies.csv``.
         threshold: Lowest rating, of 0.5 to 5, that counts as a click.
-        slates: Whether a slate is one ``rating``, or what a user rated on one ``day``.
+        slates: Whether a slate is one ``rating``, or all films that a user rated on one ``day``.
         slate_size: Films of a day's slate; those rated later on the same day are left out.
-        return_days: Days of the window of the reward ``return`` that days have.
+        return_days: Days of the return window; the slates of days have a reward ``return``.
         censored: Whether to ``drop`` days whose return window passes the end of the log, or to
-            ``keep`` them with the returns that the log still shows, which are too few.
+            ``keep`` them with the returns that the log still shows, which are too low.
     """
 
     path: Path
@@ -47,7 +47,7 @@ class MovieLensReader(Reader):
     censored: Censored = "drop"
 
     @model_validator(mode="after")
-    def _of_days(self) -> Self:
+    def _only_with_days(self) -> Self:
         if self.slates == "rating":
             for name in ("slate_size", "return_days", "censored"):
                 if name in self.model_fields_set:
@@ -63,45 +63,36 @@ class MovieLensReader(Reader):
         ratings = read_movielens(self.path)
         if self.slates == "rating":
             return ratings.to_log(self.threshold), {}
-        log, counts = ratings.to_daily_log(
+        return ratings.to_daily_log(
             self.threshold,
             slate_size=self.slate_size,
             return_days=self.return_days,
             censored=self.censored,
         )
-        return log, counts.to_dict()
 
 
 def read_movielens(path: str | Path) -> Ratings:
     """Read ratings and genres.
 
-    Users and films are numbered in the order of their ids; films that nobody rated count. The
+    Users and films are numbered in the order of their ids, including films without a rating. The
     features of a film are its genres, one column each in alphabetical order; its group is the
-    genre listed first.
+    genre listed first. Films without a genre form the last group.
 
     Args:
         path: The folder that holds ``ratings.csv`` and ``movies.csv``.
 
     Raises:
-        UserError: If a file is missing or a row is malformed, with line and column.
+        LogError: If a file is missing or a row is malformed, with line and column.
     """
     root = Path(path)
     films = read_columns(root / "movies.csv", {"movieId": "int", "genres": "text"}, missing=_GET)
-    ids = films["movieId"]
-    first = np.unique(ids, return_index=True)[1]
-    repeated = np.ones(len(ids), dtype=np.bool_)
-    repeated[first] = False
-    films.refuse(repeated, "movieId", "is listed twice")
+    ids = films.unique("movieId")
     order = np.argsort(ids)
     genres = [
         [genre for genre in text.split("|") if genre != _NO_GENRE]
         for text in films["genres"][order]
     ]
     known = sorted({genre for listed in genres for genre in listed})
-    place = {genre: number for number, genre in enumerate(known)}
-    features = np.zeros((len(ids), len(known)), dtype=np.float32)
-    for film, listed in enumerate(genres):
-        features[film, [place[genre] for genre in listed]] = 1.0
     table = read_columns(
         root / "ratings.csv",
         {"userId": "int", "movieId": "int", "rating": "float", "timestamp": "float"},
@@ -118,7 +109,6 @@ def read_movielens(path: str | Path) -> Ratings:
         rating=rating,
         seconds=table["timestamp"],
         user_features=np.zeros((len(users), 0), dtype=np.float32),
-        item_features=features,
-        # Films without a genre form a group of their own, the last.
-        item_groups=np.array([place[g[0]] if g else len(known) for g in genres], dtype=np.int64),
+        item_features=encode.multi_hot(genres, known),
+        item_groups=encode.first_codes(genres, known),
     )

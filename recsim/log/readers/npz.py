@@ -1,4 +1,4 @@
-"""Arrays of an ``.npz`` file, mapped into memory: only what is touched is read."""
+"""Memory-mapped arrays of an ``.npz`` file: only the parts that are used are read."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError
+from recsim.errors import LogError
 
-# Fixed part of the header of a zip member, whose last two numbers are lengths of what follows.
+# Fixed part of the header of a zip member; its last two numbers are the lengths of the rest.
 _LOCAL_HEADER = struct.Struct("<26xHH")
 
 
 def mapped(file: Path, names: Sequence[str], cache: Path) -> NDArray[Any]:
     """Return an array of the file, mapped read-only.
 
-    An array stored as it is is mapped where it lies. One that is compressed is first unpacked, in
+    An uncompressed array is mapped in place. A compressed one is first unpacked to ``cache``, in
     constant memory, unless that was done before.
 
     Args:
         file: The ``.npz`` file.
-        names: Names the array may have, the usual one first.
-        cache: Folder to which compressed arrays are unpacked, made if there is need.
+        names: Names that the array may have, the usual one first.
+        cache: Folder for unpacked arrays; created when it is needed.
 
     Raises:
-        UserError: The file is no ``.npz``, or has no such array.
+        LogError: If the file is not an ``.npz`` file, or has no such array.
     """
     try:
         with zipfile.ZipFile(file) as archive:
-            there = {member.removesuffix(".npy") for member in archive.namelist()}
-            name = next((name for name in names if name in there), None)
+            arrays = {member.removesuffix(".npy") for member in archive.namelist()}
+            name = next((name for name in names if name in arrays), None)
             if name is None:
-                raise UserError(
-                    f"{file}: has no array {names[0]!r}. It holds: {', '.join(sorted(there))}."
+                raise LogError(
+                    f"{file} has no array {names[0]!r}. It holds: {', '.join(sorted(arrays))}."
                 )
             member = archive.getinfo(f"{name}.npy")
             if member.compress_type == zipfile.ZIP_STORED:
-                return _at(file, member)
+                return _map(file, member)
             array: NDArray[Any] = np.load(_unpack(archive, member, file, cache), mmap_mode="r")
             return array
     except zipfile.BadZipFile as error:
-        raise UserError(f"{file} is no .npz file: {error}.") from error
+        raise LogError(f"{file} is not an .npz file: {error}.") from error
 
 
-def _at(file: Path, member: zipfile.ZipInfo) -> NDArray[Any]:
+def _map(file: Path, member: zipfile.ZipInfo) -> NDArray[Any]:
     """Map a member that is stored uncompressed."""
     with file.open("rb") as stream:
         stream.seek(member.header_offset)
@@ -71,7 +71,7 @@ def _at(file: Path, member: zipfile.ZipInfo) -> NDArray[Any]:
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, file: Path, cache: Path) -> Path:
-    """Copy a member to a file of its own; size and checksum in the name tell another version."""
+    """Copy a member to a file of its own, whose name has the checksum of the content."""
     target = cache / f"{file.stem}-{member.CRC:08x}-{member.filename}"
     if target.is_file() and target.stat().st_size == member.file_size:
         return target

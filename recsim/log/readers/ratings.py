@@ -1,17 +1,18 @@
-"""Ratings that people gave to items, one a row, before they become a log of slates."""
+"""Ratings of items, one a row, and the logs of slates made from them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError
+from recsim.arrays import Floats, Floats32, Ints
+from recsim.errors import LogError
 from recsim.log import encode
 from recsim.log.readers.columns import whole_days
-from recsim.log.readers.sessions import Censored, SessionCounts, daily_sessions
+from recsim.log.readers.sessions import Censored, daily_sessions
 from recsim.log.slate_log import SlateLog
 from recsim.problem import Problem
 
@@ -21,22 +22,22 @@ class Ratings:
     """N ratings by U users of I items.
 
     Attributes:
-        user: Who rated, ``(N,)``, 0 ... U-1.
-        item: What, ``(N,)``, 0 ... I-1.
-        rating: How, ``(N,)`` float64.
-        seconds: When, ``(N,)`` seconds since 1970, or None where that is not known.
+        user: ``(N,)``, 0 ... U-1.
+        item: ``(N,)``, 0 ... I-1.
+        rating: ``(N,)`` float64.
+        seconds: Time in seconds since 1970, ``(N,)``, or None if unknown.
         user_features: ``(U, F)`` float32.
         item_features: ``(I, D)`` float32.
         item_groups: Group of each item, ``(I,)``.
     """
 
-    user: NDArray[np.int64]
-    item: NDArray[np.int64]
-    rating: NDArray[np.float64]
-    seconds: NDArray[np.float64] | None
-    user_features: NDArray[np.float32]
-    item_features: NDArray[np.float32]
-    item_groups: NDArray[np.int64]
+    user: Ints
+    item: Ints
+    rating: Floats
+    seconds: Floats | None
+    user_features: Floats32
+    item_features: Floats32
+    item_groups: Ints
 
     def __len__(self) -> int:
         """Return the number of ratings N."""
@@ -44,53 +45,49 @@ class Ratings:
 
     @property
     def num_users(self) -> int:
-        """U, users without a rating included."""
+        """U, including users without a rating."""
         return len(self.user_features)
 
     @property
     def num_items(self) -> int:
-        """I, items without a rating included."""
+        """I, including items without a rating."""
         return len(self.item_features)
 
     def select(self, rows: NDArray[Any]) -> Ratings:
         """Return some of the ratings, by row numbers or a mask, of the same users and items."""
-        seconds = None if self.seconds is None else self.seconds[rows]
-        return Ratings(
-            self.user[rows],
-            self.item[rows],
-            self.rating[rows],
-            seconds,
-            self.user_features,
-            self.item_features,
-            self.item_groups,
+        return replace(
+            self,
+            user=self.user[rows],
+            item=self.item[rows],
+            rating=self.rating[rows],
+            seconds=None if self.seconds is None else self.seconds[rows],
         )
 
     def to_log(self, threshold: float = 4.0) -> SlateLog:
-        """Return every rating as a slate of one item, clicked if it is rated highly enough.
+        """Return every rating as a slate of one item, clicked if its rating reaches the threshold.
 
-        In the order of time, or as they stand where there is none. Every day on which a user rated
-        is a session of theirs. There are no propensities: nobody knows why people rated what they
-        rated.
+        Rows are in the order of time, if there are times. Every day on which a user rated is one
+        session. There are no propensities: why users rated these items is unknown.
 
         Args:
             threshold: Lowest rating that counts as a click.
 
         Returns:
-            A log with rewards ``click``, which is the scalar one, and ``rating``.
+            A log with the rewards ``click``, which is the scalar one, and ``rating``.
         """
         seconds = np.zeros(len(self)) if self.seconds is None else self.seconds
         order = np.argsort(seconds, kind="stable")
         user, rating = self.user[order], self.rating[order]
         day = whole_days(seconds[order])
-        visits, visit = np.unique(np.stack([user, day], axis=1), axis=0, return_inverse=True)
-        visit = visit.reshape(-1)  # (N,) which user and day
+        days, of_day = np.unique(np.stack([user, day], axis=1), axis=0, return_inverse=True)
+        of_day = of_day.reshape(-1)  # (N,) which user and day
         clicks = rating >= threshold
         return SlateLog(
             problem=self._problem(1, {"click": 1.0, "rating": 0.0}),
             user=user,
-            session=encode.rank_within(visits[:, 0])[visit],
+            session=encode.rank_within(days[:, 0])[of_day],
             day=day,
-            step=encode.rank_within(visit),
+            step=encode.rank_within(of_day),
             slate=self.item[order][:, None],
             clicks=clicks.astype(np.int8)[:, None],
             feedback={"click": clicks.astype(np.float64), "rating": rating},
@@ -104,25 +101,26 @@ class Ratings:
         slate_size: int = 10,
         return_days: int = 7,
         censored: Censored = "drop",
-    ) -> tuple[SlateLog, SessionCounts]:
-        """Return what a user rated on one day as a slate, and when they rated again.
+    ) -> tuple[SlateLog, dict[str, int]]:
+        """Return a log with one slate per user and day, the items rated on it, and the counts.
 
         Args:
             threshold: Lowest rating that counts as a click.
             slate_size: Items of a slate, K; those rated later on the same day are left out.
             return_days: Days of the return window.
-            censored: What becomes of sessions whose return window passes the last rating.
+            censored: Whether to ``drop`` or ``keep`` sessions whose return window passes the last
+                rating.
 
         Returns:
-            A log with rewards ``click``, which is the scalar one, ``rating``, summed over the
-            slate, and ``return``, the share of the next days on which the user rated; and what
-            became of the ratings.
+            A log with the rewards ``click``, which is the scalar one, ``rating``, summed over the
+            slate, and ``return``, the share of the next days on which the user rated; and the
+            counts of `recsim.log.readers.sessions.DailySessions.counts`.
 
         Raises:
-            UserError: If the ratings have no times, or no session has a whole return window.
+            LogError: If the ratings have no times, or no session has a whole return window.
         """
         if self.seconds is None:
-            raise UserError("these ratings have no times, so they are of no day.")
+            raise LogError("these ratings have no times, so they cannot be grouped by day.")
         sessions = daily_sessions(
             user=self.user,
             item=self.item,

@@ -1,12 +1,11 @@
-"""From items shown one a row to one slate per user and day, and when the user came back.
+"""One slate per user and day, made of items that were logged one a row, and the user's return.
 
-The day is the session: its slate is what was shown on it, and its return is the share of the next
-days on which the user was there again.
+The day is the session: its slate is what was shown on that day, and its return is the share of the
+next days on which the user was active again.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,38 +13,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import LogError
 from recsim.log import encode
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
 Censored = Literal["drop", "keep"]
-
-
-@dataclass(frozen=True)
-class SessionCounts:
-    """What became of the rows of a log.
-
-    Attributes:
-        rows: Rows of the files.
-        duplicates: Rows left out because all their columns are those of an earlier row.
-        truncated: Rows left out because the slate of their day was full.
-        users: Users with a session, censored ones included.
-        sessions: Users' days, censored ones included.
-        censored: Sessions whose return window passes the end of the log.
-    """
-
-    rows: int
-    duplicates: int
-    truncated: int
-    users: int
-    sessions: int
-    censored: int
-
-    def to_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +26,15 @@ class DailySessions:
 
     Attributes:
         user: ``(S,)``.
-        session: How many earlier days the user has, ``(S,)``.
+        session: Number of earlier days of the user, ``(S,)``.
         day: ``(S,)``; the earliest is 0.
-        slate: Distinct items in the order in which they were first shown, ``(S, K)``, padded with
-            -1.
+        slate: Distinct items in the order of their first impression, ``(S, K)``, padded with -1.
         clicks: 1 where an item was clicked at least once that day, ``(S, K)``.
-        feedback: The named amounts, summed over what was shown of the items in the slate, each
-            ``(S,)``; ``click``, the items clicked; ``return``, as `return_shares` gives it.
+        feedback: ``click``, the number of items clicked; the named amounts, summed over all
+            impressions of the items in the slate; and ``return``, see `return_shares`; each
+            ``(S,)``.
         complete: Whether the return window lies inside the log, ``(S,)``.
-        truncated: Rows that belong to no slate because it was full.
+        truncated: Rows left out because the slate of their day was full.
     """
 
     user: Ints
@@ -71,22 +43,25 @@ class DailySessions:
     slate: Ints
     clicks: NDArray[np.int8]
     feedback: dict[str, Floats]
-    complete: NDArray[np.bool_]
+    complete: Bools
     truncated: int
 
     def columns(self, censored: Censored) -> dict[str, Any]:
-        """Return the columns of a `SlateLog`, without or with the censored sessions.
+        """Return the columns of a `SlateLog`, with or without the censored sessions.
 
-        Sessions are censored by their day, so none of those that stay follows one that does not:
-        dropping takes nothing from anybody's history.
+        Sessions are censored by their day, so every session that stays keeps all earlier ones of
+        its user: dropping never shortens a history.
+
+        Args:
+            censored: ``drop`` or ``keep``.
 
         Raises:
-            UserError: If no session would stay.
+            LogError: If no session would stay.
         """
         if censored == "drop" and not self.complete.any():
-            raise UserError(
-                "the log ends before the return window of its first day does, so that nobody's "
-                "return is known in full: give a smaller return_days, or censored=keep."
+            raise LogError(
+                "the log ends before the return window of its first day does, so no return is "
+                "fully observed: use a smaller return_days, or censored=keep."
             )
         rows = np.ones(len(self.user), dtype=np.bool_) if censored == "keep" else self.complete
         return {
@@ -99,16 +74,26 @@ class DailySessions:
             "feedback": {name: values[rows] for name, values in self.feedback.items()},
         }
 
-    def counts(self, rows: int, duplicates: int = 0) -> SessionCounts:
-        """Return what became of so many rows."""
-        return SessionCounts(
-            rows=rows,
-            duplicates=duplicates,
-            truncated=self.truncated,
-            users=len(np.unique(self.user)),
-            sessions=len(self.user),
-            censored=int((~self.complete).sum()),
-        )
+    def counts(self, rows: int, duplicates: int = 0) -> dict[str, int]:
+        """Return what became of the rows of a log.
+
+        Args:
+            rows: Rows of the files.
+            duplicates: Rows left out because they repeat an earlier row in all columns.
+
+        Returns:
+            ``rows``, ``duplicates`` and ``truncated`` (left out because the slate of their day was
+            full); ``users`` and ``sessions``, including censored ones; and ``censored``, the
+            sessions whose return window passes the end of the log.
+        """
+        return {
+            "rows": rows,
+            "duplicates": duplicates,
+            "truncated": self.truncated,
+            "users": len(np.unique(self.user)),
+            "sessions": len(self.user),
+            "censored": int((~self.complete).sum()),
+        }
 
 
 def daily_sessions(
@@ -117,23 +102,23 @@ def daily_sessions(
     item: Ints,
     day: Ints,
     seconds: Floats,
-    clicked: NDArray[np.bool_],
+    clicked: Bools,
     amounts: Mapping[str, Floats],
     slate_size: int,
     return_days: int,
 ) -> DailySessions:
-    """Make a slate of every user's day.
+    """Make one slate per user and day.
 
-    An item shown again on the same day stays where it was first shown. Where more than
-    ``slate_size`` items were shown, the later ones are left out, and all that was done with them.
+    An item shown again on the same day keeps its first position. Of more than ``slate_size`` items
+    the later ones are left out, with all feedback on them.
 
     Args:
-        user: Who saw it, ``(N,)``, in any order.
-        item: What, ``(N,)``, 0 or more.
-        day: When, ``(N,)`` whole days.
-        seconds: Order within the day, ``(N,)``; what was shown at once stays in the given order.
+        user: ``(N,)``, in any order.
+        item: ``(N,)``, 0 or more.
+        day: ``(N,)`` whole days.
+        seconds: Time within the day, ``(N,)``; rows of the same time keep their order.
         clicked: ``(N,)``.
-        amounts: What else is known of each row, ``(N,)`` each.
+        amounts: Other feedback by name, ``(N,)`` each.
         slate_size: K.
         return_days: Days of the return window.
     """
@@ -144,7 +129,7 @@ def daily_sessions(
     session = np.cumsum(new) - 1  # (N,) sorted by user, then day
     first = np.flatnonzero(new)  # (S,)
 
-    # A slot is an item of a session; slots are ranked by when the item was first shown.
+    # A slot is an item of a session; slots are ranked by the item's first impression.
     keys = session * (int(item.max(initial=0)) + 1) + item
     _, shown, slot_of = np.unique(keys, return_index=True, return_inverse=True)
     rank = np.empty(len(shown), dtype=np.int64)
@@ -177,44 +162,44 @@ def daily_sessions(
 
 
 def return_shares(user: Ints, day: Ints, days: int) -> Floats:
-    """Return on which share of the next days each row's user is there again, ``(M,)``.
+    """Return the share of the next days on which the user of each row is active, ``(M,)``.
 
     Args:
         user: ``(M,)``, in any order.
         day: ``(M,)``; several rows of one day count as one.
-        days: Days of the window, after the row's own.
+        days: Days of the window, which starts on the day after the row.
     """
-    visit, keys = _visits(user, day, days)
+    active, keys = _active_days(user, day, days)
     later = np.searchsorted(keys, keys + days, side="right") - np.arange(len(keys)) - 1
-    shares: Floats = later[visit] / days
+    shares: Floats = later[active] / days
     return shares
 
 
 def arrived_returns(user: Ints, day: Ints, days: int) -> Floats:
-    """Return what becomes known of earlier returns on the day of each row, ``(M,)``.
+    """Return how much of earlier returns becomes known on the day of each row, ``(M,)``.
 
-    Being there is a return of ``1 / days`` to each of the user's earlier days in the window. Over
-    a user's whole log these add up to what `return_shares` gives, but nothing is told before it
-    happens.
+    An active day adds ``1 / days`` to the return of each earlier active day of the user in the
+    window. Over a user's whole log these sum to what `return_shares` gives, but each part appears
+    only on the day on which it happens.
 
     Args:
         user: ``(M,)``, in any order.
-        day: ``(M,)``; several rows of one day are told the same.
+        day: ``(M,)``; rows of one day have the same value.
         days: Days of the window.
     """
-    visit, keys = _visits(user, day, days)
+    active, keys = _active_days(user, day, days)
     earlier = np.arange(len(keys)) - np.searchsorted(keys, keys - days, side="left")
-    arrived: Floats = earlier[visit] / days
+    arrived: Floats = earlier[active] / days
     return arrived
 
 
-def _visits(user: Ints, day: Ints, days: int) -> tuple[Ints, Ints]:
-    """Return which visit (user and day) each row belongs to, ``(M,)``, and the sorted visits.
+def _active_days(user: Ints, day: Ints, days: int) -> tuple[Ints, Ints]:
+    """Return the active day (user and day) of each row, ``(M,)``, and the sorted active days.
 
-    Visits are numbers that differ by the days between them, and by more than ``days`` from those
-    of other users.
+    Active days are numbers that differ by the days between them, and by more than ``days`` from
+    those of other users.
     """
     start = int(day.min(initial=2**62)) if len(day) else 0
     span = int(day.max(initial=start)) - start + days + 1
-    keys, visit = np.unique(user * span + (day - start), return_inverse=True)
-    return visit.reshape(-1), keys
+    keys, active = np.unique(user * span + (day - start), return_inverse=True)
+    return active.reshape(-1), keys

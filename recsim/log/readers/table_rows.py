@@ -4,30 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.log import encode
 from recsim.log.readers.columns import Columns, Kind, read_columns, whole_days
+from recsim.log.readers.table_layout import ColumnMap, ItemTable, TableLayout
 from recsim.log.slate_log import SlateLog
+from recsim.log.validation import NOT_PROPENSITY, not_propensities
 from recsim.problem import Problem
-
-if TYPE_CHECKING:
-    from recsim.log.readers.table import ColumnMap, ItemTable, TableReader
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class _Entries:
+class _Shown:
     """The E items shown, in the order of the file.
 
     Attributes:
         line: Line of the table, counted from 0, ``(E,)``.
-        row: Slate that the item belongs to, ``(E,)``; slates are numbered by first occurrence.
-        slot: Place in the slate, ``(E,)``.
+        row: Slate of the item, ``(E,)``; slates are numbered by first occurrence.
+        slot: Position in the slate, ``(E,)``.
         first: First line of every slate, ``(M,)``.
         row_of_line: Slate of every line of the table, ``(N,)``.
     """
@@ -46,28 +44,34 @@ class _Entries:
         return matrix
 
 
-def read_table_rows(reader: TableReader) -> SlateLog:
-    """Read what a `TableReader` describes; see `TableReader.read`."""
-    names = reader.columns
-    table = _open(reader)
-    _check_keys(names, table)
-    entries, item, click, propensity = _shown(reader, table)
-    if click is not None:
-        _check(table, entries, names.click, (click != 0) & (click != 1), "is not a click: 0 or 1")
-    if propensity is not None:
-        wrong = ~((propensity > 0) & (propensity <= 1))
-        _check(table, entries, names.propensity, wrong, "is not a probability in (0, 1]")
-    problem, item = _catalogue(reader, table, entries, item)
-    _check_constant(names, table, entries)
+def read_table_rows(source: TableLayout) -> SlateLog:
+    """Read a table and check it.
 
-    first = entries.first
+    Args:
+        source: The file, its layout and its columns.
+
+    Raises:
+        LogError: If the file is missing, lacks a column, or has a row that is malformed.
+    """
+    names = source.columns
+    table = _open(source)
+    _check_keys(names, table)
+    shown, item, click, propensity = _items_shown(source, table)
+    if click is not None:
+        _check(table, shown, names.click, (click != 0) & (click != 1), "is not a click: 0 or 1")
+    if propensity is not None:
+        _check(table, shown, names.propensity, not_propensities(propensity), NOT_PROPENSITY)
+    item, features, groups = _catalogue(source, table, shown, item)
+    _check_constant(names, table, shown)
+
+    first = shown.first
     order = np.arange(len(first))
     seconds = table[names.time][first] if names.time else None
     if seconds is not None:
         order = np.argsort(seconds, kind="stable")
     lines = first[order]  # (M,) the line of every row of the log, in the log's order
-    user, session = _who(names, table, lines)
-    users, feature_dim = _user_features(names, table, lines, user)
+    user, session = _users_and_sessions(names, table, lines)
+    users = _user_features(names, table, lines, user)
     day = np.zeros(len(lines), dtype=np.int64)
     if names.day:
         day = table[names.day][lines]
@@ -77,37 +81,40 @@ def read_table_rows(reader: TableReader) -> SlateLog:
     step = table[names.step][lines] if names.step else encode.rank_within(user * span + session)
 
     clicks = np.zeros(len(item), dtype=np.int8) if click is None else click.astype(np.int8)
-    clicks = entries.spread(clicks, 0)[order]
-    feedback = _feedback(names, table, entries)
+    feedback = _feedback(names, table, shown)
     if click is not None and "click" not in feedback:
-        feedback["click"] = entries.spread(click, 0).sum(axis=1).astype(np.float64)
-    slate = entries.spread(item, -1)[order]
-    position = table[names.position] if names.position else None
+        feedback["click"] = shown.spread(click, 0).sum(axis=1).astype(np.float64)
+    slate = shown.spread(item, -1)[order]
+    position = table[names.position][shown.line] if names.position else None
+    of_slates = table.propensities(names.slate_propensity) if names.slate_propensity else None
     return SlateLog(
         problem=Problem(
+            num_items=len(features),
             slate_size=slate.shape[1],
-            user_feature_dim=feature_dim,
-            rewards=reader.weights(),
-            **problem,
+            num_candidates=len(features),
+            user_feature_dim=users.shape[1],
+            item_features=features,
+            item_groups=groups,
+            rewards=source.weights(),
         ),
         user=user,
         session=session,
         day=day,
         step=step,
         slate=slate,
-        clicks=clicks,
-        feedback={name: feedback[name][order] for name in reader.reward_names()},
+        clicks=shown.spread(clicks, 0)[order],
+        feedback={name: feedback[name][order] for name in source.reward_names()},
         user_features=users,
-        propensity=None if propensity is None else entries.spread(propensity, 1.0)[order],
-        slate_propensity=_slate_propensity(names, table, lines),
-        position=None if position is None else entries.spread(position[entries.line], -1)[order],
+        propensity=None if propensity is None else shown.spread(propensity, 1.0)[order],
+        slate_propensity=None if of_slates is None else of_slates[lines],
+        position=None if position is None else shown.spread(position, -1)[order],
         anonymous=names.user is None,
     ).validate()
 
 
-def _open(reader: TableReader) -> Columns:
-    names = reader.columns
-    item: Kind = "text" if reader.num_items is None else "int"
+def _open(source: TableLayout) -> Columns:
+    names = source.columns
+    item: Kind = "text" if source.num_items is None else "int"
     kinds: dict[str, Kind] = dict.fromkeys(_several(names.item), item)
     kinds |= dict.fromkeys(_several(names.click), "int")
     kinds |= dict.fromkeys(_several(names.propensity), "float")
@@ -118,101 +125,88 @@ def _open(reader: TableReader) -> Columns:
     kinds |= dict.fromkeys(_given(names.slate, names.user, names.session), "text")
     kinds |= dict.fromkeys(names.user_categories, "text")
     slots = (names.item, names.click, names.propensity)
-    lists = [name for name in slots if isinstance(name, str)] if reader.layout == "lists" else []
+    lists = [name for name in slots if isinstance(name, str)] if source.layout == "lists" else []
     advice = "Give the table of impressions or slates as 'path', relative to the working folder."
-    return read_columns(reader.path, kinds, lists=lists, separator=reader.separator, missing=advice)
+    return read_columns(source.path, kinds, lists=lists, separator=source.separator, missing=advice)
 
 
-def _shown(
-    reader: TableReader, table: Columns
-) -> tuple[_Entries, NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
+def _items_shown(
+    source: TableLayout, table: Columns
+) -> tuple[_Shown, NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
     """Return the items shown with their clicks and propensities, each ``(E,)``."""
-    names = reader.columns
+    names = source.columns
     wanted = (names.item, names.click, names.propensity)
     lines = np.arange(table.length)
-    if reader.layout == "lists":
-        lengths: Ints | None = None
-        values: list[NDArray[Any] | None] = []
-        for name in wanted:
-            if name is None:
-                values.append(None)
-                continue
-            found, entries = table.lists(str(name), reader.list_separator)
-            if lengths is None:
-                lengths = found
-            wrong = found != lengths
-            table.refuse(wrong, str(name), f"is not as long as the list in {names.item!r}")
-            values.append(entries)
-        assert lengths is not None
-        row = np.repeat(lines, lengths)
-        shown = _Entries(
-            line=row, row=row, slot=encode.rank_within(row), first=lines, row_of_line=lines
-        )
-    elif reader.layout == "columns":
+    values: list[NDArray[Any] | None]
+    if source.layout == "impressions":
+        shown = _impressions(names, table)
+        values = [None if name is None else table[str(name)] for name in wanted]
+    elif source.layout == "columns":
         width = len(names.item)
-        row = np.repeat(lines, width)
-        shown = _Entries(
-            line=row,
-            row=row,
-            slot=np.tile(np.arange(width), len(lines)),
-            first=lines,
-            row_of_line=lines,
-        )
+        row, slot = np.repeat(lines, width), np.tile(np.arange(width), len(lines))
+        shown = _Shown(line=row, row=row, slot=slot, first=lines, row_of_line=lines)
         values = [
             None if name is None else np.stack([table[part] for part in name], axis=1).reshape(-1)
             for name in wanted
         ]
     else:
-        shown = _impressions(names, table)
-        values = [None if name is None else table[str(name)] for name in wanted]
+        lengths, items = table.lists(str(names.item), source.list_separator)
+        values = [items]
+        for name in wanted[1:]:
+            if name is None:
+                values.append(None)
+                continue
+            other, entries = table.lists(str(name), source.list_separator)
+            message = f"is not as long as the list in {names.item!r}"
+            table.refuse(other != lengths, str(name), message)
+            values.append(entries)
+        row = np.repeat(lines, lengths)
+        slot = encode.rank_within(row)
+        shown = _Shown(line=row, row=row, slot=slot, first=lines, row_of_line=lines)
     item, click, propensity = values
     assert item is not None
     return shown, item, click, propensity
 
 
-def _impressions(names: ColumnMap, table: Columns) -> _Entries:
+def _impressions(names: ColumnMap, table: Columns) -> _Shown:
     lines = np.arange(table.length)
     if names.slate is None:
-        return _Entries(
-            line=lines, row=lines, slot=np.zeros_like(lines), first=lines, row_of_line=lines
-        )
+        slot = np.zeros_like(lines)
+        return _Shown(line=lines, row=lines, slot=slot, first=lines, row_of_line=lines)
     keys = table[names.slate]
     row = encode.codes(keys, encode.first_seen(keys))
     _, first = np.unique(row, return_index=True)
     if names.position is None:
-        return _Entries(
-            line=lines, row=row, slot=encode.rank_within(row), first=first, row_of_line=row
-        )
-    position = table[names.position]
-    order = np.lexsort((position, row))
-    again = np.zeros(len(lines), dtype=np.bool_)
-    again[order[1:]] = (np.diff(row[order]) == 0) & (np.diff(position[order]) == 0)
-    table.refuse(again, names.position, "occurs twice in one slate")
-    slot = np.empty_like(lines)
-    slot[order] = encode.rank_within(row[order])
-    return _Entries(line=lines, row=row, slot=slot, first=first, row_of_line=row)
+        slot = encode.rank_within(row)
+    else:
+        position = table[names.position]
+        order = np.lexsort((position, row))
+        repeated = np.zeros(len(lines), dtype=np.bool_)
+        repeated[order[1:]] = (np.diff(row[order]) == 0) & (np.diff(position[order]) == 0)
+        table.refuse(repeated, names.position, "occurs twice in one slate")
+        slot = np.empty_like(lines)
+        slot[order] = encode.rank_within(row[order])
+    return _Shown(line=lines, row=row, slot=slot, first=first, row_of_line=row)
 
 
-def _check(
-    table: Columns, entries: _Entries, name: Any, wrong: NDArray[np.bool_], message: str
-) -> None:
-    """Refuse the first wrong entry under the column it came from."""
+def _check(table: Columns, shown: _Shown, name: Any, wrong: Bools, message: str) -> None:
+    """Refuse the first item of ``wrong``, ``(E,)``, and name the column that it came from."""
     if wrong.any():
         place = int(np.argmax(wrong))
-        column = name if isinstance(name, str) else name[entries.slot[place]]
-        table.fail(int(entries.line[place]), column, message)
+        column = name if isinstance(name, str) else name[shown.slot[place]]
+        table.fail(int(shown.line[place]), column, message)
 
 
 def _check_keys(names: ColumnMap, table: Columns) -> None:
-    """Refuse an empty key: all the rows that lack one would else be one user, session or slate."""
+    """Refuse empty keys, which would merge unrelated rows into one user, session or slate."""
     for name in _given(names.slate, names.user, names.session):
         empty = table[name] == ""
         if empty.any():
             table.fail(int(np.argmax(empty)), name, "the entry is missing", show=False)
 
 
-def _check_constant(names: ColumnMap, table: Columns, entries: _Entries) -> None:
-    """Refuse a slate whose lines disagree on what belongs to the slate."""
+def _check_constant(names: ColumnMap, table: Columns, shown: _Shown) -> None:
+    """Refuse a slate whose lines differ in a column that has one value per slate."""
     if names.slate is None:
         return
     shared = _given(
@@ -220,48 +214,41 @@ def _check_constant(names: ColumnMap, table: Columns, entries: _Entries) -> None
     )
     for name in (*shared, *names.user_features, *names.user_categories):
         values = table[name]
-        differs = values != values[entries.first][entries.row]
+        differs = values != values[shown.first][shown.row]
         table.refuse(differs, name, "differs from the first line of its slate")
 
 
 def _catalogue(
-    reader: TableReader, table: Columns, entries: _Entries, item: NDArray[Any]
-) -> tuple[dict[str, Any], Ints]:
-    """Return the item part of the problem, and the items shown as numbers."""
-    if reader.num_items is None:
-        _check(table, entries, reader.columns.item, item == "", "is not an item: it is empty")
-    if reader.num_items is not None:
-        size = reader.num_items
+    source: TableLayout, table: Columns, shown: _Shown, item: NDArray[Any]
+) -> tuple[Ints, Floats32, Ints]:
+    """Return the numbers of the items shown, ``(E,)``, and features and groups of all items."""
+    if source.num_items is not None:
+        size = source.num_items
         ids: Ints = np.where((item >= 0) & (item < size), item, -1)
-        known = f"the catalogue (0 ... {size - 1})"
         features, groups = np.zeros((size, 0), dtype=np.float32), np.zeros(size, dtype=np.int64)
-    elif reader.items is not None:
-        names, features, groups = _read_items(reader.items, reader.separator)
-        ids, size, known = encode.codes(item, names), len(names), str(reader.items.path)
+        catalogue = f"the catalogue (0 ... {size - 1})"
     else:
-        names = encode.distinct(item)
-        ids, size, known = encode.codes(item, names), len(names), "the log"
-        features, groups = np.zeros((size, 0), dtype=np.float32), np.zeros(size, dtype=np.int64)
-    _check(table, entries, reader.columns.item, ids < 0, f"is not an item of {known}")
-    problem = {
-        "num_items": size,
-        "num_candidates": size,
-        "item_features": features,
-        "item_groups": groups,
-    }
-    return problem, ids
+        _check(table, shown, source.columns.item, item == "", "is not an item: it is empty")
+        if source.items is not None:
+            known, features, groups = _read_items(source.items, source.separator)
+            catalogue = str(source.items.path)
+        else:
+            known, catalogue = encode.distinct(item), "the log"
+            features = np.zeros((len(known), 0), dtype=np.float32)
+            groups = np.zeros(len(known), dtype=np.int64)
+        ids = encode.codes(item, known)
+    _check(table, shown, source.columns.item, ids < 0, f"is not an item of {catalogue}")
+    return ids, features, groups
 
 
-def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], NDArray[np.float32], Ints]:
+def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], Floats32, Ints]:
     """Return item ids, features ``(I, D)`` and groups ``(I,)``."""
     kinds: dict[str, Kind] = {items.item: "text"}
     kinds |= dict.fromkeys([*_given(items.group), *items.categories], "text")
     kinds |= dict.fromkeys(items.features, "float")
     advice = "Give the table of items as 'items.path', or leave 'items' out."
     table = read_columns(items.path, kinds, separator=separator, missing=advice)
-    ids = table[items.item]
-    again = encode.rank_within(encode.codes(ids, encode.first_seen(ids))) > 0
-    table.refuse(again, items.item, "is listed twice")
+    ids = table.unique(items.item)
     hot = [encode.one_hot(table[name], encode.distinct(table[name])) for name in items.categories]
     features = encode.stack([*(table[name] for name in items.features), *hot], table.length)
     groups = np.zeros(table.length, dtype=np.int64)
@@ -270,7 +257,7 @@ def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], NDArray[np
     return list(ids), features, groups
 
 
-def _who(names: ColumnMap, table: Columns, lines: Ints) -> tuple[Ints, Ints]:
+def _users_and_sessions(names: ColumnMap, table: Columns, lines: Ints) -> tuple[Ints, Ints]:
     """Return user and session of every row; sessions are numbered within the user."""
     if names.user is None:
         return np.arange(len(lines)), np.zeros(len(lines), dtype=np.int64)
@@ -289,9 +276,7 @@ def _who(names: ColumnMap, table: Columns, lines: Ints) -> tuple[Ints, Ints]:
     return user, number[of_pair]
 
 
-def _user_features(
-    names: ColumnMap, table: Columns, lines: Ints, user: Ints
-) -> tuple[NDArray[np.float32], int]:
+def _user_features(names: ColumnMap, table: Columns, lines: Ints, user: Ints) -> Floats32:
     """Return the features of every user, ``(U, F)``, from their first row."""
     _, first = np.unique(user, return_index=True)
     chosen = lines[first]
@@ -300,28 +285,16 @@ def _user_features(
         values = table[name]
         hot.append(encode.one_hot(values[chosen], encode.distinct(values)))
     numbers = [table[name][chosen] for name in names.user_features]
-    features = encode.stack([*numbers, *hot], len(chosen))
-    return features, features.shape[1]
+    return encode.stack([*numbers, *hot], len(chosen))
 
 
-def _feedback(
-    names: ColumnMap, table: Columns, entries: _Entries
-) -> dict[str, NDArray[np.float64]]:
+def _feedback(names: ColumnMap, table: Columns, shown: _Shown) -> dict[str, Floats]:
     """Return the named rewards of every slate, summed over its lines."""
-    slates = len(entries.first)
+    slates = len(shown.first)
     return {
-        name: np.bincount(entries.row_of_line, table[column], slates).astype(np.float64)
+        name: np.bincount(shown.row_of_line, table[column], slates).astype(np.float64)
         for name, column in names.feedback.items()
     }
-
-
-def _slate_propensity(names: ColumnMap, table: Columns, lines: Ints) -> NDArray[np.float64] | None:
-    if names.slate_propensity is None:
-        return None
-    values: NDArray[np.float64] = table[names.slate_propensity]
-    wrong = ~((values > 0) & (values <= 1))
-    table.refuse(wrong, names.slate_propensity, "is not a probability in (0, 1]")
-    return values[lines]
 
 
 def _several(names: Any) -> Iterable[str]:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import LogError
 from recsim.log import SlateLog
 
 
@@ -60,20 +60,20 @@ def test_concat_keeps_the_users_of_different_logs_apart(random_log):
         ({"propensity": None}, "only one of them has the column 'propensity'"),
         (
             {"feedback": {"click": np.zeros(4)}},
-            r"feedback \['click', 'watch'\] against \['click'\]",
+            r"the feedback is \['click'\], not \['click', 'watch'\]",
         ),
     ],
 )
 def test_concat_refuses_what_does_not_fit(random_log, change, message):
     log = random_log(4)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(LogError, match=message):
         SlateLog.concat([log, replace(log, **change)])
 
 
 def test_concat_refuses_another_catalogue_and_nothing(random_log):
-    with pytest.raises(UserError, match=r"differ in problem\.num_items"):
+    with pytest.raises(LogError, match=r"differ in problem\.num_items"):
         SlateLog.concat([random_log(4), random_log(4, items=8)])
-    with pytest.raises(UserError, match="at least one log"):
+    with pytest.raises(LogError, match="at least one log"):
         SlateLog.concat([])
 
 
@@ -102,35 +102,35 @@ BAD = {
 @pytest.mark.parametrize("column", BAD)
 def test_validate_names_row_and_column(random_log, column):
     wrong, message = BAD[column]
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(LogError, match=message):
         random_log(3, **{column: wrong}).validate()
 
 
 def test_validate_refuses_nan_and_strays(random_log):
     nan = np.full((3, 2), np.nan)
-    with pytest.raises(UserError, match=r"propensity nan .*\(6 such entries in all\.\)"):
+    with pytest.raises(LogError, match=r"propensity nan .*\(6 such entries in total\.\)"):
         random_log(3, propensity=nan).validate()
     features = np.zeros((5, 3), dtype=np.float32)
     features[4, 2] = np.inf
-    with pytest.raises(UserError, match="user 4, position 2: user_features inf"):
+    with pytest.raises(LogError, match="user 4, position 2: user_features inf"):
         random_log(3, user_features=features).validate()
     feedback = {"click": np.zeros(3), "watch": np.array([0, np.nan, 0])}
-    with pytest.raises(UserError, match="row 1: feedback 'watch' nan"):
+    with pytest.raises(LogError, match="row 1: feedback 'watch' nan"):
         random_log(3, feedback=feedback).validate()
     extra = {"click": np.zeros(3), "watch": np.zeros(3), "wach": np.zeros(3)}
-    with pytest.raises(UserError, match=r"'wach' is not a reward of the problem\. Did you mean"):
+    with pytest.raises(LogError, match=r"'wach' is not a reward of the problem\. Did you mean"):
         random_log(3, feedback=extra).validate()
-    with pytest.raises(UserError, match="row 0: user 1 is not the number of its row"):
+    with pytest.raises(LogError, match="row 0: user 1 must be the number of the row"):
         random_log(3, anonymous=True, user=np.array([1, 0, 2])).validate()
 
 
 def test_validate_refuses_slates_that_cannot_have_been_shown(random_log):
-    with pytest.raises(UserError, match="row 1, position 1: slate 2 stands earlier"):
+    with pytest.raises(LogError, match="row 1, position 1: slate 2 is in the slate already"):
         random_log(2, slate=np.array([[0, 1], [2, 2]])).validate()
     offered = np.tile(np.arange(7), (2, 1))
     offered[1, 5] = 0  # item 5 was not offered to row 1
     log = random_log(2, slate=np.array([[0, 5], [5, 1]]), candidates=offered)
-    with pytest.raises(UserError, match="row 1, position 0: slate 5 is not among the row's cand"):
+    with pytest.raises(LogError, match="row 1, position 0: slate 5 is not among the row's cand"):
         log.validate()
 
 
@@ -138,11 +138,11 @@ def test_validate_refuses_a_catalogue_that_cannot_be(random_log):
     problem = random_log(1).problem
     features = problem.item_features.copy()
     features[3, 1] = np.nan
-    with pytest.raises(UserError, match="Item 3 of the catalogue"):
+    with pytest.raises(LogError, match="Item 3 of the catalogue"):
         random_log(1, problem=replace(problem, item_features=features)).validate()
     groups = problem.item_groups.copy()
     groups[2] = -1
-    with pytest.raises(UserError, match="Item 2 of the catalogue"):
+    with pytest.raises(LogError, match="Item 2 of the catalogue"):
         random_log(1, problem=replace(problem, item_groups=groups)).validate()
 
 
@@ -150,5 +150,5 @@ def test_validate_does_not_mind_padding(random_log):
     slate = np.array([[3, -1], [0, 2]])
     log = random_log(2, slate=slate, clicks=np.zeros((2, 2), dtype=np.int8))
     assert log.validate() is log
-    with pytest.raises(UserError, match="row 0, position 1: clicks 1 is on an empty position"):
+    with pytest.raises(LogError, match="row 0, position 1: clicks 1 is on an empty position"):
         replace(log, clicks=np.array([[0, 1], [0, 0]])).validate()

@@ -4,8 +4,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
-from recsim.log import SlateLog, read_log, write_log
+from recsim.errors import LogError
+from recsim.log import SlateLog, read_log
+from recsim.log.storage import write_log
 
 COLUMNS = ("user", "session", "day", "step", "slate", "clicks", "propensity", "user_features")
 OPTIONAL = ("slate_propensity", "position", "candidates")
@@ -63,11 +64,11 @@ def test_writing_in_pieces_is_writing_at_once(random_log, tmp_path, anonymous):
 def test_a_bad_log_leaves_nothing_behind(random_log, tmp_path):
     log = random_log(4)
     bad = replace(log, user=np.array([0, 1, 2, 99]))
-    with pytest.raises(UserError, match="row 3: user 99"):
+    with pytest.raises(LogError, match="row 3: user 99"):
         write_log(tmp_path / "log", [log, bad])
-    with pytest.raises(UserError, match="nothing to write"):
+    with pytest.raises(LogError, match="nothing to write"):
         write_log(tmp_path / "log", [])
-    with pytest.raises(UserError, match=r"differ in problem\.num_items"):
+    with pytest.raises(LogError, match=r"differ in problem\.num_items"):
         write_log(tmp_path / "log", [log, random_log(4, items=9)])
     assert list(tmp_path.iterdir()) == []
 
@@ -75,7 +76,7 @@ def test_a_bad_log_leaves_nothing_behind(random_log, tmp_path):
 def test_only_a_log_is_replaced_and_only_when_asked(random_log, tmp_path):
     folder = random_log(4).save(tmp_path / "log")
     other = random_log(6, seed=1)
-    with pytest.raises(UserError, match=r"already holds a log: .* give overwrite=True"):
+    with pytest.raises(LogError, match=r"already holds a log: .* give overwrite=True"):
         other.save(folder)
     assert len(SlateLog.load(folder)) == 4
     other.save(folder, overwrite=True)
@@ -83,27 +84,27 @@ def test_only_a_log_is_replaced_and_only_when_asked(random_log, tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
-    with pytest.raises(UserError, match="is not a log: choose another folder"):
+    with pytest.raises(LogError, match="is not a log: choose another folder"):
         other.save(mine, overwrite=True)
     assert (mine / "thesis.txt").read_text() == "years of work"
 
 
 def test_what_is_not_a_log_is_refused(random_log, tmp_path):
-    with pytest.raises(UserError, match="There is no log at"):
+    with pytest.raises(LogError, match="There is no log at"):
         SlateLog.load(tmp_path / "nowhere")
-    with pytest.raises(UserError, match=r"its problem\.json is missing or not ours"):
+    with pytest.raises(LogError, match=r"its problem\.json is missing or has another format"):
         SlateLog.load(tmp_path)
     folder = random_log(4).save(tmp_path / "log")
     meta = json.loads((folder / "problem.json").read_text())
     (folder / "problem.json").write_text(json.dumps(meta | {"version": 99}))
-    with pytest.raises(UserError, match="version 99; this release reads 1"):
+    with pytest.raises(LogError, match="version 99; this release reads 1"):
         SlateLog.scan(folder)
     (folder / "problem.json").write_text(json.dumps(meta))
     (folder / "users.parquet").write_bytes(b"PAR1 not really PAR1")
-    with pytest.raises(UserError, match=r"users\.parquet is not a sound Parquet file"):
+    with pytest.raises(LogError, match=r"users\.parquet is not a valid Parquet file"):
         SlateLog.load(folder)
     (folder / "users.parquet").unlink()
-    with pytest.raises(UserError, match=r"users\.parquet is missing"):
+    with pytest.raises(LogError, match=r"users\.parquet is missing"):
         SlateLog.load(folder)
 
 
@@ -114,9 +115,9 @@ def test_a_row_that_went_bad_on_disk_is_named_with_its_number(random_log, tmp_pa
     six = random_log(1, items=6).save(tmp_path / "six")
     for name in ("items.parquet", "problem.json"):
         (folder / name).write_bytes((six / name).read_bytes())
-    with pytest.raises(UserError, match="log, row 13, position 1: slate 6 is outside"):
+    with pytest.raises(LogError, match="log, row 13, position 1: slate 6 is outside"):
         SlateLog.load(folder)
-    with pytest.raises(UserError, match="log, row 13, position 1: slate 6 is outside"):
+    with pytest.raises(LogError, match="log, row 13, position 1: slate 6 is outside"):
         list(SlateLog.scan(folder, batch_rows=4))
-    with pytest.raises(UserError, match="batch_rows must be at least 1"):
+    with pytest.raises(LogError, match="batch_rows must be at least 1"):
         SlateLog.scan(folder, batch_rows=0)

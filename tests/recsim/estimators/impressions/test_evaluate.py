@@ -10,7 +10,7 @@ import pytest
 
 from recsim.errors import UserError
 from recsim.estimators import Tally, evaluate, log_value, make_estimator, policy_samples
-from recsim.log import SlateLog, read_open_bandit
+from recsim.log import SlateLog, read_log
 
 
 def uniform(obs, items):
@@ -192,7 +192,7 @@ def test_the_uniform_policy_on_open_bandit(data_dir, campaign):
     path = data_dir / "obd_small"
     if not path.is_dir():
         pytest.skip(f"no Open Bandit sample at {path}")
-    log = read_open_bandit(path, campaign, "bts")
+    log = read_log("open_bandit", path=path, campaign=campaign)
     ips, snips, clipped = evaluate(log, uniform, clip=10.0)
     known = OPEN_BANDIT[campaign]
     assert ips.value == pytest.approx(known["ips"], rel=1e-9)
@@ -210,7 +210,7 @@ def test_the_uniform_policy_on_open_bandit(data_dir, campaign):
         assert value.trustworthy == (campaign == "men"), value
         assert value.low < value.value < value.high
 
-    reference = log_value(read_open_bandit(path, campaign, "random"))
+    reference = log_value(read_log("open_bandit", path=path, campaign=campaign, policy="random"))
     assert reference.value == pytest.approx(0.0046)
     assert reference.trustworthy
     assert max(ips.low, reference.low) < min(ips.high, reference.high)  # they agree

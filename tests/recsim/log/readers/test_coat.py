@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import LogError
 from recsim.estimators import evaluate
-from recsim.log import coat_log, read_coat, read_log
-from recsim.log.readers.coat import coat_propensities
+from recsim.log import read_log
+from recsim.log.readers.coat import coat_propensities, read_coat
 
 FILES = {
     "train.ascii": "0 5 0 1\r\n3 0 0 4\r\n",
@@ -52,7 +52,7 @@ def test_the_test_log_is_a_uniform_draw_from_what_was_drawn_for_the_user(coat):
 
 
 def test_the_value_of_a_policy_is_how_often_its_first_coat_is_liked(coat):
-    log = coat_log(coat, "test")
+    log = read_log("coat", path=coat, split="test")
 
     def lowest(obs, items):
         return (items == obs["candidates"].min(axis=1, keepdims=True)).astype(float)
@@ -76,23 +76,24 @@ def test_propensities_of_the_training_set(coat):
         ("train.ascii", "", r"train.ascii is empty"),
         ("test.ascii", "4 0 2 0\n0 1 0 0\n", r"test.ascii, line 2: user 1 has 1 ratings, others 2"),
         ("propensities.ascii", "0.5 0 1 1\n", r"line 1, column 2: 0 is not a probability in"),
-        ("user_item_features/user_features.ascii", "1 0\n", r"1 lines; the ratings are of 2"),
+        ("user_item_features/user_features.ascii", "1 0\n", r"1 lines, but the ratings are of 2"),
         ("user_item_features/item_features_map.txt", "color:red\n", r"does not name the columns"),
     ],
 )
 def test_what_cannot_be_right_is_refused_with_its_place(coat, file, text, message):
     (coat / file).write_text(text)
-    read = coat_propensities if file.startswith("prop") else coat_log
-    split = ("test",) if file == "test.ascii" else ()
-    with pytest.raises(UserError, match=message):
-        read(coat, *split)
+    split = "test" if file == "test.ascii" else "train"
+    with pytest.raises(LogError, match=message):
+        coat_propensities(coat) if file == "propensities.ascii" else read_log(
+            "coat", path=coat, split=split
+        )
 
 
 def test_missing_files_and_unknown_splits(coat):
-    with pytest.raises(UserError, match=r"no split 'tset'\. Did you mean 'test'"):
+    with pytest.raises(LogError, match=r"no split 'tset'\. Did you mean 'test'"):
         read_coat(coat, "tset")
     (coat / "train.ascii").unlink()
-    with pytest.raises(UserError, match=r"train.ascii does not exist. Get the Coat data set"):
+    with pytest.raises(LogError, match=r"train.ascii does not exist. Get the Coat data set"):
         read_coat(coat)
 
 
@@ -103,7 +104,7 @@ def test_the_real_data_set(data_dir):
     assert int((train.rating >= 4).sum()) == 1905
     liked = np.bincount(train.item, weights=train.rating >= 4, minlength=300)
     assert int((liked == 0).sum()) == 16
-    log = coat_log(data_dir / "coat", "test")
+    log = read_log("coat", path=data_dir / "coat", split="test")
     assert log.propensity is not None
     assert np.allclose(log.propensity, 1 / 16)
     propensities = coat_propensities(data_dir / "coat")

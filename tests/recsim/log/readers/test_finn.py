@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import LogError
 from recsim.log import make_reader, read_log
 from recsim.log.readers.finn import FinnSlates, split_users
 from recsim.log.readers.finn_layout import write_finn
@@ -147,22 +147,22 @@ def test_early_steps_of_all_users_are_trained_on():
 
 
 def test_mistakes(tmp_path, log):
-    with pytest.raises(UserError, match=r"data\.npz does not exist\. Get data\.npz and itemattr"):
+    with pytest.raises(LogError, match=r"data\.npz does not exist\. Get data\.npz and itemattr"):
         read_log("finn", path=tmp_path)
     by_hand(tmp_path, click=np.zeros((2, 3), dtype=np.int32))
-    with pytest.raises(UserError, match=r"click must be \(2, 2\) like slate, it is \(2, 3\)"):
+    with pytest.raises(LogError, match=r"click must be \(2, 2\) like slate, not \(2, 3\)"):
         FinnSlates(tmp_path)
     np.savez(tmp_path / "data.npz", slate=np.zeros((2, 2, 3), dtype=np.int32))
-    with pytest.raises(UserError, match=r"has no array 'click'\. It holds: slate\."):
+    with pytest.raises(LogError, match=r"has no array 'click'\. It holds: slate\."):
         FinnSlates(tmp_path)
     (tmp_path / "data.npz").write_bytes(b"version https://git-lfs.github.com/spec/v1")
-    with pytest.raises(UserError, match=r"data\.npz is no \.npz file"):
+    with pytest.raises(LogError, match=r"data\.npz is not an \.npz file"):
         FinnSlates(tmp_path)
-    with pytest.raises(UserError, match=r"finn\.kind: must be 'all', 'search' or 'recommendation'"):
+    with pytest.raises(LogError, match=r"finn\.kind: must be 'all', 'search' or 'recommendation'"):
         make_reader("finn", path=tmp_path, kind="rec")
     twice = log.select(np.arange(len(log)))
     twice.clicks[5] = 1
-    with pytest.raises(UserError, match="Row 5: 4 clicks on one slate"):
+    with pytest.raises(LogError, match="Row 5: 4 clicks on one slate"):
         write_finn(tmp_path, twice)
 
 

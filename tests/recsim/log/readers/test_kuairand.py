@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
-from recsim.log import make_reader, read_kuairand, read_log
+from recsim.errors import LogError
+from recsim.log import SlateLog, make_reader, read_log
 from recsim.log.readers.kuairand import REWARDS
 
 LOG = (
@@ -49,8 +51,12 @@ def folder(tmp_path):
     return tmp_path
 
 
+def read_counted(folder: Path, **options: Any) -> tuple[SlateLog, dict[str, int]]:
+    return make_reader("kuairand", path=folder, **options).read_counted()
+
+
 def test_a_user_day_is_a_slate_with_all_signals(folder):
-    log, counts = read_kuairand(folder, slate_size=2, return_days=2)
+    log, counts = read_counted(folder, slate_size=2, return_days=2)
     assert log.user.tolist() == [2, 0]  # users 4, 6, 8 are 0, 1, 2; videos 10, 20, 30 alike
     assert log.slate.tolist() == [[2, 0], [0, -1]]
     assert log.clicks.tolist() == [[1, 0], [0, 0]]
@@ -66,18 +72,24 @@ def test_a_user_day_is_a_slate_with_all_signals(folder):
     assert log.reward.tolist() == [1, 0]
     assert log.day.tolist() == [0, 1]
     assert log.problem.num_candidates == 3
-    assert (counts.rows, counts.duplicates, counts.truncated) == (7, 1, 1)
-    assert (counts.users, counts.sessions, counts.censored) == (2, 4, 2)
+    assert counts == {
+        "rows": 7,
+        "duplicates": 1,
+        "truncated": 1,
+        "users": 2,
+        "sessions": 4,
+        "censored": 2,
+    }
 
 
 def test_months_end(folder):
-    log, _ = read_kuairand(folder, return_days=1, censored="keep")
+    log = read_log("kuairand", path=folder, return_days=1, censored="keep")
     assert log.day.tolist() == [0, 1, 2, 3]
     assert log.feedback["return"].tolist() == [0, 0, 0, 0]
 
 
 def test_features_of_users(folder):
-    log, _ = read_kuairand(folder, return_days=2)
+    log = read_log("kuairand", path=folder, return_days=2)
     features = log.user_features  # users 4, 6, 8
     low, full = features[0], features[2]
     assert np.allclose(features[:, 0].mean(), 0, atol=1e-6)
@@ -90,7 +102,7 @@ def test_features_of_users(folder):
 
 
 def test_features_and_groups_of_videos(folder):
-    problem = read_kuairand(folder, return_days=2)[0].problem
+    problem = read_log("kuairand", path=folder, return_days=2).problem
     # Duration; AD, NORMAL; Cam, Web; tags 7 and 9. Videos 10, 20, 30.
     assert problem.item_features[:, 1:].tolist() == [
         [0, 1, 0, 1, 1, 0],
@@ -104,17 +116,17 @@ def test_features_and_groups_of_videos(folder):
 def test_parquet_holds_the_same(folder, tmp_path):
     import pandas as pd
 
-    log, counts = read_kuairand(folder, return_days=2)
+    log, counts = read_counted(folder, return_days=2)
     file = folder / "log_standard_4_22_to_5_08_pure.csv"
     table = pd.read_csv(file)
     file.unlink()
     # The row that is there twice has its copy in the other file.
     table.iloc[:3].to_parquet(folder / "val.parquet")
     table.iloc[3:].to_parquet(folder / "test.parquet")
-    again, same = read_kuairand(folder, return_days=2)
+    again, same = read_counted(folder, return_days=2)
     assert same == counts
     assert again.slate.tolist() == log.slate.tolist()
-    assert json.dumps(make_reader("kuairand", path=folder, return_days=2).read_counted()[1])
+    assert json.dumps(counts)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +143,8 @@ def test_parquet_holds_the_same(folder, tmp_path):
 def test_what_cannot_be_right_is_refused_with_its_place(folder, line, message):
     with (folder / "log_standard_4_22_to_5_08_pure.csv").open("a") as file:
         file.write(line + "\n")
-    with pytest.raises(UserError, match=message):
-        read_kuairand(folder)
+    with pytest.raises(LogError, match=message):
+        read_log("kuairand", path=folder)
 
 
 @pytest.mark.parametrize(
@@ -146,29 +158,29 @@ def test_what_cannot_be_right_is_refused_with_its_place(folder, line, message):
 def test_features_that_cannot_be_right_are_refused(folder, file, line, message):
     with (folder / file).open("a") as opened:
         opened.write(line + "\n")
-    with pytest.raises(UserError, match=message):
-        read_kuairand(folder)
+    with pytest.raises(LogError, match=message):
+        read_log("kuairand", path=folder)
 
 
 def test_a_folder_with_two_logs_or_none_is_refused(folder):
     (folder / "test.parquet").write_bytes(b"")
-    with pytest.raises(UserError, match=r"leave one of them"):
-        read_kuairand(folder)
+    with pytest.raises(LogError, match=r"remove one of them"):
+        read_log("kuairand", path=folder)
     (folder / "test.parquet").unlink()
     (folder / "log_standard_4_22_to_5_08_pure.csv").unlink()
-    with pytest.raises(UserError, match=r"holds no log_standard.*Get KuaiRand"):
-        read_kuairand(folder)
+    with pytest.raises(LogError, match=r"holds no log_standard.*Get KuaiRand"):
+        read_log("kuairand", path=folder)
     (folder / "user_features_pure.csv").unlink()
-    with pytest.raises(UserError, match=r"user_features_pure.csv does not exist"):
-        read_kuairand(folder)
+    with pytest.raises(LogError, match=r"user_features_pure.csv does not exist"):
+        read_log("kuairand", path=folder)
 
 
 def test_rewards_and_options(folder):
     log = read_log("kuairand", path=folder, return_days=2, rewards={"like": 2.0, "return": 4.0})
     assert log.reward.tolist() == [4, 2]
-    with pytest.raises(UserError, match=r"there is no reward 'likes'.*'like'"):
+    with pytest.raises(LogError, match=r"there is no reward 'likes'.*'like'"):
         make_reader("kuairand", path=folder, rewards={"likes": 1.0})
-    with pytest.raises(UserError, match=r"slate_size: must be greater than 0"):
+    with pytest.raises(LogError, match=r"slate_size: must be greater than 0"):
         make_reader("kuairand", path=folder, slate_size=0)
 
 
@@ -176,13 +188,13 @@ def test_the_real_data_set(data_dir):
     place = data_dir / "kuairand_pure_2w"
     if not place.is_dir():
         pytest.skip(f"no KuaiRand-Pure at {place}")
-    log, counts = read_kuairand(place)
-    assert (counts.rows, counts.duplicates, counts.users) == (228_329, 5_460, 25_156)
-    assert (counts.sessions, counts.censored) == (120_496, 59_520)
+    log, counts = read_counted(place)
+    assert (counts["rows"], counts["duplicates"], counts["users"]) == (228_329, 5_460, 25_156)
+    assert (counts["sessions"], counts["censored"]) == (120_496, 59_520)
     assert (log.problem.num_items, len(log.user_features)) == (7583, 27_285)
     # A whole window exists for sessions of the first seven of 14 days only.
     assert len(log) == 120_496 - 59_520
     assert set(log.day.tolist()) == set(range(7))
-    kept, _ = read_kuairand(place, censored="keep", slate_size=60)
+    kept = read_log("kuairand", path=place, censored="keep", slate_size=60)
     assert len(np.unique(kept.slate[kept.slate >= 0])) == 6361
     assert (kept.user_features.shape[1], kept.problem.item_features.shape[1]) == (73, 64)

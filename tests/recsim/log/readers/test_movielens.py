@@ -1,7 +1,8 @@
 import pytest
 
-from recsim.errors import UserError
-from recsim.log import make_reader, read_log, read_movielens
+from recsim.errors import LogError
+from recsim.log import make_reader, read_log
+from recsim.log.readers.movielens import read_movielens
 
 MOVIES = 'movieId,title,genres\n10,"Heat, the (1995)",Crime|Action\n2,Jumanji,(no genres listed)\n'
 RATINGS = "userId,movieId,rating,timestamp\n7,10,4.0,86400\n7,2,3.5,5\n3,10,0.5,90000\n"
@@ -44,12 +45,12 @@ def test_the_log_is_in_the_order_of_time(movielens):
 )
 def test_what_cannot_be_right_is_refused_with_its_place(movielens, file, text, message):
     (movielens / file).write_text(text)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(LogError, match=message):
         read_movielens(movielens)
 
 
 def test_a_missing_file_says_where_to_get_it(tmp_path):
-    with pytest.raises(UserError, match=r"Get a MovieLens data set"):
+    with pytest.raises(LogError, match=r"Get a MovieLens data set"):
         read_movielens(tmp_path)
 
 
@@ -75,10 +76,10 @@ def test_a_day_of_ratings_can_be_a_slate(movielens):
 
 
 def test_a_threshold_beyond_the_scale_is_refused(movielens):
-    with pytest.raises(UserError, match=r"threshold: must be less than or equal to 5"):
+    with pytest.raises(LogError, match=r"threshold: must be less than or equal to 5"):
         make_reader("movielens", path=movielens, threshold=9)
 
 
 def test_keys_of_days_have_no_effect_on_single_ratings(movielens):
-    with pytest.raises(UserError, match=r"'slate_size' has no effect without 'slates: day'"):
+    with pytest.raises(LogError, match=r"'slate_size' has no effect without 'slates: day'"):
         make_reader("movielens", path=movielens, slate_size=3)

@@ -1,10 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
-from recsim.log import read_log, read_open_bandit
+from recsim.errors import LogError
+from recsim.log import SlateLog, read_log
 
 HEADER = (
     ",timestamp,item_id,position,click,propensity_score,user_feature_0,user_feature_1,"
@@ -33,8 +34,12 @@ def obd(tmp_path) -> Path:
     return tmp_path
 
 
+def read_men(path: Path, policy: str = "bts", **options: Any) -> SlateLog:
+    return read_log("open_bandit", path=path, campaign="men", policy=policy, **options)
+
+
 def test_rows_become_slates_of_one_item(obd):
-    log = read_open_bandit(obd, "men", "bts")
+    log = read_men(obd)
     assert log.slate.tolist() == [[1], [0]]
     assert log.clicks.tolist() == [[1], [0]]
     assert log.position.tolist() == [[3], [1]]
@@ -48,11 +53,11 @@ def test_rows_become_slates_of_one_item(obd):
 
 
 def test_features_mean_the_same_in_the_logs_of_both_policies(obd):
-    bts, random = (read_open_bandit(obd, "men", policy) for policy in ("bts", "random"))
+    bts, random = (read_men(obd, policy) for policy in ("bts", "random"))
     assert np.array_equal(bts.problem.item_features, random.problem.item_features)
     assert bts.problem.item_features.tolist() == [[-0.5, 1, 1, 0, 1], [1.5, 1, 0, 1, 1]]
     assert random.user_features[0].tolist() == [0, 1, 0, 1, 1, 1, 0, 0]
-    without = read_open_bandit(obd, "men", "bts", affinity=False)
+    without = read_men(obd, affinity=False)
     assert without.problem.user_feature_dim == without.user_features.shape[1] == 6
 
 
@@ -71,24 +76,24 @@ def test_features_mean_the_same_in_the_logs_of_both_policies(obd):
 def test_a_malformed_row_is_named(obd, wrong, message):
     file = obd / "bts" / "men" / "men.csv"
     file.write_text(file.read_text() + wrong + "\n")
-    with pytest.raises(UserError, match=rf"men\.csv, line 4, column {message}"):
-        read_open_bandit(obd, "men", "bts")
+    with pytest.raises(LogError, match=rf"men\.csv, line 4, column {message}"):
+        read_men(obd)
 
 
 def test_items_must_be_numbered(obd):
     file = obd / "bts" / "men" / "item_context.csv"
     file.write_text(ITEMS + "0,0,0,p,q,r\n1,2,0,p,q,r\n")
-    with pytest.raises(UserError, match="line 3, column 'item_id': 2 breaks the numbering"):
-        read_open_bandit(obd, "men", "bts")
+    with pytest.raises(LogError, match="line 3, column 'item_id': 2 breaks the numbering"):
+        read_men(obd)
 
 
 def test_a_missing_file_says_what_to_get_and_where_to_put_it(tmp_path):
-    with pytest.raises(UserError, match=r"does not exist\. Get the Open Bandit Dataset .*'path'"):
+    with pytest.raises(LogError, match=r"does not exist\. Get the Open Bandit Dataset .*'path'"):
         read_log("open_bandit", path=tmp_path)
-    with pytest.raises(UserError, match=r"open_bandit\.campaign: must be 'men', 'women' or 'all'"):
+    with pytest.raises(LogError, match=r"open_bandit\.campaign: must be 'men', 'women' or 'all'"):
         read_log("open_bandit", path=tmp_path, campaign="kids")
-    with pytest.raises(UserError, match=r"no policy 'btss'\. Did you mean 'bts'\?"):
-        read_open_bandit(tmp_path, "men", "btss")
+    with pytest.raises(LogError, match=r"open_bandit\.policy: must be 'random' or 'bts'"):
+        read_men(tmp_path, "btss")
 
 
 @pytest.mark.parametrize(
@@ -99,7 +104,8 @@ def test_the_published_sample(data_dir, campaign, items, clicks):
     path = data_dir / "obd_small"
     if not path.is_dir():
         pytest.skip(f"no Open Bandit sample at {path}")
-    logs = {name: read_open_bandit(path, campaign, name) for name in clicks}
+    options = {"path": path, "campaign": campaign}
+    logs = {name: read_log("open_bandit", policy=name, **options) for name in clicks}
     for name, log in logs.items():
         assert len(log) == 10_000
         assert log.problem.num_items == items

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsim.log import Ratings
+from recsim.log.readers.ratings import Ratings
 
 
 @pytest.fixture

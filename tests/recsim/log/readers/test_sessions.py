@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import LogError
 from recsim.log.readers.sessions import arrived_returns, daily_sessions, return_shares
 
 # user, item, day, seconds, clicked, watched; not in the order of time
@@ -49,8 +49,14 @@ def test_returns_are_days_not_sessions_and_censored_ones_are_told():
     assert (made.feedback["return"] * 7).round(9).tolist() == [1, 0, 1, 0]
     assert made.complete.tolist() == [True, True, False, False]
     counts = made.counts(rows=9, duplicates=2)
-    assert (counts.rows, counts.duplicates, counts.truncated) == (9, 2, 1)
-    assert (counts.users, counts.sessions, counts.censored) == (2, 4, 2)
+    assert counts == {
+        "rows": 9,
+        "duplicates": 2,
+        "truncated": 1,
+        "users": 2,
+        "sessions": 4,
+        "censored": 2,
+    }
 
 
 def test_censored_sessions_are_dropped_or_kept():
@@ -61,7 +67,7 @@ def test_censored_sessions_are_dropped_or_kept():
 
 
 def test_a_log_without_one_whole_window_is_refused():
-    with pytest.raises(UserError, match=r"smaller return_days, or censored=keep"):
+    with pytest.raises(LogError, match=r"smaller return_days, or censored=keep"):
         sessions(return_days=9).columns("drop")
     assert len(sessions(return_days=9).columns("keep")["user"]) == 4
 

@@ -1,0 +1,138 @@
+"""How a table of impressions or slates is laid out: which column holds what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Slots = str | Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ColumnMap(_Model):
+    """Which column holds what; only ``item`` is required.
+
+    ``item``, ``click`` and ``propensity`` are one column, or in the layout ``columns`` a list
+    with one column per position. All others are one column per slate.
+
+    Attributes:
+        item: Item shown.
+        click: 1 where it was clicked, else 0.
+        propensity: Probability that the logging policy put the item at its position.
+        position: Position on the page; only in the layout ``impressions``.
+        slate: Key of the slate; only in the layout ``impressions``. The lines with one key form
+            one slate, consecutive or not, ordered by position if that is named, else as in the
+            file. Without it every line is a slate of one item.
+        slate_propensity: Probability of the whole ordered slate.
+        user: Id of the user, any text. Without it the log is anonymous.
+        session: Id of the session, any text. Without it every user has one session.
+        day: Day, a whole number.
+        time: Time of the row; orders the log, and gives the day if ``day`` is not named.
+        step: Step of the session, a whole number. Without it, the order of the log.
+        feedback: Reward name to column. Summed over the lines of a slate.
+        user_features: Columns of numbers, taken from a user's first line.
+        user_categories: Columns of categories, which become one-hot features.
+    """
+
+    item: Slots
+    click: Slots | None = None
+    propensity: Slots | None = None
+    position: str | None = None
+    slate: str | None = None
+    slate_propensity: str | None = None
+    user: str | None = None
+    session: str | None = None
+    day: str | None = None
+    time: str | None = None
+    step: str | None = None
+    feedback: dict[str, str] = {}
+    user_features: tuple[str, ...] = ()
+    user_categories: tuple[str, ...] = ()
+
+
+class ItemTable(_Model):
+    """The file that lists the catalogue, one line per item.
+
+    Attributes:
+        path: CSV or Parquet.
+        item: Column of the item id.
+        group: Column of its group.
+        features: Columns of numbers.
+        categories: Columns of categories, which become one-hot features.
+    """
+
+    path: Path
+    item: str
+    group: str | None = None
+    features: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+class TableLayout(_Model):
+    """A file, its layout and its columns.
+
+    Attributes:
+        path: The file; Parquet if its name ends in ``.parquet``, else CSV with a header.
+        columns: Which column holds what.
+        layout: ``impressions``: one line per item shown; ``lists``: one line per slate, its items
+            in one list column (in CSV text such as ``3|5|7``); ``columns``: one line per slate, a
+            column per position.
+        rewards: Weight of each named reward; by default 1 for ``click``, or for the only one.
+        num_items: Size of the catalogue, if the ids are 0 ... num_items - 1 already.
+        items: The catalogue, if it is a file. Without both, the items of the log, sorted.
+        separator: Field separator of CSV files.
+        list_separator: Separator inside lists in CSV files.
+    """
+
+    path: Path
+    columns: ColumnMap
+    layout: Literal["impressions", "lists", "columns"] = "impressions"
+    rewards: dict[str, float] | None = None
+    num_items: Annotated[int, Field(ge=1)] | None = None
+    items: ItemTable | None = None
+    separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    list_separator: Annotated[str, Field(min_length=1)] = "|"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = self.columns
+        if self.num_items is not None and self.items is not None:
+            raise ValueError("give num_items or items, not both")
+        slots = {"item": names.item, "click": names.click, "propensity": names.propensity}
+        for name, value in slots.items():
+            if value is None:
+                continue
+            if isinstance(value, str) == (self.layout == "columns"):
+                right = "a list of columns" if self.layout == "columns" else "one column"
+                raise ValueError(f"columns.{name} must be {right} in the layout {self.layout!r}")
+            if len(value) != len(names.item) and self.layout == "columns":
+                raise ValueError(f"columns.{name} must name as many columns as columns.item")
+        for name in ("position", "slate"):
+            if getattr(names, name) is not None and self.layout != "impressions":
+                raise ValueError(f"columns.{name} has no effect outside the layout 'impressions'")
+        if names.session is not None and names.user is None:
+            raise ValueError("columns.session needs columns.user")
+        if names.click is None and not names.feedback:
+            raise ValueError("columns must name 'click' or at least one 'feedback'")
+        if self.rewards is not None:
+            known = self.reward_names()
+            for name in self.rewards:
+                if name not in known:
+                    raise ValueError(f"rewards.{name} is not one of {', '.join(known)}")
+        return self
+
+    def reward_names(self) -> list[str]:
+        """Return the named rewards of the log, ``click`` first if there are clicks."""
+        clicks = ["click"] if self.columns.click is not None else []
+        return [*clicks, *(name for name in self.columns.feedback if name not in clicks)]
+
+    def weights(self) -> dict[str, float]:
+        """Return the weight of every named reward."""
+        names = self.reward_names()
+        given = {names[0]: 1.0} if self.rewards is None else self.rewards
+        return {name: given.get(name, 0.0) for name in names}
