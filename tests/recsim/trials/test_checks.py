@@ -95,7 +95,7 @@ def test_an_oracle_needs_the_state():
     [
         ({"agent": "randm"}, "training_log: agents: randm: unknown agent"),
         ({"agent": "popularity"}, "training_log: agent: 'popularity' would have to be fitted"),
-        ({"data": {"reader": "svd", "path": "x"}}, "Unknown reader 'svd'. Did you mean 'saved'?"),
+        ({"data": {"reader": "svd", "path": "x"}}, "unknown reader 'svd'. Did you mean 'saved'?"),
         ({"data": {"reader": "saved", "path": "nope"}}, "training_log: data: "),
     ],
 )

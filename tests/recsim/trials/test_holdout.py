@@ -157,7 +157,7 @@ def test_a_model_of_users_needs_returns_and_right_settings(place, random_log):
         ({"agents": ["oracle"]}, r"agents: oracle: 'oracle' needs simulated users"),
         ({"metrics": ["hit_rate@3"]}, r"metrics: unknown metric 'hit_rate@3'.*'hit_rate@"),
         ({"data": {"reader": "kuairand", "path": "nowhere"}}, r"data: nowhere.*does not exist"),
-        ({"data": {"reader": "kuai", "path": "x"}}, r"data: Unknown reader 'kuai'.*'kuairand'"),
+        ({"data": {"reader": "kuai", "path": "x"}}, r"data: unknown reader 'kuai'.*'kuairand'"),
     ],
 )
 def test_scenarios_that_cannot_run_are_refused(place, changes, message):
