@@ -1,20 +1,20 @@
-"""How fast gru_thompson trains and acts, how many parameters it has, and what memory it takes.
+"""Speed, number of parameters and memory of gru_thompson in training and acting.
 
     python benchmarks/gru_thompson.py [--items 1000 100000 1300000] [--users 1 256 4096]
         [--prune 200] [--threads 2] [--device cpu] [--limit 60]
 
 Slates of 10 by in-slate Thompson sampling, 25 dimensions, recurrent state, 290 groups; a user has
-clicked about ten of the last 200 shown. Draws are made anew for every user among the ``prune``
-candidates that are nearest or least certain. A training step is on 256 users of 20 slates, of all
-of the items, whose whole prior has its say in every step. The parameters are random: neither time
-depends on them.
+clicked about ten of the last 200 items shown. Samples are independent across users, among the
+``prune`` candidates that are nearest or least certain. A training step uses 256 users with 20
+slates and all items, whose prior enters every step. The parameters are random; neither time depends
+on them.
 
-Every cell has a process of its own, and its memory is the most that this process has held, torch
-included; of the device, what torch allocated. A time is the best of three after one that warms up,
-of two if that one took a tenth of ``--limit``. Left out, with the reason printed, are cells that
-would take more than ``--limit`` seconds by the time of fewer users or items, and those that do not
-fit into memory. The aim: 256 users, 100,000 items in less than 2 s on two cores. ``--device cuda``
-has not been tried.
+Every cell runs in its own process. Its memory is the peak of that process, including torch; on an
+accelerator, the memory allocated by torch there. A time is the best of three runs after one warm-up
+run, or the only other run if the warm-up took a tenth of ``--limit``. Cells are left out, with the
+reason printed, if they are expected to take more than ``--limit`` seconds, judging by cells with
+fewer users or items, or if they do not fit into memory. The target is 256 users and 100,000 items
+in less than 2 s on two cores.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from recsim.errors import UserError
 from recsim.problem import Problem
 
 SLATE, HISTORY, STEPS, BATCH, TRAINED = 10, 20, 20, 256, 3
-AIM_ITEMS, AIM_USERS, AIM_SECONDS = 100_000, 256, 2.0
+TARGET_ITEMS, TARGET_USERS, TARGET_SECONDS = 100_000, 256, 2.0
 
 
 class RandomChoices:
@@ -59,20 +59,20 @@ class RandomChoices:
             choice=torch.from_numpy(choice),
             click=torch.from_numpy(np.where(choice > 0, click, -1)),
             scored=yes,
-            basis=yes,
+            context=yes,
         )
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[Choices]:
-        """The same batch again."""
+        """Yield the same batch."""
         yield self._choices
 
-    def judged(self, size: int) -> Iterator[Choices]:
-        """Nothing is held out."""
+    def held_out(self, size: int) -> Iterator[Choices]:
+        """Yield nothing."""
         return iter(())
 
 
 def problem_of(items: int) -> Problem:
-    """A catalogue without features."""
+    """Return a catalogue without features."""
     return Problem(
         num_items=items,
         slate_size=SLATE,
@@ -85,7 +85,7 @@ def problem_of(items: int) -> Problem:
 
 
 def observation(items: int, users: int) -> dict[str, np.ndarray]:
-    """Users who clicked a twentieth of what they saw."""
+    """Return an observation of users who clicked a twentieth of the items shown."""
     rng = np.random.default_rng(1)
     shape = (users, HISTORY * SLATE)
     return {
@@ -97,15 +97,15 @@ def observation(items: int, users: int) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Cell:
-    """What is measured: training if there are no users, else acting.
+    """One measurement: of training if there are no users, else of acting.
 
     Attributes:
-        items: Of the catalogue.
-        users: Who are shown a slate at once; 0 to train.
-        prune: Candidates that are drawn.
-        threads: Of torch.
-        device: Of torch.
-        limit: Seconds that a run may take.
+        items: Items in the catalogue.
+        users: Users per decision; 0 for training.
+        prune: Candidates that are sampled.
+        threads: Threads of torch.
+        device: Device of torch.
+        limit: Largest time of a run, in seconds.
     """
 
     items: int
@@ -118,7 +118,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measured:
-    """A cell's time, in seconds, its memory, in GB, and the numbers of the posterior."""
+    """A cell's time in seconds, its memory in GB, and the number of posterior parameters."""
 
     seconds: float
     memory: float
@@ -126,7 +126,7 @@ class Measured:
 
 
 def best(run: Callable[[], object], cell: Cell) -> float:
-    """Seconds of the best of three, after one more; of fewer where they take long."""
+    """Return the shortest time of three runs after a warm-up, or of one run if they are slow."""
 
     def timed() -> float:
         began = time.perf_counter()
@@ -140,7 +140,7 @@ def best(run: Callable[[], object], cell: Cell) -> float:
 
 
 def measure(cell: Cell) -> Measured:
-    """Measure one cell; to be called in a process of its own."""
+    """Measure one cell; to be called in a fresh process."""
     torch.set_num_threads(cell.threads)
     config = GRUThompsonConfig(
         prune=cell.prune,
@@ -158,7 +158,7 @@ def measure(cell: Cell) -> Measured:
         train()
         obs = observation(cell.items, cell.users)
         if cell.device == "cpu":
-            _forget_peak()
+            _reset_peak()
         seconds = best(lambda: agent.act(obs), cell)
     else:
         seconds = best(train, cell) / TRAINED
@@ -171,8 +171,8 @@ def measure(cell: Cell) -> Measured:
     return Measured(seconds, memory, numbers)
 
 
-def _forget_peak() -> None:
-    """Count memory from here on, where the system can (Linux)."""
+def _reset_peak() -> None:
+    """Reset the peak memory of the process if the system supports it (Linux)."""
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
@@ -181,7 +181,7 @@ def _forget_peak() -> None:
 
 
 def _peak() -> float:
-    """Return the most memory held since, or else since the start, in GB."""
+    """Return the peak memory since the last reset, or else since the start, in GB."""
     try:
         with open("/proc/self/status") as file:
             line = next(line for line in file if line.startswith("VmHWM"))
@@ -190,20 +190,20 @@ def _peak() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def alone(cell: Cell) -> Measured | str:
-    """Measure a cell in a process of its own, or say why that is not possible."""
+def measure_in_process(cell: Cell) -> Measured | str:
+    """Measure a cell in a fresh process, or return the reason why that failed."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
             return pool.submit(measure, cell).result()
         except BrokenProcessPool:
-            return "its process was ended, for want of memory as it seems"
+            return "its process was killed, probably because it ran out of memory"
         except (MemoryError, RuntimeError, UserError) as error:
-            return str(error).partition("\n")[0] or "no memory"
+            return str(error).partition("\n")[0] or "out of memory"
 
 
 def expected(seconds: dict[tuple[int, int], float], items: int, users: int) -> float:
-    """Return how long a cell should take, by the largest one measured with fewer users or items."""
+    """Return the expected time of a cell, from the largest smaller cell that was measured."""
     known = [
         time * (items / i) * (max(users, 1) / max(u, 1))
         for (i, u), time in seconds.items()
@@ -223,33 +223,38 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for one run")
     given = parser.parse_args()
     table = Table(title=f"gru_thompson, {given.threads} threads, {given.device}")
-    for head in ("items", "parameters", "what", "seconds", "steps or users per s", "memory, GB"):
+    for head in ("items", "parameters", "task", "seconds", "steps or users per s", "memory, GB"):
         table.add_column(head, justify="right")
     seconds: dict[tuple[int, int], float] = {}
     left_out = []
     for items in given.items:
         for users in (0, *given.users):
-            what = f"act, {users:,} users" if users else "a training step"
+            task = f"act, {users:,} users" if users else "training step"
             guess = expected(seconds, items, users)
             cell = Cell(items, users, given.prune, given.threads, given.device, given.limit)
-            found = f"some {guess:.0f} s expected" if guess > given.limit else alone(cell)
-            if isinstance(found, str):
-                table.add_row(f"{items:,}", "", what, "left out", "", "")
-                left_out.append(f"{items:,} items, {what}: {found}")
+            if guess > given.limit:
+                result: Measured | str = f"expected to take {guess:.0f} s"
+            else:
+                result = measure_in_process(cell)
+            if isinstance(result, str):
+                table.add_row(f"{items:,}", "", task, "left out", "", "")
+                left_out.append(f"{items:,} items, {task}: {result}")
                 continue
-            seconds[items, users] = found.seconds
-            rate = max(users, 1) / found.seconds
-            row = (f"{found.parameters:,}", what, f"{found.seconds:.3f}", f"{rate:,.1f}")
-            table.add_row(f"{items:,}", *row, f"{found.memory:.2f}")
+            seconds[items, users] = result.seconds
+            rate = max(users, 1) / result.seconds
+            row = (f"{result.parameters:,}", task, f"{result.seconds:.3f}", f"{rate:,.1f}")
+            table.add_row(f"{items:,}", *row, f"{result.memory:.2f}")
     console = Console(width=110)
     console.print(table)
     for reason in left_out:
         console.print(f"left out: {reason}")
-    aimed = seconds.get((AIM_ITEMS, AIM_USERS))
-    if aimed is not None:
-        reached = "reached" if aimed < AIM_SECONDS else "not reached"
-        size = f"{AIM_USERS} users, {AIM_ITEMS:,} items"
-        console.print(f"aim: {size} in less than {AIM_SECONDS:g} s: {aimed:.2f} s, {reached}")
+    actual = seconds.get((TARGET_ITEMS, TARGET_USERS))
+    if actual is not None:
+        reached = "reached" if actual < TARGET_SECONDS else "not reached"
+        size = f"{TARGET_USERS} users, {TARGET_ITEMS:,} items"
+        console.print(
+            f"target: {size} in less than {TARGET_SECONDS:g} s: {actual:.2f} s, {reached}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,44 +1,47 @@
-"""The agent: a posterior fitted on a log, and slates that explore by drawing from it."""
+"""The agent: fits a posterior to a log and chooses slates by sampling from it."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.gru_thompson.choices import Choices, InMemory, Source, from_log
 from agents.gru_thompson.config import GRUThompsonConfig
 from agents.gru_thompson.losses import choice_likelihood
-from agents.gru_thompson.model import Model, history
+from agents.gru_thompson.model import Model
 from agents.gru_thompson.policies import Policy
 from agents.gru_thompson.scoring import Users
-from agents.gru_thompson.training import Judgement, fit, judge
+from agents.gru_thompson.training import Evaluation, evaluate, fit
 from agents.shared import slates
+from agents.shared.clicked import Clicked
 from agents.shared.devices import restore_generator, torch_generator
+from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
-from recsim.errors import UserError
+from recsim.errors import AgentError
 from recsim.estimators import UniformSlates
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
 
 class GRUThompsonAgent:
-    """Explores inside the slate: Thompson sampling over a Bayesian model of choices from slates.
+    """Explores within the slate: Thompson sampling with a Bayesian model of choices from slates.
 
-    Fitted on a log; a second fit starts anew, `refit` goes on. Users are known by what they clicked
-    in the slates of ``obs["history_items"]``, so an environment should be made with a long
-    ``history``. Exact propensities for ``greedy``, ``ucb`` (0 or 1) and ``epsilon_greedy``; for the
-    others, estimated ones if ``propensity_draws`` is set, else None.
+    Fitted on a log; a second fit starts from scratch, while `refit` continues. The agent knows a
+    user by their clicks in ``obs["history_items"]`` alone, so the environment should have a long
+    ``history``. Propensities are exact for ``greedy``, ``ucb`` (0 or 1) and ``epsilon_greedy``; for
+    the other policies they are estimated if ``propensity_draws`` is set, else None.
+
+    Attributes:
+        model_class: Class of the model.
     """
 
     Config: ClassVar[type[AgentConfig]] = GRUThompsonConfig
+    model_class: ClassVar[type[Model]] = Model
     privileged: ClassVar[bool] = False
     needs_log: ClassVar[bool] = True
 
@@ -52,10 +55,10 @@ class GRUThompsonAgent:
         self._users, self._held_out = 0, torch.zeros(0, dtype=torch.int64)
 
     def fit(self, log: SlateLog) -> FitReport:
-        """Learn from the choices of a log, forgetting any other log.
+        """Fit the posterior to the choices of a log, discarding any earlier fit.
 
         Raises:
-            UserError: The log is empty.
+            AgentError: If the log is empty.
         """
         choices = _choices(log)
         held_out = self._hold_out(0, len(choices))
@@ -66,15 +69,15 @@ class GRUThompsonAgent:
         return FitReport(rows=len(log), losses=report.losses)
 
     def refit(self, log: SlateLog) -> FitReport:
-        """Go on from the present posterior, by ``refit_steps``, with a log that goes on too.
+        """Continue from the current posterior for ``refit_steps`` steps on an extended log.
 
         Args:
-            log: The last one with further users after its own. Who was held out stays so, that
-                nobody is judged on who was trained on. With fewer users or longer slates than
-                before it is another log, and the fit starts anew.
+            log: The previous log followed by further users. Users held out before remain held out,
+                so that no training user is used for evaluation. If the log has fewer users or other
+                slate sizes than before, the fit starts from scratch.
 
         Raises:
-            UserError: The log is empty.
+            AgentError: If the log is empty.
         """
         choices, slots = _choices(log), log.slate.shape[1]
         if self._model is None or slots != self._slots or len(choices) < self._users:
@@ -89,15 +92,15 @@ class GRUThompsonAgent:
         return FitReport(rows=len(log), losses=losses)
 
     def fit_source(self, source: Source, *, slots: int, horizon: int) -> FitReport:
-        """Learn from choices that need not fit into memory, forgetting all others.
+        """Fit the posterior to choices that need not fit into memory, discarding earlier fits.
 
         Args:
             source: The choices.
-            slots: Items of the largest slate.
-            horizon: Steps of a user.
+            slots: Number of items in the largest slate.
+            horizon: Number of steps per user.
 
         Returns:
-            A report whose rows are users.
+            A report whose ``rows`` count users.
         """
         model = self._build(slots, horizon)
         losses: list[dict[str, float]] = []
@@ -108,55 +111,55 @@ class GRUThompsonAgent:
 
     @property
     def problem(self) -> Problem:
-        """The catalogue and the slates that the agent was made for."""
+        """The problem for which the agent was built."""
         return self._problem
 
-    def judge(self, choices: Choices, step: int) -> Judgement:
-        """Judge the posterior's means on choices, as `fit` does on those it holds out.
+    def evaluate(self, choices: Choices, step: int) -> Evaluation:
+        """Evaluate the posterior means on choices, as `fit` does on held-out choices.
 
         Args:
-            choices: Users.
-            step: Their choices from this step on are foreseen from those before.
+            choices: The choices.
+            step: The choices from this step on are predicted from the earlier ones.
 
         Raises:
-            UserError: The agent was not fitted, or there is no such choice.
+            AgentError: If the agent was not fitted or there is no choice from ``step`` on.
         """
         source = InMemory(choices, torch.arange(len(choices)), step)
-        asking = torch_generator("gru_thompson", self._config.device, self._seed + 1)
-        found = judge(self._fitted(), self._config.state, source, self._config, asking)
-        if found is None:
-            raise UserError(f"nobody chooses anything from step {step} on.")
-        return found
+        config = self._config
+        result = evaluate(self._fitted(), config.state, source, config, self._fixed_generator())
+        if result is None:
+            raise AgentError(f"there are no choices from step {step} on.")
+        return result
 
     @torch.no_grad()
     def log_probabilities(self, choices: Choices) -> Floats:
-        """Return the log-probability of every choice at the posterior's means, ``(U, T)``.
+        """Return the log-probability of every choice at the posterior means, ``(U, T)``.
 
-        The user's earlier choices are known. NaN where a choice is not scored.
+        Each choice is conditioned on the user's earlier ones. NaN if a choice is not scored.
 
         Args:
-            choices: What was chosen; `Choices.after` says what the start is told from.
+            choices: The choices; see `Choices.after`.
 
         Raises:
-            UserError: The agent was not fitted.
+            AgentError: If the agent was not fitted.
         """
-        model, device = self._fitted(), self._config.device
-        asking, asked = torch_generator("gru_thompson", device, self._seed + 1), choices.to(device)
-        start, _ = model.start(*history(asked))
-        drawn = model.globals(asking, temperature=0.0)
-        found = choice_likelihood(
-            model, self._config.state, asked, drawn, start, asking, temperature=0.0
+        model, generator = self._fitted(), self._fixed_generator()
+        choices = choices.to(self._config.device)
+        start, _ = model.start(choices.context_clicks)
+        drawn = model.globals(generator, temperature=0.0)
+        values = choice_likelihood(
+            model, self._config.state, choices, drawn, start, generator, temperature=0.0
         )
-        return torch.where(asked.scored, found, torch.nan).double().cpu().numpy()
+        return torch.where(choices.scored, values, torch.nan).double().cpu().numpy()
 
     def begin(self, batch_size: int) -> None:
-        """Keep nothing per user."""
+        """Do nothing: the agent keeps no state per user."""
 
     def act(self, obs: Observation) -> Decision:
-        """Make a slate for every user.
+        """Choose a slate for every user.
 
         Raises:
-            UserError: The agent was not fitted.
+            AgentError: If the agent was not fitted.
         """
         chosen = self._slates(obs, self._generator)[:, 0]  # (B, K)
         policy = self._config.policy
@@ -167,12 +170,12 @@ class GRUThompsonAgent:
             return Decision(chosen, np.take_along_axis(table, chosen[:, :, None], axis=2)[:, :, 0])
         if policy != "epsilon_greedy":
             return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
-        return self._by_coin(chosen, obs["candidates"].shape[1])
+        return self._epsilon_greedy(chosen, obs["candidates"].shape[1])
 
     def propensities(self, obs: Observation, items: Ints) -> Floats | None:
         """Return the probability of each item at its position, 1 at padding.
 
-        Exact or estimated, see the class; None where it is neither.
+        Exact or estimated, see the class; None if unknown.
         """
         table = self.action_probabilities(obs)
         if table is None:
@@ -182,10 +185,10 @@ class GRUThompsonAgent:
         return np.where(items < 0, 1.0, (table * same).sum(axis=2))
 
     def prefix_propensities(self, obs: Observation, items: Ints) -> Floats | None:
-        """Return the exact probability of the first k items, ``(B, K)``; padding is left out.
+        """Return the exact probability of the first k items, ``(B, K)``; padding is skipped.
 
-        None for ``thompson`` and ``in_slate``: draw their slates by
-        `recsim.estimators.SampledPolicy`.
+        None for ``thompson`` and ``in_slate``: use `recsim.estimators.SampledPolicy` to estimate
+        them.
         """
         if self._config.policy in {"thompson", "in_slate"}:
             return None
@@ -198,8 +201,8 @@ class GRUThompsonAgent:
     def action_probabilities(self, obs: Observation) -> Floats | None:
         """Return the probability of every candidate at every position, ``(B, K, C)``, or None.
 
-        Estimates are those of M slates drawn with the same seed at every call:
-        ``(count + 1) / (M + C)``, which sums to 1 over the candidates.
+        Estimates are ``(count + 1) / (M + C)`` over M slates sampled with the same seed at every
+        call; they sum to 1 over the candidates.
         """
         candidates = obs["candidates"]
         count = candidates.shape[1]
@@ -207,8 +210,7 @@ class GRUThompsonAgent:
             draws = self._config.propensity_draws
             if not draws:
                 return None
-            asking = torch_generator("gru_thompson", self._config.device, self._seed + 1)
-            drawn = self._slates(obs, asking, draws)  # (B, M, K)
+            drawn = self._slates(obs, self._fixed_generator(), draws)  # (B, M, K)
             table = np.ones((len(drawn), drawn.shape[2], count))
             users, slots = np.arange(len(drawn)), np.arange(drawn.shape[2])
             np.add.at(table, (users[:, None, None], slots, drawn), 1.0)
@@ -219,7 +221,7 @@ class GRUThompsonAgent:
         return np.asarray(epsilon / count + (1 - epsilon) * greedy, dtype=np.float64)
 
     def observe(self, feedback: Feedback) -> None:
-        """Learn nothing: the posterior is that of the log."""
+        """Do nothing: the posterior depends on the log alone."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the posterior and the state of the random generators."""
@@ -235,10 +237,10 @@ class GRUThompsonAgent:
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over the posterior of the saved agent.
+        """Load the posterior of a saved agent.
 
         Raises:
-            UserError: It is of another catalogue or other settings.
+            AgentError: If it was fitted on another catalogue or with another 'dim'.
         """
         self._model = None
         if "model" in state:
@@ -246,7 +248,7 @@ class GRUThompsonAgent:
             try:
                 model.load_state_dict(dict(state["model"]))
             except RuntimeError as error:
-                raise UserError(
+                raise AgentError(
                     "saved agent state: 'gru_thompson' was fitted on another catalogue or with "
                     f"another 'dim': {str(error).splitlines()[-1].strip()}"
                 ) from error
@@ -260,8 +262,12 @@ class GRUThompsonAgent:
     def _epsilon(self) -> float:
         return self._config.epsilon if self._config.policy == "epsilon_greedy" else 0.0
 
+    def _fixed_generator(self) -> torch.Generator:
+        """Return a new generator with the same seed at every call, independent of acting."""
+        return torch_generator("gru_thompson", self._config.device, self._seed + 1)
+
     def _hold_out(self, first: int, end: int) -> Tensor:
-        """Draw who of the users ``first`` ... ``end - 1`` is held out."""
+        """Draw which of the users ``first`` ... ``end - 1`` are held out."""
         generator, count = self._generator, end - first
         order = torch.randperm(count, generator=generator, device=self._config.device)
         return first + order[: int(self._config.held_out * count)].cpu()
@@ -272,62 +278,51 @@ class GRUThompsonAgent:
 
     def _build(self, slots: int, horizon: int) -> Model:
         groups = torch.from_numpy(self._problem.item_groups.astype(np.int64))
-        return Model(self._config, groups, slots, horizon, self._generator)
+        return self.model_class(self._config, groups, slots, horizon, self._generator)
 
     def _fitted(self) -> Model:
         if self._model is None:
-            raise UserError(
+            raise AgentError(
                 "agent 'gru_thompson' must be fitted on a log before it can act: give it a "
                 "training_log."
             )
         return self._model
 
     def _slates(self, obs: Observation, generator: torch.Generator, repeats: int = 1) -> Ints:
-        """Return slates before any coin is tossed, ``(B, repeats, K)``."""
+        """Return slates before any uniform exploration, ``(B, repeats, K)``."""
         problem = self._problem
         policy = Policy(self._fitted(), self._config, problem.slate_size)
         users = users_of(obs, problem.num_items, problem.slate_size, self._config.device)
-        found: Ints = policy.slates(users, generator, repeats).cpu().numpy()
-        return found
+        chosen: Ints = policy.slates(users, generator, repeats).cpu().numpy()
+        return chosen
 
-    def _by_coin(self, greedy: Ints, num_candidates: int) -> Decision:
+    def _epsilon_greedy(self, greedy: Ints, num_candidates: int) -> Decision:
         epsilon, size = self._config.epsilon, greedy.shape[1]
         chosen = greedy.copy()
         explore = self._coins.random(len(greedy)) < epsilon
         chosen[explore] = slates.uniform_slates(
             self._coins, int(explore.sum()), num_candidates, size
         )
-        # By chance a uniform slate can be the greedy one, in part or in whole.
+        # A uniform slate can agree with the greedy one by chance, in part or in whole.
         same = chosen == greedy  # (B, K)
         uniform = slates.uniform_prefixes(num_candidates, size)  # (K,)
         prefixes = epsilon * uniform + (1 - epsilon) * np.logical_and.accumulate(same, axis=1)
-        alone = epsilon / num_candidates + (1 - epsilon) * same
-        return Decision(chosen, alone, prefixes[:, -1], prefixes)
+        single = epsilon / num_candidates + (1 - epsilon) * same
+        return Decision(chosen, single, prefixes[:, -1], prefixes)
 
 
 def _choices(log: SlateLog) -> Choices:
     if not len(log):
-        raise UserError("agent 'gru_thompson' learns from slates, but the log has none.")
+        raise AgentError("agent 'gru_thompson' learns from slates, but the log has none.")
     return from_log(log)
 
 
 def users_of(obs: Observation, num_items: int, slate_size: int, device: str) -> Users:
-    """Read from observations what users clicked and what they can be shown."""
+    """Read the clicks and candidates of the users from an observation."""
     candidates = obs["candidates"]
-    batch = len(candidates)
-    items = obs.get("history_items", np.full((batch, 0), -1))
-    clicks_seen = obs.get("history_clicks", np.zeros((batch, 0)))
-    clicked: NDArray[np.bool_] = (clicks_seen > 0) & (items >= 0)  # (B, H * K)
-    # Clicks first, in their order; then only as many columns as the busiest user has.
-    order = np.argsort(~clicked, axis=1, kind="stable")
-    most = int(clicked.sum(axis=1).max(initial=0))
-    clicks = np.take_along_axis(np.where(clicked, items, -1), order, axis=1)[:, :most]
-    per_slate = (batch, items.shape[1] // slate_size, slate_size)
-    shown = (items >= 0).reshape(per_slate).any(axis=2)  # (B, H * K) -> (B, H)
-    others = (shown & ~clicked.reshape(per_slate).any(axis=2)).sum(axis=1, dtype=np.int64)
+    clicks = Clicked.of(obs, slate_size, sys.maxsize).items  # the whole history
     return Users(
         clicks=torch.as_tensor(clicks, device=device),
-        others=torch.as_tensor(others, device=device),
         candidates=None
         if _is_catalogue(candidates, num_items)
         else torch.as_tensor(np.array(candidates), device=device),
@@ -335,7 +330,7 @@ def users_of(obs: Observation, num_items: int, slate_size: int, device: str) -> 
 
 
 def _is_catalogue(candidates: Ints, num_items: int) -> bool:
-    """Whether everybody is offered all items in the order of their ids."""
+    """Return whether the candidates of all users are the whole catalogue in the order of ids."""
     if candidates.shape[1] != num_items:
         return False
     rows = candidates[:1] if candidates.strides[0] == 0 else candidates

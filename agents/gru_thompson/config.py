@@ -1,4 +1,4 @@
-"""Settings of the model and of its training."""
+"""Settings of the model, its training and its policies."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from recsim.contracts.slates import AgentConfig
 
 
 class ModelConfig(AgentConfig):
-    """The prior, the state, and the family of the posterior.
+    """Prior, state dynamics and posterior family.
 
     Attributes:
-        dim: Length D of vectors, states and preferences.
-        state: How clicks move a preference; see `agents.gru_thompson.states`.
-        hierarchical: Whether items share the mean and scale of their group; False puts all into
-            one group.
-        group_mean_scale: s_v, deviation of the means of groups.
-        group_scale_scale: s_s, deviation of the scales of groups (of what softplus is taken of).
-        bias_scale: s_b, deviation of the score of "nothing".
-        start_scale: s_h, deviation of initial states.
-        gru_scale: Deviation of the matrices' entries.
-        max_scale: Bound of the posterior's deviations.
-        faithful: The authors' scaling and details in place of the sound ones; see the package's
-            docstring.
+        dim: Dimension D of vectors, states and preferences.
+        state: How clicks change the preference; see `agents.gru_thompson.states`.
+        hierarchical: Whether items share the mean and scale of their group; if False, all items are
+            in one group.
+        group_mean_scale: s_v, prior deviation of the group means.
+        group_scale_scale: s_s, prior deviation of the group scales (before the softplus).
+        bias_scale: s_b, prior deviation of the score of "nothing".
+        start_scale: s_h, prior deviation of the initial states.
+        gru_scale: Prior deviation of the matrix entries.
+        max_scale: Upper bound of the posterior deviations.
     """
 
     dim: PositiveInt = 25
@@ -37,47 +35,47 @@ class ModelConfig(AgentConfig):
     start_scale: float = Field(default=0.5, gt=0, allow_inf_nan=False)
     gru_scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     max_scale: float = Field(default=9.0, gt=0.02, allow_inf_nan=False)
-    faithful: bool = False
 
 
 class TrainingConfig(AgentConfig):
-    """How the posterior is fitted. What is None follows ``faithful``.
+    """Variational inference.
 
     Attributes:
-        likelihood: ``slate``: the choice is among what was shown; ``all_items``: among random
+        likelihood: ``slate``: the choice is among the items shown; ``all_items``: among random
             items.
-        likelihood_temperature: T; the likelihood is weighted by 1/T. None: 1, or if faithful
-            0.02645.
-        prior_temperature: The divergence from the prior is weighted by its inverse.
-        training: ``staged``: first the items, under a linear state, then the state with the items
-            held fixed; ``end_to_end``: all at once.
-        steps: Gradient steps at most, over both stages.
-        refit_steps: The same where training goes on from what is known; see
-            `GRUThompsonAgent.refit`.
+        likelihood_temperature: T; the log-likelihood is weighted by 1/T.
+        prior_temperature: The divergence from the prior is weighted by the inverse of this.
+        training: ``staged``: first the items under a linear state, then the recurrent state with
+            the items fixed; ``end_to_end``: everything at once.
+        steps: Largest number of gradient steps, over both stages.
+        refit_steps: The same for `GRUThompsonAgent.refit`, which continues from the current
+            posterior.
         batch_size: Users per step.
-        learning_rate: Of Adam.
-        betas: Of Adam. None: (0.9, 0.999), or if faithful (0.1, 0.1).
-        particles: Draws per step. None: 1, or if faithful 4.
-        clip: Bound of each entry of the gradient. None: none, or if faithful 100.
-        evaluate_every: Steps between looks at the held-out users.
-        patience: Looks without a better hit rate or likelihood after which a stage ends.
-        keep: What is kept: the state with the best ``likelihood`` or ``hits``, or, if ``both``, the
-            former unless its hits are below 0.9 of the best.
-        held_out: Share of users whose later choices are held out.
-        held_out_from: Step from which on they are; at most half the steps of the log.
-        top: Length of the lists whose hits are counted.
+        learning_rate: Learning rate of Adam.
+        betas: Betas of Adam.
+        particles: Posterior samples per step.
+        clip: Largest absolute value of each entry of the gradient; None: no limit.
+        evaluate_every: Steps between two evaluations on held-out choices.
+        patience: Number of evaluations without a better hit rate or likelihood after which a stage
+            ends.
+        keep: Which state is kept: the one with the best ``likelihood`` or ``hits``; ``both``: the
+            one with the best likelihood, unless its hit rate is below 0.9 of the best.
+        held_out: Fraction of users whose later choices are held out.
+        held_out_from: Step from which these choices are held out; at most half the steps of the
+            log.
+        top: Length of the lists for the hit rate.
     """
 
     likelihood: Literal["slate", "all_items"] = "slate"
-    likelihood_temperature: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    likelihood_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     prior_temperature: float = Field(default=1.0, gt=0, allow_inf_nan=False)
     training: Literal["staged", "end_to_end"] = "staged"
     steps: PositiveInt = 1000
     refit_steps: PositiveInt = 200
     batch_size: PositiveInt = 1000
     learning_rate: float = Field(default=0.02, gt=0, allow_inf_nan=False)
-    betas: tuple[float, float] | None = None
-    particles: PositiveInt | None = None
+    betas: tuple[float, float] = (0.9, 0.999)
+    particles: PositiveInt = 1
     clip: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     evaluate_every: PositiveInt = 25
     patience: PositiveInt = 8
@@ -87,40 +85,18 @@ class TrainingConfig(AgentConfig):
     top: PositiveInt = 20
 
     @model_validator(mode="after")
-    def _betas_are_shares(self) -> Self:
-        if self.betas is not None and not all(0 <= beta < 1 for beta in self.betas):
+    def _betas_are_below_one(self) -> Self:
+        if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError("'betas' must both be in [0, 1)")
         return self
 
 
 class FitConfig(ModelConfig, TrainingConfig):
-    """Model and training together, with what ``faithful`` decides filled in."""
-
-    @property
-    def temperature_of_likelihood(self) -> float:
-        """T."""
-        if self.likelihood_temperature is not None:
-            return self.likelihood_temperature
-        return 0.02645 if self.faithful else 1.0
-
-    @property
-    def adam_betas(self) -> tuple[float, float]:
-        """The betas of Adam."""
-        return self.betas or ((0.1, 0.1) if self.faithful else (0.9, 0.999))
-
-    @property
-    def num_particles(self) -> int:
-        """Draws per step."""
-        return self.particles or (4 if self.faithful else 1)
-
-    @property
-    def gradient_bound(self) -> float | None:
-        """Bound of each entry of the gradient."""
-        return self.clip or (100.0 if self.faithful else None)
+    """Model and training together."""
 
 
-# Settings that some policies do not have.
-_ONLY = {
+# Policies to which a setting applies.
+_POLICIES_OF = {
     "merge": ("in_slate",),
     "epsilon": ("epsilon_greedy",),
     "width": ("ucb",),
@@ -133,24 +109,24 @@ _ONLY = {
 
 
 class PolicyConfig(AgentConfig):
-    """How slates are made from the posterior; a setting without effect is a mistake.
+    """How slates are chosen given the posterior; a setting without effect is rejected.
 
     Attributes:
-        policy: ``greedy``: the nearest items at the posterior's means; ``epsilon_greedy``: that,
-            or a uniform slate; ``thompson``: the nearest items under one draw; ``in_slate``: K
-            draws merged into one slate; ``ucb``: optimistic.
+        policy: ``greedy``: the nearest items at the posterior means; ``epsilon_greedy``: the same,
+            or a uniform slate; ``thompson``: the nearest items under one posterior sample;
+            ``in_slate``: the rankings of K samples, merged into one slate; ``ucb``: optimistic.
         merge: in_slate: ``rank_major`` as in the authors' code, or ``per_slot``; see
             `agents.gru_thompson.merging`.
-        temperature: Factor of the posterior's deviations when drawing.
-        epsilon: epsilon_greedy: probability of a uniform slate, one coin per user and slate.
+        temperature: Factor of the posterior deviations when sampling.
+        epsilon: epsilon_greedy: probability of a uniform slate, independently per user and slate.
         width: ucb: standard deviations added to the mean score.
-        draws: ucb: draws that mean and deviation are told from; the same ones for all users.
-        share_draws: thompson and in_slate: whether all users of a batch get the same draws of
-            items and state, which is cheaper with a large catalogue, but correlates them.
-        prune: thompson and in_slate: candidates per user that are drawn, chosen by their mean
-            distance and noise; None for all.
-        propensity_draws: thompson and in_slate: M, slates drawn to estimate propensities, as
-            ``(count + 1) / (M + C)``; 0 for none.
+        draws: ucb: samples from which mean and deviation are computed, the same for all users.
+        share_draws: thompson and in_slate: whether all users of a batch get the same samples of
+            items and state. This is cheaper for a large catalogue, but correlates the users.
+        prune: thompson and in_slate: number of candidates per user that are sampled, chosen by
+            their mean distance and deviation; None for all.
+        propensity_draws: thompson and in_slate: M, slates sampled to estimate propensities as
+            ``(count + 1) / (M + C)``; 0: propensities are unknown.
     """
 
     policy: Literal["greedy", "epsilon_greedy", "thompson", "in_slate", "ucb"] = "in_slate"
@@ -165,11 +141,11 @@ class PolicyConfig(AgentConfig):
 
     @model_validator(mode="after")
     def _every_setting_has_an_effect(self) -> Self:
-        for key, policies in _ONLY.items():
+        for key, policies in _POLICIES_OF.items():
             if key in self.model_fields_set and self.policy not in policies:
-                having = " and ".join(repr(policy) for policy in policies)
+                names = " and ".join(repr(policy) for policy in policies)
                 raise ValueError(
-                    f"{key!r} has no effect on {self.policy!r}: it belongs to {having}"
+                    f"{key!r} has no effect on policy {self.policy!r}: it belongs to {names}"
                 )
         return self
 
@@ -178,7 +154,7 @@ class GRUThompsonConfig(FitConfig, PolicyConfig):
     """All settings of the agent: `ModelConfig`, `TrainingConfig` and `PolicyConfig`.
 
     Attributes:
-        device: Where torch computes: ``cpu``, ``cuda`` ...
+        device: Device of the computations: ``cpu``, ``cuda`` ...
     """
 
     device: str = "cpu"

@@ -1,11 +1,11 @@
-r"""The likelihood of choices, and the bound that is maximised.
+r"""The likelihood of choices, and the variational lower bound that is maximised.
 
 .. math:: \frac{N}{B}\,\frac1T \sum_{\text{batch}} \log p(c \mid \theta, h_0)
    - \frac{1}{T_p} \Big( KL(q(\theta) \| p(\theta))
    + \lambda \sum_{\text{batch}} KL(q(h_0) \| p(h_0)) \Big)
 
 with N users, B of them in the batch, and :math:`\lambda = N/B`, which makes it an unbiased estimate
-of the bound on all users; :math:`\lambda = 1` if faithful.
+of the bound for all users.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch import Tensor
 
 from agents.gru_thompson.choices import Choices
 from agents.gru_thompson.config import FitConfig
-from agents.gru_thompson.model import Globals, Model, history
-from agents.gru_thompson.posterior import gaussian_kl, take
+from agents.gru_thompson.model import Globals, Model
+from agents.gru_thompson.posterior import take
 from agents.gru_thompson.states import StateKind, preferences
 
 _ABSENT = -100.0
@@ -27,13 +27,13 @@ _LEAST_SQUARE = 1e-10
 
 
 def distances(preference: Tensor, vectors: Tensor) -> Tensor:
-    """Return the distance of each preference from each vector, entry by entry.
+    """Return the distances between preferences and vectors.
 
     Args:
         preference: ``(..., D)``.
         vectors: ``(..., D)``, of a shape that broadcasts.
     """
-    # The square root has no gradient at 0.
+    # The gradient of the square root is infinite at 0.
     return (preference - vectors).square().sum(dim=-1).clamp_min(_LEAST_SQUARE).sqrt()
 
 
@@ -43,7 +43,7 @@ def slate_logits(preference: Tensor, vectors: Tensor, present: Tensor, nothing: 
     Args:
         preference: ``(U, T, D)``.
         vectors: Vectors of the items, ``(U, T, S, D)``.
-        present: Whether there is a known item, ``(U, T, S)``.
+        present: Whether the slot has a known item, ``(U, T, S)``.
         nothing: Score of choosing nothing, ``(U, T)``.
 
     Returns:
@@ -54,7 +54,7 @@ def slate_logits(preference: Tensor, vectors: Tensor, present: Tensor, nothing: 
 
 
 def log_likelihood(logits: Tensor, choice: Tensor, scored: Tensor) -> Tensor:
-    """Return the log-probability of each choice, 0 where it is not scored.
+    """Return the log-probability of each choice, 0 if it is not scored.
 
     Args:
         logits: ``(U, T, S + 1)``.
@@ -74,25 +74,25 @@ def choice_likelihood(
     generator: torch.Generator,
     temperature: float = 1.0,
 ) -> Tensor:
-    """Return the log-likelihood of each choice under one draw of the posterior, ``(U, T)``.
+    """Return the log-likelihood of each choice under one posterior sample, ``(U, T)``.
 
     Args:
-        model: The posterior, of which the items are drawn here.
-        state: How states move.
-        choices: What was chosen.
-        drawn: A draw of the rest.
-        start: A draw of the initial states, ``(U, D)``.
-        generator: Source of the items' noise.
+        model: The posterior, from which the items are sampled here.
+        state: The state dynamics.
+        choices: The choices.
+        drawn: A sample of the other variables.
+        start: A sample of the initial states, ``(U, D)``.
+        generator: Random generator of the items.
         temperature: Factor of the items' deviations.
     """
-    items, click = model.rows(choices.items), model.rows(choices.click)
+    items, click = choices.items.clamp_min(0), choices.click.clamp_min(0)
     rows = None
     if items.numel() + click.numel() < model.num_items:
-        # Of a large catalogue only the items that occur are drawn.
+        # In a large catalogue, only the items that occur are sampled.
         occurring = torch.cat([items.flatten(), click.flatten()])
-        rows, places = torch.unique(occurring, return_inverse=True)
-        items = places[: items.numel()].reshape(items.shape)
-        click = places[items.numel() :].reshape(click.shape)
+        rows, index = torch.unique(occurring, return_inverse=True)
+        items = index[: items.numel()].reshape(items.shape)
+        click = index[items.numel() :].reshape(click.shape)
     table = model.items.draw(generator, rows=rows, temperature=temperature)  # (R, D)
     moved = choices.click >= 0
     before = preferences(state, drawn.weights, start, take(table, click), moved)[:, :-1]
@@ -104,12 +104,12 @@ def choice_likelihood(
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """Parts of the bound, for all users.
+    """Terms of the bound, for all users.
 
     Attributes:
         likelihood: Log-likelihood scaled to N users, not tempered.
-        parameters: Divergence of everything but the users.
-        starts: Divergence of the initial states, as it is weighted.
+        parameters: Divergence of all variables other than initial states.
+        starts: Divergence of the initial states, scaled to N users.
     """
 
     likelihood: Tensor
@@ -117,9 +117,9 @@ class Terms:
     starts: Tensor
 
     def bound(self, config: FitConfig) -> Tensor:
-        """Return what is maximised."""
+        """Return the tempered bound."""
         divergence = (self.parameters + self.starts) / config.prior_temperature
-        return self.likelihood / config.temperature_of_likelihood - divergence
+        return self.likelihood / config.likelihood_temperature - divergence
 
 
 def terms(
@@ -129,24 +129,23 @@ def terms(
     num_users: int,
     generator: torch.Generator,
 ) -> Terms:
-    """Estimate the parts of the bound from a batch, by one draw.
+    """Estimate the terms of the bound from a batch with one posterior sample.
 
     Args:
         model: The posterior.
-        state: How states move.
-        choices: The batch, B users.
+        state: The state dynamics.
+        choices: The batch of B users.
         num_users: N.
-        generator: Source of the draw.
+        generator: Random generator.
     """
     scale = num_users / len(choices)
-    mean, deviation = model.start(*history(choices))
+    mean, deviation = model.start(choices.context_clicks)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
     start = mean + deviation * noise
     drawn = model.globals(generator)
     likelihood = choice_likelihood(model, state, choices, drawn, start, generator).sum()
-    starts = gaussian_kl(mean, deviation, 0.0, model.config.start_scale).sum()
     return Terms(
         likelihood=scale * likelihood,
         parameters=model.kl(state, generator),
-        starts=starts if model.config.faithful else scale * starts,
+        starts=model.start_kl(mean, deviation, scale),
     )

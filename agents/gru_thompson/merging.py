@@ -1,4 +1,4 @@
-"""How several rankings become one slate: the in-slate part of in-slate Thompson sampling."""
+"""Merge several rankings into one slate: the in-slate part of in-slate Thompson sampling."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 
 def rank_major(rankings: Tensor, slate_size: int) -> Tensor:
-    """Merge rankings by walking all first places, then all second places, and so on.
+    """Merge rankings by taking all first places, then all second places, and so on.
 
-    Items already taken are skipped. This is the order of the authors' code.
+    Items that are already in the slate are skipped. This is the order of the authors' code.
 
     Args:
-        rankings: Distinct items, best first, of each of M draws, ``(..., M, R)``, with R at least
+        rankings: Distinct items, best first, of each of M samples, ``(..., M, R)``, with R at least
             ``slate_size``.
         slate_size: K.
 
@@ -21,7 +21,7 @@ def rank_major(rankings: Tensor, slate_size: int) -> Tensor:
     """
     lead = rankings.shape[:-2]
     queue = rankings.mT.reshape(-1, rankings.shape[-1] * rankings.shape[-2])  # (N, R * M)
-    # The first occurrence of an item: a stable sort puts it in front of its equals.
+    # First occurrence of each item: a stable sort puts it before its repetitions.
     ordered, place = queue.sort(dim=1, stable=True)
     new = torch.ones_like(ordered, dtype=torch.bool)
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
@@ -31,10 +31,10 @@ def rank_major(rankings: Tensor, slate_size: int) -> Tensor:
 
 
 def per_slot(rankings: Tensor, slate_size: int) -> Tensor:
-    """Fill slot k with the best item of draw k that is not yet in the slate.
+    """Fill slot k with the best item of sample k that is not yet in the slate.
 
     Args:
-        rankings: Distinct items, best first, of each of at least K draws, ``(..., M, R)``, with R
+        rankings: Distinct items, best first, of each of at least K samples, ``(..., M, R)``, with R
             at least ``slate_size``.
         slate_size: K.
 
@@ -42,7 +42,7 @@ def per_slot(rankings: Tensor, slate_size: int) -> Tensor:
         ``(..., K)``.
     """
     slate = rankings[..., :1, 0]  # (..., 1)
-    for slot in range(1, slate_size):  # each slot depends on those before
+    for slot in range(1, slate_size):  # each slot depends on the previous ones
         ranking = rankings[..., slot, :]  # (..., R)
         free = (ranking[..., :, None] != slate[..., None, :]).all(dim=-1)
         best = free.int().argmax(dim=-1, keepdim=True)

@@ -1,7 +1,7 @@
-"""Slates from the posterior: greedy, Thompson, in-slate Thompson, and optimistic.
+"""Choose slates given the posterior: greedy, Thompson, in-slate Thompson, and optimistic.
 
-Sources: in-slate Thompson sampling is that of Eide, Leslie and Frigessi (arXiv:2104.15046);
-Thompson sampling of Thompson 1933. The optimistic policy is not theirs.
+Sources: in-slate Thompson sampling is from Eide, Leslie and Frigessi (arXiv:2104.15046), Thompson
+sampling from Thompson 1933. The optimistic policy is an addition.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from agents.gru_thompson.merging import per_slot, rank_major
 from agents.gru_thompson.model import Model
 from agents.gru_thompson.scoring import Scorer, Users
 
-# What the optimistic policy draws is always the same: it is a function of what is known.
+# The optimistic policy always uses the same samples, so that it is a function of the observation.
 _SEED_OF_BOUNDS = 0x0C8
-# Scores of candidates that are held at a time (128 MiB of float32).
+# Scores of candidates in memory at once (128 MiB of float32).
 _AT_ONCE = 2**25
 
 
 class Policy:
-    """Makes slates of K candidates; exploration by coin is left to the agent.
+    """Chooses slates of K candidates; the agent itself adds uniform exploration.
 
     Args:
         model: The posterior.
-        config: Which policy; ``epsilon_greedy`` gives the greedy slate.
+        config: The policy; ``epsilon_greedy`` gives the greedy slate.
         slate_size: K.
     """
 
@@ -40,24 +40,25 @@ class Policy:
 
     @torch.no_grad()
     def slates(self, users: Users, generator: torch.Generator, repeats: int = 1) -> Tensor:
-        """Return slates as places among the candidates, ``(B, repeats, K)``.
+        """Return slates as indices of candidates, ``(B, repeats, K)``.
 
         Args:
             users: The users.
-            generator: Source of the draws.
-            repeats: Independent slates for each user; all the same if the policy draws none.
+            generator: Random generator.
+            repeats: Number of independent slates per user; identical if the policy is
+                deterministic.
         """
         if self._config.share_draws:
             return self._thompson(users, generator, repeats)
-        # Users do not matter to each other, so that a large catalogue is scored for some at a time.
+        # Users are independent, so a large catalogue is scored for some users at a time.
         size = max(1, _AT_ONCE // self._num_candidates(users))
         parts = [
-            self._of_some(users.select(slice(start, start + size)), generator, repeats)
+            self._block(users.select(slice(start, start + size)), generator, repeats)
             for start in range(0, max(len(users), 1), size)
         ]
         return torch.cat(parts)
 
-    def _of_some(self, users: Users, generator: torch.Generator, repeats: int) -> Tensor:
+    def _block(self, users: Users, generator: torch.Generator, repeats: int) -> Tensor:
         if self.draws_slates:
             return self._thompson(users, generator, repeats)
         if self._config.policy == "ucb":
@@ -67,14 +68,14 @@ class Policy:
         return best[:, None].expand(-1, repeats, -1)
 
     def _thompson(self, users: Users, generator: torch.Generator, repeats: int) -> Tensor:
-        places = None
+        kept = None
         count = self._num_candidates(users)
         prune = self._config.prune
         if prune is not None and max(prune, self._slate_size) < count:
             most = max(prune, self._slate_size)
-            places = self._scorer.promising(users, most, generator)  # (B, most)
-            offered = places if users.candidates is None else users.candidates.gather(1, places)
-            users = Users(users.clicks, users.others, offered)
+            kept = self._scorer.promising(users, most, generator)  # (B, most)
+            candidates = kept if users.candidates is None else users.candidates.gather(1, kept)
+            users = Users(users.clicks, candidates)
         each = self._slate_size if self._config.policy == "in_slate" else 1
         if self._config.share_draws:
             drawn = self._scorer.shared(users, repeats * each, generator)
@@ -83,23 +84,25 @@ class Policy:
             # As many slates at a time as fit into a block, at least one.
             most = max(1, self._scorer.draws_at_once(users) // each)
             parts = [
-                self._apart(users, generator, min(most, repeats - done), each)
+                self._independent(users, generator, min(most, repeats - done), each)
                 for done in range(0, repeats, most)
             ]
             slates = torch.cat(parts, dim=1)  # (B, repeats, K)
-        if places is None:
+        if kept is None:
             return slates
-        return places.gather(1, slates.flatten(1)).reshape(slates.shape)
+        return kept.gather(1, slates.flatten(1)).reshape(slates.shape)
 
-    def _apart(self, users: Users, generator: torch.Generator, repeats: int, each: int) -> Tensor:
-        blocks = self._scorer.apart(users, repeats * each, generator)
-        return torch.cat([self._merged(self._nearest(squares), each) for _, squares in blocks])
+    def _independent(
+        self, users: Users, generator: torch.Generator, repeats: int, each: int
+    ) -> Tensor:
+        blocks = self._scorer.independent(users, repeats * each, generator)
+        return torch.cat([self._merged(self._nearest(squares), each) for squares in blocks])
 
     def _num_candidates(self, users: Users) -> int:
         return self._model.num_items if users.candidates is None else users.candidates.shape[1]
 
     def _merged(self, rankings: Tensor, each: int) -> Tensor:
-        """Merge every ``each`` rankings, ``(B, repeats * each, K)`` to ``(B, repeats, K)``."""
+        """Merge groups of ``each`` rankings, ``(B, repeats * each, K)`` to ``(B, repeats, K)``."""
         if each == 1:
             return rankings
         grouped = rankings.reshape(len(rankings), -1, each, self._slate_size)
@@ -110,11 +113,11 @@ class Policy:
         return squares.topk(self._slate_size, dim=-1, largest=False).indices
 
     def _bounds(self, users: Users, device: torch.device) -> Tensor:
-        """Return mean and ``width`` deviations of the score over draws, ``(B, C)``."""
+        """Return the mean plus ``width`` deviations of the sampled scores, ``(B, C)``."""
         generator = torch.Generator(device).manual_seed(_SEED_OF_BOUNDS)
         draws = self._config.draws
         total, squares = torch.zeros((), device=device), torch.zeros((), device=device)
-        for drawn in self._scorer.shared(users, draws, generator, alike=True):
+        for drawn in self._scorer.shared(users, draws, generator, same_noise=True):
             score = -drawn.clamp_min(0).sqrt()
             total = total + score
             squares = squares + score.square()

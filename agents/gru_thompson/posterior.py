@@ -1,6 +1,6 @@
 r"""A mean-field Gaussian over a table of numbers, and its divergence from a Gaussian prior.
 
-Every scalar has a mean of its own and a standard deviation in ``(0, max_scale)``:
+Every entry has its own mean and its own standard deviation in ``(0, max_scale)``:
 
 .. math:: q(\theta) = \prod_j N(\theta_j; m_j, s_j^2)
 """
@@ -17,11 +17,11 @@ class Gaussian(nn.Module):
     """One table of the posterior.
 
     Args:
-        start: Means at the start, any shape.
-        scale: Standard deviations at the start, below ``max_scale``.
-        max_scale: Bound of the standard deviations.
-        low: Lower bound of the means, or None for means that are free.
-        high: Upper bound of the means; given with ``low``.
+        start: Initial means, of any shape.
+        scale: Initial standard deviation, below ``max_scale``.
+        max_scale: Upper bound of the standard deviations.
+        low: Lower bound of the means; None if they are unbounded.
+        high: Upper bound of the means, required with ``low``.
     """
 
     def __init__(
@@ -65,17 +65,17 @@ class Gaussian(nn.Module):
         size: tuple[int, ...] = (),
         temperature: float = 1.0,
     ) -> Tensor:
-        """Draw by reparametrisation.
+        """Sample by reparametrisation.
 
         Args:
-            generator: Source of the noise.
-            rows: Rows wanted, or None for all.
-            size: Independent draws, in front of the shape of the table.
+            generator: Random generator.
+            rows: Rows to sample, or None for all.
+            size: Shape of independent samples, prepended to the shape of the table.
             temperature: Factor of the standard deviations; 0 gives the means.
         """
         mean = self.mean(rows)
         if not temperature:
-            # A copy, as a caller may overwrite what was drawn.
+            # A copy, because a caller may overwrite the sample.
             return mean.expand((*size, *mean.shape)).clone() if size else mean
         noise = torch.randn(
             (*size, *mean.shape), generator=generator, device=mean.device, dtype=mean.dtype
@@ -99,5 +99,5 @@ def gaussian_kl(
 
 
 def take(table: Tensor, rows: Tensor) -> Tensor:
-    """Return rows of a table, ``rows.shape + table.shape[1:]``; its gradient is quick."""
+    """Return rows of a table, ``rows.shape + table.shape[1:]``, with a fast gradient."""
     return nn.functional.embedding(rows, table)

@@ -1,18 +1,18 @@
-r"""How a click moves what a user prefers.
+r"""State dynamics: how clicks change a user's preference.
 
-A state h moves when an item is clicked and only then; x is the vector of that item. The preference
-z is read from the state, before the first click too.
+A state h changes only when an item is clicked; x is the vector of that item. The preference z is a
+function of the state, also before the first click.
 
 ==========  =================================================================================
 ``linear``  :math:`h' = \gamma h + (1 - \gamma) x`, :math:`z = h`
 ``gru``     :math:`r = \sigma(W_{ir} x + W_{hr} h)`, :math:`d = \sigma(W_{id} x + W_{hd} h)`,
             :math:`n = \tanh(W_{in} x + r \odot W_{hn} h)`,
             :math:`h' = (1 - d) \odot n + d \odot h`, :math:`z = W_z h`
-``lingru``  the mean of the two preferences, each from a state of its own
+``lingru``  the mean of the two preferences above, each with its own state
 ``markov``  :math:`h' = x`, :math:`z = h`
 ==========  =================================================================================
 
-The cell is that of ``torch.nn.GRU(bias=False)`` (there d is called z).
+The recurrent cell is that of ``torch.nn.GRU(bias=False)``, where d is called z.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ def preferences(
     """Return the preference before every step and after the last.
 
     Args:
-        kind: How states move.
+        kind: The state dynamics.
         weights: ``gamma`` and the matrices ``ir``, ``id``, ``in``, ``hr``, ``hd``, ``hn``, ``z``,
-            ``(..., D, D)``, as far as the kind needs them. Leading axes must broadcast with
-            those of ``start``; gamma is ``(...,)``, without the axis of users and D.
+            ``(..., D, D)``, as far as needed. Leading axes must broadcast with those of ``start``;
+            gamma is ``(...,)``, without the axes of users and D.
         start: Initial states, ``(..., U, D)``.
         vectors: Vector of the item of each step, ``(..., U, T, D)``.
         moved: Whether an item was clicked, ``(..., U, T)``.
@@ -50,7 +50,7 @@ def preferences(
         both = [preferences(k, weights, start, vectors, moved) for k in ("gru", "linear")]
         return (both[0] + both[1]) / 2
     states = [start]
-    # The inputs of all steps at once; only what depends on the state has to wait for it.
+    # The input products do not depend on the state, so all steps are computed at once.
     inputs = None
     if kind == "gru":
         inputs = torch.stack([_times(vectors, weights[f"i{gate}"]) for gate in "rdn"])

@@ -36,7 +36,7 @@ import torch
 
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.choices import from_log
-from agents.gru_thompson.judging import likelihoods
+from agents.gru_thompson.evaluation import likelihoods
 from recsim.log import SlateLog
 from recsim.metrics import distinct_groups
 from reproductions.gru_thompson.distance import DistanceCohort, DistanceWorld
@@ -110,7 +110,7 @@ def strategies(seed: int, given: argparse.Namespace) -> Iterator[Row]:
 def foresight(agent: GRUThompsonAgent, log: SlateLog, judged: SlateLog) -> dict[str, float]:
     """Return hit rate and mean log-probability of choices from step 5 on, beside references."""
     choices = from_log(judged)
-    found = {"hit rate": agent.judge(choices, BEFORE).hits}
+    found = {"hit rate": agent.evaluate(choices, BEFORE).hits}
     for row in likelihoods(agent, choices.after(BEFORE), from_log(log)):
         for who in ("model", "uniform", "popularity"):
             found[f"{row.choice_set}: {who}"] = getattr(row, who)

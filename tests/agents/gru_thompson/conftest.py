@@ -10,13 +10,13 @@ from agents.gru_thompson.model import Model
 
 @pytest.fixture
 def generator() -> torch.Generator:
-    """A seeded generator."""
+    """Return a seeded generator."""
     return torch.Generator().manual_seed(3)
 
 
 @pytest.fixture
 def make_model(generator) -> Callable[..., Model]:
-    """Build a model of few items in three groups, with posterior means far from 0."""
+    """Build a model of a few items in three groups, with posterior means far from 0."""
 
     def build(num_items=7, slots=3, horizon=4, **settings) -> Model:
         config = FitConfig(**{"dim": 2, "state": "linear"} | settings)
@@ -30,7 +30,7 @@ def make_model(generator) -> Callable[..., Model]:
 
 @pytest.fixture
 def make_choices() -> Callable[..., Choices]:
-    """Build random choices of users from full slates; some choose nothing."""
+    """Build random choices from full slates; some choices are "nothing"."""
 
     def build(users=6, steps=4, slots=3, num_items=7, seed=0) -> Choices:
         draw = torch.Generator().manual_seed(seed)
@@ -45,7 +45,7 @@ def make_choices() -> Callable[..., Choices]:
             choice=choice,
             click=torch.where(choice > 0, click, -1),
             scored=yes,
-            basis=yes.clone(),
+            context=yes.clone(),
         )
 
     return build

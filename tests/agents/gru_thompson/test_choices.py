@@ -18,9 +18,9 @@ def log(make_problem, make_log):
     )
 
 
-def test_a_log_by_hand(log):
+def test_choices_of_a_small_log(log):
     choices = from_log(log)
-    # User 2 first; the slate with two clicks is two choices.
+    # User 2 comes first; the slate with two clicks gives two choices.
     assert choices.items.tolist() == [
         [[2, 3], [-1, -1], [-1, -1], [-1, -1]],
         [[0, 1], [4, -1], [5, 0], [5, 0]],
@@ -31,18 +31,18 @@ def test_a_log_by_hand(log):
     assert choices.scored.tolist() == [[True, False, False, False], [True] * 4]
 
 
-def test_held_out_users_are_judged_late_and_trained_on_early(make_choices, generator):
+def test_only_late_choices_of_held_out_users_are_held_out(make_choices, generator):
     choices = make_choices(users=5, steps=4)
     source = InMemory(choices, torch.tensor([1, 3]), step=3)
-    (judged,) = source.judged(10)
-    assert judged.scored.tolist() == [[False, False, False, True]] * 2
-    assert judged.basis.tolist() == [[True, True, True, False]] * 2
-    torch.testing.assert_close(judged.items, choices.items[[1, 3]])
-    (trained,) = source.batches(10, generator)
-    late = trained.scored[:, 3].tolist()
+    (held_out,) = source.held_out(10)
+    assert held_out.scored.tolist() == [[False, False, False, True]] * 2
+    assert held_out.context.tolist() == [[True, True, True, False]] * 2
+    torch.testing.assert_close(held_out.items, choices.items[[1, 3]])
+    (training,) = source.batches(10, generator)
+    late = training.scored[:, 3].tolist()
     assert late == [True, False, True, False, True]
-    assert trained.scored[:, :3].all()
-    torch.testing.assert_close(trained.basis, trained.scored)
+    assert training.scored[:, :3].all()
+    torch.testing.assert_close(training.context, training.scored)
 
 
 def test_batches_hold_every_user_once(make_choices, generator):
@@ -50,19 +50,19 @@ def test_batches_hold_every_user_once(make_choices, generator):
     source = InMemory(choices, torch.zeros(0, dtype=torch.long), step=2)
     batches = list(source.batches(3, generator))
     assert [len(batch) for batch in batches] == [3, 3, 1]
-    seen = torch.cat([batch.items for batch in batches])
-    assert sorted(seen.tolist()) == sorted(choices.items.tolist())
-    assert list(source.judged(3)) == []
+    batched = torch.cat([batch.items for batch in batches])
+    assert sorted(batched.tolist()) == sorted(choices.items.tolist())
+    assert list(source.held_out(3)) == []
 
 
-def test_against_all_items_the_chosen_one_stands_among_random_ones(make_choices, generator):
+def test_against_all_items_the_other_options_are_random(make_choices, generator):
     choices = make_choices(users=200, num_items=7)
-    asked = against_all_items(choices, 50, generator)
+    random = against_all_items(choices, 50, generator)
     clicked = choices.click >= 0
-    assert (asked.items[:, :, 0][clicked] == choices.click[clicked]).all()
-    assert (asked.choice == clicked.long()).all()
-    assert (asked.length == 4).all()
-    others = torch.bincount(asked.items[:, :, 1:].flatten(), minlength=50)
-    # 1600 uniform draws from 50: 32 of each, deviation 5.6.
+    assert (random.items[:, :, 0][clicked] == choices.click[clicked]).all()
+    assert (random.choice == clicked.long()).all()
+    assert (random.length == 4).all()
+    others = torch.bincount(random.items[:, :, 1:].flatten(), minlength=50)
+    # 1600 uniform draws from 50 items: mean 32, deviation 5.6.
     assert others.min() > 8
     assert others.max() < 60

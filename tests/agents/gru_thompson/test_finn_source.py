@@ -32,15 +32,15 @@ def assert_same(one, other):
         torch.testing.assert_close(getattr(one, field.name), getattr(other, field.name))
 
 
-@pytest.mark.parametrize(("judge", "held_out"), [("valid", [2, 7]), ("test", [4])])
-def test_it_reads_what_the_log_holds(cohort, slates, judge, held_out, generator):
+@pytest.mark.parametrize(("part", "users"), [("valid", [2, 7]), ("test", [4])])
+def test_the_source_gives_the_same_choices_as_the_log(cohort, slates, part, users, generator):
     choices = from_log(cohort.to_log())
-    source = FinnSource(slates, SPLIT, judge)
-    (read,) = source.batches(100, generator)
+    source = FinnSource(slates, SPLIT, part)
+    (training,) = source.batches(100, generator)
     expected = InMemory(choices, torch.tensor([2, 4, 7]), 3)
-    assert_same(read, next(expected.batches(100, generator)))
-    (judged,) = source.judged(100)
-    assert_same(judged, choices.select(torch.tensor(held_out)).after(3))
+    assert_same(training, next(expected.batches(100, generator)))
+    (held_out,) = source.held_out(100)
+    assert_same(held_out, choices.select(torch.tensor(users)).after(3))
 
 
 def test_batches_hold_every_user_once(slates, generator):
@@ -50,10 +50,10 @@ def test_batches_hold_every_user_once(slates, generator):
     every = torch.cat([batch.items for batch in batches]).tolist()
     (whole,) = source.batches(100, generator)
     assert sorted(every) == sorted(whole.items.tolist())
-    assert [len(part) for part in source.judged(1)] == [1, 1]
+    assert [len(part) for part in source.held_out(1)] == [1, 1]
 
 
-def test_an_agent_is_trained_on_a_stream(cohort, slates):
+def test_an_agent_can_be_fitted_to_a_source(cohort, slates):
     config = GRUThompsonConfig(dim=2, steps=6, evaluate_every=3, batch_size=10, policy="greedy")
     agent = GRUThompsonAgent(config, slates.problem, 0)
     report = agent.fit_source(FinnSource(slates, SPLIT), slots=slates.slots - 1, horizon=7)
@@ -62,7 +62,7 @@ def test_an_agent_is_trained_on_a_stream(cohort, slates):
     assert agent.act(cohort.observation()).slates.shape == (25, 4)
 
 
-def test_what_an_epoch_allocates_does_not_grow_with_the_users(tmp_path, generator):
+def test_the_memory_of_an_epoch_does_not_grow_with_the_users(tmp_path, generator):
     peaks = []
     for users in (300, 3000):
         people = DistanceWorld(num_items=30, num_groups=6, slate_size=4).start(users, 0)
@@ -74,5 +74,5 @@ def test_what_an_epoch_allocates_does_not_grow_with_the_users(tmp_path, generato
             pass
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    # Ten times the users would be ten times the memory, were they loaded.
+    # If all users were loaded, ten times as many would take ten times the memory.
     assert peaks[1] < 1.5 * peaks[0]

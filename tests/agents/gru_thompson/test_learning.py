@@ -1,4 +1,4 @@
-"""What is learned in the world whose users are the model's, where the truth is known."""
+"""Learning tests in a world that follows the model, where the truth is known."""
 
 import copy
 from dataclasses import replace
@@ -10,7 +10,6 @@ import torch
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.choices import from_log
 from agents.gru_thompson.losses import choice_likelihood
-from agents.gru_thompson.model import history
 from recsim.estimators import evaluate
 from reproductions.gru_thompson.distance import DistanceWorld
 
@@ -43,7 +42,7 @@ def with_policy(state, problem, **policy):
 
 @pytest.fixture(scope="module")
 def cohort():
-    """Users nobody was trained on, after five slates."""
+    """New users after five slates."""
     people = WORLD.start(300, 2)
     people.log_for(5)
     return people
@@ -62,13 +61,13 @@ def test_every_strategy_is_far_better_than_random_and_below_the_oracle(state, lo
     learned = click_rate(cohort, lambda people: agent.act(people.observation()).slates)
     random = click_rate(cohort, lambda people: people.random())
     oracle = click_rate(cohort, lambda people: people.oracle())
-    # Deviation of each rate over users and steps: about .01.
+    # The standard deviation of each rate over users and steps is about .01.
     assert learned > random + 0.2
     assert learned < oracle + 0.02
 
 
 def popularity_likelihood(train, test):
-    """Mean log-probability of choices in proportion to clicks per impression."""
+    """Return the mean log-probability of choices in proportion to clicks per impression."""
     shape = (WORLD.num_items,)
     shown, clicked = np.zeros(shape), np.zeros(shape)
     np.add.at(shown, train.slate, 1)
@@ -80,7 +79,9 @@ def popularity_likelihood(train, test):
     return np.log(weights[np.arange(len(test)), choice] / weights.sum(axis=1)).mean()
 
 
-def test_new_users_choices_are_predicted_better_than_by_popularity(state, log, cohort, generator):
+def test_choices_of_new_users_are_predicted_better_than_by_popularity(
+    state, log, cohort, generator
+):
     people = copy.deepcopy(cohort)
     for _ in range(5):
         people.show(people.random())
@@ -88,21 +89,21 @@ def test_new_users_choices_are_predicted_better_than_by_popularity(state, log, c
     choices = from_log(shown).after(5)
     model = with_policy(state, log.problem, policy="greedy")._model
     with torch.no_grad():
-        start, _ = model.start(*history(choices))
+        start, _ = model.start(choices.context_clicks)
         drawn = model.globals(generator, temperature=0.0)
         each = choice_likelihood(model, "linear", choices, drawn, start, generator, 0.0)
-    found = float(each[choices.scored].mean())
+    likelihood = float(each[choices.scored].mean())
     late = shown.select(shown.step >= 5)
-    assert found > popularity_likelihood(log, late) + 0.1
-    assert found > np.log(1 / 5) + 0.2
+    assert likelihood > popularity_likelihood(log, late) + 0.1
+    assert likelihood > np.log(1 / 5) + 0.2
 
 
-def test_what_is_rarely_seen_is_less_certain(state, log):
+def test_rarely_shown_items_are_less_certain(state, log):
     model = with_policy(state, log.problem, policy="greedy")._model
-    seen = np.bincount(log.slate.ravel(), minlength=WORLD.num_items)
-    order = np.argsort(seen)
+    shown = np.bincount(log.slate.ravel(), minlength=WORLD.num_items)
+    order = np.argsort(shown)
     scale = model.items.scale().mean(dim=1).detach().numpy()
-    assert seen[order[:10]].mean() < 0.7 * seen[order[-10:]].mean()
+    assert shown[order[:10]].mean() < 0.7 * shown[order[-10:]].mean()
     assert scale[order[:10]].mean() > 1.5 * scale[order[-10:]].mean()
 
 
@@ -115,7 +116,7 @@ def test_the_recurrent_state_learns_in_stages(log, cohort):
     assert learned > click_rate(cohort, lambda people: people.random()) + 0.15
 
 
-def test_clipped_ips_on_a_uniform_log_finds_the_value_of_the_policy():
+def test_clipped_ips_on_a_uniform_log_estimates_the_value_of_the_policy():
     world = DistanceWorld(num_items=8, num_groups=4, slate_size=1, nothing=-1.0, history=5)
     people = world.start(500, 4)
     people.log_for(8)
@@ -136,5 +137,5 @@ def test_clipped_ips_on_a_uniform_log_finds_the_value_of_the_policy():
     uniform = replace(uniform, propensity=np.full(uniform.slate.shape, 1 / 8))
     (value,) = evaluate(uniform, agent, ["clipped_ips"], clip=8.0, level=0.99)
     assert value.low < np.mean(truth) < value.high
-    # The log's own rate is outside: the test can tell the policies apart.
+    # The rate of the logging policy is outside, so the test distinguishes the policies.
     assert uniform.clicks.mean() < value.low

@@ -8,13 +8,13 @@ from agents.gru_thompson.merging import per_slot, rank_major
 RANKINGS = torch.tensor([[10, 11, 12], [10, 12, 11], [13, 10, 11]])
 
 
-def test_the_order_of_the_authors_and_the_one_per_slot():
+def test_both_orders_by_hand():
     assert rank_major(RANKINGS, 3).tolist() == [10, 13, 11]
     assert per_slot(RANKINGS, 3).tolist() == [10, 12, 13]
 
 
 def plain_rank_major(rankings, size):
-    """Walk ranks, then draws."""
+    """Merge rank by rank, then sample by sample."""
     slate = []
     for rank, draw in itertools.product(range(len(rankings[0])), range(len(rankings))):
         if rankings[draw][rank] not in slate:
@@ -23,7 +23,7 @@ def plain_rank_major(rankings, size):
 
 
 def plain_per_slot(rankings, size):
-    """Take the best that is free."""
+    """Take the best item of each ranking that is not in the slate yet."""
     slate = []
     for ranking in rankings[:size]:
         slate.append(next(item for item in ranking if item not in slate))

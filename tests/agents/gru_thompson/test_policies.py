@@ -1,4 +1,4 @@
-"""Slates from a posterior made by hand."""
+"""Slates under a posterior set by hand."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ ALL_POLICIES = [
 
 @pytest.fixture
 def model(make_model):
-    """A posterior as wide as the items are apart."""
+    """A posterior whose deviations are as large as the distances between items."""
     model = make_model(num_items=ITEMS)
     set_scale(model, 1.0)
     return model
@@ -37,11 +37,11 @@ def set_scale(model, scale):
 
 
 def users(batch=8, candidates=None, seed=0):
-    """Users with up to four clicks, the last ones without any."""
+    """Return users with up to four clicks, the last one without any."""
     draw = torch.Generator().manual_seed(seed)
     clicks = torch.randint(ITEMS, (batch, 4), generator=draw)
     clicks[torch.arange(4) >= torch.arange(batch).flip(0)[:, None]] = -1
-    return Users(clicks, torch.zeros(batch, dtype=torch.long), candidates)
+    return Users(clicks, candidates)
 
 
 def some_candidates(batch, count, seed=1):
@@ -58,13 +58,13 @@ def slates(model, settings, people, seed=0, repeats=1):
 @pytest.mark.parametrize("count", [ITEMS, 6])
 def test_slates_hold_distinct_candidates_and_follow_the_seed(model, settings, count):
     people = users(candidates=some_candidates(8, count))
-    found = slates(model, settings, people, repeats=2)
-    assert found.shape == (8, 2, SLOTS)
-    assert ((found >= 0) & (found < count)).all()
-    assert (found.sort(dim=2).values.diff(dim=2) > 0).all()
-    torch.testing.assert_close(found, slates(model, settings, people, repeats=2))
+    result = slates(model, settings, people, repeats=2)
+    assert result.shape == (8, 2, SLOTS)
+    assert ((result >= 0) & (result < count)).all()
+    assert (result.sort(dim=2).values.diff(dim=2) > 0).all()
+    torch.testing.assert_close(result, slates(model, settings, people, repeats=2))
     if settings["policy"] in {"thompson", "in_slate"}:
-        assert (found != slates(model, settings, people, seed=1, repeats=2)).any()
+        assert (result != slates(model, settings, people, seed=1, repeats=2)).any()
 
 
 @pytest.mark.parametrize("settings", ALL_POLICIES)
@@ -76,16 +76,16 @@ def test_at_temperature_0_every_policy_is_greedy(model, settings):
 
 
 @pytest.mark.parametrize("settings", ALL_POLICIES)
-def test_the_order_of_the_candidates_does_not_matter_to_a_sure_posterior(model, settings):
+def test_slates_do_not_depend_on_the_order_of_the_candidates(model, settings):
     set_scale(model, 1e-6)
     with torch.no_grad():
         for site in (model.gamma, model.bias):
             site.width.fill_(-30.0)
         model.spread.fill_(-50.0)
-    people = users(batch=4)  # all but the last have clicked
+    people = users(batch=4)  # all but the last have clicks
     ordered = slates(model, settings, people)[:3, 0]
     order = some_candidates(4, ITEMS)
-    mixed = slates(model, settings, Users(people.clicks, people.others, order))[:3, 0]
+    mixed = slates(model, settings, Users(people.clicks, order))[:3, 0]
     torch.testing.assert_close(order[:3].gather(1, mixed), ordered)
 
 
@@ -93,11 +93,11 @@ def test_greedy_by_hand(make_model):
     model = make_model(num_items=ITEMS)
     with torch.no_grad():
         model.items.location.copy_(torch.arange(ITEMS)[:, None] * torch.tensor([1.0, 0.0]))
-    # Two clicks on 6: the start is at 6 and stays.
-    people = Users(torch.tensor([[6, 6]]), torch.zeros(1, dtype=torch.long), None)
-    found = slates(model, {"policy": "greedy"}, people)[0, 0].tolist()
-    assert found[0] == 6
-    assert sorted(found) == [5, 6, 7]
+    # Two clicks on 6: the initial state is item 6 and stays there.
+    people = Users(torch.tensor([[6, 6]]), None)
+    result = slates(model, {"policy": "greedy"}, people)[0, 0].tolist()
+    assert result[0] == 6
+    assert sorted(result) == [5, 6, 7]
 
 
 def frequencies(model, settings, people, item_slots=SLOTS, repeats=4000):
@@ -107,15 +107,15 @@ def frequencies(model, settings, people, item_slots=SLOTS, repeats=4000):
     return torch.stack([torch.bincount(row, minlength=ITEMS) for row in first]) / repeats
 
 
-def test_in_slate_with_one_slot_has_the_law_of_thompson(model):
+def test_in_slate_with_one_slot_has_the_distribution_of_thompson(model):
     people = users(batch=3)
     one = frequencies(model, {"policy": "thompson"}, people, 1)
     other = frequencies(model, {"policy": "in_slate"}, people, 1)
-    # Deviation of a difference at most sqrt(2 * .25 / 4000) = .011.
+    # The standard deviation of a difference is at most sqrt(2 * .25 / 4000) = .011.
     torch.testing.assert_close(one, other, atol=0.05, rtol=0)
 
 
-def test_shared_draws_have_the_same_law_for_each_user(model):
+def test_shared_samples_have_the_same_distribution_for_each_user(model):
     people = users(batch=3)
     one = frequencies(model, {"policy": "thompson"}, people)
     other = frequencies(model, {"policy": "thompson", "share_draws": True}, people)
@@ -123,14 +123,14 @@ def test_shared_draws_have_the_same_law_for_each_user(model):
 
 
 @pytest.mark.parametrize("share", [False, True])
-def test_users_are_independent_unless_they_share_draws(model, share):
-    """Two users who clicked the same: do they see the same first item more often than by chance?"""
-    people = Users(torch.tensor([[2, 5], [2, 5]]), torch.zeros(2, dtype=torch.long), None)
+def test_users_are_independent_unless_they_share_samples(model, share):
+    """Compare how often two users with the same clicks get the same first item with chance."""
+    people = Users(torch.tensor([[2, 5], [2, 5]]), None)
     settings = {"policy": "thompson", "share_draws": share}
-    found = slates(model, settings, people, repeats=4000)[:, :, 0]
-    together = (found[0] == found[1]).double().mean().item()
+    result = slates(model, settings, people, repeats=4000)[:, :, 0]
+    together = (result[0] == result[1]).double().mean().item()
     chance = sum(
-        float((found[0] == item).double().mean() * (found[1] == item).double().mean())
+        float((result[0] == item).double().mean() * (result[1] == item).double().mean())
         for item in range(ITEMS)
     )
     if share:
@@ -139,51 +139,51 @@ def test_users_are_independent_unless_they_share_draws(model, share):
         assert together == pytest.approx(chance, abs=0.03)
 
 
-def test_an_item_is_one_draw_as_a_candidate_and_in_the_history(make_model, generator):
-    """A preference that sits on the clicked item is at distance 0 from it, wherever it is drawn."""
+def test_an_item_has_the_same_sample_as_a_candidate_and_in_the_history(make_model, generator):
+    """With the state ``markov``, the preference is the clicked item, so their distance is 0."""
     model = make_model(num_items=ITEMS, state="markov")
     set_scale(model, 1.0)
     for candidates in (None, torch.tensor([[3, 7, 4], [1, 0, 7]])):
-        people = Users(torch.tensor([[2, 7], [0, 7]]), torch.zeros(2, dtype=torch.long), candidates)
-        (block,) = Scorer(model).apart(people, 5, generator)
-        places = [7, 7] if candidates is None else [1, 2]
-        for user, place in enumerate(places):
-            torch.testing.assert_close(block[1][user, :, place], torch.zeros(5))
-            assert (block[1][user, :, [i for i in range(3) if i != place]] > 0).all()
+        people = Users(torch.tensor([[2, 7], [0, 7]]), candidates)
+        (squares,) = Scorer(model).independent(people, 5, generator)
+        indices = [7, 7] if candidates is None else [1, 2]
+        for user, index in enumerate(indices):
+            torch.testing.assert_close(squares[user, :, index], torch.zeros(5))
+            assert (squares[user, :, [i for i in range(3) if i != index]] > 0).all()
 
 
-def test_pruning_keeps_the_near_and_the_unsure(model, generator):
+def test_pruning_keeps_near_and_uncertain_items(model, generator):
     set_scale(model, 1e-4)
     with torch.no_grad():
         model.items.location.copy_(torch.arange(ITEMS)[:, None] * torch.tensor([1.0, 0.0]))
         model.items.width[11] = 0.0  # deviation 4.5 at distance 5
-    people = Users(torch.tensor([[6, 6]]), torch.zeros(1, dtype=torch.long), None)
+    people = Users(torch.tensor([[6, 6]]), None)
     kept = Scorer(model).promising(people, 4, generator)
     assert sorted(kept[0].tolist()) == [5, 6, 7, 11]
 
 
-def test_optimism_prefers_the_unsure(make_model):
+def test_ucb_prefers_uncertain_items(make_model):
     model = make_model(num_items=ITEMS)
     set_scale(model, 1e-4)
     with torch.no_grad():
         model.items.location.fill_(20.0)
         model.items.location[:3] = torch.tensor([[0.0, 0.0], [0.0, 2.9], [0.0, -3.0]])
         model.items.width[2] = -2.0  # deviation 1.07
-    people = Users(torch.tensor([[0, 0]]), torch.zeros(1, dtype=torch.long), None)
+    people = Users(torch.tensor([[0, 0]]), None)
     assert slates(model, {"policy": "greedy"}, people)[0, 0].tolist() == [0, 1, 2]
     wide = slates(model, {"policy": "ucb", "width": 2.0, "draws": 200}, people)
     assert wide[0, 0].tolist() == [0, 2, 1]
 
 
-def test_bounds_of_a_user_do_not_depend_on_the_others(model):
+def test_ucb_slates_do_not_depend_on_other_users(model):
     people = users()
     together = slates(model, {"policy": "ucb"}, people)
-    alone = [slates(model, {"policy": "ucb"}, people.select(slice(i, i + 1))) for i in range(8)]
-    torch.testing.assert_close(together, torch.cat(alone))
+    single = [slates(model, {"policy": "ucb"}, people.select(slice(i, i + 1))) for i in range(8)]
+    torch.testing.assert_close(together, torch.cat(single))
 
 
 @pytest.mark.parametrize("settings", ALL_POLICIES)
-def test_few_users_at_a_time_get_slates_as_many_do(model, monkeypatch, settings):
+def test_scoring_in_blocks_of_users_gives_the_same_slates(model, monkeypatch, settings):
     people = users(candidates=some_candidates(8, 6))
     whole = slates(model, settings, people, repeats=3)
     monkeypatch.setattr("agents.gru_thompson.policies._AT_ONCE", 3 * 6)
@@ -193,7 +193,7 @@ def test_few_users_at_a_time_get_slates_as_many_do(model, monkeypatch, settings)
         torch.testing.assert_close(parts, whole)
 
 
-def test_small_blocks_give_slates_of_the_same_law(model, monkeypatch):
+def test_small_blocks_give_the_same_distribution_of_slates(model, monkeypatch):
     people = users(batch=3)
     whole = frequencies(model, {"policy": "in_slate"}, people)
     monkeypatch.setattr("agents.gru_thompson.scoring._BLOCK", 4000)
@@ -209,7 +209,7 @@ def test_a_wide_posterior_makes_in_slate_more_diverse_than_greedy(model, seed):
     people = users(batch=50, seed=seed)
 
     def kinds(settings):
-        found = slates(model, settings, people, seed=seed)[:, 0]
-        return sum(len(set(row)) for row in groups[found].tolist()) / 50
+        result = slates(model, settings, people, seed=seed)[:, 0]
+        return sum(len(set(row)) for row in groups[result].tolist()) / 50
 
     assert kinds({"policy": "in_slate"}) > kinds({"policy": "greedy"}) + 0.2

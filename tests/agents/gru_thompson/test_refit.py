@@ -1,4 +1,4 @@
-"""Going on from a posterior with a log that has gone on too."""
+"""Continue from a posterior on an extended log."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson import agent as module
 from agents.gru_thompson.choices import from_log
-from recsim.errors import UserError
+from recsim.errors import AgentError
 from recsim.log import SlateLog
 from reproductions.gru_thompson.distance import DistanceWorld
 
@@ -33,7 +33,7 @@ def make(problem, **config):
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Every call of the training: the model at its start, the source, the steps."""
+    """Arguments of every call of the training: initial model, source, steps."""
     calls, fit = [], module.fit
 
     def recorded(model, source, config, *rest):
@@ -45,28 +45,28 @@ def trainings(monkeypatch):
     return calls
 
 
-def test_it_sees_the_whole_log_and_starts_from_what_is_known(logs, trainings):
+def test_a_refit_uses_the_whole_log_and_starts_from_the_posterior(logs, trainings):
     agent = make(logs[0].problem, held_out=0.0)
     agent.fit(logs[0])
-    known = {name: value.clone() for name, value in agent.state_dict()["model"].items()}
+    before = {name: value.clone() for name, value in agent.state_dict()["model"].items()}
     report = agent.refit(logs[1])
     assert report.rows == len(logs[1])
     start, source, steps = trainings[1]
     assert steps == 2
-    for name, value in known.items():
+    for name, value in before.items():
         torch.testing.assert_close(start[name], value, rtol=0, atol=0)
     assert source.num_users == 100
-    (seen,) = source.batches(1000, torch.Generator())
+    (batch,) = source.batches(1000, torch.Generator())
     whole = from_log(logs[1])
-    for name in ("items", "length", "choice", "click", "scored", "basis"):
-        assert torch.equal(getattr(seen, name), getattr(whole, name))
+    for name in ("items", "length", "choice", "click", "scored", "context"):
+        assert torch.equal(getattr(batch, name), getattr(whole, name))
     assert agent.state_dict()["horizon"] == 8
     assert any(
-        not torch.equal(value, known[name]) for name, value in agent.state_dict()["model"].items()
+        not torch.equal(value, before[name]) for name, value in agent.state_dict()["model"].items()
     )
 
 
-def test_who_was_held_out_stays_so(logs):
+def test_held_out_users_remain_held_out(logs):
     agent = make(logs[0].problem, held_out=0.2)
     agent.fit(logs[0])
     before = agent.state_dict()["held_out"].tolist()
@@ -78,17 +78,17 @@ def test_who_was_held_out_stays_so(logs):
     assert len(set(after)) == 20
 
 
-def test_what_does_not_go_on_starts_anew(logs, trainings):
+def test_a_refit_on_another_log_starts_from_scratch(logs, trainings):
     agent = make(logs[0].problem)
     agent.refit(logs[0])
     agent.refit(logs[1])
     agent.refit(logs[0])
     assert [steps for _, _, steps in trainings] == [6, 2, 6]
-    with pytest.raises(UserError, match="the log has none"):
+    with pytest.raises(AgentError, match="the log has none"):
         agent.refit(logs[0].select(slice(0, 0)))
 
 
-def test_a_saved_agent_goes_on_in_the_same_way(logs):
+def test_a_loaded_agent_refits_in_the_same_way(logs):
     agent = make(logs[0].problem, held_out=0.2)
     agent.fit(logs[0])
     other = make(logs[0].problem, held_out=0.2)
@@ -102,17 +102,17 @@ def test_a_saved_agent_goes_on_in_the_same_way(logs):
 
 @pytest.mark.slow
 def test_further_users_make_the_posterior_narrower_and_predict_better():
-    """A short log first; then ten times as much, in a few steps from what is known."""
+    """Fit to a short log, then refit on one several times as long in a few steps."""
     first, more, fresh = cohort(0, 30), cohort(1, 200), from_log(cohort(2, 300))
     settings = {"steps": 200, "refit_steps": 120, "learning_rate": 0.05, "held_out": 0.0}
     gains, widths = [], []
     for seed in range(3):
         agent = GRUThompsonAgent(GRUThompsonConfig(**QUICK | settings), first.problem, seed)
         agent.fit(first)
-        before = agent.judge(fresh, 3).likelihood
+        before = agent.evaluate(fresh, 3).likelihood
         wide = float(agent._model.items.scale().detach().mean())
         agent.refit(SlateLog.concat([first, more]))
-        gains.append(agent.judge(fresh, 3).likelihood - before)
+        gains.append(agent.evaluate(fresh, 3).likelihood - before)
         widths.append(float(agent._model.items.scale().detach().mean()) / wide)
     assert np.min(gains) > 0.01, gains
     assert np.max(widths) < 0.7, widths

@@ -32,20 +32,20 @@ def test_the_recurrent_state_is_that_of_torch(weights, start, vectors):
         cell.weight_ih_l0.copy_(torch.cat([weights["ir"], weights["id"], weights["in"]]))
         cell.weight_hh_l0.copy_(torch.cat([weights["hr"], weights["hd"], weights["hn"]]))
         expected = cell(vectors, start[None])[0] @ weights["z"].T
-    found = preferences("gru", weights, start, vectors, ALL)
-    torch.testing.assert_close(found[:, 1:], expected)
-    torch.testing.assert_close(found[:, 0], start @ weights["z"].T)
+    result = preferences("gru", weights, start, vectors, ALL)
+    torch.testing.assert_close(result[:, 1:], expected)
+    torch.testing.assert_close(result[:, 0], start @ weights["z"].T)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_a_click_nothing_moves(kind, weights, start, vectors):
-    found = preferences(kind, weights, start, vectors, ~ALL)
-    torch.testing.assert_close(found, found[:, :1].expand(-1, STEPS + 1, -1))
+def test_without_a_click_the_preference_is_constant(kind, weights, start, vectors):
+    result = preferences(kind, weights, start, vectors, ~ALL)
+    torch.testing.assert_close(result, result[:, :1].expand(-1, STEPS + 1, -1))
 
 
-def test_linear_by_hand_and_at_its_ends(weights, start, vectors):
-    found = preferences("linear", weights, start, vectors, ALL)
-    torch.testing.assert_close(found[:, 1], 0.7 * start + 0.3 * vectors[:, 0])
+def test_linear_by_hand_and_for_extreme_gamma(weights, start, vectors):
+    result = preferences("linear", weights, start, vectors, ALL)
+    torch.testing.assert_close(result[:, 1], 0.7 * start + 0.3 * vectors[:, 0])
     still = preferences("linear", {"gamma": torch.tensor(1.0)}, start, vectors, ALL)
     torch.testing.assert_close(still[:, -1], start)
     jumps = preferences("linear", {"gamma": torch.tensor(0.0)}, start, vectors, ALL)
@@ -55,13 +55,13 @@ def test_linear_by_hand_and_at_its_ends(weights, start, vectors):
 
 def test_lingru_is_the_mean_of_both(weights, start, vectors):
     gru, linear = (preferences(k, weights, start, vectors, ALL) for k in ("gru", "linear"))
-    found = preferences("lingru", weights, start, vectors, ALL)
-    torch.testing.assert_close(found, (gru + linear) / 2)
+    result = preferences("lingru", weights, start, vectors, ALL)
+    torch.testing.assert_close(result, (gru + linear) / 2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("step", [0, 2, 4])
-def test_a_click_changes_only_what_comes_after(kind, step, weights, start, vectors):
+def test_a_click_changes_only_later_preferences(kind, step, weights, start, vectors):
     before = preferences(kind, weights, start, vectors, ALL)
     changed = vectors.clone()
     changed[:, step] += 1
@@ -71,13 +71,13 @@ def test_a_click_changes_only_what_comes_after(kind, step, weights, start, vecto
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_weights_of_several_draws_at_once(kind, weights, start, vectors, generator):
+def test_weights_of_several_samples_at_once(kind, weights, start, vectors, generator):
     shift = torch.randn(2, 1, 1, generator=generator)
     several = {name: value + shift for name, value in weights.items() if name != "gamma"}
     several["gamma"] = torch.tensor([0.2, 0.9])
-    found = preferences(
+    result = preferences(
         kind, several, start.expand(2, -1, -1), vectors.expand(2, -1, -1, -1), ALL.expand(2, -1, -1)
     )
     for draw in range(2):
-        alone = {name: value[draw] for name, value in several.items()}
-        torch.testing.assert_close(found[draw], preferences(kind, alone, start, vectors, ALL))
+        single = {name: value[draw] for name, value in several.items()}
+        torch.testing.assert_close(result[draw], preferences(kind, single, start, vectors, ALL))

@@ -1,4 +1,4 @@
-"""What is kept of a training, and when it stops."""
+"""Early stopping and the choice of the state that is kept."""
 
 from dataclasses import replace
 
@@ -7,16 +7,16 @@ import torch
 
 from agents.gru_thompson.choices import InMemory
 from agents.gru_thompson.config import FitConfig
-from agents.gru_thompson.training import Judgement, _Best, all_distances, judge
+from agents.gru_thompson.training import Evaluation, _Best, all_distances, evaluate
 
 
-def see(best, model, *looks):
-    """Judge states that are told apart by the bias; return where the patience ended."""
-    for at, (likelihood, hits) in enumerate(looks):
+def update(best, model, *evaluations):
+    """Record states that differ in the bias; return the index at which the patience ended."""
+    for index, (likelihood, hits) in enumerate(evaluations):
         with torch.no_grad():
-            model.bias.location.fill_(float(at))
-        if best.see(Judgement(likelihood, hits), model):
-            return at
+            model.bias.location.fill_(float(index))
+        if best.update(Evaluation(likelihood, hits), model):
+            return index
     return None
 
 
@@ -26,30 +26,30 @@ def kept(best, keep):
     return int(state["bias.location"][0])
 
 
-def test_patience_counts_looks_without_either_improving(make_model):
-    looks = [(-2.0, 0.1), (-3.0, 0.2), (-1.0, 0.1), (-1.5, 0.1), (-1.2, 0.2), (-1.1, 0.0)]
-    assert see(_Best(patience=3), make_model(), *looks) == 5
-    assert see(_Best(patience=4), make_model(), *looks) is None
+def test_patience_counts_evaluations_without_any_improvement(make_model):
+    rows = [(-2.0, 0.1), (-3.0, 0.2), (-1.0, 0.1), (-1.5, 0.1), (-1.2, 0.2), (-1.1, 0.0)]
+    assert update(_Best(patience=3), make_model(), *rows) == 5
+    assert update(_Best(patience=4), make_model(), *rows) is None
 
 
 @pytest.mark.parametrize(
-    ("looks", "likelihood", "hits", "both"),
+    ("evaluations", "likelihood", "hits", "both"),
     [
-        # The best likelihood has too few hits.
+        # The state with the best likelihood has too few hits.
         ([(-2.0, 0.5), (-1.0, 0.1)], 1, 0, 0),
-        # It has nearly the best.
+        # It has nearly the best hit rate.
         ([(-2.0, 0.5), (-1.0, 0.46)], 1, 0, 1),
-        # Nobody is hit, ever.
+        # There are no hits at all.
         ([(-2.0, 0.0), (-1.0, 0.0), (-3.0, 0.0)], 1, 0, 1),
     ],
 )
-def test_what_is_kept(make_model, looks, likelihood, hits, both):
+def test_the_state_that_is_kept(make_model, evaluations, likelihood, hits, both):
     best = _Best(patience=9)
-    see(best, make_model(), *looks)
+    update(best, make_model(), *evaluations)
     assert [kept(best, how) for how in ("likelihood", "hits", "both")] == [likelihood, hits, both]
 
 
-def test_nothing_judged_nothing_chosen():
+def test_without_an_evaluation_no_state_is_kept():
     assert _Best(patience=1).chosen("both") is None
 
 
@@ -59,7 +59,7 @@ def test_distances_by_product(generator):
     torch.testing.assert_close(all_distances(z, v), expected)
 
 
-def test_hits_of_the_items_nearest_to_the_last_preference_before_the_split(
+def test_hit_rate_of_the_items_nearest_to_the_last_preference_of_the_context(
     make_model, make_choices, generator
 ):
     model = make_model(num_items=7, state="markov")
@@ -69,13 +69,13 @@ def test_hits_of_the_items_nearest_to_the_last_preference_before_the_split(
     click = torch.tensor([[0, 5, 6, 0], [0, 2, -1, 6]])
     choices = replace(choices, click=click)
     source = InMemory(choices, torch.tensor([0, 1]), step=2)
-    # Nearest to 5 and 2: {5, 4, 6} with one of both ends, {2, 1, 3}. Later clicks: 6, 0 and 6.
-    found = judge(model, "markov", source, FitConfig(dim=2, top=3), generator)
-    assert found is not None
-    assert found.hits == pytest.approx((1 / 2 + 0) / 2)
-    quiet = replace(choices, click=torch.full_like(click, -1))
-    none = judge(
-        model, "markov", InMemory(quiet, torch.tensor([0]), 2), FitConfig(dim=2), generator
+    # The nearest items of 5 and 2 are {5, 4, 6} and {2, 1, 3}. Later clicks: 6 and 0; 6.
+    result = evaluate(model, "markov", source, FitConfig(dim=2, top=3), generator)
+    assert result is not None
+    assert result.hits == pytest.approx((1 / 2 + 0) / 2)
+    no_clicks = replace(choices, click=torch.full_like(click, -1))
+    none = evaluate(
+        model, "markov", InMemory(no_clicks, torch.tensor([0]), 2), FitConfig(dim=2), generator
     )
     assert none is not None
     assert none.hits == 0.0
