@@ -1,28 +1,26 @@
-"""Who recommends: the agents, by name.
+"""Recommendation agents, by name.
 
-``agents.make("linucb", problem, alpha=0.5)`` builds one. A third party adds an agent through the
-entry-point group ``recsim.agents``, without touching this package.
+``agents.make("linucb", problem, alpha=0.5)`` builds one. Other packages add agents through the
+entry-point group ``recsim.agents``.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
-import inspect
-from importlib.metadata import entry_points
-from typing import Any, overload
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, overload
 
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.critiquing import CritiquingAgent
-from recsim.contracts.kinds import KINDS, AnyAgent, AnyProblem, kind_of
+from recsim.contracts.kinds import KINDS, AnyAgent, AnyProblem, faults, kind_of
 from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
-from recsim.conversation import ConversationProblem
-from recsim.critiquing import CritiquingProblem
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import AgentError
 from recsim.problem import Problem
+from recsim.registry import Registry
 from recsim.settings import validated
+
+if TYPE_CHECKING:
+    from recsim.conversation import ConversationProblem
+    from recsim.critiquing import CritiquingProblem
 
 __all__ = [
     "Agent",
@@ -39,9 +37,6 @@ __all__ = [
     "make",
 ]
 
-GROUP = "recsim.agents"
-
-# Declared in pyproject.toml too; repeated here so that a source tree works without being installed.
 BUILTIN = {
     "bayes_critiquing": "agents.critiquing.bayes:BayesCritiquingAgent",
     "bert4rec": "agents.sequential:BERT4RecAgent",
@@ -77,82 +72,42 @@ BUILTIN = {
 }
 
 
-def _targets() -> dict[str, set[str]]:
-    """Return every ``module:Class`` declared for each name; more than one is a clash."""
-    targets = {name: {target} for name, target in BUILTIN.items()}
-    for entry in entry_points(group=GROUP):
-        targets.setdefault(entry.name, set()).add(entry.value)
-    return targets
+def _check(name: str, target: str, loaded: Any) -> None:
+    """Raise an error if a class does not keep the contract of its kind."""
+    found = faults(loaded)
+    if found:
+        contract = KINDS[kind_of(loaded)].contract
+        raise AgentError(
+            f"agent {name!r} ({target}) does not keep the contract of "
+            f"{contract.__module__}.{contract.__name__}: {'; '.join(found)}."
+        )
 
 
-def _import(target: str) -> type[Any]:
-    module, _, attribute = target.partition(":")
-    loaded: type[Any] = getattr(importlib.import_module(module), attribute)
-    return loaded
+AGENTS = Registry("recsim.agents", "agent", BUILTIN, _check, AgentError)
+
+
+def available() -> dict[str, str]:
+    """Return the name of every agent with its one-line description, sorted by name.
+
+    No agent is imported. An agent that cannot be found has the error in place of the description.
+    """
+    return AGENTS.describe()
 
 
 def load(name: str) -> type[Any]:
-    """Return the class of an agent, to ask what it needs before building it.
+    """Return the class of an agent.
 
-    What it is for, slates, conversations or critiques, says `recsim.contracts.kinds.kind_of`.
+    Its kind, slates, conversations or critiquing, is `recsim.contracts.kinds.kind_of` of it.
 
     Args:
         name: A name that `available` lists.
 
     Raises:
-        UserError: The name is unknown, declared twice, its module cannot be imported, or what it
-            names does not keep the contract of its kind.
+        AgentError: If the name is unknown or declared twice, or the class cannot be imported or
+            does not keep the contract of its kind.
     """
-    targets = _targets()
-    if name not in targets:
-        raise UserError(f"unknown agent {name!r}.{did_you_mean(name, targets)}")
-    if len(targets[name]) > 1:
-        clash = " and ".join(sorted(targets[name]))
-        raise UserError(
-            f"agent {name!r} is declared twice, by {clash}: rename or uninstall one of them."
-        )
-    (target,) = targets[name]
-    try:
-        loaded = _import(target)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"agent {name!r} ({target}) cannot be imported: {error}") from error
-    faults = _faults(loaded)
-    if faults:
-        contract = KINDS[kind_of(loaded)].contract
-        raise UserError(
-            f"agent {name!r} ({target}) does not keep the contract of "
-            f"{contract.__module__}.{contract.__name__}: {'; '.join(faults)}."
-        )
+    loaded: type[Any] = AGENTS.load(name)
     return loaded
-
-
-def _faults(loaded: Any) -> list[str]:
-    """Return what a class lacks to be an agent, in words."""
-    if not inspect.isclass(loaded):
-        return ["it is not a class"]
-    config = getattr(loaded, "Config", None)
-    faults = []
-    if not (inspect.isclass(config) and issubclass(config, BaseModel)):
-        faults.append("'Config' must be a pydantic model, e.g. a subclass of agents.AgentConfig")
-    kind = KINDS[kind_of(loaded)]
-    for name in kind.flags:
-        if not isinstance(getattr(loaded, name, None), bool):
-            faults.append(f"{name!r} must be True or False")
-    for name, member in vars(kind.contract).items():
-        if inspect.isfunction(member) and not callable(getattr(loaded, name, None)):
-            faults.append(f"{name!r} must be a method")
-    return faults
-
-
-def available() -> dict[str, str]:
-    """Return the name of every agent with its one-line description, sorted by name."""
-    described = {}
-    for name in sorted(_targets()):
-        try:
-            described[name] = (inspect.getdoc(load(name)) or "").partition("\n")[0]
-        except UserError as error:  # a broken third-party agent must not hide the others
-            described[name] = str(error)
-    return described
 
 
 def configure(name: str, **config: Any) -> AgentConfig:
@@ -163,7 +118,7 @@ def configure(name: str, **config: Any) -> AgentConfig:
         **config: Its settings.
 
     Raises:
-        UserError: The name is unknown, or a setting is unknown or wrong.
+        UserError: If the name is unknown, or a setting is unknown or wrong.
     """
     settings: AgentConfig = validated(load(name).Config, config, f"agent {name!r}: config")
     return settings
@@ -190,17 +145,17 @@ def make(name: str, problem: AnyProblem, *, seed: int = 0, **config: Any) -> Any
 
     Args:
         name: A name that `available` lists.
-        problem: Where it recommends, holds conversations, or is criticised.
+        problem: The public facts of the environment or log that it is built for.
         seed: Seed of its own randomness.
-        **config: Its settings; what is left out keeps its default.
+        **config: Its settings; those left out keep their defaults.
 
     Raises:
-        UserError: The name or a setting is wrong, or the agent cannot work on this problem.
+        UserError: If the name or a setting is wrong, or the agent cannot work on this problem.
     """
     loaded, settings = load(name), configure(name, **config)
     kind, wanted = kind_of(loaded), kind_of(problem)
     if kind != wanted:
-        raise UserError(
+        raise AgentError(
             f"agent {name!r} {KINDS[kind].does} users; this environment {KINDS[wanted].place}. "
             f"Agents for it: {', '.join(_fitting(wanted))}."
         )
@@ -211,8 +166,8 @@ def make(name: str, problem: AnyProblem, *, seed: int = 0, **config: Any) -> Any
 def _fitting(kind: str) -> list[str]:
     """Return the names of the agents of a kind."""
     names = []
-    for name in sorted(_targets()):
-        with contextlib.suppress(UserError):  # a broken one fits nowhere
+    for name in AGENTS.names():
+        with contextlib.suppress(Exception):  # an agent that cannot be loaded is left out
             if kind_of(load(name)) == kind:
                 names.append(name)
     return names

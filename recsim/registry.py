@@ -1,6 +1,6 @@
-"""Things that are found by name: built in, or added by another package through an entry point.
+"""Things found by name: built in, or added by another package through an entry point.
 
-A registry imports nothing until a thing is loaded. Its one-line descriptions are read from source
+A registry imports nothing until an entry is loaded. One-line descriptions are read from source
 files, so that listing every agent does not import torch.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,14 +21,15 @@ __all__ = ["Registry"]
 
 
 class Registry:
-    """Names and where each is defined.
+    """Names, and where each is defined.
 
     Args:
         group: Entry-point group through which other packages add entries, e.g. ``recsim.agents``.
         noun: What an entry is called in messages, e.g. ``agent``.
         builtin: ``module:attribute`` of each built-in entry, by name.
-        check: Called with the name, the target and the loaded entry; raises `UserError` if the
-            entry cannot serve.
+        check: Called with the name, the target and the loaded entry; raises an error if the entry
+            does not keep the contract.
+        error: The class of errors that the registry raises.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Registry:
         noun: str,
         builtin: Mapping[str, str],
         check: Callable[[str, str, Any], None] | None = None,
+        error: type[UserError] = UserError,
     ) -> None:
         self.group = group
         self.noun = noun
         self.builtin = dict(builtin)
         self._check = check
+        self._error = error
 
     def targets(self) -> dict[str, set[str]]:
         """Return every ``module:attribute`` declared for each name; more than one is a clash."""
@@ -54,6 +57,14 @@ class Registry:
         """Return every name, sorted."""
         return sorted(self.targets())
 
+    def target(self, name: str) -> str:
+        """Return the ``module:attribute`` of a name.
+
+        Raises:
+            UserError: If the name is unknown or declared twice.
+        """
+        return self._only(name, self.targets())
+
     def load(self, name: str) -> Any:
         """Import an entry and return it.
 
@@ -61,43 +72,48 @@ class Registry:
             name: One of `names`.
 
         Raises:
-            UserError: The name is unknown or declared twice, or what it names cannot be imported
-                or cannot serve.
+            UserError: If the name is unknown or declared twice, or its target cannot be imported
+                or does not keep the contract.
         """
-        target = self._target(name)
+        return self._load(name, self.target(name))
+
+    def describe(self) -> dict[str, str]:
+        """Return the first line of the docstring of every entry, sorted by name.
+
+        An entry whose source cannot be read is imported. If that fails, the error stands in place
+        of the description, so that one broken package does not hide the others.
+        """
+        targets = self.targets()
+        return {name: self._describe(name, targets) for name in sorted(targets)}
+
+    def _describe(self, name: str, targets: Mapping[str, set[str]]) -> str:
+        try:
+            target = self._only(name, targets)
+            line = _first_line(target)
+            return line or _line(inspect.getdoc(self._load(name, target)))
+        except UserError as error:
+            return str(error)
+        except Exception as error:
+            return f"{self.noun} {name!r} cannot be imported: {type(error).__name__}: {error}"
+
+    def _load(self, name: str, target: str) -> Any:
         module, _, attribute = target.partition(":")
         try:
             loaded = getattr(importlib.import_module(module), attribute)
         except (ImportError, AttributeError) as error:
-            raise UserError(
+            raise self._error(
                 f"{self.noun} {name!r} ({target}) cannot be imported: {error}"
             ) from error
         if self._check is not None:
             self._check(name, target, loaded)
         return loaded
 
-    def describe(self) -> dict[str, str]:
-        """Return the first line of the docstring of every entry, sorted by name.
-
-        An entry whose source cannot be read is imported; what is wrong with a broken one stands in
-        place of its description.
-        """
-        described = {}
-        for name in self.names():
-            try:
-                line = _first_line(self._target(name))
-                described[name] = line or _line(inspect.getdoc(self.load(name)))
-            except UserError as error:
-                described[name] = str(error)
-        return described
-
-    def _target(self, name: str) -> str:
-        targets = self.targets()
+    def _only(self, name: str, targets: Mapping[str, set[str]]) -> str:
         if name not in targets:
-            raise UserError(f"unknown {self.noun} {name!r}.{did_you_mean(name, targets)}")
+            raise self._error(f"unknown {self.noun} {name!r}.{did_you_mean(name, targets)}")
         if len(targets[name]) > 1:
             clash = " and ".join(sorted(targets[name]))
-            raise UserError(
+            raise self._error(
                 f"{self.noun} {name!r} is declared twice, by {clash}: rename or uninstall one of "
                 "them."
             )
@@ -108,33 +124,41 @@ class Registry:
 def _first_line(target: str) -> str | None:
     """Return the first docstring line of ``module:attribute`` without importing it, or None."""
     module, _, attribute = target.partition(":")
+    for file in _sources(module):
+        package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+        for node in ast.parse(file.read_bytes()).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+                return _line(ast.get_docstring(node))
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    if (alias.asname or alias.name) == attribute:
+                        return _first_line(f"{_imported(node, package)}:{alias.name}")
+    return None
+
+
+def _sources(module: str) -> Iterator[Path]:
+    """Yield the source files that may define a module, without importing its package."""
     package, *rest = module.split(".")
     try:
         spec = find_spec(package)
     except (ImportError, ValueError):
-        return None
-    if spec is None or spec.origin is None:
-        return None
-    if spec.submodule_search_locations:
-        files = [
-            Path(folder, *rest).with_suffix(suffix)
-            if suffix
-            else Path(folder, *rest, "__init__.py")
-            for folder in spec.submodule_search_locations
-            for suffix in ((".py", "") if rest else ("",))
-        ]
-    else:
-        files = [] if rest else [Path(spec.origin)]
-    for file in files:
-        if file.suffix == ".py" and file.is_file():
-            for node in ast.parse(file.read_text(encoding="utf-8")).body:
-                if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
-                    return _line(ast.get_docstring(node))
-                if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                    for alias in node.names:
-                        if (alias.asname or alias.name) == attribute:
-                            return _first_line(f"{node.module}:{alias.name}")
-    return None
+        return
+    if spec is None:
+        return
+    roots = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    files = [Path(spec.origin)] if spec.origin and not rest else []
+    for root in roots if rest else ():
+        files += [Path(root, *rest, "__init__.py"), Path(root, *rest).with_suffix(".py")]
+    yield from (file for file in files if file.suffix == ".py" and file.is_file())
+
+
+def _imported(node: ast.ImportFrom, package: str) -> str:
+    """Return the absolute name of the module that a ``from`` statement imports from."""
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    base = parts[: len(parts) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)
 
 
 def _line(doc: str | None) -> str:

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from recsim.errors import UserError
+from recsim.errors import AgentError
 
 Coefficients = tuple[Tensor, Tensor]
 PointLoss = Literal["squared", "log"]
@@ -75,15 +75,15 @@ def inverse_propensities(propensities: Tensor, clip: float = 0.0) -> Tensor:
         clip: M, in [0, 1]: the least propensity that is divided by.
 
     Raises:
-        UserError: A propensity is outside (0, 1], or the clip outside [0, 1].
+        AgentError: A propensity is outside (0, 1], or the clip outside [0, 1].
     """
     if not 0 <= clip <= 1:
-        raise UserError(f"clip must be in [0, 1], got {clip}: the least propensity divided by.")
+        raise AgentError(f"clip must be in [0, 1], got {clip}: the least propensity divided by.")
     theta = propensities.detach()
     wrong = ~((theta > 0) & (theta <= 1))
     if bool(wrong.any()):
         row = int(wrong.flatten().int().argmax())
-        raise UserError(
+        raise AgentError(
             f"Row {row}: propensity {theta.flatten()[row].item()} is not a probability in (0, 1]."
         )
     return 1 / theta.clamp_min(clip)

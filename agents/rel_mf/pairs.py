@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from recsim.errors import UserError
+from recsim.errors import AgentError
 
 Pairs = tuple[Tensor, Tensor]  # users and items, (N,) each
 Sampler = Callable[[torch.Generator, int], Pairs]
@@ -85,7 +85,7 @@ class ClickedPairs:
         weigh as if half of all pairs had one.
 
         Raises:
-            UserError: If every pair has a click.
+            AgentError: If every pair has a click.
         """
         device = self._keys.device
         half = size // 2
@@ -94,7 +94,7 @@ class ClickedPairs:
         # keys k_m with k_m - m <= j.
         free = self.num_users * self.num_items - len(self._keys)
         if not free:
-            raise UserError(
+            raise AgentError(
                 f"All {len(self._keys)} pairs of user and item were clicked, so that half_clicks "
                 "finds none without a click to draw: use sampling='uniform'."
             )

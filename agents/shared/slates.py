@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError
+from recsim.errors import AgentError
 from recsim.problem import Problem
 
 
@@ -16,10 +16,10 @@ def check_sizes(problem: Problem) -> None:
     """Refuse a problem whose slates cannot be filled with distinct candidates.
 
     Raises:
-        UserError: ``slate_size`` exceeds ``num_candidates``.
+        AgentError: ``slate_size`` exceeds ``num_candidates``.
     """
     if problem.slate_size > problem.num_candidates:
-        raise UserError(
+        raise AgentError(
             f"a slate of {problem.slate_size} distinct items needs at least as many candidates; "
             f"there are {problem.num_candidates}."
         )

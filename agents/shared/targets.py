@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.contracts.slates import Feedback
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import AgentError, did_you_mean
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -45,11 +45,11 @@ def check_target(target: str, problem: Problem) -> None:
     """Refuse a target that this problem does not report.
 
     Raises:
-        UserError: ``target`` is none of ``click``, ``reward`` and the named rewards.
+        AgentError: ``target`` is none of ``click``, ``reward`` and the named rewards.
     """
     known = {"click", "reward", *problem.rewards}
     if target not in known:
-        raise UserError(f"no reward is called {target!r}.{did_you_mean(target, known)}")
+        raise AgentError(f"no reward is called {target!r}.{did_you_mean(target, known)}")
 
 
 def outcomes(data: SlateLog | Feedback, target: str) -> Outcomes:
@@ -61,7 +61,7 @@ def outcomes(data: SlateLog | Feedback, target: str) -> Outcomes:
             reward.
 
     Raises:
-        UserError: The log lacks the named reward.
+        AgentError: The log lacks the named reward.
     """
     if isinstance(data, SlateLog):
         items, clicks, rewards = data.slate, data.clicks, data.feedback
@@ -74,7 +74,7 @@ def outcomes(data: SlateLog | Feedback, target: str) -> Outcomes:
     elif target in rewards:
         values = rewards[target]
     else:
-        raise UserError(
+        raise AgentError(
             f"the log has no feedback column {target!r}.{did_you_mean(target, rewards)}"
         )
     found = Outcomes(items, values)
@@ -118,12 +118,12 @@ class ItemMeans:
         """Take over saved counts.
 
         Raises:
-            UserError: They are of a catalogue of another size.
+            AgentError: They are of a catalogue of another size.
         """
         for name, own in self.state_dict().items():
             saved = np.array(state[name], dtype=np.float64)
             if saved.shape != own.shape:
-                raise UserError(
+                raise AgentError(
                     f"saved agent state: {name!r} is of {saved.shape} items, "
                     f"this catalogue of {own.shape}."
                 )

@@ -17,7 +17,7 @@ from agents.slateq.endings import successors
 from agents.slateq.network import Scorer
 from agents.slateq.optimisers import OPTIMISERS, Options, options
 from agents.slateq.states import States, states_of_log
-from recsim.errors import UserError
+from recsim.errors import AgentError
 from recsim.log import SlateLog
 
 
@@ -105,11 +105,11 @@ def fit_value(
     """Fit the Q-function by temporal differences, with the choice model as it is.
 
     Raises:
-        UserError: The log does not tell what follows any of its rows.
+        AgentError: The log does not tell what follows any of its rows.
     """
     usable = (steps.known | (config.gamma == 0)).nonzero()[:, 0]
     if not len(usable):
-        raise UserError(
+        raise AgentError(
             "agent 'slateq' learns from what follows a slate, but every user of the log has one "
             "slate only: give a log that knows its users, or say 'ending: left' or 'gamma: 0'."
         )

@@ -1,24 +1,30 @@
-"""What agents and environments are for: slates, conversations or critiques.
+"""The three kinds of agents, environments and problems: slates, conversations, critiquing.
 
-A class says so by a class attribute that is True and has the name of the kind; slates need none.
+A class declares its kind by a class attribute that is True and has the name of the kind; slates
+need none.
 """
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from pydantic import BaseModel
 
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.critiquing import CritiquingAgent
 from recsim.contracts.slates import Agent
-from recsim.conversation import ConversationProblem
-from recsim.critiquing import CritiquingProblem
 from recsim.problem import Problem
 
-__all__ = ["KINDS", "Kind", "kind_of"]
+if TYPE_CHECKING:  # the data of conversations and critiques need not be imported here
+    from recsim.conversation import ConversationProblem
+    from recsim.critiquing import CritiquingProblem
 
-AnyAgent = Agent | ConversationAgent | CritiquingAgent
-AnyProblem = Problem | ConversationProblem | CritiquingProblem
+__all__ = ["KINDS", "AnyAgent", "AnyProblem", "Kind", "faults", "is_problem", "kind_of"]
+
+AnyAgent: TypeAlias = Agent | ConversationAgent | CritiquingAgent
+AnyProblem: TypeAlias = "Problem | ConversationProblem | CritiquingProblem"
 
 
 @dataclass(frozen=True)
@@ -26,34 +32,52 @@ class Kind:
     """One kind of agents, and of environments for them.
 
     Attributes:
-        contract: What such an agent keeps.
-        problem: What it is built for.
-        does: What it does, in words that "users" follow.
-        place: What such an environment does.
+        contract: The protocol of the agents.
+        does: What the agents do, in words that "users" follows.
+        place: What the environments do.
         flags: Class attributes that are True or False in every such agent.
     """
 
     contract: type[Any]
-    problem: type[AnyProblem]
     does: str
     place: str
     flags: tuple[str, ...] = ()
 
 
 KINDS = {
-    "slates": Kind(
-        Agent, Problem, "recommends slates to", "shows slates", ("privileged", "needs_log")
-    ),
-    "conversations": Kind(
-        ConversationAgent, ConversationProblem, "holds conversations with", "holds conversations"
-    ),
-    "critiquing": Kind(CritiquingAgent, CritiquingProblem, "is criticised by", "takes critiques"),
+    "slates": Kind(Agent, "recommends slates to", "shows slates", ("privileged", "needs_log")),
+    "conversations": Kind(ConversationAgent, "holds conversations with", "holds conversations"),
+    "critiquing": Kind(CritiquingAgent, "is criticised by", "takes critiques"),
 }
 
 
-def kind_of(loaded: Any) -> str:
-    """Return the kind of a class of agents or environments, or of a problem; see `KINDS`."""
-    for name, kind in KINDS.items():
-        if getattr(loaded, name, False) is True or isinstance(loaded, kind.problem):
-            return name
-    return "slates"
+def kind_of(thing: Any) -> str:
+    """Return the kind, a key of `KINDS`.
+
+    Args:
+        thing: An agent, an environment or a problem, or a class of those.
+    """
+    return next((name for name in KINDS if getattr(thing, name, False) is True), "slates")
+
+
+def is_problem(thing: Any) -> bool:
+    """Return whether something is a problem that an agent can be built for."""
+    return isinstance(thing, Problem) or kind_of(thing) != "slates"
+
+
+def faults(loaded: Any) -> list[str]:
+    """Return what a class lacks to be an agent of its kind, in words."""
+    if not inspect.isclass(loaded):
+        return ["it is not a class"]
+    config = getattr(loaded, "Config", None)
+    found = []
+    if not (inspect.isclass(config) and issubclass(config, BaseModel)):
+        found.append("'Config' must be a pydantic model, e.g. a subclass of agents.AgentConfig")
+    kind = KINDS[kind_of(loaded)]
+    for name in kind.flags:
+        if not isinstance(getattr(loaded, name, None), bool):
+            found.append(f"{name!r} must be True or False")
+    for name, member in vars(kind.contract).items():
+        if inspect.isfunction(member) and not callable(getattr(loaded, name, None)):
+            found.append(f"{name!r} must be a method")
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from recsim.arrays import Bools
 
@@ -25,6 +26,8 @@ class ConversationProblem:
         free_recommendations: Number of slates that an agent may show without using a turn; above 0
             only to compare with published figures that were counted in this way.
     """
+
+    conversations: ClassVar[bool] = True  # the kind, see `recsim.contracts.kinds`
 
     num_items: int
     num_attributes: int

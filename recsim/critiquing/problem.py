@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from recsim.arrays import Bools
 
@@ -20,6 +21,8 @@ class CritiquingProblem:
         aspect_names: K names.
         item_names: I names.
     """
+
+    critiquing: ClassVar[bool] = True  # the kind, see `recsim.contracts.kinds`
 
     num_users: int
     num_items: int

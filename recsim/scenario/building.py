@@ -21,7 +21,7 @@ import agents
 import recsim  # registers the environments
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.critiquing import CritiquingAgent
-from recsim.contracts.kinds import AnyAgent, AnyProblem, kind_of
+from recsim.contracts.kinds import AnyAgent, AnyProblem, is_problem, kind_of
 from recsim.contracts.slates import Agent
 from recsim.conversation import ConversationProblem
 from recsim.critiquing import CritiquingProblem
@@ -101,7 +101,7 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
             raise UserError(f"{spec.id} cannot be built: {error}") from error
         except MemoryError as error:
             raise UserError(f"{spec.id} needs more memory than there is: {error}") from error
-    if not isinstance(getattr(env.unwrapped, "problem", None), AnyProblem):
+    if not is_problem(getattr(env.unwrapped, "problem", None)):
         env.close()
         raise UserError(f"env.id: {spec.id} is not a place to recommend: it has no 'problem'.")
     return env

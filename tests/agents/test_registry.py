@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -66,8 +68,8 @@ def entry_points(monkeypatch):
     """Pretend that other distributions declare agents: a list of (name, value)."""
 
     def declare(*declared):
-        points = [EntryPoint(name, value, agents.GROUP) for name, value in declared]
-        monkeypatch.setattr(agents, "entry_points", lambda group: points)
+        points = [EntryPoint(name, value, "recsim.agents") for name, value in declared]
+        monkeypatch.setattr("recsim.registry.entry_points", lambda group: points)
 
     declare()
     return declare
@@ -76,6 +78,7 @@ def entry_points(monkeypatch):
 def test_built_in_agents_work_without_an_installation(entry_points, make_problem):
     described = agents.available()
     assert list(described) == EVERY_NAME
+    assert all("cannot be imported" not in line and line for line in described.values())
     assert described["linucb"] == (
         "Shows the items with the highest upper confidence bound of a linear model."
     )
@@ -101,6 +104,23 @@ def test_declaring_a_built_in_agent_again_is_no_clash(entry_points):
     entry_points(*agents.BUILTIN.items())
     assert list(agents.available()) == EVERY_NAME
     assert agents.load("random") is baselines.RandomAgent
+
+
+def test_listing_agents_imports_none_of_them():
+    script = (
+        "import sys, agents; agents.available()\n"
+        "heavy = {'torch', 'sklearn', 'scipy', 'pandas', 'pyarrow', 'stable_baselines3'}\n"
+        "own = [name for name in sys.modules if name.startswith('agents.')]\n"
+        "sys.exit(f'imported: {own} {heavy & set(sys.modules)}' if own or heavy & set(sys.modules)"
+        " else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_agent_knows_its_name():
+    for name in EVERY_NAME:
+        assert getattr(agents.load(name), "name", name) == name
 
 
 def test_two_agents_of_one_name_are_refused(entry_points, make_problem):
