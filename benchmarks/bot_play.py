@@ -34,7 +34,7 @@ from agents.bot_play.fine_tuning import fine_tune
 from agents.bot_play.play import Play
 from agents.bot_play.tables import Tables
 from recsim.critiquing import planted_reviews
-from recsim.play.critiquing import criticise
+from recsim.play.critiquing import play_critiquing
 
 TURNS, BATCH, SINGLE = 5, 512, 64
 
@@ -118,9 +118,9 @@ def main() -> None:
     )
     agent.fit(many.unwrapped.training_data)
     found = []
-    spent = seconds(lambda: found.append(criticise(many, agent, seed=0).ranks), GIVEN.device)
+    spent = seconds(lambda: found.append(play_critiquing(many, agent, seed=0).ranks), GIVEN.device)
     batched = len(test) / spent
-    spent = seconds(lambda: found.append(criticise(one, agent, seed=0).ranks), GIVEN.device)
+    spent = seconds(lambda: found.append(play_critiquing(one, agent, seed=0).ranks), GIVEN.device)
     single = SINGLE / spent
     together, alone = found
     np.testing.assert_array_equal(together[:SINGLE], alone)

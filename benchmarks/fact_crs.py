@@ -23,7 +23,7 @@ import gymnasium
 
 import agents
 from recsim.conversation import read_attributes
-from recsim.play.conversations import conversation_metrics, converse
+from recsim.play.conversations import conversation_metrics, play_conversations
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     begin = time.perf_counter()
     agent.fit(env.unwrapped.training_data)
     grown = time.perf_counter()
-    table = converse(env, agent, seed=0)
+    table = play_conversations(env, agent, seed=0)
     held = time.perf_counter()
     numbers = conversation_metrics(table, env.unwrapped.problem.max_turns)
     print(f"{GIVEN.trees} trees of {len(data.rows('train'))} interactions: {grown - begin:.1f} s")

@@ -1,1 +1,1 @@
-"""An agent meets users: rollouts, rounds, conversations, critiques."""
+"""An agent meets simulated users: rollouts, rounds, conversations and critiquing sessions."""

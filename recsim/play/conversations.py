@@ -1,4 +1,4 @@
-"""An agent holds conversations: about every interaction once, or about drawn ones to practise."""
+"""An agent holds conversations: one about every interaction, or random ones to practise."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Ints
 from recsim.contracts.conversations import ConversationAgent, Reply
 from recsim.metrics import average_turns, success_rate
+from recsim.play.episodes import batches
 
-__all__ = ["conversation_curves", "conversation_metrics", "converse", "practise"]
+__all__ = ["conversation_curves", "conversation_metrics", "play_conversations", "practise"]
+
+_OUTCOMES = ("success", "turn", "rank", "n_questions", "n_recs", "items_shown", "hdcg")
 
 
-def converse(
+def play_conversations(
     env: Any,
     agent: ConversationAgent,
     *,
@@ -26,85 +30,79 @@ def converse(
 
     Args:
         env: A vector environment with the observations, actions (``action="slate"``) and infos of
-            ``ConvRec-v0``; its number of conversations is the size of a batch, and has no influence
-            on the outcome.
-        agent: Fitted, if it needs that.
-        seed: Seed of openings and noise.
+            ``ConvRec-v0``. Its number of sub-environments is the batch size, which has no influence
+            on the results.
+        agent: The agent; fitted, if it needs to be.
+        seed: Seed of the users' openings and noise.
         on_batch: Called after each batch with the number of conversations done.
 
     Returns:
         One row per interaction, in order: ``user``, ``success``, ``turn``, ``rank``,
-        ``n_questions``, ``n_recs``, ``items_shown``, ``hdcg`` and ``reward`` (their sum).
+        ``n_questions``, ``n_recs``, ``items_shown``, ``hdcg`` and ``reward`` (summed).
     """
-    world = env.unwrapped
-    batch, total = world.num_envs, world.num_episodes
-    pieces = []
-    for start in range(0, total, batch):
-        numbers = np.arange(start, start + batch) % total  # the last batch is filled up
-        pieces.append(_one_batch(env, agent, seed, numbers)[: total - start])
-        if on_batch is not None:
-            on_batch(min(start + batch, total))
+    pieces = [
+        _play_batch(env, agent, seed, episodes)[:count]
+        for episodes, count in batches(env, on_batch)
+    ]
     table = pd.concat(pieces, ignore_index=True)
-    table.insert(0, "user", world.episode_users)
+    table.insert(0, "user", env.unwrapped.episode_users)
     return table
 
 
-def _one_batch(
-    env: Any, agent: ConversationAgent, seed: int, numbers: NDArray[np.int64]
-) -> pd.DataFrame:
-    size = len(numbers)
-    obs, info = env.reset(seed=seed, options={"index": numbers})
+def _play_batch(env: Any, agent: ConversationAgent, seed: int, episodes: Ints) -> pd.DataFrame:
+    size = len(episodes)
+    obs, info = env.reset(seed=seed, options={"index": episodes})
     agent.begin(size)
-    going = np.ones(size, dtype=np.bool_)
-    earned = np.zeros(size)
-    columns = ("success", "turn", "rank", "n_questions", "n_recs", "items_shown", "hdcg")
-    ends: dict[str, NDArray[Any]] = {}
-    while going.any():
-        obs, info, reply = _take_turn(env, agent, obs, info, going)
-        earned += np.where(going, reply.reward, 0.0)
-        ended = going & reply.done
+    active = np.ones(size, dtype=np.bool_)
+    rewards = np.zeros(size)
+    outcomes: dict[str, NDArray[Any]] = {}
+    while active.any():
+        obs, info, reply = _take_turn(env, agent, obs, info, active)
+        rewards += np.where(active, reply.reward, 0.0)
+        ended = active & reply.done
         if ended.any():
-            for name in columns:
-                told = info["final_info"][name]
-                ends.setdefault(name, np.zeros(size, dtype=told.dtype))[ended] = told[ended]
-        going &= ~reply.done
-    return pd.DataFrame(ends | {"reward": earned})
+            for name in _OUTCOMES:
+                final = info["final_info"][name]
+                outcomes.setdefault(name, np.zeros(size, dtype=final.dtype))[ended] = final[ended]
+        active &= ~reply.done
+    return pd.DataFrame(outcomes | {"reward": rewards})
 
 
 def practise(env: Any, agent: ConversationAgent, *, seed: int, rounds: int) -> None:
-    """Let an agent that has ``observe`` learn from conversations with drawn users.
+    """Let an agent learn from conversations with random users; does nothing without ``observe``.
 
     Args:
-        env: As for `converse`, with ``split="train"``.
+        env: As for `play_conversations`, with ``split="train"``.
         agent: The agent.
         seed: Seed of the users.
-        rounds: Batches of conversations; each takes as many turns as its longest conversation.
+        rounds: Number of batches; each lasts as long as its longest conversation.
     """
     observe = getattr(agent, "observe", None)
     if observe is None:
         return
     for number in range(rounds):
         obs, info = env.reset(seed=seed) if not number else env.reset()
-        going = np.ones(env.unwrapped.num_envs, dtype=np.bool_)
-        agent.begin(len(going))
-        while going.any():
-            obs, info, reply = _take_turn(env, agent, obs, info, going)
+        active = np.ones(env.unwrapped.num_envs, dtype=np.bool_)
+        agent.begin(len(active))
+        while active.any():
+            obs, info, reply = _take_turn(env, agent, obs, info, active)
             observe(reply)
-            going &= ~reply.done
+            active &= ~reply.done
 
 
 def _take_turn(
-    env: Any, agent: ConversationAgent, obs: Any, info: Any, going: NDArray[np.bool_]
+    env: Any, agent: ConversationAgent, obs: Any, info: Any, active: Bools
 ) -> tuple[Any, Any, Reply]:
-    """Take a turn in every conversation; rows that are over are ignored."""
+    """Take one turn in every conversation; the turns of finished ones have no effect."""
     turn = agent.act({**obs, "action_mask": info["action_mask"]})
     asks = turn.ask >= 0
-    # Rows that are over show nothing: what the agent makes of the new conversation does not matter.
-    slates = np.where((asks | ~going)[:, None], -1, turn.slates)
+    # A finished row is already in its next conversation, whose actions of the agent are replaced
+    # by an empty slate.
+    slates = np.where((asks | ~active)[:, None], -1, turn.slates)
     showing = 1 if turn.free is None else np.where(turn.free, 2, 1)
     action = {
-        "type": np.where(asks & going, 0, showing),
-        "attribute": np.where(asks & going, turn.ask, 0),
+        "type": np.where(asks & active, 0, showing),
+        "attribute": np.where(asks & active, turn.ask, 0),
         "slate": slates,
     }
     obs, reward, terminated, truncated, info = env.step(action)
@@ -113,27 +111,29 @@ def _take_turn(
     if done.any():
         last = info["final_obs"] | {"action_mask": info["final_info"]["action_mask"]}
         after = {
-            name: np.where(_like(done, value), last[name], value) for name, value in after.items()
+            name: np.where(_broadcast(done, value), last[name], value)
+            for name, value in after.items()
         }
         success = info["final_info"]["success"]
-    return obs, info, Reply(reward, done, success, after, going.copy())
+    return obs, info, Reply(reward, done, success, after, active.copy())
 
 
-def _like(mask: NDArray[np.bool_], value: NDArray[Any]) -> NDArray[np.bool_]:
+def _broadcast(mask: Bools, value: NDArray[Any]) -> Bools:
+    """Give a mask of rows, ``(B,)``, as many axes as ``value``."""
     return mask.reshape(-1, *[1] * (value.ndim - 1))
 
 
 def conversation_metrics(conversations: pd.DataFrame, max_turns: int) -> dict[str, float]:
-    """Return the conversations in numbers.
+    """Return the metrics of conversations.
 
     Args:
-        conversations: What `converse` returned.
+        conversations: The result of `play_conversations`.
         max_turns: T.
 
     Returns:
-        ``success_rate`` (within T turns), ``average_turns`` (T where without success), ``hdcg``,
-        and per conversation ``questions``, ``recommendations``, ``items_shown`` and ``reward``; and
-        ``success_at_1`` ... ``success_at_<T>``.
+        ``success_rate`` (within T turns), ``average_turns`` (T for a conversation without success),
+        ``hdcg``, and per conversation ``questions``, ``recommendations``, ``items_shown`` and
+        ``reward``; and ``success_at_1`` ... ``success_at_<T>``.
     """
     turn, success = conversations["turn"].to_numpy(), conversations["success"].to_numpy()
     numbers = {
@@ -150,11 +150,11 @@ def conversation_metrics(conversations: pd.DataFrame, max_turns: int) -> dict[st
 
 
 def conversation_curves(conversations: pd.DataFrame, max_turns: int) -> pd.DataFrame:
-    """Return how conversations went by turn, from 0 on.
+    """Return the progress of conversations by turn, from 0.
 
     Returns:
-        A frame indexed by ``turn`` with ``success_rate``, the share that has succeeded by then, and
-        ``active``, the share that has not ended before.
+        A frame indexed by ``turn`` with ``success_rate``, the fraction that has succeeded by that
+        turn, and ``active``, the fraction that had not ended before it.
     """
     turn, success = conversations["turn"].to_numpy(), conversations["success"].to_numpy()
     limits = range(max_turns + 1)

@@ -1,40 +1,40 @@
-"""An agent's next slate for every row of a log, each user's own past being told as it was."""
+"""The slates that an agent would have shown in place of those of a log, given each user's past."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Ints
 from recsim.contracts.slates import Agent
 from recsim.log import SlateLog
 from recsim.log.readers.sessions import arrived_returns
 
 __all__ = ["next_slates"]
 
-# Users at a time: bounds memory, as every one of them is offered the whole catalogue.
+# Users per batch: bounds the memory, as each of them is offered the whole catalogue.
 _USERS = 256
 
 
 def next_slates(
     agent: Agent, log: SlateLog, *, history: int, return_days: int | None = None
-) -> NDArray[np.int64]:
-    """Return what an agent would have shown in place of each row, as item ids ``(M, K)``.
+) -> Ints:
+    """Return the slate that an agent would have shown at each row, as item ids ``(M, K)``.
 
-    Users are met some at a time, those with the most rows first: at step t each of them is at their
-    t-th row. The agent learns what happened from the observation alone, in the history and in
-    ``feedback``; `Agent.observe` is never called. A user whose rows are over is shown to the agent
-    at their last row again, and what it does there is ignored.
+    Users are processed in batches, those with the most rows first; at step t each user of a batch
+    is at their t-th row. The agent learns about the past only from the observation: its history and
+    ``feedback``. `Agent.observe` is never called. A user without further rows stays in the batch
+    with their last row, and the agent's slates for them are ignored.
 
     Args:
         agent: The agent.
-        log: Whole users, whose rows are in the order of time.
-        history: Past slates that it sees, H.
-        return_days: Where the reward ``return`` of a row is the share of so many later days, which
-            nobody can know at the next row: ``feedback`` tells it as it arrives, see
-            `recsim.log.readers.sessions.arrived_returns`. None where the log's own ``feedback`` is
-            told.
+        log: Rows in the order of time, with all rows of each user.
+        history: Past slates per observation, H.
+        return_days: Length in days of the window over which the reward ``return`` counts. Such a
+            reward is not yet known at the next row, so ``feedback`` then has the returns that are
+            known, see `recsim.log.readers.sessions.arrived_returns`. None to use the log's own
+            ``feedback``.
     """
     arrived = None
     if return_days is not None:

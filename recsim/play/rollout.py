@@ -1,4 +1,4 @@
-"""An agent plays a vector environment: what happened, as arrays, curves, numbers or a log."""
+"""An agent recommends in a vector environment; results as arrays, curves, metrics or a log."""
 
 from __future__ import annotations
 
@@ -12,31 +12,28 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.contracts.slates import Agent, Feedback
 from recsim.log import SlateLog
 from recsim.metrics import coverage, distinct_groups, gini
 from recsim.problem import Problem
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _FOREVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What a log needs beyond the outcomes.
+    """What a log contains beyond the results of a rollout.
 
     Attributes:
-        user_features: Of each user at the first step, ``(B, F)``.
-        candidates: ``(T, B, C)``, or None where the whole catalogue was offered.
-        propensities: ``(T, B, K)``, or None where the agent does not know them.
+        user_features: Features of each user at the first step, ``(B, F)``.
+        candidates: ``(T, B, C)``, or None if the whole catalogue was offered.
+        propensities: ``(T, B, K)``, or None if the agent does not report them.
         slate_propensities: ``(T, B)``, or None.
         prefix_propensities: ``(T, B, K)``, or None.
     """
 
-    user_features: NDArray[np.float32]
+    user_features: Floats32
     candidates: Ints | None
     propensities: Floats | None
     slate_propensities: Floats | None
@@ -45,30 +42,30 @@ class Recording:
 
 @dataclass(frozen=True, eq=False)
 class Rollout:
-    """T steps of a cohort of B users, each followed until the first end of its episode.
+    """T steps of a cohort of B users, each followed until the first end of their episode.
 
-    Entries where ``active`` is False belong to nobody of the cohort and mean nothing.
+    Entries where ``active`` is False are padding.
 
     Attributes:
-        problem: Where the agent recommended.
-        active: True while the user is followed, ``(T, B)``; once False, False for good.
+        problem: Public facts of the environment.
+        active: True while the user is followed, ``(T, B)``; once False, it stays False.
         reward: Scalar reward, ``(T, B)``.
         rewards: Named rewards, each ``(T, B)``.
         day: Day of the step, ``(T, B)``.
         session: The user's session, ``(T, B)``.
         step: Step of the session, ``(T, B)``.
         session_end: True at the last step of a session, ``(T, B)``.
-        gap_days: Days until the return where a session ended, ``(T, B)``; 0 for never.
+        gap_days: Days from the end of a session to the user's return, ``(T, B)``; 0 for never.
         churned: True where the user left for good, ``(T, B)``.
-        terminated: True where the episode ended for good, ``(T, B)``.
-        truncated: True where it was stopped by a limit of the environment, ``(T, B)``.
-        items: Item ids shown, -1 where nothing was, ``(T, B, K)``.
+        terminated: True where the episode terminated, ``(T, B)``.
+        truncated: True where the environment truncated the episode, ``(T, B)``.
+        items: Ids of the items shown, -1 for an empty slot, ``(T, B, K)``.
         clicks: 1 where the item was clicked, ``(T, B, K)``.
-        expected_reward: Exact expected reward of the slate shown, ``(T, B)``, or None where the
+        expected_reward: Exact expected reward of the slate shown, ``(T, B)``, or None if the
             environment does not reveal it.
-        oracle_reward: The best possible one in the same state, ``(T, B)``, or None.
-        recording: What `to_log` needs, or None where nothing was recorded.
-        max_days: Day from which on the environment stops everybody, or None.
+        oracle_reward: Highest possible expected reward in the same state, ``(T, B)``, or None.
+        recording: What `to_log` needs, or None if the rollout was not recorded.
+        max_days: Number of days after which the environment truncates all episodes, or None.
     """
 
     problem: Problem
@@ -92,7 +89,7 @@ class Rollout:
 
     @property
     def regret(self) -> Floats | None:
-        """Expected reward missed at each step, ``(T, B)``, or None where it is not revealed."""
+        """Regret in expected reward at each step, ``(T, B)``; None if it is not revealed."""
         if self.expected_reward is None or self.oracle_reward is None:
             return None
         return self.oracle_reward - self.expected_reward
@@ -100,24 +97,24 @@ class Rollout:
     def curves(
         self, axis: Literal["step", "day"] = "step", length: int | None = None
     ) -> pd.DataFrame:
-        """Return the course of the run per initial user; who has left counts 0.
+        """Return rewards and retention over time, per initial user; users who have left count 0.
 
-        Only rows that are known for every user are reported (at least one): a user stopped by a
-        limit has not left, and nobody knows what they would have done next. On the day axis that
-        is a day that they have lived in full; days that they are away are known too, up to the
+        Only rows that are known for every user are reported (at least one). A truncated user has
+        not left, and what they would have done next is not known. On the day axis, a user's last
+        known day is the last that is complete; days between two sessions are known too, up to the
         limit of days of the environment.
 
         Args:
-            axis: ``step`` of the run, or ``day``.
-            length: Rows wanted. Rows after the end are 0, cumulative ones go on level; they are NaN
-                where users were cut off, so that nobody knows. None for the rows known.
+            axis: ``step`` of the rollout, or ``day``.
+            length: Number of rows; None for the known ones. Further rows are 0 (cumulative ones
+                stay level) if all users have left, and NaN if some were truncated.
 
         Returns:
             A frame indexed by ``step`` or ``day`` with ``reward`` and each named reward, the same
-            with the prefix ``cumulative_``, ``active`` (share of the cohort not yet gone: the
-            retention curve), ``regret`` and ``cumulative_regret`` (NaN if not revealed).
+            with the prefix ``cumulative_``, ``active`` (fraction of the cohort that has not left:
+            the retention curve), ``regret`` and ``cumulative_regret`` (NaN if not revealed).
         """
-        position, leave, known = self._course(axis)
+        position, leave, known = self._timeline(axis)
         if length is None:
             length = max(min(self._horizon(axis, position), int(known.min())) + 1, 1)
         rows = np.arange(length)
@@ -136,44 +133,44 @@ class Rollout:
         return frame.where(pd.Series(rows <= max(int(known.min()), 0)), axis=0)
 
     def _horizon(self, axis: Literal["step", "day"], position: Ints) -> int:
-        """Return the last row that is of interest, were everything known."""
+        """Return the last row to report if all rows are known."""
         last = int(position[self.active].max())
-        gone = (self.terminated & self.active).any(axis=0).all()
-        if axis == "day" and self.max_days is not None and not gone:
-            # Whoever is away beyond the limit has not left: sums stay level up to it.
+        all_left = (self.terminated & self.active).any(axis=0).all()
+        if axis == "day" and self.max_days is not None and not all_left:
+            # A user who would return after the limit has not left: sums stay level up to it.
             return max(last, self.max_days - 1)
         return last
 
-    def _course(self, axis: Literal["step", "day"]) -> tuple[Ints, Ints, Ints]:
-        """Return the row of each step, ``(T, B)``, and per user the last row with and known."""
+    def _timeline(self, axis: Literal["step", "day"]) -> tuple[Ints, Ints, Ints]:
+        """Return the row of each step, ``(T, B)``, and each user's last active and known row."""
         steps, users = self.active.shape
         end = self.active.sum(axis=0) - 1  # (B,): active is True from the start to the end
         last = end, np.arange(users)
-        gone = self.terminated[last]
+        left = self.terminated[last]
         if axis == "step":
             position = np.broadcast_to(np.arange(steps)[:, None], self.active.shape)
-            return position, np.where(gone, end, _FOREVER), np.where(gone, _FOREVER, end)
-        # After a session nothing happens until the return; amid one the day is not yet over.
+            return position, np.where(left, end, _FOREVER), np.where(left, _FOREVER, end)
+        # Days between sessions are complete; a day within a session is not.
         day = self.day[last]
         quiet = np.where(self.session_end[last], self.gap_days[last], 0)
         return (
             self.day,
-            np.where(gone, day, _FOREVER),
-            np.where(gone, _FOREVER, day + quiet - 1),
+            np.where(left, day, _FOREVER),
+            np.where(left, _FOREVER, day + quiet - 1),
         )
 
     def summary(self) -> dict[str, float]:
-        """Return the run in numbers.
+        """Return the metrics of the rollout.
 
-        ``<name>_per_user`` sums each named reward over the run. ``return_per_session`` (where there
-        is such a reward), ``sessions_per_user``, ``churned_share`` and ``active_days`` (different
-        days with a step) tell of retention; ``regret_*`` is NaN where it is not revealed;
-        ``coverage``, ``gini`` and ``distinct_groups_per_slate`` tell of the slates.
+        ``<name>_per_user`` sums each named reward over the rollout. ``return_per_session`` (if
+        there is such a reward), ``sessions_per_user``, ``churned_share`` and ``active_days`` (days
+        with at least one step) measure retention; ``regret_*`` is NaN if it is not revealed;
+        ``coverage``, ``gini`` and ``distinct_groups_per_slate`` describe the slates.
         """
         active, (_, users) = self.active, self.active.shape
         steps = int(active.sum())
         ends = int((self.session_end & active).sum())
-        missed = math.nan if self.regret is None else float(self.regret[active].sum())
+        regret = math.nan if self.regret is None else float(self.regret[active].sum())
         totals = {name: float(value[active].sum()) for name, value in self.rewards.items()}
         reward = float(self.reward[active].sum())
         shown, problem = self.items[active], self.problem  # (T, B, K) -> (n, K)
@@ -189,18 +186,18 @@ class Rollout:
             "sessions_per_user": _distinct(self.session, active) / users,
             "churned_share": float((self.churned & active).sum()) / users,
             "active_days": _distinct(self.day, active) / users,
-            "regret_per_step": missed / steps,
-            "regret_per_user": missed / users,
+            "regret_per_step": regret / steps,
+            "regret_per_user": regret / users,
             "coverage": coverage(shown, problem.num_items),
             "gini": gini(shown, problem.num_items),
             "distinct_groups_per_slate": distinct_groups(shown, problem.item_groups),
         }
 
     def to_log(self) -> SlateLog:
-        """Return the slates as a log, user by user, with the agent's exact propensities if known.
+        """Return the rollout as a log, user by user, with the agent's propensities if it has any.
 
         Raises:
-            ValueError: The rollout was not recorded.
+            ValueError: If the rollout was not recorded.
         """
         if self.recording is None:
             raise ValueError("this rollout was not recorded: call rollout(..., record=True)")
@@ -213,8 +210,8 @@ class Rollout:
         propensity = recording.propensities
         if propensity is not None:
             propensity = np.where(slate < 0, 1.0, rows(propensity))
-        whole, offered = recording.slate_propensities, recording.candidates
-        prefix = recording.prefix_propensities
+        whole, prefix = recording.slate_propensities, recording.prefix_propensities
+        candidates = recording.candidates
         user, _ = np.nonzero(active)
         return SlateLog(
             problem=self.problem,
@@ -229,25 +226,25 @@ class Rollout:
             propensity=propensity,
             slate_propensity=None if whole is None else rows(whole),
             prefix_propensity=None if prefix is None else rows(prefix),
-            candidates=None if offered is None else rows(offered),
+            candidates=None if candidates is None else rows(candidates),
         )
 
 
 def _distinct(values: Ints, active: Bools) -> int:
-    """Count the different values of each user's active steps; they never decrease in time."""
+    """Count the distinct values over each user's active steps; values must not decrease."""
     new = values[1:] != values[:-1]
     return int(active[0].sum() + (new & active[1:]).sum())
 
 
 def _numpy(value: Any) -> Any:
-    """Bring arrays of any library and device, and mappings of them, to numpy."""
+    """Convert arrays of any library and device, or mappings of them, to numpy."""
     if isinstance(value, Mapping):
         return {name: _numpy(entry) for name, entry in value.items()}
     return np.asarray(value.cpu() if hasattr(value, "cpu") else value)
 
 
 def _like(slates: Ints, obs: Mapping[str, Any]) -> Any:
-    """Bring slates to the library and device of the observations."""
+    """Convert slates to the library and device of the observations."""
     example = obs["candidates"]
     if isinstance(example, np.ndarray):
         return slates
@@ -255,8 +252,8 @@ def _like(slates: Ints, obs: Mapping[str, Any]) -> Any:
     return namespace.asarray(slates, device=array_api_compat.device(example))
 
 
-# Named in infos, kept as they are; the last two only where the environment reveals its state.
-_KEPT = ("items", "clicks", "session_end", "gap_days", "churned")
+# Keys of infos; all but the first line only if the environment reveals its state.
+_OUTCOMES = ("items", "clicks", "session_end", "gap_days", "churned")
 _REVEALED = ("expected_reward", "oracle_reward")
 _PRIVILEGED = ("oracle_slate", "long_term_slate")
 _RECORDED = ("candidates", "propensities", "slate_propensities", "prefix_propensities")
@@ -272,23 +269,23 @@ def rollout(
     record: bool = False,
     on_step: Callable[[int], None] | None = None,
 ) -> Rollout:
-    """Let an agent recommend to a cohort: the users whom the environment starts with.
+    """Let an agent recommend to a cohort: the users with whom the environment starts.
 
-    Each user is followed until his episode first ends; those who take his place by autoreset are
-    ignored. The rollout ends when nobody is left or after ``max_steps``.
+    Each user is followed until their episode first ends; users who replace them by autoreset are
+    ignored. The rollout ends after ``max_steps``, or earlier if all episodes have ended.
 
     Args:
         env: A vector environment with the observations and infos of ``SlateRec-v0``, on numpy or
             torch; a privileged agent needs one made with ``reveal_state=True``.
-        agent: Sees numpy arrays, whatever the environment computes with.
+        agent: The agent; it receives numpy arrays whatever the environment uses.
         seed: Seed of the environment.
-        max_steps: Steps at most, positive.
-        learn: Whether the agent hears the feedback.
+        max_steps: Maximum number of steps, at least 1.
+        learn: Whether to call `Agent.observe` after each step.
         record: Whether to keep what `Rollout.to_log` needs.
         on_step: Called after each step with the number of steps done.
 
     Raises:
-        ValueError: ``max_steps`` is not positive.
+        ValueError: If ``max_steps`` is below 1.
     """
     if max_steps < 1:
         raise ValueError(f"max_steps must be positive, not {max_steps}")
@@ -296,7 +293,8 @@ def rollout(
     columns: dict[str, list[NDArray[Any]]] = {}
 
     def keep(name: str, value: Any) -> None:
-        columns.setdefault(name, []).append(np.array(value))  # a copy: buffers may be reused
+        # A copy, as the environment may reuse its buffers.
+        columns.setdefault(name, []).append(np.array(value))
 
     raw, infos = env.reset(seed=seed)
     obs = _numpy(raw)
@@ -321,17 +319,16 @@ def rollout(
         raw, reward, terminated, truncated, infos = env.step(_like(decision.slates, raw))
         obs, reward = _numpy(raw), _numpy(reward)
         ends = {"terminated": _numpy(terminated), "truncated": _numpy(truncated)}
-        told = _numpy({name: infos[name] for name in (*_KEPT, *_REVEALED) if name in infos})
+        outcomes = _numpy({name: infos[name] for name in (*_OUTCOMES, *_REVEALED) if name in infos})
         rewards = _numpy(infos["rewards"])
         done = ends["terminated"] | ends["truncated"]
-        for name, value in {"reward": reward, **ends, **told}.items():
+        for name, value in {"reward": reward, **ends, **outcomes}.items():
             keep(name, value)
         for name, value in rewards.items():
             keep(f"rewards.{name}", value)
         if learn:
-            agent.observe(
-                Feedback(told["items"], told["clicks"], rewards, reward, done, active.copy())
-            )
+            items, clicks = outcomes["items"], outcomes["clicks"]
+            agent.observe(Feedback(items, clicks, rewards, reward, done, active.copy()))
         active = active & ~done
         if on_step is not None:
             on_step(done_steps)

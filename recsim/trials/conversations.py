@@ -11,7 +11,12 @@ from gymnasium.vector import VectorEnv
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.slates import FitReport
 from recsim.conversation import ConversationProblem
-from recsim.play.conversations import conversation_curves, conversation_metrics, converse, practise
+from recsim.play.conversations import (
+    conversation_curves,
+    conversation_metrics,
+    play_conversations,
+    practise,
+)
 from recsim.runs.folder import Trial
 from recsim.scenario.building import make_agent, make_env
 from recsim.scenario.schema import Scenario
@@ -50,7 +55,7 @@ def conversation_trial(
         fitted = agent.fit(world.training_data)
         if spec.practice:
             practise_with(scenario, agent, seed=practice, rounds=spec.practice)
-        table = converse(env, agent, seed=users)
+        table = play_conversations(env, agent, seed=users)
     return conversation_metrics(table, turns), conversation_curves(table, turns), agent, fitted
 
 

@@ -12,12 +12,12 @@ from gymnasium.vector import VectorEnv
 from recsim.contracts.critiquing import CritiquingAgent
 from recsim.contracts.slates import FitReport
 from recsim.play.critiquing import (
-    OF_SESSIONS,
-    OF_TURNS,
-    Criticised,
-    criticise,
+    SESSION_COLUMNS,
+    TURN_COLUMNS,
+    CritiquingSessions,
     critique_curves,
     critique_metrics,
+    play_critiquing,
 )
 from recsim.runs.folder import Trial
 from recsim.scenario.building import make_agent, make_env
@@ -51,7 +51,7 @@ def critique_trial(
         world: Any = env.unwrapped
         agent: CritiquingAgent = make_agent(spec, world.problem, agent_seed)
         fitted = agent.fit(world.training_data)
-        result = criticise(env, agent, seed=users)
+        result = play_critiquing(env, agent, seed=users)
     return critique_metrics(result), critique_curves(result), agent, fitted
 
 
@@ -67,11 +67,11 @@ def check_critiques(scenario: Scenario, env: VectorEnv[Any, Any, Any]) -> None:
 
 
 _ONE = np.zeros((1, 1), dtype=np.int64)
-_NO_SESSION = Criticised(
-    sessions=pd.DataFrame({name: [1.0] for name in OF_SESSIONS}),
+_NO_SESSION = CritiquingSessions(
+    sessions=pd.DataFrame({name: [1.0] for name in SESSION_COLUMNS}),
     ranks=_ONE,
     base_ranks=_ONE,
-    turns=dict.fromkeys(OF_TURNS, _ONE.astype(np.float64)),
+    turns=dict.fromkeys(TURN_COLUMNS, _ONE.astype(np.float64)),
     aspects=_ONE.astype(np.float64),
     goal_aspects=_ONE > 0,
     item_aspects=_ONE > 0,

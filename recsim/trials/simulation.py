@@ -23,7 +23,7 @@ from recsim.contracts.slates import FitReport
 from recsim.log import SlateLog
 from recsim.metrics.model_error import model_metrics
 from recsim.play.rollout import Rollout, rollout
-from recsim.play.rounds import Course, play_rounds, pool, round_curves
+from recsim.play.rounds import RoundsResult, play_rounds, pool, round_curves
 from recsim.runs.folder import RunFolder, Trial
 from recsim.scenario.building import kind_of_environment, make_agent, make_env, problem_of
 from recsim.scenario.schema import AgentSpec, Scenario, TrainingLogSpec
@@ -139,7 +139,7 @@ def run_trial(folder: str | Path, trial: Trial) -> None:
     run.write(trial, head | result, curves, agent.state_dict())
 
 
-def simulate(scenario: Scenario, trial: Trial) -> Course:
+def simulate(scenario: Scenario, trial: Trial) -> RoundsResult:
     """Let an agent recommend to the simulated users of a scenario, round by round."""
     assert scenario.env is not None
     seeds = Seeds.of(trial.seed)

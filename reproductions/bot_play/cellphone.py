@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 import agents
 from recsim.critiquing import AspectReviews, read_reviews
 from recsim.metrics.critiquing import sr_final
-from recsim.play.critiquing import Criticised, criticise, critique_metrics
+from recsim.play.critiquing import CritiquingSessions, critique_metrics, play_critiquing
 from recsim.statistics import bootstrap
 from reproductions.bot_play.reference import REFERENCE, VARIANTS
 
@@ -64,7 +64,7 @@ PAIRS = [
     ("bot play, all, normalised", "control, normalised"),
     ("plrec bot play, one", "plrec control"),
 ]
-Table = dict[str, dict[str, list[Criticised]]]
+Table = dict[str, dict[str, list[CritiquingSessions]]]
 
 
 def trained(data: AspectReviews, label: str, seed: int, steps: int, known: dict[str, Any]) -> Any:
@@ -85,16 +85,16 @@ def trained(data: AspectReviews, label: str, seed: int, steps: int, known: dict[
     return agent
 
 
-def sessions(data: AspectReviews, agent: Any, seed: int) -> dict[str, Criticised]:
+def sessions(data: AspectReviews, agent: Any, seed: int) -> dict[str, CritiquingSessions]:
     """Hold the sessions of every column."""
     found = {}
     for column, rules in COLUMNS.items():
         env = gymnasium.make_vec("recsim:CritiqueRec-v0", num_envs=256, data=data, **rules)
-        found[column] = criticise(env, agent, seed=seed)
+        found[column] = play_critiquing(env, agent, seed=seed)
     return found
 
 
-def mean_success(runs: list[Criticised]) -> NDArray[np.float64]:
+def mean_success(runs: list[CritiquingSessions]) -> NDArray[np.float64]:
     """Return the mean over seeds of ``sr_final@1``, ``(N,)``, of every session."""
     return np.mean([sr_final(run.ranks, 1) for run in runs], axis=0)
 
@@ -112,7 +112,7 @@ def print_table(head: list[str], rows: list[list[str]]) -> None:
     print(flush=True)
 
 
-def cell(runs: list[Criticised]) -> str:
+def cell(runs: list[CritiquingSessions]) -> str:
     """Return ``sr_final@1 [interval] / sr_final@10 / al``, of all seeds."""
     numbers = [critique_metrics(run) for run in runs]
     near, length = (np.mean([n[name] for n in numbers]) for name in ("sr_final@10", "al"))

@@ -23,7 +23,7 @@ import pandas as pd
 
 import agents
 from recsim.conversation import read_attributes
-from recsim.play.conversations import converse, practise
+from recsim.play.conversations import play_conversations, practise
 
 TURNS, SLATE, FREE, PRACTICE = 10, 10, 10, 100
 PUBLISHED: dict[str, Any] = {
@@ -91,7 +91,7 @@ def conversations(
             slate_size=SLATE,
         )
         practise(school, agent, seed=seed, rounds=PRACTICE)
-    return converse(env, agent, seed=seed)
+    return play_conversations(env, agent, seed=seed)
 
 
 def interval(success: pd.Series, user: pd.Series, samples: int = 2000) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import pytest
 
 import agents
 from recsim.critiquing import AspectReviews, planted_reviews
-from recsim.play.critiquing import criticise
+from recsim.play.critiquing import play_critiquing
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +37,6 @@ def play():
     """Return the sessions of an agent with all test users."""
 
     def of(data, agent, seed=0, sessions=64, **rules):
-        return criticise(_sessions(data, sessions, **rules), agent, seed=seed)
+        return play_critiquing(_sessions(data, sessions, **rules), agent, seed=seed)
 
     return of

@@ -9,7 +9,7 @@ from agents.conversation.dqn import Memory
 from agents.conversation.max_entropy import binary_entropy, having_share
 from agents.conversation.popularity import filled
 from recsim.conversation import AttributeData, planted_codes
-from recsim.play.conversations import conversation_metrics, converse, practise
+from recsim.play.conversations import conversation_metrics, play_conversations, practise
 
 
 @pytest.fixture
@@ -100,7 +100,9 @@ def test_a_network_learns_to_ask():
             agent = agents.make(name, env.unwrapped.problem, seed=seed)
             agent.fit(env.unwrapped.training_data)
             practise(school, agent, seed=seed, rounds=40)
-            rates.append(conversation_metrics(converse(env, agent, seed=0), 5)["success_rate"])
+            rates.append(
+                conversation_metrics(play_conversations(env, agent, seed=0), 5)["success_rate"]
+            )
         gains.append(rates[0] - rates[1])
     assert min(gains) > 0.2
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recsim.critiquing import AspectReviews, CritiquingProblem, planted_reviews
-from recsim.play.critiquing import criticise, critique_metrics
+from recsim.play.critiquing import critique_metrics, play_critiquing
 
 
 @pytest.fixture(scope="module")
@@ -72,4 +72,4 @@ def _observe(data: AspectReviews, sessions: int, critiques: int = 2, seed: int =
 def _success(agent, data: AspectReviews, *, critiques: bool = True) -> float:
     heard = "one" if critiques else "none"
     env = gym.make_vec("recsim:CritiqueRec-v0", num_envs=256, data=data, critiques=heard)
-    return critique_metrics(criticise(env, agent, seed=0))["sr_final@1"]
+    return critique_metrics(play_critiquing(env, agent, seed=0))["sr_final@1"]

@@ -12,7 +12,7 @@ from agents.fact_crs.splits import reach_score
 from agents.fact_crs.tree import Tree
 from agents.fact_crs.vectors import NodeFit
 from recsim.conversation import AttributeData, planted_tastes
-from recsim.play.conversations import conversation_metrics, converse
+from recsim.play.conversations import conversation_metrics, play_conversations
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def play() -> Callable[..., dict[str, float]]:
         )
         agent = agents.make(name, env.unwrapped.problem, seed=seed, **config)
         agent.fit(env.unwrapped.training_data)
-        return conversation_metrics(converse(env, agent, seed=0), turns)
+        return conversation_metrics(play_conversations(env, agent, seed=0), turns)
 
     return build
 

@@ -7,7 +7,7 @@ import pytest
 import agents
 from recsim.conversation import planted_codes, planted_tastes, read_attributes
 from recsim.errors import UserError
-from recsim.play.conversations import converse
+from recsim.play.conversations import play_conversations
 from recsim.runs.folder import load_state, save_state
 
 WALK = {"walk": "tree", "stop": "unique_items", "bootstrap": 1.0, "feature_keep": 1.0, "trees": 1}
@@ -57,7 +57,7 @@ def test_questions_beat_popularity_and_a_fixed_number_of_them():
             env = gym.make_vec("recsim:ConvRec-v0", num_envs=256, data=data)
             agent = agents.make(name, env.unwrapped.problem, seed=seed)
             agent.fit(env.unwrapped.training_data)
-            rates[name] = converse(env, agent, seed=seed)["success"].mean()
+            rates[name] = play_conversations(env, agent, seed=seed)["success"].mean()
         gains.append([rates["fact_crs"] - rates[n] for n in list(rates)[1:]])
     gains = np.array(gains)  # (5, 2)
     error = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
@@ -111,7 +111,7 @@ def test_it_goes_on_from_a_saved_state(tastes, tmp_path):
     config = {"split_score": "nll", "ranker": "embedding"}
     fresh = agents.make("fact_crs", env.unwrapped.problem, seed=9, **config)
     fresh.load_state_dict(load_state(tmp_path / "agent.pt"))
-    one, other = converse(env, agent, seed=0), converse(env, fresh, seed=0)
+    one, other = play_conversations(env, agent, seed=0), play_conversations(env, fresh, seed=0)
     assert one.equals(other)
 
 

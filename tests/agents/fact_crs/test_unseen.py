@@ -9,7 +9,7 @@ import agents
 from agents.fact_crs.likelihood import Likelihood
 from agents.fact_crs.rows import Rows
 from recsim.conversation import planted_tastes
-from recsim.play.conversations import converse
+from recsim.play.conversations import play_conversations
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def talk(data, answer_model, **config):
     env = gym.make_vec("recsim:ConvRec-v0", num_envs=128, data=data, answer_model=answer_model)
     agent = agents.make("fact_crs", env.unwrapped.problem, seed=0, **config)
     agent.fit(env.unwrapped.training_data)
-    return agent, converse(env, agent, seed=0)
+    return agent, play_conversations(env, agent, seed=0)
 
 
 def test_items_that_nobody_took_are_found(sparse):

@@ -1,4 +1,4 @@
-"""Agents hold conversations about every interaction, or practise."""
+"""Agents hold one conversation about every interaction, or practise."""
 
 import gymnasium as gym
 import numpy as np
@@ -8,7 +8,12 @@ import pytest
 import agents
 from recsim.contracts.conversations import Turn
 from recsim.errors import UserError
-from recsim.play.conversations import conversation_curves, conversation_metrics, converse, practise
+from recsim.play.conversations import (
+    conversation_curves,
+    conversation_metrics,
+    play_conversations,
+    practise,
+)
 
 PLANTED = {"num_items": 120, "users": 60, "interactions": 8}
 CONVERSATIONS = (
@@ -17,9 +22,9 @@ CONVERSATIONS = (
 )
 
 
-def place(num_envs=7, **settings):
-    given = {"planted": PLANTED, "slate_size": 5, "max_turns": 6} | settings
-    return gym.make_vec("recsim:ConvRec-v0", num_envs=num_envs, **given)
+def make_env(num_envs=7, **settings):
+    options = {"planted": PLANTED, "slate_size": 5, "max_turns": 6} | settings
+    return gym.make_vec("recsim:ConvRec-v0", num_envs=num_envs, **options)
 
 
 def fitted(name, env, seed=0, **config):
@@ -31,8 +36,8 @@ def fitted(name, env, seed=0, **config):
 @pytest.mark.parametrize("name", CONVERSATIONS)
 class TestEveryAgent:
     def test_turns_are_questions_and_slates(self, name):
-        env = place()
-        table = converse(env, fitted(name, env), seed=0)
+        env = make_env()
+        table = play_conversations(env, fitted(name, env), seed=0)
         assert len(table) == env.unwrapped.num_episodes == 48
         np.testing.assert_array_equal(table["turn"], table["n_questions"] + table["n_recs"])
         assert (table["turn"] <= 6).all()
@@ -44,50 +49,52 @@ class TestEveryAgent:
         assert rates == sorted(rates)
         assert rates[-1] == numbers["success_rate"]
 
-    def test_the_batch_has_no_influence(self, name):
+    def test_the_batch_size_has_no_effect(self, name):
         if name in {"conv_dqn", "conv_max_entropy"}:
-            pytest.skip("draws for all conversations of a batch from one generator")
+            pytest.skip("all conversations of a batch share one random generator")
         settings = {"noise": 0.1, "opening": "free"}
-        small, large = place(5, **settings), place(64, **settings)
-        one = converse(small, fitted(name, small), seed=3)
-        other = converse(large, fitted(name, large), seed=3)
+        small, large = make_env(5, **settings), make_env(64, **settings)
+        one = play_conversations(small, fitted(name, small), seed=3)
+        other = play_conversations(large, fitted(name, large), seed=3)
         pd.testing.assert_frame_equal(one, other)
 
     def test_same_seed_same_conversations(self, name):
-        env = place()
+        env = make_env()
         pd.testing.assert_frame_equal(
-            converse(env, fitted(name, env, seed=4), seed=0),
-            converse(env, fitted(name, env, seed=4), seed=0),
+            play_conversations(env, fitted(name, env, seed=4), seed=0),
+            play_conversations(env, fitted(name, env, seed=4), seed=0),
         )
 
-    def test_a_fresh_agent_goes_on_from_the_saved_state(self, name, tmp_path):
+    def test_a_new_agent_continues_from_the_saved_state(self, name, tmp_path):
         from recsim.runs.folder import load_state, save_state
 
-        env = place()
+        env = make_env()
         agent = fitted(name, env, seed=4)
         save_state(tmp_path / "agent.pt", agent.state_dict())
         fresh = agents.make(name, env.unwrapped.problem, seed=5)
         fresh.load_state_dict(load_state(tmp_path / "agent.pt"))
-        pd.testing.assert_frame_equal(converse(env, agent, seed=0), converse(env, fresh, seed=0))
+        pd.testing.assert_frame_equal(
+            play_conversations(env, agent, seed=0), play_conversations(env, fresh, seed=0)
+        )
 
     def test_it_must_be_fitted(self, name):
-        env = place()
+        env = make_env()
         with pytest.raises(UserError, match="must be fitted"):
-            converse(env, agents.make(name, env.unwrapped.problem), seed=0)
+            play_conversations(env, agents.make(name, env.unwrapped.problem), seed=0)
 
-    def test_it_says_why(self, name):
-        env = place(3)
+    def test_it_explains_its_turns(self, name):
+        env = make_env(3)
         agent = fitted(name, env)
         obs, info = env.reset(seed=0)
         agent.begin(3)
         turn = agent.act({**obs, "action_mask": info["action_mask"]})
         for row in range(3):
-            said = agent.explain(row)
-            assert said.startswith("Asked for 'attribute" if turn.ask[row] >= 0 else "Showed")
+            text = agent.explain(row)
+            assert text.startswith("Asked for 'attribute" if turn.ask[row] >= 0 else "Showed")
 
 
-class Knowing:
-    """Shows the target at once where the episode is even, and asks for ever where it is odd."""
+class Oracle:
+    """Shows the target at once in even episodes, and only asks questions in odd ones."""
 
     def __init__(self, env):
         self.env = env
@@ -109,8 +116,8 @@ class Knowing:
 
 
 def test_conversations_by_hand():
-    env = place(10)
-    table = converse(env, Knowing(env), seed=0)
+    env = make_env(10)
+    table = play_conversations(env, Oracle(env), seed=0)
     even = np.arange(48) % 2 == 0
     np.testing.assert_array_equal(table["success"], even)
     np.testing.assert_array_equal(table["turn"], np.where(even, 1, 6))
@@ -128,9 +135,9 @@ def test_conversations_by_hand():
     assert curves.index.name == "turn"
 
 
-def test_practice_tells_of_every_turn():
-    env = place(10, split="train")
-    agent = Knowing(env)
+def test_an_agent_observes_every_turn_of_its_practice():
+    env = make_env(10, split="train")
+    agent = Oracle(env)
     practise(env, agent, seed=0, rounds=2)
     active = np.stack([reply.active for reply in agent.replies])
     assert active[0].all()
@@ -138,13 +145,13 @@ def test_practice_tells_of_every_turn():
     assert ends == 20, "every conversation ends once"
     for reply in agent.replies:
         lasting = reply.done & reply.active & ~reply.success
-        assert (reply.obs["turn"][lasting] == 6).all(), "the last observation, not the next one's"
-    silent = fitted("conv_popularity", place())
-    practise(env, silent, seed=0, rounds=2)  # does nothing
+        assert (reply.obs["turn"][lasting] == 6).all(), "of this conversation"
+    without_observe = fitted("conv_popularity", make_env())
+    practise(env, without_observe, seed=0, rounds=2)  # does nothing
 
 
-def test_agents_fit_their_environment():
-    problem = place().unwrapped.problem
+def test_agents_of_another_kind_are_refused():
+    problem = make_env().unwrapped.problem
     with pytest.raises(UserError, match="'linucb' recommends slates to users; this environment h"):
         agents.make("linucb", problem)
     slates = gym.make_vec("recsim:SlateRec-v0", num_envs=1).unwrapped.problem

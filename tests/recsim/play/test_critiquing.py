@@ -1,4 +1,4 @@
-"""Agents are criticised about every pair; what holds exactly, whatever the agent."""
+"""Critiquing sessions: properties that hold exactly for every agent."""
 
 import gymnasium as gym
 import numpy as np
@@ -11,11 +11,11 @@ from recsim.contracts.critiquing import Showing
 from recsim.critiquing.streams import uniform
 from recsim.metrics import critiquing as C
 from recsim.play.critiquing import (
-    criticise,
     critique_curves,
     critique_metrics,
     gain,
     gain_by_turn,
+    play_critiquing,
 )
 
 PLANTED = {"users": 150, "num_items": 80, "num_aspects": 12, "reviews": 8}
@@ -26,12 +26,12 @@ def make(num_envs=64, **settings):
 
 
 class Linear:
-    """Scores are linear in preferences: those that share most with what was criticised sink.
+    """Scores are linear in critiques: items that share most aspects with them fall.
 
     Args:
         problem: The public facts.
-        weight: Of preferences; 0 does not listen.
-        strict: Whether items with a criticised aspect come last of all.
+        weight: Weight of critiques; 0 to ignore them.
+        strict: Whether items with a critiqued aspect are ranked last.
     """
 
     def __init__(self, problem, weight=0.0, strict=False):
@@ -46,8 +46,10 @@ class Linear:
 
     def act(self, obs):
         user = obs["user"][:, 0]
-        heard = np.einsum("bk,ki->bi", np.minimum(obs["critiqued"], 0).astype(float), self.items)
-        scores = (self.bias[user] + self.weight * heard).round(9)
+        critiques = np.einsum(
+            "bk,ki->bi", np.minimum(obs["critiqued"], 0).astype(float), self.items
+        )
+        scores = (self.bias[user] + self.weight * critiques).round(9)
         if self.strict:
             wrong = (obs["critiqued"] < 0).astype(float) @ self.problem.item_aspects.T
             scores = np.where(wrong > 0, scores - 100, scores)
@@ -59,9 +61,9 @@ def linear(env, **settings):
     return Linear(env.unwrapped.problem, **settings)
 
 
-def test_who_does_not_listen_finds_what_the_base_ranks_high():
+def test_an_agent_that_ignores_critiques_shows_its_first_ranking():
     env = make()
-    result = criticise(env, linear(env), seed=0)
+    result = play_critiquing(env, linear(env), seed=0)
     numbers = critique_metrics(result)
     assert 0 < numbers["sr_final@1"] < 1
     assert numbers["sr_final@1"] == numbers["hr@10"]
@@ -73,57 +75,59 @@ def test_who_does_not_listen_finds_what_the_base_ranks_high():
     np.testing.assert_array_equal(result.ranks, result.base_ranks)
     assert (numbers["won"], numbers["equal"], numbers["lost"]) == (0, 1, 0)
     assert numbers["gain"] == 0
-    assert numbers["critiques"] > 5, "though much was criticised"
+    assert numbers["critiques"] > 5, "there were many critiques"
 
 
-def test_without_critiques_it_does_not_matter_who_would_listen():
+def test_without_critiques_the_use_of_critiques_has_no_effect():
     env = make(critiques="none")
-    one, other = (criticise(env, linear(env, weight=weight), seed=0) for weight in (0, 3))
+    one, other = (play_critiquing(env, linear(env, weight=weight), seed=0) for weight in (0, 3))
     np.testing.assert_array_equal(one.ranks, other.ranks)
     assert one.sessions["critiques"].sum() == 0
 
 
-def test_who_rules_out_what_was_criticised_never_loses_the_goal():
+def test_ruling_out_critiqued_aspects_never_lowers_the_goal():
     env = make()
-    result = criticise(env, linear(env, strict=True), seed=0)
+    result = play_critiquing(env, linear(env, strict=True), seed=0)
     ranks = result.ranks
     later = ranks[:, 1:] >= 0
-    assert (ranks[:, 1:] <= ranks[:, :-1])[later].all(), "its rank never rises"
+    assert (ranks[:, 1:] <= ranks[:, :-1])[later].all(), "its rank never gets worse"
     for n in (1, 5, 10, 20):
         np.testing.assert_array_equal(C.sr_final(ranks, n), C.sr_first(ranks, n))
     assert critique_metrics(result)["lost"] == 0
     assert gain(result).difference.low > 0.1
 
 
-def test_a_mistaken_user_makes_the_filter_lose_the_goal():
+def test_mistakes_of_the_user_make_the_filter_lower_the_goal():
     env = make(mistakes=0.5)
-    result = criticise(env, linear(env, strict=True), seed=0)
+    result = play_critiquing(env, linear(env, strict=True), seed=0)
     ranks = result.ranks
     assert (ranks[:, 1:] > ranks[:, :-1])[ranks[:, 1:] >= 0].any()
 
 
-def test_listening_helps_and_is_compared_pair_by_pair():
+def test_using_critiques_helps_and_is_compared_pair_by_pair():
     env = make()
-    deaf, listening = (criticise(env, linear(env, weight=weight), seed=0) for weight in (0, 1.0))
-    compared = gain(listening, deaf)
+    ignoring, using = (
+        play_critiquing(env, linear(env, weight=weight), seed=0) for weight in (0, 1.0)
+    )
+    compared = gain(using, ignoring)
     assert compared.difference.low > 0
-    assert compared.pairs == len(deaf.sessions) == 150
-    np.testing.assert_array_equal(deaf.base_ranks, listening.base_ranks)
-    assert compared.difference.value == pytest.approx(gain(listening).difference.value)
-    by_turn = gain_by_turn(listening, deaf)
+    assert compared.pairs == len(ignoring.sessions) == 150
+    np.testing.assert_array_equal(ignoring.base_ranks, using.base_ranks)
+    assert compared.difference.value == pytest.approx(gain(using).difference.value)
+    by_turn = gain_by_turn(using, ignoring)
     assert by_turn["gain"].iloc[-1] == pytest.approx(compared.difference.value)
-    assert by_turn.iloc[0].tolist() == [0, 0, 0], "nothing was heard yet"
+    assert by_turn.iloc[0].tolist() == [0, 0, 0], "there was no critique yet"
     assert (by_turn["low"] <= by_turn["gain"]).all()
     assert by_turn["low"].iloc[-1] > 0
-    pd.testing.assert_frame_equal(by_turn, gain_by_turn(listening))
+    pd.testing.assert_frame_equal(by_turn, gain_by_turn(using))
 
 
 @pytest.mark.parametrize("settings", [{}, {"seeker": "random", "mistakes": 0.2}])
-def test_the_size_of_a_batch_does_not_matter(settings):
+def test_the_batch_size_has_no_effect(settings):
     results = []
     for size in (1, 37, 200):
         env = make(size, **settings)
-        results.append(criticise(env, linear(env, weight=1.0), seed=3))
+        results.append(play_critiquing(env, linear(env, weight=1.0), seed=3))
     for other in results[1:]:
         np.testing.assert_array_equal(results[0].ranks, other.ranks)
         assert results[0].sessions.equals(other.sessions)
@@ -131,9 +135,11 @@ def test_the_size_of_a_batch_does_not_matter(settings):
             np.testing.assert_array_equal(values, other.turns[name])
 
 
-def test_the_seed_is_that_of_who_criticises():
+def test_the_seed_is_that_of_the_critiques():
     env = make(seeker="random")
-    one, again, other = (criticise(env, linear(env, weight=1.0), seed=seed) for seed in (0, 0, 1))
+    one, again, other = (
+        play_critiquing(env, linear(env, weight=1.0), seed=seed) for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(one.ranks, again.ranks)
     assert (one.ranks != other.ranks).any()
     np.testing.assert_array_equal(one.ranks[:, 0], other.ranks[:, 0])
@@ -141,7 +147,7 @@ def test_the_seed_is_that_of_who_criticises():
 
 def test_curves_and_numbers_agree():
     env = make(patience=2)
-    result = criticise(env, linear(env, weight=1.0), seed=0)
+    result = play_critiquing(env, linear(env, weight=1.0), seed=0)
     curves, numbers = critique_curves(result), critique_metrics(result)
     assert curves.index.tolist() == list(range(1, 11))
     assert curves["found"].iloc[-1] == numbers["sr_first@1"] == numbers["sr_final@1"]
@@ -151,15 +157,15 @@ def test_curves_and_numbers_agree():
     assert curves["reciprocal_rank"].iloc[0] == pytest.approx(numbers["mrr"])
     assert curves["active"].iloc[0] == 1
     left = ~result.sessions["success"] & (result.sessions["turn"] < 10)
-    assert left.any(), "some have enough"
-    assert numbers["al"] > result.sessions["turn"].mean(), "who counts as T turns"
+    assert left.any(), "some users give up"
+    assert numbers["al"] > result.sessions["turn"].mean(), "a user who gives up counts as T turns"
     np.testing.assert_array_equal((result.ranks >= 0).sum(axis=1), result.sessions["turn"])
     assert numbers["reward"] == numbers["sr_final@1"]
 
 
-def test_items_may_justify_themselves():
+def test_items_can_be_justified_by_their_own_aspects():
     env = make(justification="item")
-    numbers = critique_metrics(criticise(env, linear(env), seed=0))
+    numbers = critique_metrics(play_critiquing(env, linear(env), seed=0))
     assert numbers["justification_of_item_f1"] == 1
     assert 0 < numbers["justification_f1"] < 1
 
@@ -170,13 +176,13 @@ def test_agents_of_the_registry(name, cold):
     env, done = make(cold_start=cold), []
     agent = agents.make(name, env.unwrapped.problem, seed=0)
     agent.fit(env.unwrapped.training_data)
-    result = criticise(env, agent, seed=0, on_batch=done.append)
+    result = play_critiquing(env, agent, seed=0, on_batch=done.append)
     assert done == [64, 128, 150]
     np.testing.assert_array_equal(result.ranks, result.base_ranks)
 
 
 def test_published_reviews(data_dir):
-    """Popular items are found as often as in an independent run with another split: 12.7 %."""
+    """The success rate agrees with an independent run with another split: 12.7 %."""
     env = gym.make_vec(
         "recsim:CritiqueRec-v0",
         num_envs=512,
@@ -186,13 +192,13 @@ def test_published_reviews(data_dir):
     world = env.unwrapped
     sizes = (world.num_episodes, world.problem.num_items, world.problem.num_aspects)
     assert sizes == (1280, 830, 101)
-    found = {}
+    metrics = {}
     for name in ("critique_popularity", "critique_random"):
         agent = agents.make(name, world.problem, seed=0)
         agent.fit(world.training_data)
-        found[name] = critique_metrics(criticise(env, agent, seed=0))
-    popular = found["critique_popularity"]
+        metrics[name] = critique_metrics(play_critiquing(env, agent, seed=0))
+    popular = metrics["critique_popularity"]
     assert popular["sr_final@1"] == popular["hr@10"]
     assert abs(popular["sr_final@1"] - 0.127) < 4 * np.sqrt(0.127 * 0.873 / 1280)
     chance = 10 / (830 - 7)  # of the items that a user has not reviewed
-    assert abs(found["critique_random"]["sr_final@1"] - chance) < 4 * np.sqrt(chance / 1280)
+    assert abs(metrics["critique_random"]["sr_final@1"] - chance) < 4 * np.sqrt(chance / 1280)

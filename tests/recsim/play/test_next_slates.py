@@ -13,7 +13,7 @@ from recsim.play.next_slates import next_slates
 
 
 class Recorder:
-    """Shows the items after those shown last, and keeps what it was told."""
+    """Shows the items after those shown last, and keeps its observations."""
 
     def __init__(self, problem):
         self.size, self.items = problem.slate_size, problem.num_items
@@ -43,12 +43,12 @@ def log(random_log):
     ).validate()
 
 
-def test_users_are_followed_and_told_what_was_logged(log):
+def test_users_are_followed_and_observations_show_what_was_logged(log):
     agent = Recorder(log.problem)
     slates = next_slates(agent, log, history=2)
     assert agent.batches == [3]
     assert len(agent.seen) == 3
-    # The user with the most rows first; those whose rows are over stay in the batch.
+    # The user with the most rows comes first; users without further rows stay in the batch.
     assert [obs["user"].tolist() for obs in agent.seen] == [[0, 2, 1]] * 3
     assert [obs["history_length"][:, 0].tolist() for obs in agent.seen] == [
         [0, 0, 0],
@@ -61,20 +61,20 @@ def test_users_are_followed_and_told_what_was_logged(log):
     assert slates.tolist() == (np.array(expected) % 7).tolist()
 
 
-def test_returns_are_told_as_they_arrive(log):
+def test_returns_are_observed_when_they_happen(log):
     agent = Recorder(log.problem)
     next_slates(agent, log, history=1, return_days=7)
-    told = np.array([obs["feedback"][:, 1] for obs in agent.seen])  # (T, users 0, 2, 1)
-    # User 0 is back on day 3 within 7 days of day 0; day 12 is too late for both. User 2 is back
-    # on day 8, the last of the window of day 1, and is told so again once their rows are over.
-    assert (told * 7).round(6).tolist() == [[0, 0, 0], [1, 1, 0], [0, 1, 0]]
+    arrived = np.array([obs["feedback"][:, 1] for obs in agent.seen])  # (T, users 0, 2, 1)
+    # User 0 returns on day 3, within 7 days of day 0; day 12 is too late for both. User 2 returns
+    # on day 8, the last of the window of day 1; their last row is repeated.
+    assert (arrived * 7).round(6).tolist() == [[0, 0, 0], [1, 1, 0], [0, 1, 0]]
     plain = Recorder(log.problem)
     next_slates(plain, log, history=1)
-    assert plain.seen[1]["feedback"][:, 1].tolist() == [1, 1, 0]  # the label, as the log has it
+    assert plain.seen[1]["feedback"][:, 1].tolist() == [1, 1, 0]  # the reward in the log
 
 
 @pytest.mark.parametrize("users", [1, 2])
-def test_users_at_a_time_do_not_change_what_is_shown(log, monkeypatch, users):
+def test_the_batch_size_has_no_effect(log, monkeypatch, users):
     together = next_slates(Recorder(log.problem), log, history=2)
     monkeypatch.setattr(module, "_USERS", users)
     agent = Recorder(log.problem)
@@ -83,10 +83,10 @@ def test_users_at_a_time_do_not_change_what_is_shown(log, monkeypatch, users):
 
 
 def test_decisions_are_indices_and_slates_are_items(log):
-    offered = np.argsort(np.random.default_rng(1).random((6, 7)), axis=1)
+    candidates = np.argsort(np.random.default_rng(1).random((6, 7)), axis=1)
     indices = next_slates(Recorder(log.problem), log, history=1)
-    items = next_slates(Recorder(log.problem), replace(log, candidates=offered), history=1)
-    assert items.tolist() == np.take_along_axis(offered, indices, axis=1).tolist()
+    items = next_slates(Recorder(log.problem), replace(log, candidates=candidates), history=1)
+    assert items.tolist() == np.take_along_axis(candidates, indices, axis=1).tolist()
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,9 @@ def test_decisions_are_indices_and_slates_are_items(log):
         ("gru4rec", {"steps": 20, "dim": 16, "events": "shown"}),
     ],
 )
-def test_neither_the_future_nor_others_nor_labels_change_a_slate(random_log, name, settings):
+def test_future_rows_other_users_and_later_returns_do_not_change_a_slate(
+    random_log, name, settings
+):
     def days(seed):
         made = random_log(80, items=12, users=10, seed=seed)
         returns = {"return": return_shares(made.user, made.day, 3)}
@@ -108,7 +110,7 @@ def test_neither_the_future_nor_others_nor_labels_change_a_slate(random_log, nam
     agent.fit(days(2))
 
     def shown(rows):
-        """What is shown if these rows are those of another log."""
+        """Return the slates if some rows are replaced by those of another log."""
         mixed = replace(
             first,
             slate=np.where(rows[:, None], other.slate, first.slate),
@@ -120,8 +122,8 @@ def test_neither_the_future_nor_others_nor_labels_change_a_slate(random_log, nam
         )
         return next_slates(agent, mixed, history=5, return_days=3)
 
-    nothing = np.zeros(80, dtype=bool)
-    plain, step = shown(nothing), rank_within(first.user)
+    none = np.zeros(80, dtype=bool)
+    plain, step = shown(none), rank_within(first.user)
     late = shown(step >= 3)
     assert (late[step <= 3] == plain[step <= 3]).all()
     assert (late[step > 3] != plain[step > 3]).any()

@@ -8,8 +8,8 @@ from recsim.problem import Problem
 
 NAN = float("nan")
 
-# Three users, four steps. User 0 churns at step 1, user 1 is stopped by a limit at step 2, user 2
-# goes on. Rows that belong to nobody of the cohort hold 100, which must not show up anywhere.
+# Three users, four steps. User 0 churns at step 1, user 1 is truncated at step 2, user 2
+# continues. Padding is 100, which must not appear in any result.
 REWARD = np.array([[1.0, 2, 3], [4, 5, 6], [100, 7, 8], [100, 100, 9]])
 RETURN = np.array([[0, 0.5, 0], [0, 0, 0], [100, 0.25, 0], [100, 100, 1.0]])
 CLICKS = np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]])
@@ -38,7 +38,7 @@ def problem(num_candidates: int = 4) -> Problem:
 
 
 class ScriptedEnv:
-    """Plays back the table above, whatever is shown."""
+    """Plays back the tables above, whatever slates are shown."""
 
     def __init__(self, convert=lambda x: x, reveal: bool = True, num_candidates: int = 4) -> None:
         self.problem = problem(num_candidates)
@@ -90,14 +90,14 @@ class ScriptedEnv:
 
 
 class FirstItems:
-    """Shows candidates 0 and 1, and writes down what it saw and heard."""
+    """Shows candidates 0 and 1, and records observations and feedback."""
 
     privileged = False
     propensity: float | None = 0.5
 
     def __init__(self) -> None:
         self.seen: list = []
-        self.heard: list = []
+        self.feedback: list = []
 
     def begin(self, batch_size):
         self.batch_size = batch_size
@@ -110,14 +110,14 @@ class FirstItems:
         return Decision(slates, np.full((3, 2), self.propensity), np.full(3, 0.25))
 
     def observe(self, feedback):
-        self.heard.append(feedback)
+        self.feedback.append(feedback)
 
 
 def play(env=None, agent=None, **options):
     return rollout(env or ScriptedEnv(), agent or FirstItems(), seed=1, max_steps=4, **options)
 
 
-def test_a_user_counts_until_his_first_end_only():
+def test_a_user_counts_only_until_their_first_end():
     run = play()
     np.testing.assert_array_equal(
         run.active, [[True, True, True], [True, True, True], [False, True, True], [False] * 2 + [1]]
@@ -127,7 +127,7 @@ def test_a_user_counts_until_his_first_end_only():
 def test_curves_by_step():
     frame = play().curves("step")
     assert frame.index.name == "step"
-    # User 1 is stopped after step 2: what he would have done at step 3 nobody knows.
+    # User 1 is truncated after step 2, so step 3 is not known for every user.
     assert frame.index.tolist() == [0, 1, 2]
     np.testing.assert_allclose(frame["reward"], [6 / 3, 15 / 3, 15 / 3])
     np.testing.assert_allclose(frame["cumulative_reward"], [2, 7, 12])
@@ -139,8 +139,8 @@ def test_curves_by_step():
 
 
 def test_curves_by_day_stop_where_a_user_was_cut_off():
-    # User 2 is cut off after a session on day 1 that he would follow up on day 2: days 0 and 1 are
-    # known for everybody. User 0 left on day 0; user 1 is still there on day 1 without a visit.
+    # User 2 is cut off after a session on day 1 and would return on day 2: days 0 and 1 are known
+    # for all users. User 0 left on day 0; user 1 has not left on day 1 but has no session.
     frame = play().curves("day")
     assert frame.index.tolist() == [0, 1]
     assert frame.index.name == "day"
@@ -149,7 +149,7 @@ def test_curves_by_day_stop_where_a_user_was_cut_off():
     np.testing.assert_allclose(frame["cumulative_regret"], [3 / 3, 6 / 3])
 
 
-def test_curves_by_day_are_held_to_the_limit_of_days_while_users_are_away(monkeypatch):
+def test_curves_by_day_go_to_the_limit_of_days_while_users_are_away(monkeypatch):
     # User 2 is away from day 1 to day 6, user 1 from day 2 to day 6; days end at the limit.
     gap = GAP.copy()
     gap[3, 2] = 5
@@ -160,14 +160,14 @@ def test_curves_by_day_are_held_to_the_limit_of_days_while_users_are_away(monkey
     assert frame.index.tolist() == [0, 1, 2, 3, 4]
     np.testing.assert_allclose(frame["cumulative_reward"], [8, 11, 15, 15, 15])
     np.testing.assert_allclose(frame["active"], [1, 2 / 3, 2 / 3, 2 / 3, 2 / 3])
-    env.max_days = 9  # nobody knows what they do from day 6 on
+    env.max_days = 9  # from day 6 on, nothing is known
     assert play(env).curves("day").index[-1] == 5
-    assert len(play().curves("day")) == 3, "without a limit, the last day with a visit"
+    assert len(play().curves("day")) == 3, "without a limit, up to the last day with a session"
 
 
-def test_a_day_that_a_user_was_cut_off_in_is_not_known():
+def test_a_day_on_which_a_user_was_cut_off_is_not_known():
     short = rollout(ScriptedEnv(), FirstItems(), seed=1, max_steps=2)
-    frame = short.curves("day", length=3)  # user 2 is amid day 0
+    frame = short.curves("day", length=3)  # user 2 is in a session on day 0
     assert frame["reward"].notna().tolist() == [True, False, False]
     assert len(short.curves("day")) == 1
 
@@ -176,11 +176,11 @@ def test_curves_of_a_given_length():
     run = play()
     assert run.curves("step", length=2)["reward"].tolist() == [2, 5]
     longer = run.curves("step", length=5)
-    assert longer["reward"].iloc[3:].isna().all()  # user 1 was still there: nobody knows
+    assert longer["reward"].iloc[3:].isna().all()  # user 1 has not left, so these are not known
     assert longer["reward"].iloc[:3].notna().all()
 
 
-def test_after_everybody_has_left_nothing_happens(monkeypatch):
+def test_rows_after_all_users_have_left_are_zero(monkeypatch):
     monkeypatch.setitem(globals(), "TERMINATED", TERMINATED | (np.arange(4) == 1)[:, None])
     frame = play().curves("step", length=4)
     assert frame["reward"].tolist() == [2, 5, 0, 0]
@@ -191,7 +191,7 @@ def test_after_everybody_has_left_nothing_happens(monkeypatch):
     np.testing.assert_allclose(by_day["active"], [1, 1 / 3, 1 / 3, 0])
 
 
-def test_a_user_stopped_by_the_limit_of_the_environment_is_not_gone(monkeypatch):
+def test_a_truncated_user_has_not_left(monkeypatch):
     monkeypatch.setitem(globals(), "TRUNCATED", TRUNCATED | (np.arange(4) == 2)[:, None])
     frame = play().curves("step", length=4)
     assert frame["cumulative_reward"].iloc[:3].tolist() == [2, 7, 12]
@@ -199,7 +199,7 @@ def test_a_user_stopped_by_the_limit_of_the_environment_is_not_gone(monkeypatch)
     assert frame.iloc[3].isna().all()
 
 
-def test_the_rollout_ends_when_nobody_is_left(monkeypatch):
+def test_the_rollout_ends_with_the_last_episode(monkeypatch):
     monkeypatch.setitem(globals(), "TRUNCATED", np.ones((4, 3), dtype=bool))
     env, done = ScriptedEnv(), []
     run = play(env, on_step=done.append)
@@ -230,21 +230,21 @@ def test_summary():
     assert list(numbers) == list(expected)
 
 
-def test_regret_is_nan_where_the_environment_does_not_reveal_it():
+def test_regret_is_nan_if_the_environment_does_not_reveal_it():
     run = play(ScriptedEnv(reveal=False))
     assert run.regret is None
     assert run.curves()["cumulative_regret"].isna().all()
     assert np.isnan(run.summary()["regret_per_step"])
 
 
-def test_feedback_tells_who_is_active_and_who_is_done():
+def test_feedback_has_the_masks_of_active_and_finished_users():
     agent = FirstItems()
     play(agent=agent)
     assert agent.batch_size == 3
-    assert [f.active.tolist() for f in agent.heard] == play().active.tolist()
-    np.testing.assert_array_equal([f.done for f in agent.heard], TERMINATED | TRUNCATED)
-    np.testing.assert_array_equal([f.reward for f in agent.heard], REWARD)
-    np.testing.assert_array_equal([f.rewards["return"] for f in agent.heard], RETURN)
+    assert [f.active.tolist() for f in agent.feedback] == play().active.tolist()
+    np.testing.assert_array_equal([f.done for f in agent.feedback], TERMINATED | TRUNCATED)
+    np.testing.assert_array_equal([f.reward for f in agent.feedback], REWARD)
+    np.testing.assert_array_equal([f.rewards["return"] for f in agent.feedback], RETURN)
 
 
 def test_an_environment_may_reuse_its_arrays():
@@ -258,7 +258,7 @@ def test_an_environment_may_reuse_its_arrays():
     class Reusing(ScriptedEnv):
         def step(self, action):
             obs, reward, terminated, truncated, infos = super().step(action)
-            # One buffer for each thing told, overwritten in the next step.
+            # The same buffers are overwritten in the next step.
             infos["items"] = reuse(infos["items"])
             return obs, reuse(reward), terminated, truncated, infos
 
@@ -267,14 +267,14 @@ def test_an_environment_may_reuse_its_arrays():
     assert run.items[:, 0].tolist() == [[0, 1], [2, 3]] * 2
 
 
-def test_without_learning_the_agent_hears_nothing():
+def test_without_learning_observe_is_not_called():
     agent = FirstItems()
     play(agent=agent, learn=False)
-    assert agent.heard == []
+    assert agent.feedback == []
 
 
 @pytest.mark.parametrize("privileged", [False, True])
-def test_only_a_privileged_agent_gets_the_oracle_of_its_own_step(privileged):
+def test_only_a_privileged_agent_gets_the_oracle_slate_of_the_step(privileged):
     agent = FirstItems()
     agent.privileged = privileged
     play(agent=agent)
@@ -284,7 +284,7 @@ def test_only_a_privileged_agent_gets_the_oracle_of_its_own_step(privileged):
         assert [int(obs["long_term_slate"][0, 0]) for obs in agent.seen] == [1, 2, 3, 4]
 
 
-def test_a_torch_environment_gives_the_same_run_and_gets_torch_actions():
+def test_a_torch_environment_gives_the_same_rollout_and_gets_torch_actions():
     torch = pytest.importorskip("torch")
     env, agent = ScriptedEnv(convert=torch.as_tensor), FirstItems()
     run = play(env, agent, record=True)
@@ -311,19 +311,19 @@ def test_log_of_a_recorded_rollout():
     np.testing.assert_allclose(log.reward, log.feedback["click"])
 
 
-def test_log_keeps_the_candidates_where_they_are_a_choice():
+def test_the_log_has_candidates_if_they_are_not_the_whole_catalogue():
     log = play(ScriptedEnv(num_candidates=3), record=True).to_log()
     np.testing.assert_array_equal(log.candidates, [[1, 2, 3]] * 9)
 
 
-def test_log_has_propensity_one_where_nothing_was_shown(monkeypatch):
+def test_the_log_has_propensity_one_for_empty_slots(monkeypatch):
     monkeypatch.setitem(globals(), "ITEMS", [[0, -1], [2, 3]])
     log = play(record=True).to_log()
     assert log.propensity is not None
     np.testing.assert_array_equal(log.propensity[:, 1], np.where(log.slate[:, 1] < 0, 1.0, 0.5))
 
 
-def test_log_without_propensities_where_the_agent_has_none():
+def test_the_log_has_no_propensities_if_the_agent_has_none():
     agent = FirstItems()
     agent.propensity = None
     log = play(agent=agent, record=True).to_log()
@@ -331,7 +331,7 @@ def test_log_without_propensities_where_the_agent_has_none():
     assert log.slate_propensity is None
 
 
-def test_a_rollout_that_was_not_recorded_says_how_to_record_it():
+def test_the_error_without_a_recording_says_how_to_record():
     with pytest.raises(ValueError, match="record=True"):
         play().to_log()
 

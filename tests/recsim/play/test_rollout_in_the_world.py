@@ -1,4 +1,4 @@
-"""Rollouts in `SlateRec-v0` itself, against what the world says is exact."""
+"""Rollouts in `SlateRec-v0`, compared with its exact rewards and oracle."""
 
 import re
 
@@ -34,21 +34,21 @@ def test_the_oracle_has_no_regret(by_random):
     assert by_random.summary()["regret_per_step"] > 0.1
 
 
-def test_the_foresighted_oracle_keeps_its_users(by_random):
-    foresighted = play("oracle", objective="long_term").summary()
+def test_the_long_term_oracle_keeps_its_users(by_random):
+    long_term = play("oracle", objective="long_term").summary()
     greedy = play("oracle").summary()
-    assert foresighted["sessions_per_user"] > by_random.summary()["sessions_per_user"]
-    assert foresighted["churned_share"] < greedy["churned_share"]
-    assert foresighted["click_per_step"] < greedy["click_per_step"]
+    assert long_term["sessions_per_user"] > by_random.summary()["sessions_per_user"]
+    assert long_term["churned_share"] < greedy["churned_share"]
+    assert long_term["click_per_step"] < greedy["click_per_step"]
 
 
-def test_days_are_known_to_the_end_and_agree_with_the_steps(by_random):
+def test_all_days_are_known_and_agree_with_the_steps(by_random):
     by_day, by_step = by_random.curves("day"), by_random.curves("step")
-    assert len(by_random.reward) < 400  # everybody's episode came to its end
+    assert len(by_random.reward) < 400  # all episodes have ended
     full = by_random.curves("day", length=20)
     assert full.notna().all(axis=None)
     numbers = by_random.summary()
-    # On the step axis the first user who comes to the last day ends what is known of all.
+    # On the step axis, rows are known until the first user reaches the last day.
     last = np.flatnonzero((by_random.truncated & by_random.active).any(axis=1))[0]
     assert len(by_step) == last + 1
     total = (by_random.reward * by_random.active)[: last + 1].sum() / 40
@@ -59,11 +59,11 @@ def test_days_are_known_to_the_end_and_agree_with_the_steps(by_random):
             assert frame[f"cumulative_{name}"].iloc[-1] == pytest.approx(total)
         assert frame["cumulative_regret"].iloc[-1] == pytest.approx(numbers["regret_per_user"])
         assert frame["active"].is_monotonic_decreasing
-    gone_before = (by_random.day < 19) & by_random.churned & by_random.active
-    assert full["active"].iloc[-1] == pytest.approx(1 - gone_before.sum() / 40)
+    left_before = (by_random.day < 19) & by_random.churned & by_random.active
+    assert full["active"].iloc[-1] == pytest.approx(1 - left_before.sum() / 40)
 
 
-def test_the_log_is_sound_and_holds_every_active_step(by_random):
+def test_the_log_is_valid_and_has_every_active_step(by_random):
     log = by_random.to_log().validate()
     assert len(log) == by_random.active.sum()
     np.testing.assert_allclose(log.propensity, 1 / by_random.problem.num_candidates)
@@ -73,7 +73,7 @@ def test_the_log_is_sound_and_holds_every_active_step(by_random):
     np.testing.assert_allclose(again, log.propensity[:50])
 
 
-def test_same_seeds_same_run():
+def test_same_seeds_give_the_same_rollout():
     one, two = (play("epsilon_greedy", users=8, max_steps=60) for _ in range(2))
     pd.testing.assert_frame_equal(one.curves(), two.curves())
     np.testing.assert_array_equal(one.items, two.items)
@@ -81,7 +81,7 @@ def test_same_seeds_same_run():
     assert one.items.shape != other.items.shape or (one.items != other.items).any()
 
 
-def test_on_torch_the_cohort_is_followed_the_same_way():
+def test_a_cohort_can_be_followed_in_a_torch_environment():
     pytest.importorskip("torch")
     env = gymnasium.make_vec(
         "recsim:SlateRec-v0", num_envs=6, preset="retention", reveal_state=True, backend="torch"
@@ -92,10 +92,10 @@ def test_on_torch_the_cohort_is_followed_the_same_way():
     assert (run.regret[run.active] > -1e-5).all()
 
 
-def test_linucb_learns_in_the_world(by_random):
+def test_linucb_learns_in_a_rollout(by_random):
     learned = play("linucb", preset="interest_exploration", users=60).summary()
-    blind = play("random", preset="interest_exploration", users=60).summary()
-    assert learned["reward_per_step"] > 1.3 * blind["reward_per_step"]
+    random = play("random", preset="interest_exploration", users=60).summary()
+    assert learned["reward_per_step"] > 1.3 * random["reward_per_step"]
 
 
 def test_the_guide_makes_a_log_from_a_rollout(root):

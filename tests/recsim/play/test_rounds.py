@@ -39,12 +39,12 @@ def env():
     made.close()
 
 
-def play(env, name, *, users, agents_of=None, **given):
+def play(env, name, *, users, agents_of=None, **options):
     def build(seed):
         return agents.make(name, env.unwrapped.problem, seed=seed)
 
     seeds = agents_of or list(range(10, 10 + len(users)))
-    return play_rounds(env, build, users=users, agents=seeds, max_steps=STEPS, **given)
+    return play_rounds(env, build, users=users, agents=seeds, max_steps=STEPS, **options)
 
 
 def recorded(env, seed):
@@ -52,7 +52,7 @@ def recorded(env, seed):
     return rollout(env, agent, seed=seed, max_steps=STEPS, record=True)
 
 
-def test_seeds_of_rounds_differ_and_more_rounds_change_nothing_before():
+def test_seeds_of_rounds_differ_and_do_not_depend_on_the_number_of_rounds():
     seeds = Seeds.of(0)
     users, makers, practice = seeds.users_of(9), seeds.agents_of(9), seeds.practice_of(9)
     assert len({*users, *makers, *practice, *vars(seeds).values()}) == 27 + 4
@@ -62,27 +62,27 @@ def test_seeds_of_rounds_differ_and_more_rounds_change_nothing_before():
     assert not set(users) & set(Seeds.of(1).users_of(9))
 
 
-def test_one_round_is_the_rollout_itself(env):
+def test_one_round_equals_a_rollout(env):
     agent = agents.make("linucb", env.unwrapped.problem, seed=10)
     alone = rollout(env, agent, seed=3, max_steps=STEPS)
-    course = play(env, "linucb", users=[3])
-    (played,) = course.rounds
+    outcome = play(env, "linucb", users=[3])
+    (played,) = outcome.rounds
     np.testing.assert_array_equal(played.items, alone.items)
     assert pool([played]).summary() == alone.summary()
-    assert course.refits == []
+    assert outcome.refits == []
 
 
-def test_rounds_have_users_of_their_own_the_same_for_all_agents(env):
+def test_each_round_has_new_users_who_are_the_same_for_all_agents(env):
     both = [play(env, name, users=[3, 4]).rounds for name in ("random", "linucb")]
-    for mine, theirs in zip(*both, strict=True):
-        np.testing.assert_array_equal(mine.oracle_reward[0], theirs.oracle_reward[0])
+    for first, second in zip(*both, strict=True):
+        np.testing.assert_array_equal(first.oracle_reward[0], second.oracle_reward[0])
     assert (both[0][0].oracle_reward[0] != both[0][1].oracle_reward[0]).all()
 
 
-def test_an_agent_that_adds_up_counts_nothing_twice(env):
+def test_refits_count_no_row_twice(env):
     log = recorded(env, 1).to_log()
-    # After the last round nothing is fitted: the agent of the third round has seen two.
-    course = play(env, "linucb", users=[3, 4, 5], log=log, learn=False, refit=True)
+    # There is no fit after the last round: the agent of the third round was fitted on two.
+    outcome = play(env, "linucb", users=[3, 4, 5], log=log, learn=False, refit=True)
     logs = [log]
     for seed in (3, 4):
         agent = agents.make("linucb", env.unwrapped.problem, seed=10)
@@ -91,12 +91,12 @@ def test_an_agent_that_adds_up_counts_nothing_twice(env):
         logs.append(played.to_log())
     whole = agents.make("linucb", env.unwrapped.problem, seed=10)
     whole.fit(join(logs))
-    np.testing.assert_equal(course.agent.state_dict(), whole.state_dict())
-    np.testing.assert_array_equal(course.rounds[1].items, played.items)
-    assert [report.rows for report in course.refits] == [len(join(logs[:2])), len(join(logs))]
+    np.testing.assert_equal(outcome.agent.state_dict(), whole.state_dict())
+    np.testing.assert_array_equal(outcome.rounds[1].items, played.items)
+    assert [report.rows for report in outcome.refits] == [len(join(logs[:2])), len(join(logs))]
 
 
-def test_what_was_learned_online_does_not_count_twice(env):
+def test_rows_learned_online_do_not_count_twice(env):
     agent = agents.make("linucb", env.unwrapped.problem, seed=0)
     log = rollout(env, agent, seed=3, max_steps=STEPS, record=True).to_log()
     again, report = refitted(
@@ -109,8 +109,8 @@ def test_what_was_learned_online_does_not_count_twice(env):
     np.testing.assert_equal(again.state_dict(), fresh.state_dict())
 
 
-class Remembering(RandomAgent):
-    """Keeps what it was fitted on and told."""
+class Recorder(RandomAgent):
+    """Keeps the logs that it was fitted on, and counts calls of observe."""
 
     def __init__(self, config, problem, seed):
         super().__init__(config, problem, seed)
@@ -124,13 +124,13 @@ class Remembering(RandomAgent):
         self.steps += 1
 
 
-class Warm(Remembering):
-    """Starts from what it knows."""
+class WarmStart(Recorder):
+    """Continues from its present state in a refit."""
 
-    refit = Remembering.fit
+    refit = Recorder.fit
 
 
-def meet(env, kind, **given):
+def play_class(env, kind, **options):
     config = RandomAgent.Config()
     return play_rounds(
         env,
@@ -138,46 +138,46 @@ def meet(env, kind, **given):
         users=[3, 4, 5],
         agents=[10, 11, 12],
         max_steps=STEPS,
-        **given,
+        **options,
     )
 
 
-def test_a_refit_sees_every_row_once(env):
+def test_a_refit_uses_every_row_once(env):
     log = recorded(env, 1).to_log()
-    course = meet(env, Remembering, log=log, practice=[8], refit=True)
-    (seen,) = course.agent.logs
-    assert course.agent.seed == 12, "a fresh agent of the last round"
-    assert len(seen) == len(log) + 3 * 6 * STEPS
-    parts = [np.unique(seen.user[rows]) for rows in np.split(np.arange(len(seen)), 4)]
+    outcome = play_class(env, Recorder, log=log, practice=[8], refit=True)
+    (refit_log,) = outcome.agent.logs
+    assert outcome.agent.seed == 12, "a new agent in the last round"
+    assert len(refit_log) == len(log) + 3 * 6 * STEPS
+    parts = [np.unique(refit_log.user[rows]) for rows in np.split(np.arange(len(refit_log)), 4)]
     assert [part.tolist() for part in parts] == [list(range(k, k + 6)) for k in (0, 6, 12, 18)]
-    np.testing.assert_array_equal(seen.slate[: len(log)], log.slate)
-    for part, played in zip(np.split(seen.slate, 4)[2:], course.rounds[:2], strict=True):
+    np.testing.assert_array_equal(refit_log.slate[: len(log)], log.slate)
+    for part, played in zip(np.split(refit_log.slate, 4)[2:], outcome.rounds[:2], strict=True):
         np.testing.assert_array_equal(part.reshape(6, STEPS, -1), played.items.swapaxes(0, 1))
 
 
-def test_an_agent_that_can_goes_on_from_what_it_knows(env):
-    course = meet(env, Warm, log=recorded(env, 1).to_log(), refit=True)
-    assert course.agent.seed == 10
-    assert [len(log) for log in course.agent.logs] == [6 * STEPS * k for k in (1, 2, 3)]
+def test_an_agent_with_a_refit_continues_from_its_state(env):
+    outcome = play_class(env, WarmStart, log=recorded(env, 1).to_log(), refit=True)
+    assert outcome.agent.seed == 10
+    assert [len(log) for log in outcome.agent.logs] == [6 * STEPS * k for k in (1, 2, 3)]
 
 
-def test_an_agent_that_uses_no_log_goes_on_as_it_is(env):
-    course = play(env, "random", users=[3, 4], refit=True)
-    assert course.refits == [FitReport(rows=0)]
+def test_an_agent_that_uses_no_log_is_kept(env):
+    outcome = play(env, "random", users=[3, 4], refit=True)
+    assert outcome.refits == [FitReport(rows=0)]
     other = play(env, "random", users=[3, 4])
-    np.testing.assert_array_equal(course.rounds[1].items, other.rounds[1].items)
+    np.testing.assert_array_equal(outcome.rounds[1].items, other.rounds[1].items)
 
 
-def test_without_refits_an_agent_learns_online_only(env):
-    course = meet(env, Remembering, log=recorded(env, 1).to_log())
-    assert (len(course.agent.logs), course.agent.steps) == (1, 3 * STEPS)
-    assert course.refits == []
+def test_without_refits_an_agent_learns_only_online(env):
+    outcome = play_class(env, Recorder, log=recorded(env, 1).to_log())
+    assert (len(outcome.agent.logs), outcome.agent.steps) == (1, 3 * STEPS)
+    assert outcome.refits == []
 
 
-def test_practice_comes_first_and_always_learns(env):
-    course = meet(env, Remembering, practice=[8, 9], learn=False)
-    assert course.agent.steps == 2 * STEPS
-    assert len(course.rounds) == 3
+def test_practice_comes_first_with_online_learning(env):
+    outcome = play_class(env, Recorder, practice=[8, 9], learn=False)
+    assert outcome.agent.steps == 2 * STEPS
+    assert len(outcome.rounds) == 3
     labels = ("linucb", "practised")
     plain, practised = (simulate(scenario(rounds=1), Trial(label, 0)) for label in labels)
     assert str(plain.agent.state_dict()) != str(practised.agent.state_dict())
@@ -186,7 +186,7 @@ def test_practice_comes_first_and_always_learns(env):
     )
 
 
-def test_propensities_that_some_logs_lack_are_left_out(env):
+def test_propensities_that_some_logs_lack_are_dropped(env):
     known = recorded(env, 1).to_log()
     agent = agents.make("epsilon_greedy", env.unwrapped.problem, seed=0)
     other = rollout(env, agent, seed=2, max_steps=STEPS, record=True).to_log()
@@ -200,7 +200,7 @@ def test_propensities_that_some_logs_lack_are_left_out(env):
     assert len(joined) == 2 * len(known)
 
 
-def test_rounds_are_pooled_as_if_all_had_come_at_once(env):
+def test_pooled_rounds_are_one_cohort(env):
     rounds = [recorded(env, seed) for seed in (1, 2)]
     agent = agents.make("random", env.unwrapped.problem, seed=3)
     rounds.append(rollout(env, agent, seed=3, max_steps=2))
@@ -217,7 +217,7 @@ def test_rounds_are_pooled_as_if_all_had_come_at_once(env):
     assert numbers["coverage"] >= max(part["coverage"] for part in parts)
 
 
-def test_cumulative_regret_is_the_sum(env):
+def test_cumulative_regret_is_summed_over_rounds(env):
     rounds = play(env, "linucb", users=[3, 4, 5]).rounds
     curves = round_curves(rounds)
     assert curves.index.name == "round"
@@ -232,16 +232,16 @@ def test_cumulative_regret_is_the_sum(env):
     assert (curves["active"] == 1).all()
 
 
-def test_a_trial_of_rounds_is_written_and_summarised(tmp_path):
+def test_a_trial_of_rounds_is_saved_and_summarised(tmp_path):
     folder = RunFolder.create(scenario(output=str(tmp_path)))
     for label in ("random", "linucb", "practised"):
         run_trial(folder.path, Trial(label, 0))
     result = folder.result(Trial("linucb", 0))
-    course = simulate(folder.scenario, Trial("linucb", 0))
-    assert result["metrics"] == pytest.approx(metrics_of(course.rounds))
+    outcome = simulate(folder.scenario, Trial("linucb", 0))
+    assert result["metrics"] == pytest.approx(metrics_of(outcome.rounds))
     assert [report["rows"] for report in result["refits"]] == [15 + 24, 15 + 48]
     curves = folder.curves(Trial("linucb", 0))
-    np.testing.assert_allclose(curves, round_curves(course.rounds))
+    np.testing.assert_allclose(curves, round_curves(outcome.rounds))
     known = list(seeds_table(folder).columns[2:])
     assert front_metrics(folder.scenario, known) == (
         "first_round_reward_per_step",
