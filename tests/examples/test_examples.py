@@ -1,0 +1,44 @@
+"""Every example runs, and prints what it is about."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[2] / "examples"
+
+
+def run(name, *arguments, cwd):
+    command = [sys.executable, str(FOLDER / name), *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_example_is_tested_and_described():
+    tested = re.findall(r'run\("(\w+\.py)"', Path(__file__).read_text())
+    assert sorted(tested) == sorted(path.name for path in FOLDER.glob("*.py"))
+    readme = (FOLDER / "README.md").read_text()
+    assert all(f"[{name}]({name})" in readme for name in tested)
+
+
+def test_own_agent(tmp_path):
+    rates = dict(re.findall(r"^(\w+) +(\S+) clicks", run("own_agent.py", cwd=tmp_path), re.M))
+    assert rates.keys() == {"random", "epsilon_greedy", "own"}
+    assert float(rates["own"]) > float(rates["random"]) + 0.05
+
+
+def test_own_log(tmp_path):
+    lines = run("own_log.py", cwd=tmp_path).splitlines()
+    assert [line.split()[:2] for line in lines] == [
+        ["log", "logged:"],
+        ["popularity", "snips:"],
+        ["popularity", "dr:"],
+        ["linucb", "snips:"],
+        ["linucb", "dr:"],
+    ]
+
+
+def test_train_sb3(tmp_path):
+    printed = run("train_sb3.py", "--steps", "2048", cwd=tmp_path)
+    assert re.fullmatch(r"random 0\.\d{3}\nPPO    0\.\d{3}\n", printed)
