@@ -9,7 +9,7 @@ from recsim.problem import Problem
 
 @pytest.fixture
 def random_log() -> Callable[..., SlateLog]:
-    """Build a log of M random slates with random outcomes, of a few users or of nobody known."""
+    """Build a log of M random slates with random outcomes, of a few users or anonymous."""
 
     def build(
         rows=60, *, items=7, slots=2, users=5, features=3, anonymous=False, seed=0, **columns

@@ -48,7 +48,7 @@ def test_history_is_what_the_same_user_saw_before(random_log):
     assert np.array_equal(obs["user_features"], log.user_features[log.user])
 
 
-def test_some_rows_are_the_same_rows_of_all(random_log):
+def test_observations_of_some_rows_equal_those_of_all(random_log):
     log = random_log(50, position=np.arange(100).reshape(50, 2))
     whole = log.observations()
     rows = np.array([49, 3, 17])
@@ -59,7 +59,7 @@ def test_some_rows_are_the_same_rows_of_all(random_log):
     assert len(log.observations(slice(0, 0))["time"]) == 0
 
 
-def test_a_history_of_no_slates_still_has_the_last_feedback(random_log):
+def test_feedback_does_not_depend_on_the_length_of_the_history(random_log):
     log = random_log(2, user=np.array([3, 3]))
     obs = log.observations(history_slates=0)
     assert obs["history_items"].shape == (2, 0)
@@ -70,7 +70,7 @@ def test_a_history_of_no_slates_still_has_the_last_feedback(random_log):
     ]
 
 
-def test_nobody_has_a_history_in_an_anonymous_log(random_log):
+def test_anonymous_logs_have_no_histories(random_log):
     obs = random_log(20, anonymous=True).observations(history_slates=3)
     assert (obs["history_items"] == -1).all()
     assert obs["history_items"].shape == (20, 6)
@@ -78,7 +78,7 @@ def test_nobody_has_a_history_in_an_anonymous_log(random_log):
     assert not obs["feedback"].any()
 
 
-def test_the_clicks_of_a_row_do_not_show_in_its_own_observation(random_log):
+def test_an_observation_does_not_include_the_clicks_of_its_own_row(random_log):
     log = random_log(30)
     changed = log.clicks.copy()
     changed[29] = 1 - changed[29]

@@ -45,7 +45,7 @@ def test_concat_undoes_select(random_log):
     assert np.array_equal(again.reward, log.reward)
 
 
-def test_concat_keeps_the_users_of_different_logs_apart(random_log):
+def test_concat_keeps_the_users_of_different_logs_distinct(random_log):
     log = random_log(10, users=5)
     both = SlateLog.concat([log, log]).validate()
     assert both.user.tolist() == [*log.user, *(log.user + 5)]
@@ -64,13 +64,13 @@ def test_concat_keeps_the_users_of_different_logs_apart(random_log):
         ),
     ],
 )
-def test_concat_refuses_what_does_not_fit(random_log, change, message):
+def test_concat_refuses_logs_that_differ(random_log, change, message):
     log = random_log(4)
     with pytest.raises(LogError, match=message):
         SlateLog.concat([log, replace(log, **change)])
 
 
-def test_concat_refuses_another_catalogue_and_nothing(random_log):
+def test_concat_refuses_another_catalogue_and_an_empty_list(random_log):
     with pytest.raises(LogError, match=r"differ in problem\.num_items"):
         SlateLog.concat([random_log(4), random_log(4, items=8)])
     with pytest.raises(LogError, match="at least one log"):
@@ -106,7 +106,7 @@ def test_validate_names_row_and_column(random_log, column):
         random_log(3, **{column: wrong}).validate()
 
 
-def test_validate_refuses_nan_and_strays(random_log):
+def test_validate_refuses_nan_and_unknown_users(random_log):
     nan = np.full((3, 2), np.nan)
     with pytest.raises(LogError, match=r"propensity nan .*\(6 such entries in total\.\)"):
         random_log(3, propensity=nan).validate()
@@ -124,7 +124,7 @@ def test_validate_refuses_nan_and_strays(random_log):
         random_log(3, anonymous=True, user=np.array([1, 0, 2])).validate()
 
 
-def test_validate_refuses_slates_that_cannot_have_been_shown(random_log):
+def test_validate_refuses_impossible_slates(random_log):
     with pytest.raises(LogError, match="row 1, position 1: slate 2 is in the slate already"):
         random_log(2, slate=np.array([[0, 1], [2, 2]])).validate()
     offered = np.tile(np.arange(7), (2, 1))
@@ -134,7 +134,7 @@ def test_validate_refuses_slates_that_cannot_have_been_shown(random_log):
         log.validate()
 
 
-def test_validate_refuses_a_catalogue_that_cannot_be(random_log):
+def test_validate_refuses_a_malformed_catalogue(random_log):
     problem = random_log(1).problem
     features = problem.item_features.copy()
     features[3, 1] = np.nan
@@ -146,7 +146,7 @@ def test_validate_refuses_a_catalogue_that_cannot_be(random_log):
         random_log(1, problem=replace(problem, item_groups=groups)).validate()
 
 
-def test_validate_does_not_mind_padding(random_log):
+def test_validate_accepts_padding(random_log):
     slate = np.array([[3, -1], [0, 2]])
     log = random_log(2, slate=slate, clicks=np.zeros((2, 2), dtype=np.int8))
     assert log.validate() is log

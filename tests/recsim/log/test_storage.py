@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,18 +8,19 @@ import pytest
 from recsim.errors import LogError
 from recsim.log import SlateLog, read_log
 from recsim.log.storage import write_log
+from recsim.problem import Problem
 
 COLUMNS = ("user", "session", "day", "step", "slate", "clicks", "propensity", "user_features")
-OPTIONAL = ("slate_propensity", "position", "candidates")
+OPTIONAL = ("slate_propensity", "prefix_propensity", "position", "candidates")
 
 
 def assert_same(one: SlateLog, other: SlateLog) -> None:
     for name in (*COLUMNS, *OPTIONAL):
-        ours, theirs = getattr(one, name), getattr(other, name)
-        assert (ours is None) == (theirs is None), name
-        if ours is not None:
-            assert ours.dtype == theirs.dtype, name
-            assert np.array_equal(ours, theirs), name
+        column, expected = getattr(one, name), getattr(other, name)
+        assert (column is None) == (expected is None), name
+        if column is not None:
+            assert column.dtype == expected.dtype, name
+            assert np.array_equal(column, expected), name
     assert one.feedback.keys() == other.feedback.keys()
     for name in one.feedback:
         assert np.array_equal(one.feedback[name], other.feedback[name]), name
@@ -33,7 +35,7 @@ def assert_same(one: SlateLog, other: SlateLog) -> None:
 @pytest.mark.parametrize("anonymous", [False, True])
 @pytest.mark.parametrize("features", [0, 3])
 @pytest.mark.parametrize("full", [False, True])
-def test_a_log_survives_the_disk(random_log, tmp_path, anonymous, features, full):
+def test_a_saved_log_loads_unchanged(random_log, tmp_path, anonymous, features, full):
     log = random_log(40, anonymous=anonymous, features=features)
     if full:
         log = replace(
@@ -45,23 +47,55 @@ def test_a_log_survives_the_disk(random_log, tmp_path, anonymous, features, full
     folder = log.save(tmp_path / "deep" / "log")
     assert_same(SlateLog.load(folder), log)
     assert_same(read_log("saved", path=folder), log)
-    pieces = list(SlateLog.scan(folder, batch_rows=7))
-    assert [len(piece) for piece in pieces] == [7, 7, 7, 7, 7, 5]
-    assert_same(SlateLog.concat(pieces, same_users=True), log)
+    chunks = list(SlateLog.scan(folder, batch_rows=7))
+    assert [len(chunk) for chunk in chunks] == [7, 7, 7, 7, 7, 5]
+    assert_same(SlateLog.concat(chunks, same_users=True), log)
     assert [path.name for path in folder.parent.iterdir()] == ["log"]
 
 
+def test_a_log_saved_by_version_0_1_loads():
+    # Written by SlateRec 0.1.0 with every optional column.
+    folder = Path(__file__).with_name("saved_0_1")
+    log = SlateLog.load(folder)
+    expected = SlateLog(
+        problem=Problem(
+            num_items=3,
+            slate_size=2,
+            num_candidates=3,
+            user_feature_dim=1,
+            item_features=np.array([[0.5], [1.0], [-1.0]], dtype=np.float32),
+            item_groups=np.array([0, 1, 0]),
+            rewards={"click": 1.0, "watch": 0.5},
+        ),
+        user=np.array([0, 1, 0]),
+        session=np.array([0, 0, 1]),
+        day=np.array([0, 1, 2]),
+        step=np.array([0, 0, 0]),
+        slate=np.array([[2, 0], [1, -1], [0, 2]]),
+        clicks=np.array([[1, 0], [0, 0], [1, 1]], dtype=np.int8),
+        feedback={"click": np.array([1.0, 0.0, 2.0]), "watch": np.array([4.0, 0.0, 2.5])},
+        user_features=np.array([[0.25], [-0.25]], dtype=np.float32),
+        propensity=np.array([[0.5, 0.5], [0.25, 1.0], [0.125, 1.0]]),
+        slate_propensity=np.array([0.25, 0.25, 0.125]),
+        prefix_propensity=np.array([[0.5, 0.25], [0.25, 0.25], [0.125, 0.125]]),
+        position=np.array([[1, 2], [1, -1], [3, 4]]),
+        candidates=np.tile([0, 1, 2], (3, 1)),
+    )
+    assert_same(log, expected)
+    assert_same(SlateLog.concat(list(SlateLog.scan(folder, 2)), same_users=True), expected)
+
+
 @pytest.mark.parametrize("anonymous", [False, True])
-def test_writing_in_pieces_is_writing_at_once(random_log, tmp_path, anonymous):
+def test_writing_in_chunks_equals_writing_at_once(random_log, tmp_path, anonymous):
     log = random_log(40, anonymous=anonymous)
-    pieces = (log.select(slice(start, start + 15)) for start in range(0, 40, 15))
-    write_log(tmp_path / "log", pieces)
+    chunks = (log.select(slice(start, start + 15)) for start in range(0, 40, 15))
+    write_log(tmp_path / "log", chunks)
     assert_same(SlateLog.load(tmp_path / "log"), log)
     again = SlateLog.concat(list(SlateLog.scan(tmp_path / "log", 11)), same_users=True)
     assert_same(again, log)
 
 
-def test_a_bad_log_leaves_nothing_behind(random_log, tmp_path):
+def test_a_malformed_log_writes_nothing(random_log, tmp_path):
     log = random_log(4)
     bad = replace(log, user=np.array([0, 1, 2, 99]))
     with pytest.raises(LogError, match="row 3: user 99"):
@@ -73,7 +107,7 @@ def test_a_bad_log_leaves_nothing_behind(random_log, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_a_log_is_replaced_and_only_when_asked(random_log, tmp_path):
+def test_only_a_log_is_replaced_and_only_with_overwrite(random_log, tmp_path):
     folder = random_log(4).save(tmp_path / "log")
     other = random_log(6, seed=1)
     with pytest.raises(LogError, match=r"already holds a log: .* set overwrite=True"):
@@ -81,12 +115,12 @@ def test_only_a_log_is_replaced_and_only_when_asked(random_log, tmp_path):
     assert len(SlateLog.load(folder)) == 4
     other.save(folder, overwrite=True)
     assert len(SlateLog.load(folder)) == 6
-    mine = tmp_path / "mine"
-    mine.mkdir()
-    (mine / "thesis.txt").write_text("years of work")
+    other_folder = tmp_path / "other_folder"
+    other_folder.mkdir()
+    (other_folder / "thesis.txt").write_text("years of work")
     with pytest.raises(LogError, match="is not a log: choose another folder"):
-        other.save(mine, overwrite=True)
-    assert (mine / "thesis.txt").read_text() == "years of work"
+        other.save(other_folder, overwrite=True)
+    assert (other_folder / "thesis.txt").read_text() == "years of work"
 
 
 def test_what_is_not_a_log_is_refused(random_log, tmp_path):
@@ -108,7 +142,7 @@ def test_what_is_not_a_log_is_refused(random_log, tmp_path):
         SlateLog.load(folder)
 
 
-def test_a_row_that_went_bad_on_disk_is_named_with_its_number(random_log, tmp_path):
+def test_a_malformed_row_on_disk_is_reported_with_its_number(random_log, tmp_path):
     slate = np.tile([0, 1], (20, 1))
     slate[13, 1] = 6
     folder = random_log(20, items=7, slate=slate).save(tmp_path / "log")

@@ -43,7 +43,7 @@ def test_the_training_log_has_no_propensities(coat):
     assert log.problem.num_candidates == 4
 
 
-def test_the_test_log_is_a_uniform_draw_from_what_was_drawn_for_the_user(coat):
+def test_the_candidates_of_the_test_log_are_the_coats_drawn_for_the_user(coat):
     log = read_log("coat", path=coat, split="test")
     assert log.candidates.tolist() == [[0, 2], [0, 2], [1, 3], [1, 3]]
     assert log.propensity.tolist() == [[0.5]] * 4
@@ -51,7 +51,7 @@ def test_the_test_log_is_a_uniform_draw_from_what_was_drawn_for_the_user(coat):
     assert log.clicks[:, 0].tolist() == [1, 0, 0, 1]
 
 
-def test_the_value_of_a_policy_is_how_often_its_first_coat_is_liked(coat):
+def test_the_value_of_a_policy_is_how_often_users_like_its_first_coat(coat):
     log = read_log("coat", path=coat, split="test")
 
     def lowest(obs, items):
@@ -63,6 +63,9 @@ def test_the_value_of_a_policy_is_how_often_its_first_coat_is_liked(coat):
 
 def test_propensities_of_the_training_set(coat):
     assert coat_propensities(coat)[0].tolist() == [0.5, 0.25, 1.0, 0.01]
+    (coat / "propensities.ascii").write_text("0.5 0 1 1\n")
+    with pytest.raises(LogError, match="line 1, column 2: 0 is not a probability in"):
+        coat_propensities(coat)
 
 
 @pytest.mark.parametrize(
@@ -75,18 +78,15 @@ def test_propensities_of_the_training_set(coat):
         ("train.ascii", "0 5 0 1\n3 0 4\n", r"line 2: 3 entries, but line 1 has 4"),
         ("train.ascii", "", r"train.ascii is empty"),
         ("test.ascii", "4 0 2 0\n0 1 0 0\n", r"test.ascii, line 2: user 1 has 1 ratings, others 2"),
-        ("propensities.ascii", "0.5 0 1 1\n", r"line 1, column 2: 0 is not a probability in"),
         ("user_item_features/user_features.ascii", "1 0\n", r"1 lines, but the ratings are of 2"),
         ("user_item_features/item_features_map.txt", "color:red\n", r"does not name the columns"),
     ],
 )
-def test_what_cannot_be_right_is_refused_with_its_place(coat, file, text, message):
+def test_a_malformed_entry_is_refused_with_line_and_column(coat, file, text, message):
     (coat / file).write_text(text)
     split = "test" if file == "test.ascii" else "train"
     with pytest.raises(LogError, match=message):
-        coat_propensities(coat) if file == "propensities.ascii" else read_log(
-            "coat", path=coat, split=split
-        )
+        read_log("coat", path=coat, split=split)
 
 
 def test_missing_files_and_unknown_splits(coat):

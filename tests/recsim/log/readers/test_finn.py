@@ -17,8 +17,8 @@ def log():
     return cohort.to_log()
 
 
-def by_hand(folder, names=("slate", "slate_lengths", "interaction_type"), **changes):
-    """Two users, two steps, three slots; items 3, 4 and 5 are ours 0, 1 and 2."""
+def write_by_hand(folder, names=("slate", "slate_lengths", "interaction_type"), **changes):
+    """Two users, two steps, three slots; ids 3, 4 and 5 are items 0, 1 and 2."""
     slate, length, kind = names
     arrays = {
         slate: np.array([[[1, 3, 2], [1, 5, 4]], [[1, 4, 0], [0, 0, 0]]], dtype=np.int32),
@@ -36,8 +36,8 @@ def by_hand(folder, names=("slate", "slate_lengths", "interaction_type"), **chan
     "names",
     [("slate", "slate_lengths", "interaction_type"), ("action", "lengths", "displayType")],
 )
-def test_arrays_by_hand_under_the_names_of_both_versions(tmp_path, names):
-    slates = FinnSlates(by_hand(tmp_path, names))
+def test_arrays_with_the_names_of_both_versions(tmp_path, names):
+    slates = FinnSlates(write_by_hand(tmp_path, names))
     assert (slates.num_users, slates.steps, slates.slots, slates.num_items) == (2, 2, 3, 3)
     assert slates.groups.tolist() == [0, 1, 0]
     block = slates.read(slice(0, 2))
@@ -49,10 +49,10 @@ def test_arrays_by_hand_under_the_names_of_both_versions(tmp_path, names):
     assert block.kind.tolist() == [[1, 2], [2, 0]]
 
 
-def test_choices_that_cannot_be_told_are_not_usable(tmp_path):
+def test_unknown_choices_are_not_usable(tmp_path):
     # An unknown item was clicked; an item that is not in the slate was.
     click = np.array([[2, 3], [4, 0]], dtype=np.int32)
-    slates = FinnSlates(by_hand(tmp_path, click=click))
+    slates = FinnSlates(write_by_hand(tmp_path, click=click))
     block = slates.read(slice(0, 2))
     assert block.usable.tolist() == [[False, False], [True, False]]
     assert block.click.tolist() == [[-1, 0], [1, -1]]
@@ -60,18 +60,18 @@ def test_choices_that_cannot_be_told_are_not_usable(tmp_path):
     assert (faults.steps, faults.absent) == (3, 2)
 
 
-def test_rules_of_the_layout_are_counted(tmp_path):
-    assert FinnSlates(by_hand(tmp_path)).faults() == FinnSlates(tmp_path).faults(users=1)
+def test_violations_of_the_layout_are_counted(tmp_path):
+    assert FinnSlates(write_by_hand(tmp_path)).faults() == FinnSlates(tmp_path).faults(users=1)
     whole = FinnSlates(tmp_path).faults()
     assert (whole.steps, whole.first_slot, whole.absent) == (3, 0, 0)
     assert (whole.leftover, whole.outside) == (0, 0)
     slate = np.array([[[3, 3, 2], [1, 5, 4]], [[1, 4, 0], [0, 9, 0]]], dtype=np.int32)
-    broken = FinnSlates(by_hand(tmp_path, slate=slate)).faults()
+    broken = FinnSlates(write_by_hand(tmp_path, slate=slate)).faults()
     assert (broken.first_slot, broken.absent, broken.leftover, broken.outside) == (1, 1, 1, 1)
 
 
 @pytest.mark.parametrize("compress", [False, True])
-def test_a_log_comes_back_from_the_layout(log, tmp_path, compress):
+def test_a_written_log_is_read_back(log, tmp_path, compress):
     write_finn(tmp_path, log, compress=compress)
     slates = FinnSlates(tmp_path)
     faults = slates.faults()
@@ -111,7 +111,7 @@ def test_arrays_are_mapped_not_loaded(log, tmp_path):
     assert [file.stat().st_mtime_ns for file in unpacked] == before
 
 
-def test_other_arrays_of_the_same_name_are_unpacked_anew(log, tmp_path):
+def test_changed_arrays_are_unpacked_again(log, tmp_path):
     write_finn(tmp_path, log, compress=True)
     first = FinnSlates(tmp_path).read(slice(0, 3)).items
     turned = log.select(np.arange(len(log))[::-1])
@@ -120,8 +120,8 @@ def test_other_arrays_of_the_same_name_are_unpacked_anew(log, tmp_path):
     np.testing.assert_array_equal(second, first[:, ::-1])
 
 
-def test_some_users_and_one_kind_of_slates(tmp_path):
-    by_hand(tmp_path)
+def test_users_and_kind_select_rows(tmp_path):
+    write_by_hand(tmp_path)
     assert len(read_log("finn", path=tmp_path)) == 3
     assert read_log("finn", path=tmp_path, users=1).slate.tolist() == [[0, -1], [2, 1]]
     searched = read_log("finn", path=tmp_path, kind="search")
@@ -129,7 +129,7 @@ def test_some_users_and_one_kind_of_slates(tmp_path):
     assert searched.clicks.tolist() == [[0, 0]]
 
 
-def test_the_split_has_the_sizes_of_the_authors_and_follows_the_seed():
+def test_the_split_has_the_published_sizes_and_depends_on_the_seed():
     split = split_users(2_277_645)
     assert len(split.valid) == len(split.test) == 113_882
     assert not np.isin(split.valid, split.test).any()
@@ -138,7 +138,7 @@ def test_the_split_has_the_sizes_of_the_authors_and_follows_the_seed():
     assert (small.valid != other.valid).any()
 
 
-def test_early_steps_of_all_users_are_trained_on():
+def test_early_steps_of_all_users_are_training_data():
     split = split_users(100, step=3)
     users = np.array([split.valid[0], split.test[0], np.setdiff1d(range(100), split.valid)[0]])
     users[2] = next(u for u in range(100) if u not in split.valid and u not in split.test)
@@ -146,10 +146,10 @@ def test_early_steps_of_all_users_are_trained_on():
     assert split.training(users, 5).tolist() == [late, late, [True] * 5]
 
 
-def test_mistakes(tmp_path, log):
+def test_errors_are_reported(tmp_path, log):
     with pytest.raises(LogError, match=r"data\.npz does not exist\. Get data\.npz and itemattr"):
         read_log("finn", path=tmp_path)
-    by_hand(tmp_path, click=np.zeros((2, 3), dtype=np.int32))
+    write_by_hand(tmp_path, click=np.zeros((2, 3), dtype=np.int32))
     with pytest.raises(LogError, match=r"click must be \(2, 2\) like slate, not \(2, 3\)"):
         FinnSlates(tmp_path)
     np.savez(tmp_path / "data.npz", slate=np.zeros((2, 2, 3), dtype=np.int32))

@@ -21,18 +21,18 @@ USERS = "user_id,user_active_degree,is_live_streamer,is_video_author,follow_user
 VIDEOS = "video_id,video_type,upload_type,video_duration,tag"
 
 
-def shown(user, video, date, time, click=0, like=0, play=0):
+def log_row(user, video, date, time, click=0, like=0, play=0):
     return f"{user},{video},{date},0,{time},{click},{like},0,0,0,0,1,{play},2000,0,500,0,0,1"
 
 
 ROWS = [
-    shown(8, 30, 20220430, 1000, click=1, like=1, play=1500),
-    shown(8, 10, 20220430, 2000),
-    shown(8, 20, 20220430, 3000),
-    shown(8, 10, 20220430, 2000),  # the second row again
-    shown(4, 10, 20220501, 4000),
-    shown(8, 20, 20220502, 5000, click=1),
-    shown(4, 20, 20220503, 6000),
+    log_row(8, 30, 20220430, 1000, click=1, like=1, play=1500),
+    log_row(8, 10, 20220430, 2000),
+    log_row(8, 20, 20220430, 3000),
+    log_row(8, 10, 20220430, 2000),  # the second row again
+    log_row(4, 10, 20220501, 4000),
+    log_row(8, 20, 20220502, 5000, click=1),
+    log_row(4, 20, 20220503, 6000),
 ]
 
 
@@ -55,7 +55,7 @@ def read_counted(folder: Path, **options: Any) -> tuple[SlateLog, dict[str, int]
     return make_reader("kuairand", path=folder, **options).read_counted()
 
 
-def test_a_user_day_is_a_slate_with_all_signals(folder):
+def test_a_day_of_a_user_is_a_slate_with_all_signals(folder):
     log, counts = read_counted(folder, slate_size=2, return_days=2)
     assert log.user.tolist() == [2, 0]  # users 4, 6, 8 are 0, 1, 2; videos 10, 20, 30 alike
     assert log.slate.tolist() == [[2, 0], [0, -1]]
@@ -82,7 +82,7 @@ def test_a_user_day_is_a_slate_with_all_signals(folder):
     }
 
 
-def test_months_end(folder):
+def test_days_are_counted_across_months(folder):
     log = read_log("kuairand", path=folder, return_days=1, censored="keep")
     assert log.day.tolist() == [0, 1, 2, 3]
     assert log.feedback["return"].tolist() == [0, 0, 0, 0]
@@ -98,7 +98,7 @@ def test_features_of_users(folder):
     assert not features[:, 1:4].any()  # the same for all
     assert low[4:6].tolist() == [0, 1]  # full, low
     assert full[4:6].tolist() == [1, 0]
-    assert (low[-1], full[-1]) == (0, 1)  # an entry that is missing is no value of its own
+    assert (low[-1], full[-1]) == (0, 1)  # an empty entry has no column
 
 
 def test_features_and_groups_of_videos(folder):
@@ -120,11 +120,11 @@ def test_parquet_holds_the_same(folder, tmp_path):
     file = folder / "log_standard_4_22_to_5_08_pure.csv"
     table = pd.read_csv(file)
     file.unlink()
-    # The row that is there twice has its copy in the other file.
+    # The repeated row is in the other file.
     table.iloc[:3].to_parquet(folder / "val.parquet")
     table.iloc[3:].to_parquet(folder / "test.parquet")
-    again, same = read_counted(folder, return_days=2)
-    assert same == counts
+    again, counts_again = read_counted(folder, return_days=2)
+    assert counts_again == counts
     assert again.slate.tolist() == log.slate.tolist()
     assert json.dumps(counts)
 
@@ -132,15 +132,15 @@ def test_parquet_holds_the_same(folder, tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (shown(9, 10, 20220501, 1), r"line 9, column 'user_id': 9 is not in the file of user"),
-        (shown(8, 11, 20220501, 1), r"line 9, column 'video_id': 11 is not in the file of video"),
-        (shown(8, 10, 20220532, 1), r"line 9, column 'date': 20220532 is not a date such as"),
-        (shown(8, 10, 20220501, 1, click=2), r"line 9, column 'is_click': 2 is neither 0 nor 1"),
-        (shown(8, 10, 20220501, 1, play=-1), r"column 'play_time_ms': -1 is a negative time"),
-        (shown(8, 10, 20220501, "x"), r"line 9, column 'time_ms': 'x' is not a whole number"),
+        (log_row(9, 10, 20220501, 1), r"line 9, column 'user_id': 9 is not in the file of user"),
+        (log_row(8, 11, 20220501, 1), r"line 9, column 'video_id': 11 is not in the file of video"),
+        (log_row(8, 10, 20220532, 1), r"line 9, column 'date': 20220532 is not a date such as"),
+        (log_row(8, 10, 20220501, 1, click=2), r"line 9, column 'is_click': 2 is neither 0 nor 1"),
+        (log_row(8, 10, 20220501, 1, play=-1), r"column 'play_time_ms': -1 is a negative time"),
+        (log_row(8, 10, 20220501, "x"), r"line 9, column 'time_ms': 'x' is not a whole number"),
     ],
 )
-def test_what_cannot_be_right_is_refused_with_its_place(folder, line, message):
+def test_a_malformed_row_is_refused_with_line_and_column(folder, line, message):
     with (folder / "log_standard_4_22_to_5_08_pure.csv").open("a") as file:
         file.write(line + "\n")
     with pytest.raises(LogError, match=message):
@@ -155,7 +155,7 @@ def test_what_cannot_be_right_is_refused_with_its_place(folder, line, message):
         ("video_features_basic_pure.csv", "5,AD,Web,long,7", r"'long' is not a duration in milli"),
     ],
 )
-def test_features_that_cannot_be_right_are_refused(folder, file, line, message):
+def test_malformed_features_are_refused(folder, file, line, message):
     with (folder / file).open("a") as opened:
         opened.write(line + "\n")
     with pytest.raises(LogError, match=message):

@@ -43,7 +43,7 @@ def test_the_log_is_in_the_order_of_time(movielens):
         ("movies.csv", MOVIES + "2,Again,Drama\n", r"movies.csv, line 4.*2 is listed twice"),
     ],
 )
-def test_what_cannot_be_right_is_refused_with_its_place(movielens, file, text, message):
+def test_a_malformed_row_is_refused_with_line_and_column(movielens, file, text, message):
     (movielens / file).write_text(text)
     with pytest.raises(LogError, match=message):
         read_movielens(movielens)
@@ -65,7 +65,7 @@ def test_a_day_of_ratings_can_be_a_slate(movielens):
     (movielens / "ratings.csv").write_text(RATINGS + "7,2,1.0,90001\n")
     reader = make_reader("movielens", path=movielens, slates="day", return_days=1, slate_size=2)
     log, counts = reader.read_counted()
-    assert log.user.tolist() == [1]  # user 7 on the first day; the others' window is open
+    assert log.user.tolist() == [1]  # user 7 on the first day; the other windows pass the end
     assert log.slate.tolist() == [[0, -1]]
     assert log.feedback["rating"].tolist() == [3.5]
     assert log.feedback["return"].tolist() == [1.0]
@@ -80,6 +80,6 @@ def test_a_threshold_beyond_the_scale_is_refused(movielens):
         make_reader("movielens", path=movielens, threshold=9)
 
 
-def test_keys_of_days_have_no_effect_on_single_ratings(movielens):
+def test_settings_of_days_are_refused_for_single_ratings(movielens):
     with pytest.raises(LogError, match=r"'slate_size' has no effect without 'slates: day'"):
         make_reader("movielens", path=movielens, slate_size=3)

@@ -32,23 +32,23 @@ def sessions(rows=ROWS, **options):
 
 
 def test_a_day_is_a_slate():
-    made = sessions()
-    assert made.user.tolist() == [0, 1, 0, 0]
-    assert made.day.tolist() == [0, 1, 2, 8]
-    assert made.session.tolist() == [0, 0, 1, 2]
-    assert made.slate.tolist() == [[5, 6], [3, -1], [8, -1], [6, -1]]
-    assert made.clicks.tolist() == [[1, 0], [1, 0], [1, 0], [0, 0]]
-    assert made.feedback["click"].tolist() == [1, 1, 1, 0]
-    assert made.feedback["watch"].tolist() == [7, 64, 32, 16]
-    assert made.truncated == 1
+    result = sessions()
+    assert result.user.tolist() == [0, 1, 0, 0]
+    assert result.day.tolist() == [0, 1, 2, 8]
+    assert result.session.tolist() == [0, 0, 1, 2]
+    assert result.slate.tolist() == [[5, 6], [3, -1], [8, -1], [6, -1]]
+    assert result.clicks.tolist() == [[1, 0], [1, 0], [1, 0], [0, 0]]
+    assert result.feedback["click"].tolist() == [1, 1, 1, 0]
+    assert result.feedback["watch"].tolist() == [7, 64, 32, 16]
+    assert result.truncated == 1
 
 
-def test_returns_are_days_not_sessions_and_censored_ones_are_told():
-    made = sessions()
+def test_returns_count_days_and_censored_sessions_are_marked():
+    result = sessions()
     # Day 10: back on 12, not on 18. Day 12: back on 18. The log ends on day 18.
-    assert (made.feedback["return"] * 7).round(9).tolist() == [1, 0, 1, 0]
-    assert made.complete.tolist() == [True, True, False, False]
-    counts = made.counts(rows=9, duplicates=2)
+    assert (result.feedback["return"] * 7).round(9).tolist() == [1, 0, 1, 0]
+    assert result.complete.tolist() == [True, True, False, False]
+    counts = result.counts(rows=9, duplicates=2)
     assert counts == {
         "rows": 9,
         "duplicates": 2,
@@ -60,10 +60,10 @@ def test_returns_are_days_not_sessions_and_censored_ones_are_told():
 
 
 def test_censored_sessions_are_dropped_or_kept():
-    made = sessions()
-    assert made.columns("drop")["day"].tolist() == [0, 1]
-    assert made.columns("drop")["feedback"]["return"].tolist() == [1 / 7, 0]
-    assert made.columns("keep")["day"].tolist() == [0, 1, 2, 8]
+    result = sessions()
+    assert result.columns("drop")["day"].tolist() == [0, 1]
+    assert result.columns("drop")["feedback"]["return"].tolist() == [1 / 7, 0]
+    assert result.columns("keep")["day"].tolist() == [0, 1, 2, 8]
 
 
 def test_a_log_without_one_whole_window_is_refused():
@@ -73,16 +73,16 @@ def test_a_log_without_one_whole_window_is_refused():
 
 
 def test_the_order_of_the_rows_does_not_matter():
-    made, shuffled = sessions(), sessions(ROWS[[3, 1, 6, 0, 5, 2, 4]])
-    assert shuffled.slate.tolist() == made.slate.tolist()
-    assert shuffled.feedback["watch"].tolist() == made.feedback["watch"].tolist()
+    result, shuffled = sessions(), sessions(ROWS[[3, 1, 6, 0, 5, 2, 4]])
+    assert shuffled.slate.tolist() == result.slate.tolist()
+    assert shuffled.feedback["watch"].tolist() == result.feedback["watch"].tolist()
 
 
-def test_what_arrives_adds_up_to_the_returns():
+def test_arrived_returns_sum_to_the_returns():
     rng = np.random.default_rng(0)
     user, day = rng.integers(0, 6, 80), rng.integers(3, 40, 80)
-    visits = np.unique(np.stack([user, day]), axis=1)
-    user, day = visits
+    active_days = np.unique(np.stack([user, day]), axis=1)
+    user, day = active_days
     arrived, shares = arrived_returns(user, day, 7), return_shares(user, day, 7)
     for one in range(6):
         days = day[user == one]

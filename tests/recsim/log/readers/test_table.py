@@ -72,7 +72,7 @@ def test_without_a_user_every_line_is_a_user_of_its_own(tmp_path):
     assert log.propensity is None
 
 
-def test_lists_and_columns_say_the_same(tmp_path):
+def test_lists_and_columns_give_the_same_log(tmp_path):
     lists = read(
         tmp_path,
         "items,clicks,p,q\na|b,0|1,0.5|0.25,0.2\nc|a,0|0,0.5|0.5,0.1\n",
@@ -103,7 +103,7 @@ def test_lists_of_different_length_are_padded(tmp_path):
     assert log.feedback["click"].tolist() == [1, 1]
 
 
-def test_parquet_with_real_lists_and_times(tmp_path):
+def test_parquet_with_lists_and_times(tmp_path):
     frame = pd.DataFrame(
         {
             "item": [[3, 1], [0]],
@@ -199,9 +199,9 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("text", "options", "message"), MALFORMED)
 def test_a_malformed_row_is_named(tmp_path, text, options, message):
-    with pytest.raises(LogError, match=message) as caught:
+    with pytest.raises(LogError, match=message) as error:
         read(tmp_path, text, **{"columns": ONE} | options)
-    assert str(tmp_path / "log.csv") in str(caught.value)
+    assert str(tmp_path / "log.csv") in str(error.value)
 
 
 def test_a_malformed_row_of_a_parquet_file_is_named(tmp_path):
@@ -217,7 +217,7 @@ def test_a_malformed_row_of_a_parquet_file_is_named(tmp_path):
         read_log("table", path=path, columns=ONE)
 
 
-def test_files_that_are_not_there_or_not_text(tmp_path):
+def test_missing_files_and_files_that_are_not_text(tmp_path):
     with pytest.raises(LogError, match=r"log\.csv does not exist\. Give the table"):
         read_log("table", path=tmp_path / "log.csv", columns=ONE)
     with pytest.raises(LogError, match="is a folder, not a file"):
@@ -242,7 +242,7 @@ WRONG_OPTIONS = [
 
 
 @pytest.mark.parametrize(("options", "message"), WRONG_OPTIONS)
-def test_wrong_options_are_told_with_what_would_be_right(options, message):
+def test_wrong_options_are_refused_with_what_would_be_right(options, message):
     with pytest.raises(LogError, match=message):
         make_reader("table", path="log.csv", **options)
 
