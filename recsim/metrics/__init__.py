@@ -1,4 +1,4 @@
-"""What is measured of slates and users: pure functions of arrays."""
+"""Metrics of slates, rankings and users: pure functions of arrays."""
 
 from recsim.metrics.conversation import average_turns, conversation_gain, success_rate
 from recsim.metrics.distance import pairwise_distance

@@ -1,4 +1,4 @@
-"""Whether predicted probabilities mean what they say."""
+"""Calibration and accuracy of predicted probabilities."""
 
 from __future__ import annotations
 
@@ -7,39 +7,36 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
 
 
 def log_loss(probability: Any, outcome: Any) -> float:
-    """Return the mean negative log-likelihood of events, in nats; NaN if there is none.
+    """Return the mean negative log-likelihood of binary outcomes, in nats; NaN if there are none.
 
     Args:
-        probability: Predicted, ``(N,)``; kept 1e-12 off 0 and 1.
-        outcome: 1 where it happened, else 0, ``(N,)``.
+        probability: Predicted probabilities, ``(N,)``; clipped to [1e-12, 1 - 1e-12].
+        outcome: 1 for an event, else 0, ``(N,)``.
     """
     p = np.clip(np.asarray(probability, dtype=np.float64), 1e-12, 1 - 1e-12)
-    happened = np.asarray(outcome, dtype=np.float64)
-    losses = -(happened * np.log(p) + (1 - happened) * np.log1p(-p))
+    y = np.asarray(outcome, dtype=np.float64)
+    losses = -(y * np.log(p) + (1 - y) * np.log1p(-p))
     return float(losses.mean()) if losses.size else math.nan
 
 
 def calibration_table(predicted: Any, observed: Any, bins: int = 10) -> pd.DataFrame:
-    """Return mean prediction against mean outcome in bins of equally many predictions.
+    """Return the mean prediction and the mean outcome in bins of equally many predictions.
 
-    Equal predictions stay in one bin, so there may be fewer bins.
+    Equal predictions share a bin, so there may be fewer bins.
 
     Args:
         predicted: Probabilities or expected values, ``(N,)``.
-        observed: What happened, ``(N,)``.
-        bins: Bins at most.
+        observed: Outcomes, ``(N,)``.
+        bins: Maximum number of bins.
 
     Returns:
         Columns ``predicted``, ``observed`` and ``count``, in the order of the predictions.
     """
     values = np.asarray(predicted, dtype=np.float64)
-    happened = np.asarray(observed, dtype=np.float64)
+    outcomes = np.asarray(observed, dtype=np.float64)
     if not values.size:
         return pd.DataFrame({"predicted": [], "observed": [], "count": np.zeros(0, dtype=np.int64)})
     edges = np.quantile(values, np.arange(1, bins) / bins)
@@ -49,7 +46,7 @@ def calibration_table(predicted: Any, observed: Any, bins: int = 10) -> pd.DataF
     return pd.DataFrame(
         {
             "predicted": np.bincount(place, values, bins)[used] / counts[used],
-            "observed": np.bincount(place, happened, bins)[used] / counts[used],
+            "observed": np.bincount(place, outcomes, bins)[used] / counts[used],
             "count": counts[used],
         }
     )
@@ -60,11 +57,11 @@ def calibration_error(predicted: Any, observed: Any, bins: int = 10) -> float:
 
     Args:
         predicted: Probabilities or expected values, ``(N,)``.
-        observed: What happened, or its true probability, ``(N,)``.
-        bins: Bins at most.
+        observed: Outcomes, or their true probabilities, ``(N,)``.
+        bins: Maximum number of bins.
 
     Returns:
-        The error, 0 if every bin is right on average; NaN if there is nothing.
+        The error, 0 if every bin is right on average; NaN without predictions.
 
     Reference: Naeini, Cooper and Hauskrecht, "Obtaining Well Calibrated Probabilities Using
     Bayesian Binning", AAAI 2015; here with bins of equal counts.
@@ -75,20 +72,20 @@ def calibration_error(predicted: Any, observed: Any, bins: int = 10) -> float:
 
 
 def auc(score: Any, outcome: Any) -> float:
-    """Return the probability that an event got a higher score than a non-event; ties count half.
+    """Return the probability that an event has a higher score than a non-event; ties count half.
 
     Args:
         score: ``(N,)``.
-        outcome: 1 where it happened, else 0, ``(N,)``.
+        outcome: 1 for an event, else 0, ``(N,)``.
 
     Returns:
-        The area under the curve; NaN without both events and non-events.
+        The area under the ROC curve; NaN without both events and non-events.
     """
-    happened = np.asarray(outcome).astype(np.bool_)
-    events, others = int(happened.sum()), int((~happened).sum())
+    event = np.asarray(outcome).astype(np.bool_)
+    events, others = int(event.sum()), int((~event).sum())
     if not events or not others:
         return math.nan
     _, place, counts = np.unique(np.asarray(score), return_inverse=True, return_counts=True)
     ranks = np.cumsum(counts) - (counts - 1) / 2  # mean rank of equal scores, from 1
-    total = ranks[place][happened].sum()
+    total = ranks[place][event].sum()
     return float((total - events * (events + 1) / 2) / (events * others))

@@ -1,36 +1,35 @@
-"""How well conversations went that end with a slate that holds what the user wants."""
+"""Metrics of conversations that succeed when the system shows an item that the user wants."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from recsim.arrays import Bools, Floats, Ints
 
 
-def success_rate(turn: NDArray[np.int64], success: NDArray[np.bool_], limit: int) -> float:
+def success_rate(turn: Ints, success: Bools, limit: int) -> float:
     """Return the share of conversations that succeeded within ``limit`` turns, SR@t.
 
     Args:
-        turn: Turns that each conversation took, ``(N,)``; a question and a slate cost one each.
-        success: Which succeeded, ``(N,)``.
+        turn: Turns of each conversation, ``(N,)``; a question or a slate is one turn.
+        success: Whether each conversation succeeded, ``(N,)``.
         limit: t.
     """
     return float(np.mean(success & (turn <= limit)))
 
 
-def average_turns(turn: NDArray[np.int64], success: NDArray[np.bool_], max_turns: int) -> float:
-    """Return the mean turn of success, counting ``max_turns`` where there was none, AT.
+def average_turns(turn: Ints, success: Bools, max_turns: int) -> float:
+    """Return the mean turn of success, with ``max_turns`` for a failure, AT.
 
     Args:
-        turn: Turns that each conversation took, ``(N,)``.
-        success: Which succeeded, ``(N,)``.
+        turn: Turns of each conversation, ``(N,)``.
+        success: Whether each conversation succeeded, ``(N,)``.
         max_turns: T.
     """
     return float(np.mean(np.where(success, turn, max_turns)))
 
 
-def conversation_gain(turn: NDArray[np.int64], rank: NDArray[np.int64]) -> Floats:
+def conversation_gain(turn: Ints, rank: Ints) -> Floats:
     r"""Return the two-level discounted gain of each conversation, ``(N,)``: hDCG is its mean.
 
     For success at turn t with the item at rank k, both counted from 1,
@@ -42,8 +41,8 @@ def conversation_gain(turn: NDArray[np.int64], rank: NDArray[np.int64]) -> Float
     Learning via Graph-based Reinforcement Learning", SIGIR 2021, arXiv:2105.09710.
 
     Args:
-        turn: Turns that each conversation took, ``(N,)``.
-        rank: Rank of the accepted item in its slate from 1 on, 0 without success, ``(N,)``.
+        turn: Turns of each conversation, ``(N,)``.
+        rank: Rank of the accepted item in its slate, counted from 1; 0 without success, ``(N,)``.
     """
     success = rank > 0
     later = 1 / np.log2(turn + 2.0)

@@ -1,23 +1,23 @@
-r"""How well sessions went in which one item at a time is shown and criticised.
+r"""Metrics of critiquing sessions, in which one item at a time is shown and critiqued.
 
-They are told by a matrix of ranks, ``(N, T)``: the rank of the goal in the ranking of each turn of
-N sessions, from 0 on, among the items that may still be shown; -1 after the end of a session. A
-session ends with rank 0, after T turns, or because the user has enough.
+A session is given by a row of a matrix of ranks, ``(N, T)``: at each turn, the rank of the goal
+among the items that may still be shown, counted from 0; -1 after the end of the session. A session
+ends with rank 0, after T turns, or when the user gives up.
 
 ==================  ===============================================================================
 function            value of a session
 ==================  ===============================================================================
-`sr_final`          1 if the rank is below n at its last turn, else 0
+`sr_final`          1 if the rank is below n at the last turn, else 0
 `sr_first`          1 if the rank is below n at any turn, else 0
-`first_turn`        that turn, from 1 on; 0 if there is none
+`first_turn`        the first such turn, counted from 1; 0 if there is none
 `turns_until`       the same, T if there is none: ``al@n``, and with n = 1 ``al``, the length
-`discounted`        ``gamma^t`` if the goal is shown at turn t, from 1 on, else 0
+`discounted`        ``gamma^t`` if the goal is shown at turn t, counted from 1, else 0
 ==================  ===============================================================================
 
-A success rate comes in these two kinds, which differ, as a rank may rise again; both are averages
-over sessions, as are all figures made of the values here. Had nobody criticised, ranks would fall
-by one at every turn, because rejected items leave the ranking (`without_critiques`): compare with
-that by `win_equal_loss`, and by any of the above on both matrices.
+The two success rates differ because a rank may rise again. Metrics are averages of these values
+over sessions. Without critiques the ranks would fall by one at every turn, because rejected items
+leave the ranking (`without_critiques`): compare with that by `win_equal_loss`, or by any of the
+above on both matrices.
 
 References: Li et al., arXiv:2112.05197, for ``sr_final``; Luo et al., "Latent Linear Critiquing for
 Conversational Recommender Systems", WWW 2020, for ``sr_first``.
@@ -28,17 +28,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Floats, Ints
 from recsim.metrics.implicit import discount, ranking_values
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 def without_critiques(first: Ints, max_turns: int) -> Ints:
-    """Return the ranks that there would be without critiques, ``(N, T)``.
+    """Return the ranks of the same sessions without critiques, ``(N, T)``.
 
     Args:
         first: Rank of the goal at the first turn, ``(N,)``.
@@ -55,8 +51,8 @@ def last_rank(ranks: Ints) -> Ints:
         ranks: ``(N, T)``, -1 after the end.
     """
     last = (_checked(ranks) >= 0).sum(axis=1) - 1
-    found: Ints = ranks[np.arange(len(ranks)), last]
-    return found
+    rank: Ints = ranks[np.arange(len(ranks)), last]
+    return rank
 
 
 def sr_final(ranks: Ints, n: int) -> Floats:
@@ -64,7 +60,7 @@ def sr_final(ranks: Ints, n: int) -> Floats:
 
     Args:
         ranks: ``(N, T)``, -1 after the end.
-        n: Places that count; with 1, whether the goal was shown.
+        n: Cutoff; with 1, whether the goal was shown.
     """
     return (last_rank(ranks) < n).astype(np.float64)
 
@@ -74,20 +70,20 @@ def sr_first(ranks: Ints, n: int) -> Floats:
 
     Args:
         ranks: ``(N, T)``, -1 after the end.
-        n: Places that count.
+        n: Cutoff.
     """
     return (first_turn(ranks, n) > 0).astype(np.float64)
 
 
 def first_turn(ranks: Ints, n: int) -> Ints:
-    """Return the first turn, from 1 on, with the goal among the first n; 0 if none, ``(N,)``.
+    """Return the first turn with the goal among the first n, from 1; 0 if none, ``(N,)``.
 
     Args:
         ranks: ``(N, T)``, -1 after the end.
-        n: Places that count.
+        n: Cutoff.
     """
-    near = (_checked(ranks) >= 0) & (ranks < n)
-    return np.where(near.any(axis=1), near.argmax(axis=1) + 1, 0)
+    hit = (_checked(ranks) >= 0) & (ranks < n)
+    return np.where(hit.any(axis=1), hit.argmax(axis=1) + 1, 0)
 
 
 def turns_until(ranks: Ints, n: int = 1) -> Floats:
@@ -95,14 +91,14 @@ def turns_until(ranks: Ints, n: int = 1) -> Floats:
 
     Args:
         ranks: ``(N, T)``, -1 after the end.
-        n: Places that count.
+        n: Cutoff.
     """
     turn = first_turn(ranks, n)
     return np.where(turn > 0, turn, ranks.shape[1]).astype(np.float64)
 
 
 def discounted(ranks: Ints, gamma: float = 0.9) -> Floats:
-    """Return ``gamma^t`` where the goal is shown at turn t, from 1 on, else 0, ``(N,)``.
+    """Return ``gamma^t`` where the goal is shown at turn t, counted from 1, else 0, ``(N,)``.
 
     Args:
         ranks: ``(N, T)``, -1 after the end.
@@ -128,7 +124,7 @@ def win_equal_loss(ranks: Ints, base: Ints) -> tuple[float, float, float]:
 
 
 def carried(ranks: Ints) -> Ints:
-    """Return the ranks with the last one of each session in place of the padding, ``(N, T)``.
+    """Return the ranks with padding replaced by the last rank of the session, ``(N, T)``.
 
     Args:
         ranks: ``(N, T)``, -1 after the end.
@@ -137,48 +133,48 @@ def carried(ranks: Ints) -> Ints:
 
 
 def ranking_of_one(rank: Ints, candidates: Ints, cutoffs: Sequence[int]) -> dict[str, Floats]:
-    """Judge rankings in which one item is wanted; values of each, ``(N,)``.
+    """Return metrics of rankings with one relevant item, ``(N,)`` each.
 
     Args:
-        rank: Its rank from 0 on, ``(N,)``.
-        candidates: How many items are ranked, ``(N,)``.
+        rank: Rank of the relevant item, counted from 0, ``(N,)``.
+        candidates: Number of ranked items, ``(N,)``.
         cutoffs: k of the metrics.
 
     Returns:
         ``auc`` (share of the other items that are ranked lower), ``mrr``, ``hr@k``, ``ndcg@k``.
     """
-    found = {"auc": 1 - rank / np.maximum(candidates - 1, 1), "mrr": 1 / (rank + 1)}
-    found |= {f"hr@{k}": (rank < k).astype(np.float64) for k in cutoffs}
-    return found | {f"ndcg@{k}": np.where(rank < k, discount(rank + 1), 0.0) for k in cutoffs}
+    values = {"auc": 1 - rank / np.maximum(candidates - 1, 1), "mrr": 1 / (rank + 1)}
+    values |= {f"hr@{k}": (rank < k).astype(np.float64) for k in cutoffs}
+    return values | {f"ndcg@{k}": np.where(rank < k, discount(rank + 1), 0.0) for k in cutoffs}
 
 
 def justification_scores(shown: Bools, wanted: Bools) -> tuple[Floats, Floats, Floats]:
     """Return precision, recall and F1 of sets of aspects, ``(M,)`` each.
 
-    They are 0 for an empty justification, and NaN where nothing is wanted.
+    They are 0 for an empty justification, and NaN if no aspect is correct.
 
     Args:
         shown: Aspects of each justification, ``(M, K)``.
-        wanted: Aspects that would be right, those of the goal or of the item shown, ``(M, K)``.
+        wanted: Correct aspects, those of the goal or of the item shown, ``(M, K)``.
     """
-    right, said, due = (bits.sum(axis=1) for bits in (shown & wanted, shown, wanted))
-    nothing = np.where(due > 0, 0.0, np.nan)
-    precision = right / np.maximum(said, 1) + nothing
-    recall = right / np.maximum(due, 1) + nothing
-    f1 = 2 * right / np.maximum(said + due, 1) + nothing
+    hits, size, correct = (bits.sum(axis=1) for bits in (shown & wanted, shown, wanted))
+    undefined = np.where(correct > 0, 0.0, np.nan)
+    precision = hits / np.maximum(size, 1) + undefined
+    recall = hits / np.maximum(correct, 1) + undefined
+    f1 = 2 * hits / np.maximum(size + correct, 1) + undefined
     return precision, recall, f1
 
 
 def aspect_ranking(scores: Floats, wanted: Bools, k: int) -> dict[str, float]:
-    """Judge rankings of aspects, averaged over those for whom any is wanted.
+    """Return metrics of rankings of aspects, averaged over the rows with a correct aspect.
 
-    Average precision is the textbook's, over all wanted aspects; published figures of critiquing
-    recommenders often average the precision over all k places instead.
+    Average precision is the textbook's, over all correct aspects; published figures of critiquing
+    recommenders often average the precision over all k ranks instead.
 
     Args:
-        scores: Of every aspect, ``(M, K)``; of equal ones that with the lower number comes first.
-        wanted: Aspects that would be right, ``(M, K)``.
-        k: Places that count.
+        scores: Score of every aspect, ``(M, K)``; ties go to the lower number.
+        wanted: Correct aspects, ``(M, K)``.
+        k: Cutoff.
 
     Returns:
         ``ndcg@k``, ``map@k``, ``recall@k`` and ``precision@k``.
@@ -194,21 +190,21 @@ def aspect_ranking(scores: Floats, wanted: Bools, k: int) -> dict[str, float]:
 
 
 def falling_map(before: Floats, after: Floats, having: Bools, n: int) -> Floats:
-    """Return how far items of a criticised aspect fall by the critique: F-MAP@n, ``(M,)``.
+    """Return how far items with a critiqued aspect fall after the critique: F-MAP@n, ``(M,)``.
 
-    It is what "MAP" was before the critique, less what it is after. This "MAP" is not average
-    precision: it is the mean over *all* places 1 ... n of the share of items up to there that have
-    the aspect. It is above 0 where they fall, 0 where nothing was heard, and at most 1.
+    It is "MAP" before the critique minus "MAP" after it. This "MAP" is not average precision: it is
+    the mean over *all* ranks 1 ... n of the share of items up to that rank that have the aspect.
+    The result is above 0 if they fall, 0 if the critique had no effect, and at most 1.
 
     Reference: Wu et al., "Deep Language-based Critiquing for Recommender Systems", RecSys 2019.
 
     Args:
-        before: Scores of all items, ``(M, I)``; of equal ones that with the lower number comes
-            first. An item that may not be shown after the critique (-inf) should not be ranked
-            before it either, or it falls for that reason alone.
-        after: The same after the critique, ``(M, I)``.
+        before: Scores of all items, ``(M, I)``; ties go to the lower number. An item that may not
+            be shown after the critique (-inf) should be excluded before it too, or it falls for
+            that reason alone.
+        after: Scores after the critique, ``(M, I)``.
         having: Items with the aspect, ``(M, I)``.
-        n: Places that count; of fewer items, all.
+        n: Cutoff; all items if there are fewer.
     """
     earlier, later = (_mean_precision(scores, having, n) for scores in (before, after))
     return earlier - later
@@ -222,8 +218,8 @@ def _mean_precision(scores: Floats, having: Bools, n: int) -> Floats:
 
 
 def _checked(ranks: Ints) -> Ints:
-    """Return the ranks, if every session has a first turn and ends once."""
-    known = ranks >= 0
-    if ranks.ndim != 2 or not known[:, :1].all() or (known[:, 1:] & ~known[:, :-1]).any():
-        raise ValueError("ranks must be (N, T): one at least per session, then -1 after its end.")
+    """Return the ranks, if every session has a first turn and then only one end."""
+    active = ranks >= 0
+    if ranks.ndim != 2 or not active[:, :1].all() or (active[:, 1:] & ~active[:, :-1]).any():
+        raise ValueError("ranks must be (N, T): at least one per session, then -1 after its end.")
     return ranks

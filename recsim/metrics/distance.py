@@ -1,23 +1,24 @@
-"""How far apart the items of a slate are."""
+"""Distance between the items of a slate."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from recsim.arrays import AnyFloats, Ints
 
 
-def pairwise_distance(items: NDArray[np.int64], vectors: NDArray[np.floating]) -> float:
-    """Return the mean Euclidean distance of two items of a slate.
+def pairwise_distance(items: Ints, vectors: AnyFloats) -> float:
+    """Return the mean Euclidean distance between two items of a slate.
 
     Args:
-        items: Slates, ``(..., K)``, -1 where nothing was shown.
+        items: Slates, ``(..., K)``; -1 is padding.
         vectors: Vector of each item, ``(I, D)``.
 
     Returns:
-        The mean over slates of their mean over pairs; slates of fewer than two items do not count.
-        NaN if there are no others.
+        The mean over slates of the mean over pairs; slates with fewer than two items are left out.
+        NaN if no slate is left.
     """
     slates = np.asarray(items).reshape(-1, np.asarray(items).shape[-1])  # (..., K) -> (M, K)
     shown = slates >= 0

@@ -1,18 +1,19 @@
-"""How much of the catalogue, and how varied, the slates were. Item id -1 is padding throughout."""
+"""Coverage of the catalogue and variety of slates. Item id -1 is padding throughout."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from recsim.arrays import Ints
 
 
-def exposure(items: NDArray[np.int64], num_items: int) -> NDArray[np.int64]:
+def exposure(items: Ints, num_items: int) -> Ints:
     """Return how often each item was shown, ``(num_items,)``.
 
     Args:
-        items: Item ids of any shape, -1 where nothing was shown.
+        items: Item ids of any shape; -1 is padding.
         num_items: Size of the catalogue.
 
     Raises:
@@ -28,26 +29,26 @@ def exposure(items: NDArray[np.int64], num_items: int) -> NDArray[np.int64]:
     return np.bincount(shown, minlength=num_items)
 
 
-def coverage(items: NDArray[np.int64], num_items: int) -> float:
+def coverage(items: Ints, num_items: int) -> float:
     """Return the share of the catalogue that was shown at least once, from 0 to 1.
 
     Args:
-        items: Item ids of any shape, -1 where nothing was shown.
+        items: Item ids of any shape; -1 is padding.
         num_items: Size of the catalogue.
     """
     return float((exposure(items, num_items) > 0).mean())
 
 
-def gini(items: NDArray[np.int64], num_items: int) -> float:
+def gini(items: Ints, num_items: int) -> float:
     """Return the Gini coefficient of exposure over the whole catalogue.
 
-    0 where every item was shown equally often; ``1 - 1/num_items`` where one item took all.
-    Items never shown count as zeros. With the counts in ascending order ``x_1 ... x_n``::
+    It is 0 if every item was shown equally often, and ``1 - 1/num_items`` if only one was shown.
+    Items that were never shown count as zeros. With the counts in ascending order ``x_1 ... x_n``::
 
         G = sum_i (2 i - n - 1) x_i / (n sum_i x_i)
 
     Args:
-        items: Item ids of any shape, -1 where nothing was shown.
+        items: Item ids of any shape; -1 is padding.
         num_items: Size of the catalogue.
 
     Returns:
@@ -61,20 +62,20 @@ def gini(items: NDArray[np.int64], num_items: int) -> float:
     return float(((2 * ranks - num_items - 1) * counts).sum() / (num_items * total))
 
 
-def distinct_groups(items: NDArray[np.int64], groups: NDArray[np.int64]) -> float:
+def distinct_groups(items: Ints, groups: Ints) -> float:
     """Return the mean number of different groups in a slate.
 
     Args:
-        items: Slates, ``(..., K)``, -1 where nothing was shown. Empty slates do not count.
+        items: Slates, ``(..., K)``; -1 is padding. Empty slates are left out.
         groups: Group of each item, ``(I,)``, numbered from 0.
 
     Returns:
-        The mean over slates that showed something; NaN if none did.
+        The mean over non-empty slates; NaN if there are none.
     """
     slates = np.asarray(items).reshape(-1, np.asarray(items).shape[-1])  # (..., K) -> (M, K)
     # Index -1 would read the last group, so padding is masked after the gather.
-    kinds = np.sort(np.where(slates == -1, -1, np.asarray(groups)[slates]), axis=1)
-    new = (kinds != -1) & np.diff(kinds, axis=1, prepend=-1).astype(bool)  # (M, K)
+    shown = np.sort(np.where(slates == -1, -1, np.asarray(groups)[slates]), axis=1)
+    new = (shown != -1) & np.diff(shown, axis=1, prepend=-1).astype(bool)  # (M, K)
     per_slate = new.sum(axis=1)
     per_slate = per_slate[per_slate > 0]
     return float(per_slate.mean()) if per_slate.size else math.nan

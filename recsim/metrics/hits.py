@@ -1,19 +1,17 @@
-"""Whether what is recommended is what users click later. Item id -1 is padding throughout."""
+"""Hits: recommended items that users click later. Item id -1 is padding throughout."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Ints
 from recsim.metrics.slate_hits import distinct_hits
-
-Ints = NDArray[np.int64]
 
 
 def hit_counts(recommended: Ints, clicks: Ints) -> Ints:
-    """Return how many of the recommended items each user clicks, ``(U,)``.
+    """Return the number of recommended items that each user clicks later, ``(U,)``.
 
     An item counts once, however often it is clicked.
 
@@ -26,17 +24,17 @@ def hit_counts(recommended: Ints, clicks: Ints) -> Ints:
 
 
 def hit_rate(recommended: Ints, clicks: Ints) -> float:
-    """Return the mean share of hits that were possible, over the users who click later.
+    """Return the mean share of possible hits, over the users who click later.
 
-    For a user who later clicks d distinct items, ``hits / min(k, d)``: 0 to 1, and every user
-    weighs the same.
+    For a user who later clicks d distinct items it is ``hits / min(k, d)``, from 0 to 1; all users
+    have the same weight.
 
     Args:
         recommended: Distinct items, ``(U, k)``.
         clicks: Items clicked from the time of the recommendation on, ``(U, T)``.
 
     Returns:
-        The rate; NaN if nobody clicks.
+        The rate; NaN if no user clicks.
     """
     ordered = np.sort(clicks, axis=1)
     new = (ordered >= 0) & (np.diff(ordered, axis=1, prepend=-1) != 0)
@@ -51,11 +49,11 @@ def hit_rate(recommended: Ints, clicks: Ints) -> float:
 def published_hit_rate(recommended: Ints, clicks: Ints, step: int) -> float:
     """Return the "hit-rate" of the code of Eide, Leslie and Frigessi (arXiv:2104.15046).
 
-    A mean count of hits, not a rate: it is divided neither by k nor by the clicks, and can exceed
-    1. The click of ``step`` itself, the first that the recommendation could meet, is left out.
+    It is a mean number of hits, not a rate: it is divided neither by k nor by the number of clicks,
+    and can exceed 1. The click at ``step`` itself, the first that could be a hit, is left out.
 
     Args:
-        recommended: Items recommended knowing the clicks before ``step``, ``(U, k)``.
+        recommended: Items recommended given the clicks before ``step``, ``(U, k)``.
         clicks: Item clicked at every step, ``(U, T)``.
         step: Step at which the recommendation is made.
     """

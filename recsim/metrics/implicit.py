@@ -1,20 +1,21 @@
-r"""How good a ranking is, told from clicks that are missing not at random.
+r"""Ranking metrics estimated from clicks that are missing not at random.
 
-User u is offered a list of candidates; the recommender scores them, the best score gets rank 1.
-What is wanted is a metric over the items that are relevant to the user, R_i = 1. What is known are
-clicks (or other positives) ``Y_i = O_i R_i``: item i was relevant, and observed, with probability
-theta_i. With weight w_i of a clicked item, gain c(r) of rank r, and all sums over one user's items:
+User u has a list of candidates; the recommender scores them, and the best score gets rank 1. The
+target is a metric over the items that are relevant to the user, R_i = 1. Observed are clicks (or
+other positive feedback) ``Y_i = O_i R_i``: item i is relevant, and its relevance is observed with
+probability theta_i. With weight w_i of a clicked item, gain c(r) of rank r, and all sums over one
+user's items:
 
 ===============  ===========================  ==================================================
 estimator        w_i                          value for a user; unbiased for the metric on R?
 ===============  ===========================  ==================================================
-``aoa``          Y_i                          divided by the number of clicks; only if what is
-                                              observed does not depend on the item
+``aoa``          Y_i                          divided by the number of clicks; unbiased only if
+                                              theta_i is the same for all items
 ``ips``          Y_i / theta_i                a sum, not divided; unbiased
 ``clipped_ips``  Y_i / max(theta_i, floor)    a sum, not divided; too low, but less noisy
 ``snips``        Y_i / max(theta_i, floor)    divided by the sum of the w_i; consistent in the
-                                              number of a user's relevant items, and unharmed if
-                                              all theta_i are wrong by one factor
+                                              number of a user's relevant items, and unchanged if
+                                              all theta_i are wrong by the same factor
 ===============  ===========================  ==================================================
 
 ===========  ==========================================================  ========================
@@ -27,10 +28,10 @@ metric       sum over one user's items                                   at rank
 ``auc``      sum of w (1 - Z / C), Z of C candidates scored higher       counts all ranks
 ===========  ==========================================================  ========================
 
-For ``map`` under ``ips`` and ``clipped_ips`` the sum is that of ``w_r (1 + sum_{j<r} w_j) / r``,
-whose mean is the sum over relevant items of the precision. Under ``snips`` it is
-``Y_r (sum_{j<=r} w_j) / r``, which does not change if all weights are scaled, but precision itself
-is not corrected for what was missed.
+For ``map`` with ``ips`` and ``clipped_ips`` the summand is ``w_r (1 + sum_{j<r} w_j) / r``, whose
+mean is the precision at each relevant item. With ``snips`` it is ``Y_r (sum_{j<=r} w_j) / r``,
+which does not change if all weights are scaled, but does not correct the precision for missing
+clicks.
 
 References: Yang, Cui, Xuan, Wang, Belongie and Estrin, "Unbiased Offline Recommender Evaluation for
 Missing-Not-At-Random Implicit Feedback", RecSys 2018 (AOA, IPS and SNIPS; AUC); Saito, Yaginuma,
@@ -46,11 +47,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.errors import UserError, did_you_mean
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import EstimationError, did_you_mean
 
-Floats = NDArray[np.float64]
 Estimator = Literal["aoa", "ips", "clipped_ips", "snips"]
 Variant = Literal["standard", "published"]
 
@@ -64,13 +64,13 @@ class RankingValue:
     """One metric over many users.
 
     Attributes:
-        metric: Its name, e.g. ``dcg@5``.
-        estimator: Which estimator.
-        value: Mean over the users that count; NaN if there is none.
-        users: Users that count.
-        skipped: Users without a click, who do not.
-        user_ids: Every user, ``(U,)``, sorted.
-        per_user: Value of each, ``(U,)``, NaN for those skipped.
+        metric: Name, e.g. ``dcg@5``.
+        estimator: Name of the estimator.
+        value: Mean over users; NaN if there are none.
+        users: Number of users in the mean.
+        skipped: Number of users without a click, who are left out.
+        user_ids: All users, sorted, ``(U,)``.
+        per_user: Value of each user, ``(U,)``; NaN for those left out.
     """
 
     metric: str
@@ -78,7 +78,7 @@ class RankingValue:
     value: float
     users: int
     skipped: int
-    user_ids: NDArray[np.int64]
+    user_ids: Ints
     per_user: Floats
 
     def __str__(self) -> str:
@@ -102,39 +102,42 @@ def ranking_values(
     without_clicks: Literal["skip", "zero"] = "skip",
     variant: Variant = "standard",
 ) -> list[RankingValue]:
-    """Judge the ranking of every user's candidates; see the top of this module for the formulas.
+    """Return metrics of the ranking of every user's candidates.
+
+    The formulas are in the module docstring.
 
     Args:
-        users: Whose candidate it is, ``(N,)`` integers, in any order.
+        users: User of each candidate, ``(N,)`` integers, in any order.
         scores: The recommender's score of each candidate, ``(N,)``; higher is better.
-        clicks: 1 where the candidate was clicked, else 0, ``(N,)``.
+        clicks: 1 if the candidate was clicked, else 0, ``(N,)``.
         metrics: ``dcg@k``, ``ndcg@k``, ``recall@k``, ``map@k`` with any k, and ``auc``.
         estimator: ``aoa``, ``ips``, ``clipped_ips`` or ``snips``.
         propensities: theta of each candidate, ``(N,)``, in (0, 1]; for all estimators but ``aoa``.
-        floor: Least propensity that is divided by, in (0, 1]; ``clipped_ips`` needs one, ``snips``
-            may have one.
-        ties: Which of equally scored candidates gets the better rank: the one listed ``first`` or
-            ``last``. (``auc`` counts a tie as won.)
-        without_clicks: Whether a user without a click is left out, or counts as 0. Only with
-            ``zero`` is ``ips`` unbiased over all users: who clicked nothing is no random choice.
-        variant: ``published`` computes what Saito et al. computed: c(1) = c(2) = 1 and
-            ``1 / log2(r)`` after, ``dcg`` and ``map`` not divided under ``aoa``, and ``map`` as
-            under ``snips`` for all estimators.
+        floor: Smallest divisor in place of a propensity, in (0, 1]; required by ``clipped_ips``,
+            optional for ``snips``.
+        ties: Which of several candidates with equal scores gets the better rank: the one listed
+            ``first`` or ``last``. (``auc`` counts a tie as a win.)
+        without_clicks: Whether to ``skip`` users without a click or count them as ``zero``. ``ips``
+            is unbiased over all users only with ``zero``, because users without a click are not a
+            random subset.
+        variant: ``published`` is the variant of Saito et al.: c(1) = c(2) = 1 and ``1 / log2(r)``
+            for later ranks, ``dcg`` and ``map`` are not divided with ``aoa``, and ``map`` is that
+            of ``snips`` for all estimators.
 
     Returns:
         One value per metric, in their order.
 
     Raises:
-        UserError: A name is unknown, an option has no effect or is missing, or an entry cannot be
-            right; the message names the row.
+        EstimationError: If a name is unknown, an option is missing or has no effect, or an entry
+            is malformed; the message names the row.
     """
     lists = _Lists.of(users, scores, clicks, ties)
     weights = _weights(lists, estimator, propensities, floor)
     clicked = lists.sum(lists.clicks) > 0  # (U,)
     if without_clicks not in ("skip", "zero"):
-        raise UserError(f"without_clicks must be 'skip' or 'zero', not {without_clicks!r}.")
+        raise EstimationError(f"without_clicks must be 'skip' or 'zero', not {without_clicks!r}.")
     if variant not in ("standard", "published"):
-        raise UserError(f"variant must be 'standard' or 'published', not {variant!r}.")
+        raise EstimationError(f"variant must be 'standard' or 'published', not {variant!r}.")
     counted = clicked | (without_clicks == "zero")
     values = []
     for metric in metrics:
@@ -164,32 +167,32 @@ def yang_snips(
     *,
     gamma: float = 1.5,
 ) -> list[RankingValue]:
-    """Judge a ranking as Yang et al. (2018) do: SNIPS with propensities from training clicks.
+    """Return ranking metrics as Yang et al. (2018): SNIPS with propensities from training clicks.
 
     The propensity of an item is proportional to ``n_i^((gamma + 1) / 2)``. A click on an item that
-    was never clicked in training does not count; the item stays a candidate. gamma = -1 is the
-    average over all.
+    was never clicked in training does not count, but the item stays a candidate. gamma = -1 gives
+    the average over all clicks (``aoa``).
 
     Args:
-        users: Whose candidate it is, ``(N,)``.
+        users: User of each candidate, ``(N,)``.
         scores: The recommender's scores, ``(N,)``.
-        clicks: 1 where the candidate was clicked after training, ``(N,)``.
+        clicks: 1 if the candidate was clicked after training, else 0, ``(N,)``.
         counts: n_i, training clicks of each candidate's item, ``(N,)``.
         metrics: As in `ranking_values`.
-        gamma: How much more popular items are shown, at least -1; 1.5 to 2.5 in the paper.
+        gamma: Strength of the popularity bias, at least -1; 1.5 to 2.5 in the paper.
 
     Raises:
-        UserError: As `ranking_values`, or gamma is below -1.
+        EstimationError: As in `ranking_values`, or if gamma is below -1.
     """
     if not -1 <= gamma < np.inf:
-        raise UserError(f"gamma must be a finite number of at least -1, got {gamma}.")
+        raise EstimationError(f"gamma must be a finite number of at least -1, got {gamma}.")
     numbers = np.asarray(counts, dtype=np.float64)
     wrong = ~(np.isfinite(numbers) & (numbers >= 0))
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise UserError(f"Row {row}: {numbers[row]} is not a number of clicks.")
+        raise EstimationError(f"Row {row}: {numbers[row]} is not a number of clicks.")
     known = numbers > 0
-    # The scale cancels; where nothing was clicked no weight is left to be divided.
+    # The scale cancels; items without training clicks have no weight.
     share = np.where(known, numbers, 1.0) / max(numbers.max(initial=0.0), 1.0)
     return ranking_values(
         users,
@@ -201,12 +204,13 @@ def yang_snips(
     )
 
 
-def discount(rank: NDArray[np.int64], *, published: bool = False) -> Floats:
+def discount(rank: Ints, *, published: bool = False) -> Floats:
     """Return c(r), the gain of every rank: ``1 / log2(r + 1)``, of any shape.
 
     Args:
         rank: Ranks; 1 is best.
-        published: The variant of Saito et al.: 1 for the first two, ``1 / log2(r)`` after.
+        published: Whether to use the variant of Saito et al.: 1 for the first two ranks,
+            ``1 / log2(r)`` for later ones.
     """
     steps = np.maximum(rank, 2) if published else rank + 1
     gain: Floats = 1 / np.log2(steps)
@@ -215,28 +219,28 @@ def discount(rank: NDArray[np.int64], *, published: bool = False) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Lists:
-    """Candidates sorted by user and rank; every array is ``(N,)``, or ``(U,)`` where said."""
+    """Candidates sorted by user and rank; every array is ``(N,)`` unless noted."""
 
-    ids: NDArray[np.int64]  # (U,)
-    owner: NDArray[np.int64]  # which of the U users
-    rank: NDArray[np.int64]  # 1 is best
-    higher: NDArray[np.int64]  # candidates of the user scored strictly higher
-    size: NDArray[np.int64]  # (U,) candidates of the user
+    ids: Ints  # (U,)
+    owner: Ints  # index of the user in `ids`
+    rank: Ints  # 1 is best
+    higher: Ints  # candidates of the user scored strictly higher
+    size: Ints  # (U,) candidates of the user
     clicks: Floats
-    order: NDArray[np.int64]  # rows of the input
+    order: Ints  # rows of the input
 
     @staticmethod
     def of(users: Any, scores: Any, clicks: Any, ties: str) -> _Lists:
         users, scores = np.asarray(users), np.asarray(scores, dtype=np.float64)
         clicks = np.asarray(clicks, dtype=np.float64)
         if not users.shape == scores.shape == clicks.shape or users.ndim != 1:
-            raise UserError(
+            raise EstimationError(
                 "users, scores and clicks must be columns of one length, got shapes "
                 f"{users.shape}, {scores.shape} and {clicks.shape}."
             )
         if ties not in ("first", "last"):
-            raise UserError(f"ties must be 'first' or 'last', not {ties!r}.")
-        _refuse(np.isnan(scores), scores, "is no score")
+            raise EstimationError(f"ties must be 'first' or 'last', not {ties!r}.")
+        _refuse(np.isnan(scores), scores, "is not a score")
         _refuse((clicks != 0) & (clicks != 1), clicks, "is not a click: 0 or 1")
         ids, owner = np.unique(users, return_inverse=True)
         place = np.arange(len(users))
@@ -244,19 +248,19 @@ class _Lists:
         owner, scores = owner[order], scores[order]
         size = np.bincount(owner, minlength=len(ids))
         start = (np.cumsum(size) - size)[owner]
-        # Equal scores of one user form a run; all of a run have as many above as its first.
+        # Equal scores of one user form a run; all of a run have as many above them as its first.
         first = np.ones(len(order), dtype=np.bool_)
         first[1:] = (owner[1:] != owner[:-1]) | (scores[1:] != scores[:-1])
         run = np.maximum.accumulate(np.where(first, place, 0))
         return _Lists(ids, owner, place - start + 1, run - start, size, clicks[order], order)
 
     def sum(self, values: Floats) -> Floats:
-        """Sum over each user's candidates, ``(N,)`` to ``(U,)``."""
+        """Return the sum over each user's candidates, ``(N,)`` to ``(U,)``."""
         total = np.bincount(self.owner, weights=values, minlength=len(self.ids))
         return total.astype(np.float64)  # an empty bincount is of integers
 
     def running(self, values: Floats) -> Floats:
-        """Sum over each user's candidates of this rank or better, ``(N,)``."""
+        """Return the sum over each user's candidates of this rank or better, ``(N,)``."""
         total = np.cumsum(values)
         before = np.concatenate([[0.0], total])[np.cumsum(self.size) - self.size]  # (U,)
         running: Floats = total - before[self.owner]
@@ -266,35 +270,42 @@ class _Lists:
 def _weights(lists: _Lists, estimator: str, propensities: Any, floor: float | None) -> Floats:
     """Return w of every candidate, ``(N,)``."""
     if estimator not in ESTIMATORS:
-        raise UserError(f"Unknown estimator {estimator!r}.{did_you_mean(estimator, ESTIMATORS)}")
+        raise EstimationError(
+            f"Unknown estimator {estimator!r}.{did_you_mean(estimator, ESTIMATORS)}"
+        )
     if estimator == "aoa":
         if propensities is not None or floor is not None:
-            raise UserError("The estimator 'aoa' uses neither propensities nor a floor.")
+            raise EstimationError("The estimator 'aoa' uses neither propensities nor a floor.")
         return lists.clicks
     if propensities is None:
-        raise UserError(f"The estimator {estimator!r} needs the propensity of every candidate.")
+        raise EstimationError(
+            f"The estimator {estimator!r} needs the propensity of every candidate."
+        )
     theta = np.asarray(propensities, dtype=np.float64)
     if theta.shape != lists.order.shape:
-        raise UserError(f"{theta.shape} propensities for {lists.order.shape} candidates.")
+        raise EstimationError(
+            f"propensities have shape {theta.shape}, candidates {lists.order.shape}."
+        )
     _refuse(~((theta > 0) & (theta <= 1)), theta, "is not a probability in (0, 1]")
     if estimator == "ips" and floor is not None:
-        raise UserError("'ips' has no floor; with one it is 'clipped_ips'.")
+        raise EstimationError("'ips' has no floor: use 'clipped_ips'.")
     if estimator == "clipped_ips" and floor is None:
-        raise UserError("'clipped_ips' needs a floor: the least propensity that is divided by.")
+        raise EstimationError("'clipped_ips' needs a floor for the propensities.")
     if floor is not None and not 0 < floor <= 1:
-        raise UserError(f"floor must be in (0, 1], got {floor}.")
+        raise EstimationError(f"floor must be in (0, 1], got {floor}.")
     return lists.clicks / np.maximum(theta[lists.order], floor or 0.0)
 
 
 def _per_user(
     lists: _Lists, weights: Floats, name: str, k: int, estimator: str, variant: str
 ) -> Floats:
-    """Return the metric of every user, ``(U,)``; anything for those without a click."""
+    """Return the metric of every user, ``(U,)``; undefined for those without a click."""
     published = variant == "published"
     top = lists.rank <= k
     if name == "ndcg" and estimator in ("ips", "clipped_ips"):
-        raise UserError(
-            f"'ndcg' divides by an unknown, so {estimator!r} has none: use 'dcg', or 'snips'."
+        raise EstimationError(
+            f"'ndcg' cannot be estimated with {estimator!r}, because its divisor depends on all "
+            "relevant items: use 'dcg', or the estimator 'snips'."
         )
     if name == "auc":
         total = lists.sum(weights * (1 - lists.higher / lists.size[lists.owner]))
@@ -321,7 +332,7 @@ def _per_user(
 def _ideal(lists: _Lists, weights: Floats, k: int, published: bool) -> Floats:
     """Return the DCG of every user's candidates ranked by weight, ``(U,)``."""
     order = np.lexsort((-weights, lists.owner))
-    # Sorting within users leaves owners and ranks where they are.
+    # Sorting within users does not change owners and ranks.
     top = lists.rank <= k
     return lists.sum(weights[order] * discount(lists.rank, published=published) * top)
 
@@ -331,17 +342,17 @@ def _divide(total: Floats, by: Floats) -> Floats:
 
 
 def _parse(metric: str) -> tuple[str, int]:
-    found = _NAME.fullmatch(metric)
-    if found is None:
+    match = _NAME.fullmatch(metric)
+    if match is None:
         name = metric.partition("@")[0]
         if name in METRICS:
             right = "takes no rank" if name == "auc" else "needs a rank of at least 1, e.g. @5"
-            raise UserError(f"Metric {metric!r}: {name!r} {right}.")
-        raise UserError(f"Unknown metric {metric!r}.{did_you_mean(name, METRICS)}")
-    return (found[1], int(found[2])) if found[1] else ("auc", 0)
+            raise EstimationError(f"Metric {metric!r}: {name!r} {right}.")
+        raise EstimationError(f"Unknown metric {metric!r}.{did_you_mean(name, METRICS)}")
+    return (match[1], int(match[2])) if match[1] else ("auc", 0)
 
 
-def _refuse(wrong: NDArray[np.bool_], values: Floats, message: str) -> None:
+def _refuse(wrong: Bools, values: Floats, message: str) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise UserError(f"Row {row}: {values[row]} {message}.")
+        raise EstimationError(f"Row {row}: {values[row]} {message}.")

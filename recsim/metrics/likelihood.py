@@ -1,8 +1,7 @@
-"""How well choices from slates were foreseen: the mean log-probability of what was chosen.
+"""How well a model predicts choices from slates: the mean log-probability of the observed choices.
 
-Item id -1 is padding; choice 0 is "nothing", k the k-th item. Means over different choice sets
-(what was shown, or random items) must not be compared with each other, only with the references of
-the same set.
+Item id -1 is padding; choice 0 is "nothing", k the k-th item. Compare means only with reference
+values for the same choice sets, never across different choice sets (shown items, or random items).
 """
 
 from __future__ import annotations
@@ -12,17 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from recsim.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)
 class MeanLogProbability:
-    """The mean over some choices.
+    """A mean log-probability.
 
     Attributes:
-        value: Mean natural logarithm of the probability of what was chosen.
-        choices: How many.
+        value: Mean natural logarithm of the probability of the observed choices.
+        choices: Number of choices.
     """
 
     value: float
@@ -35,34 +33,33 @@ def mean_log_probability(
     """Return the mean log-probability of each kind of choice, in the order of the kinds.
 
     Args:
-        log_probability: Of what was chosen, any shape; NaN where a choice does not count.
-        kind: Kind of each choice, of the same shape: slots of the slate, search or
-            recommendation ...
+        log_probability: Log-probability of each observed choice, of any shape; NaN leaves it out.
+        kind: Kind of each choice, of the same shape, e.g. the number of slots of the slate.
     """
     counted = ~np.isnan(log_probability)
     values, kinds = log_probability[counted], kind[counted]
     return {
-        int(one): MeanLogProbability(float(values[kinds == one].mean()), int((kinds == one).sum()))
-        for one in np.unique(kinds)
+        int(k): MeanLogProbability(float(values[kinds == k].mean()), int((kinds == k).sum()))
+        for k in np.unique(kinds)
     }
 
 
 def uniform_choice(items: Ints) -> Floats:
-    """Return the log-probability of any choice if all that is offered is alike, ``(...)``.
+    """Return the log-probability of a choice if all options are equally likely, ``(...)``.
 
     Args:
-        items: Items of the slate, ``(..., S)``; "nothing" is offered beside them.
+        items: Items of the slate, ``(..., S)``; "nothing" is one more option.
     """
-    least: Floats = -np.log(1.0 + (items >= 0).sum(axis=-1))
-    return least
+    log_probability: Floats = -np.log(1.0 + (items >= 0).sum(axis=-1))
+    return log_probability
 
 
 def weighted_choice(items: Ints, choice: Ints, weights: Floats, nothing: float) -> Floats:
-    """Return the log-probability of what was chosen if options are chosen by their weight.
+    """Return the log-probability of the observed choices if options are chosen by their weight.
 
     Args:
         items: Items of the slate, ``(..., S)``.
-        choice: What was chosen, ``(...)``.
+        choice: Observed choices, ``(...)``.
         weights: Weight of each item, ``(I,)``, above 0.
         nothing: Weight of choosing nothing, above 0.
     """
@@ -74,18 +71,18 @@ def weighted_choice(items: Ints, choice: Ints, weights: Floats, nothing: float) 
 
 
 def choice_rates(items: Ints, choice: Ints, num_items: int) -> tuple[Floats, float]:
-    """Return how often each item is chosen where it is shown, and how often nothing is.
+    """Return the rate at which each item is chosen when shown, and that of choosing nothing.
 
-    Each rate is ``(chosen + 1) / (shown + L)`` with L the mean number of options, so that what was
-    never shown has the rate of a random choice.
+    Each rate is ``(chosen + 1) / (shown + L)`` with L the mean number of options, so that an item
+    that was never shown has the rate of a random choice.
 
     Args:
         items: Items of the slates, ``(N, S)``.
-        choice: What was chosen, ``(N,)``.
+        choice: Observed choices, ``(N,)``.
         num_items: I.
 
     Returns:
-        The rates ``(I,)`` and that of nothing: weights for `weighted_choice`.
+        The rates of the items, ``(I,)``, and of nothing: weights for `weighted_choice`.
     """
     real = items >= 0
     options = 1 + real.sum(axis=1).mean() if len(items) else 1.0

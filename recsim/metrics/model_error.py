@@ -1,30 +1,32 @@
-"""How wrong a model of users is, beside the numbers that come of it."""
+"""Errors of a user model, reported with the results that depend on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PREFIX", "model_error_text", "model_metrics"]
 
-PREFIX = "model_"  # of the metrics that are errors of the model, and nothing that an agent did
+PREFIX = "model_"  # of metrics that are errors of the user model, not results of an agent
 
-# What an error is compared with stands behind it.
-_BESIDE = {"base": "of the mean", "popularity": "of popularity"}
+# Suffixes of the errors of baselines.
+_BASELINES = {"base": "of the mean", "popularity": "of popularity"}
 
 
 def model_metrics(error: Mapping[str, float]) -> dict[str, float]:
-    """Return the errors of a model of users as metrics, with the prefix ``model_``."""
+    """Return the errors of a user model as metrics, with the prefix ``model_``."""
     return {f"{PREFIX}{name}": value for name, value in error.items()}
 
 
 def model_error_text(seeds: pd.DataFrame) -> str:
-    """Say how wrong the model of the users is; empty where no model is behind the numbers.
+    """Return a sentence on the errors of the user model; empty if the results depend on none.
 
     Args:
-        seeds: One row per trial, the errors in columns ``model_*``. Their mean is told, without
-            those of other feedback.
+        seeds: One row per trial, with the errors in columns ``model_*``. The sentence has their
+            means, without errors of other feedback than clicks.
     """
     means = {
         str(name).removeprefix(PREFIX): seeds[name].mean()
@@ -33,19 +35,18 @@ def model_error_text(seeds: pd.DataFrame) -> str:
     }
     if not means:
         return ""
-    told = []
+    parts = []
     for name, value in means.items():
-        if name.startswith("users_") or name.rpartition("_")[2] in _BESIDE:
+        if name.startswith("users_") or name.rpartition("_")[2] in _BASELINES:
             continue
-        beside = [
-            f"{means[f'{name}_{other}']:.4g} {words}"
-            for other, words in _BESIDE.items()
-            if f"{name}_{other}" in means
+        baselines = [
+            f"{means[f'{name}_{suffix}']:.4g} {words}"
+            for suffix, words in _BASELINES.items()
+            if f"{name}_{suffix}" in means
         ]
-        told.append(
-            f"{name.replace('_', ' ')} {value:.4g}" + (f" ({', '.join(beside)})" if beside else "")
-        )
+        compared = f" ({', '.join(baselines)})" if baselines else ""
+        parts.append(f"{name.replace('_', ' ')} {value:.4g}{compared}")
     return (
-        "A model stands for the users. Its errors, measured on "
-        f"{means['users_tested']:,.0f} users whom it had not seen: {', '.join(told)}."
+        "These results depend on a model of the users. Its errors on "
+        f"{means['users_tested']:,.0f} held-out users: {', '.join(parts)}."
     )

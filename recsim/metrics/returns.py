@@ -1,25 +1,25 @@
-r"""Whether generated slates are those after which users return.
+r"""Metrics of generated slates by the return of their users.
 
 The return of a session is the share of the next seven days on which the user was active, 0 to 1.
 
 =======================================  =======================================================
-function                                 what it tells
+function                                 meaning
 =======================================  =======================================================
-`similarity_return_score` (SB-URS)       ``sum_k s_k (k - K/2) N_k``: whether slates are like the
-                                         logged ones of users who came back, and unlike the others
-`mean_predicted_return` (MB-URS)         mean return that a model of users predicts
-`return_improvement` (IUR)               the same relative to the mean return in the log
-`never_returning_share` (NRC)            users for whom the model predicts no return
+`similarity_return_score` (SB-URS)       ``sum_k s_k (k - K/2) N_k``: whether slates resemble the
+                                         logged ones of users who returned, and not the others
+`mean_predicted_return` (MB-URS)         mean return predicted by a user model
+`return_improvement` (IUR)               the same, relative to the mean return in the log
+`never_returning_share` (NRC)            share of users with no predicted return
 =======================================  =======================================================
 
 The class k of a session is the number of days, ``round(7 r)``; N_k counts sessions of class k, s_k
-is the mean similarity of what is generated for them to what was logged. The first score needs no
-model of users but favours imitation; the others are as good as the model, which must never have
-seen what the agent learned from.
+is the mean similarity of their generated slates to the logged ones. The first score needs no user
+model but favours imitation; the others are as good as the model, which must not have been fitted on
+the agent's training data.
 
 Reference: Zhao et al., "User Retention-oriented Recommendation with Decision Transformer", WWW 2023
-(arXiv:2303.06347). Its published numbers fit ``IUR = MB-URS / mean - 1``; its code has neither IUR
-nor NRC, whose definitions here are therefore by their names.
+(arXiv:2303.06347). Its published numbers are consistent with ``IUR = MB-URS / mean - 1``; its code
+has neither IUR nor NRC, so both are defined here from their names.
 """
 
 from __future__ import annotations
@@ -28,10 +28,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from recsim.arrays import Ints
 
 DAYS = 7
 
@@ -40,10 +38,10 @@ class ReturnScore(NamedTuple):
     """A similarity-based user return score.
 
     Attributes:
-        total: The sum over sessions, as published: it grows with their number.
-        mean: The sum over the number of sessions, from ``-days / 2`` to ``days / 2``; NaN if
-            there is no session.
-        sessions: How many sessions count.
+        total: The sum over sessions, as published; it grows with their number.
+        mean: The sum divided by the number of sessions, from ``-days / 2`` to ``days / 2``; NaN
+            without sessions.
+        sessions: Number of sessions.
     """
 
     total: float
@@ -52,19 +50,19 @@ class ReturnScore(NamedTuple):
 
 
 def return_class(returns: Any, days: int = DAYS) -> Ints:
-    """Return the number of days, ``round(days * r)``, 0 ... days; a half goes to the even one.
+    """Return the number of days, ``round(days * r)``, 0 ... days; halves round to even.
 
     Args:
         returns: Return of each session, in [0, 1], of any shape.
         days: Days of the window, K.
 
     Raises:
-        ValueError: If a return lies outside [0, 1].
+        ValueError: If a return is outside [0, 1].
     """
     values = np.asarray(returns, dtype=np.float64)
     wrong = ~((values >= 0) & (values <= 1))
     if wrong.any():
-        raise ValueError(f"a return must lie in [0, 1], got {values[wrong].flat[0]}")
+        raise ValueError(f"a return must be in [0, 1], got {values[wrong].flat[0]}")
     return np.rint(days * values).astype(np.int64)
 
 
@@ -72,8 +70,8 @@ def similarity_return_score(similarity: Any, returns: Any, days: int = DAYS) -> 
     """Return SB-URS, ``sum_k s_k (k - K/2) N_k``, and its mean over sessions.
 
     Args:
-        similarity: Of what is generated for a session to what was logged, ``(M,)``, e.g.
-            `recsim.metrics.clipped_unigram_precision`. Sessions where it is NaN do not count.
+        similarity: Similarity of each generated slate to the logged one, ``(M,)``, e.g.
+            `recsim.metrics.clipped_unigram_precision`. Sessions with NaN are left out.
         returns: Return of each session, ``(M,)``, in [0, 1].
         days: K.
     """
@@ -87,7 +85,7 @@ def similarity_return_score(similarity: Any, returns: Any, days: int = DAYS) -> 
 
 
 def mean_predicted_return(predicted: Any) -> float:
-    """Return MB-URS, the mean predicted return of what is generated; NaN if there is nothing.
+    """Return MB-URS, the mean predicted return; NaN without sessions.
 
     Args:
         predicted: A user model's prediction for each session, ``(M,)``.
@@ -97,29 +95,29 @@ def mean_predicted_return(predicted: Any) -> float:
 
 
 def return_improvement(predicted: Any, logged: Any) -> float:
-    """Return IUR, the mean predicted return over the mean logged one, minus 1.
+    """Return IUR, the mean predicted return divided by the mean logged return, minus 1.
 
     Args:
         predicted: A user model's prediction for each session, ``(M,)``.
         logged: Return of each logged session, ``(N,)``.
 
     Returns:
-        The improvement, 0.26 for 26 per cent; NaN if nobody returned in the log.
+        The improvement, 0.26 for 26 per cent; NaN if no user returned in the log.
     """
     base = mean_predicted_return(logged)
     return mean_predicted_return(predicted) / base - 1 if base > 0 else math.nan
 
 
 def never_returning_share(users: Any, predicted: Any, days: int = DAYS) -> float:
-    """Return NRC, the share of users whose mean predicted return is nearest to no day at all.
+    """Return NRC, the share of users whose mean predicted return rounds to zero days.
 
     Args:
-        users: Whose session it is, ``(M,)`` integers.
+        users: User of each session, ``(M,)`` integers.
         predicted: A user model's prediction for each session, ``(M,)``, in [0, 1].
         days: Days of the window, K.
 
     Returns:
-        The share, 0 to 1; NaN if there is no session.
+        The share, 0 to 1; NaN without sessions.
     """
     _, owner, sessions = np.unique(np.asarray(users), return_inverse=True, return_counts=True)
     totals = np.bincount(owner, weights=np.asarray(predicted, dtype=np.float64))

@@ -1,25 +1,24 @@
-r"""How much of the slates wanted is in the slates generated. Item id -1 is padding throughout.
+r"""Overlap of generated slates with target items. Item id -1 is padding throughout.
 
-With N_m items in a generated slate (padding left out), y the distinct items wanted, and an item
-counted where it first stands, later on never again:
+N_m is the number of items in a generated slate (without padding), y the set of its target items. A
+repeated item counts only at its first position:
 
 ================================  ===============================================================
 function                          value of a slate
 ================================  ===============================================================
 `precision_at`                    hits in the first k / k
-`recall`                          hits / size of y; called ROUGE in the papers on slates
+`recall`                          hits / size of y; called ROUGE in papers on slates
 `hit_rate_at`                     1 if there is a hit in the first k, else 0
 `ndcg_at`                         DCG of the hits in the first k / that of ``min(k, size of y)``
                                   hits on top, gain ``1 / log2(rank + 1)``
-`clipped_unigram_precision`       items in common, each as often as both slates hold it, / N_m;
-                                  called BLEU in the papers on slates (BLEU-1, no brevity penalty)
+`clipped_unigram_precision`       common items, each as often as both slates have it, / N_m;
+                                  called BLEU in papers on slates (BLEU-1, no brevity penalty)
 `click_precision`                 hits / N_m
 ================================  ===============================================================
 
-A repeated item keeps its rank and its place in N_m, so repeating a right item does not help.
-Padding has neither, wherever it stands: the width of the arrays never matters. Every value is that
-of one slate; it is 0 for an empty generated slate, and NaN where nothing is wanted, since no slate
-could be right there: average with ``numpy.nanmean``.
+A repeated item still takes a rank and counts in N_m, so repeating a target does not help. Padding
+does neither, so the width of the arrays never matters. Every function returns one value per slate:
+0 for an empty generated slate, NaN without targets. Average with ``numpy.nanmean``.
 
 References: Zhao et al., "User Retention-oriented Recommendation with Decision Transformer", WWW
 2023 (arXiv:2303.06347), and Liu et al., "Sequential Recommendation for Optimizing Both Immediate
@@ -32,24 +31,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Floats, Ints
 from recsim.metrics.implicit import discount
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 def distinct_hits(generated: Ints, targets: Ints) -> Bools:
-    """Return where a generated slate holds a wanted item for the first time, ``(M, N)``.
+    """Return where a generated slate has a target for the first time, ``(M, N)``.
 
     Args:
         generated: Generated slates, ``(M, N)``.
-        targets: Items wanted, ``(M, T)``.
+        targets: Target items, ``(M, T)``.
 
     Raises:
-        ValueError: If the two do not have one row per slate.
+        ValueError: If the arrays do not have one row per slate.
     """
     generated, targets = _checked(generated, targets)
     wanted = (generated[:, :, None] == targets[:, None, :]).any(axis=2)  # (M, N, T) -> (M, N)
@@ -61,34 +56,34 @@ def precision_at(generated: Ints, targets: Ints, k: int) -> Floats:
     """Return the distinct hits in the first k items over k, ``(M,)``.
 
     Args:
-        generated: Generated slates, ``(M, N)``; a slate of less than k items is not forgiven.
-        targets: Items wanted, ``(M, T)``.
-        k: Items that count, at least 1.
+        generated: Generated slates, ``(M, N)``; the divisor is k for shorter slates too.
+        targets: Target items, ``(M, T)``.
+        k: Cutoff, at least 1.
     """
-    return _where_wanted(_hits_at(generated, targets, k).sum(axis=1) / k, targets)
+    return _nan_without_targets(_hits_at(generated, targets, k).sum(axis=1) / k, targets)
 
 
 def recall(generated: Ints, targets: Ints) -> Floats:
-    """Return the share of the distinct wanted items that were generated, ``(M,)``.
+    """Return the share of the distinct targets that were generated, ``(M,)``.
 
     Args:
         generated: Generated slates, ``(M, N)``.
-        targets: Items wanted, ``(M, T)``.
+        targets: Target items, ``(M, T)``.
     """
     hits = distinct_hits(generated, targets).sum(axis=1)
-    return _where_wanted(hits / np.maximum(_distinct(targets), 1), targets)
+    return _nan_without_targets(hits / np.maximum(_distinct(targets), 1), targets)
 
 
 def hit_rate_at(generated: Ints, targets: Ints, k: int) -> Floats:
-    """Return 1 where one of the first k items is wanted, else 0, ``(M,)``.
+    """Return 1 if one of the first k items is a target, else 0, ``(M,)``.
 
     Args:
         generated: Generated slates, ``(M, N)``.
-        targets: Items wanted, ``(M, T)``.
-        k: Items that count, at least 1.
+        targets: Target items, ``(M, T)``.
+        k: Cutoff, at least 1.
     """
     hit = _hits_at(generated, targets, k).any(axis=1)
-    return _where_wanted(hit.astype(np.float64), targets)
+    return _nan_without_targets(hit.astype(np.float64), targets)
 
 
 def ndcg_at(generated: Ints, targets: Ints, k: int) -> Floats:
@@ -96,43 +91,43 @@ def ndcg_at(generated: Ints, targets: Ints, k: int) -> Floats:
 
     Args:
         generated: Generated slates, ``(M, N)``.
-        targets: Items wanted, ``(M, T)``; each is worth the same.
-        k: Items that count, at least 1.
+        targets: Target items, ``(M, T)``, all with the same gain.
+        k: Cutoff, at least 1.
     """
     hits = _hits_at(generated, targets, k)
     gain = (hits * discount(np.maximum(_ranks(generated), 1))).sum(axis=1)
     best = np.cumsum(discount(np.arange(1, k + 1)))  # (k,): of 1 ... k hits on top
     possible = np.clip(_distinct(targets), 1, k)
-    return _where_wanted(gain / best[possible - 1], targets)
+    return _nan_without_targets(gain / best[possible - 1], targets)
 
 
 def clipped_unigram_precision(generated: Ints, targets: Ints) -> Floats:
-    """Return the items in common over the items generated, ``(M,)``.
+    """Return the number of common items divided by that of generated items, ``(M,)``.
 
-    An item counts as often as both slates hold it: once, unless the wanted slate repeats it.
+    An item counts as often as both slates have it: once, unless the targets repeat it.
 
     Args:
         generated: Generated slates, ``(M, N)``.
-        targets: Items wanted, ``(M, T)``.
+        targets: Target items, ``(M, T)``.
     """
     generated, targets = _checked(generated, targets)
     wanted = (generated[:, :, None] == targets[:, None, :]).sum(axis=2)  # how often, (M, N)
     own = (generated[:, :, None] == generated[:, None, :]).sum(axis=2)  # (M, N)
     common = (np.minimum(wanted, own) * _first(generated)).sum(axis=1)
-    return _where_wanted(common / _sizes(generated), targets)
+    return _nan_without_targets(common / _sizes(generated), targets)
 
 
 def click_precision(generated: Ints, targets: Ints) -> Floats:
-    """Return the distinct hits over the items generated, ``(M,)``.
+    """Return the distinct hits divided by the number of generated items, ``(M,)``.
 
     With clicked items as targets it is a click rate in hindsight.
 
     Args:
         generated: Generated slates, ``(M, N)``.
-        targets: Items wanted, ``(M, T)``.
+        targets: Target items, ``(M, T)``.
     """
     hits = distinct_hits(generated, targets).sum(axis=1)
-    return _where_wanted(hits / _sizes(generated), targets)
+    return _nan_without_targets(hits / _sizes(generated), targets)
 
 
 def _checked(generated: Ints, targets: Ints) -> tuple[Ints, Ints]:
@@ -146,26 +141,26 @@ def _checked(generated: Ints, targets: Ints) -> tuple[Ints, Ints]:
 
 
 def _first(slates: Ints) -> Bools:
-    """Where an item stands for the first time, ``(M, N)``; never at padding."""
+    """Return where an item occurs for the first time, ``(M, N)``; never at padding."""
     same = slates[:, :, None] == slates[:, None, :]  # (M, N, N)
     repeated: Bools = np.tril(same, k=-1).any(axis=2)
     return ~repeated & (slates >= 0)
 
 
 def _distinct(slates: Ints) -> Ints:
-    """Different items of each slate, ``(M,)``."""
+    """Return the number of distinct items of each slate, ``(M,)``."""
     counts: Ints = _first(np.asarray(slates)).sum(axis=1)
     return counts
 
 
 def _sizes(slates: Ints) -> Ints:
-    """Items of each slate, repeats included, ``(M,)``; at least 1, to divide by."""
+    """Return the number of items of each slate, with repeats, ``(M,)``; at least 1."""
     sizes: Ints = np.maximum((np.asarray(slates) >= 0).sum(axis=1), 1)
     return sizes
 
 
 def _ranks(slates: Ints) -> Ints:
-    """Rank of each item, 1 is first, padding left out, ``(M, N)``."""
+    """Return the rank of each item without padding, counted from 1, ``(M, N)``."""
     ranks: Ints = np.cumsum(np.asarray(slates) >= 0, axis=1)
     return ranks
 
@@ -177,5 +172,5 @@ def _hits_at(generated: Ints, targets: Ints, k: int) -> Bools:
     return hits
 
 
-def _where_wanted(values: Any, targets: Ints) -> Floats:
+def _nan_without_targets(values: Any, targets: Ints) -> Floats:
     return np.where((np.asarray(targets) >= 0).any(axis=1), values, np.nan)

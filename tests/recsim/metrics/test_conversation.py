@@ -34,5 +34,5 @@ def test_the_rank_matters_less_than_the_turn():
     )
 
 
-def test_nothing_taken_earns_nothing():
+def test_a_conversation_without_success_has_no_gain():
     assert conversation_gain(np.array([0]), np.array([0])).tolist() == [0.0]

@@ -1,19 +1,19 @@
-"""Sessions by hand, told by the rank of the goal at every turn."""
+"""Metrics of critiquing, by hand: sessions are given by the rank of the goal at every turn."""
 
 import numpy as np
 import pytest
 
 from recsim.metrics import critiquing as C
 
-FOUND = [3, 1, 0]
-LOST = [12, 4, 6, 8, 9, 9, 9, 9, 9, 9]
+SUCCESS = [3, 1, 0]
+FAILURE = [12, 4, 6, 8, 9, 9, 9, 9, 9, 9]
 
 
 def matrix(*sessions, turns=10):
     return np.array([[*ranks, *[-1] * (turns - len(ranks))] for ranks in sessions])
 
 
-BOTH = matrix(FOUND, LOST)
+BOTH = matrix(SUCCESS, FAILURE)
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,11 @@ def test_by_hand(function, n, values):
     assert function(BOTH, n).tolist() == values
 
 
-def test_what_comes_later_counts_less():
+def test_later_success_counts_less():
     np.testing.assert_allclose(C.discounted(BOTH), [0.9**3, 0])
 
 
-def test_who_leaves_has_not_succeeded():
+def test_a_session_that_ends_early_has_failed():
     left = matrix([5, 3])
     assert C.sr_final(left, 1).tolist() == [0]
     assert C.turns_until(left).tolist() == [10]
@@ -56,13 +56,13 @@ def test_without_critiques():
     assert C.win_equal_loss(base, BOTH) == (0, 0.5, 0.5)
 
 
-def test_ranks_that_are_none():
+def test_malformed_ranks_are_refused():
     for ranks in ([[-1, 2]], [[3, -1, 2]]):
-        with pytest.raises(ValueError, match="one at least per session"):
+        with pytest.raises(ValueError, match="at least one per session"):
             C.sr_final(np.array(ranks), 1)
 
 
-def test_one_item_is_wanted():
+def test_rankings_with_one_relevant_item():
     values = C.ranking_of_one(np.array([0, 4]), np.array([5, 5]), (1, 5))
     assert values["auc"].tolist() == [1, 0]
     assert values["mrr"].tolist() == [1, 0.2]

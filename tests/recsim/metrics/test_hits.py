@@ -17,10 +17,10 @@ def test_padding_hits_nothing():
     assert hit_counts(np.array([[-1, 3]]), np.array([[-1, -1]])).tolist() == [0]
 
 
-def test_rate_is_over_what_was_possible_and_over_who_clicks():
-    # User 0 clicks 9, 0, 2 and could be met three times; user 1 clicks 9, 1, 8; user 2 nothing.
+def test_the_rate_is_over_possible_hits_and_users_who_click():
+    # User 0 clicks 9, 0, 2: three possible hits; user 1 clicks 9, 1, 8; user 2 clicks nothing.
     assert hit_rate(RECOMMENDED, CLICKS) == pytest.approx((2 / 3 + 1 / 3) / 2)
-    # One recommendation, two distinct clicks: one hit is all there can be.
+    # One recommendation, two distinct clicks: only one hit is possible.
     assert hit_rate(np.array([[9]]), np.array([[9, 0]])) == 1.0
     assert math.isnan(hit_rate(RECOMMENDED[:1], CLICKS[2:]))
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recsim.errors import UserError
+from recsim.errors import EstimationError
 from recsim.metrics import ranking_values, yang_snips
 
 # User 7 has four candidates, ranked c b d a; user 3 has two, ranked f e; user 5 clicked nothing.
@@ -20,11 +20,11 @@ D = [1 / math.log2(rank + 1) for rank in range(1, 6)]  # discount of ranks 1, 2,
 
 def value(metric, estimator="aoa", **options):
     propensities = None if estimator == "aoa" else THETA
-    (found,) = ranking_values(
+    (result,) = ranking_values(
         USERS, SCORES, CLICKS, [metric], estimator=estimator, propensities=propensities, **options
     )
-    assert found.user_ids.tolist() == [3, 5, 7]
-    return found
+    assert result.user_ids.tolist() == [3, 5, 7]
+    return result
 
 
 def both(of_three, of_seven):
@@ -61,11 +61,11 @@ def both(of_three, of_seven):
     ],
 )
 def test_worked_cases(metric, estimator, of_three, of_seven):
-    found = value(metric, estimator)
-    assert found.value == both(of_three, of_seven)
-    assert (found.users, found.skipped) == (2, 1)
-    assert found.per_user[0] == pytest.approx(float(of_three), abs=1e-12)
-    assert math.isnan(found.per_user[1])
+    result = value(metric, estimator)
+    assert result.value == both(of_three, of_seven)
+    assert (result.users, result.skipped) == (2, 1)
+    assert result.per_user[0] == pytest.approx(float(of_three), abs=1e-12)
+    assert math.isnan(result.per_user[1])
 
 
 @pytest.mark.parametrize(
@@ -91,43 +91,43 @@ def test_the_floor_cuts_weights():
     assert value("recall@9", "clipped_ips", floor=1e-9).value == value("recall@9", "ips").value
 
 
-def test_users_without_a_click_count_as_zero_on_demand():
-    found = value("recall@3", "ips", without_clicks="zero")
-    assert found.value == pytest.approx((4 + 0 + 6) / 3)
-    assert (found.users, found.skipped) == (3, 0)
-    assert found.per_user.tolist() == pytest.approx([4, 0, 6])
+def test_users_without_a_click_can_count_as_zero():
+    result = value("recall@3", "ips", without_clicks="zero")
+    assert result.value == pytest.approx((4 + 0 + 6) / 3)
+    assert (result.users, result.skipped) == (3, 0)
+    assert result.per_user.tolist() == pytest.approx([4, 0, 6])
 
 
 @pytest.mark.parametrize(("ties", "clicked_wins"), [("first", 1.0), ("last", 0.0)])
 def test_ties_go_to_the_candidate_listed_first_or_last(ties, clicked_wins):
-    found = ranking_values([1, 1], [0.5, 0.5], [1, 0], ["recall@1"], ties=ties)
-    assert found[0].value == clicked_wins
+    (result,) = ranking_values([1, 1], [0.5, 0.5], [1, 0], ["recall@1"], ties=ties)
+    assert result.value == clicked_wins
 
 
-def test_nobody_to_judge_gives_nan():
-    (found,) = ranking_values([1, 1], [0.5, 0.4], [0, 0], ["recall@1"])
-    assert math.isnan(found.value)
-    assert "over 0 users, 1 without a click skipped" in str(found)
+def test_no_user_with_a_click_gives_nan():
+    (result,) = ranking_values([1, 1], [0.5, 0.4], [0, 0], ["recall@1"])
+    assert math.isnan(result.value)
+    assert "over 0 users, 1 without a click skipped" in str(result)
     assert math.isnan(ranking_values([], [], [], ["auc"])[0].value)
 
 
-def chances(theta, relevant):
+def observations(theta, relevant):
     """Yield every way in which the relevant items may be observed, with its probability."""
-    for seen in itertools.product([0, 1], repeat=len(theta)):
-        chance = Fraction(1)
-        for observed, probability in zip(seen, theta, strict=True):
-            chance *= probability if observed else 1 - probability
-        yield chance, [o * r for o, r in zip(seen, relevant, strict=True)]
+    for observed_items in itertools.product([0, 1], repeat=len(theta)):
+        probability = Fraction(1)
+        for observed, of_item in zip(observed_items, theta, strict=True):
+            probability *= of_item if observed else 1 - of_item
+        yield probability, [o * r for o, r in zip(observed_items, relevant, strict=True)]
 
 
 @pytest.mark.parametrize("metric", ["recall@2", "dcg@3", "map@3", "auc"])
 @pytest.mark.parametrize("relevant", [(1, 1, 0, 1), (0, 1, 1, 0), (0, 0, 0, 0)])
-def test_ips_is_unbiased_over_all_that_may_be_observed(metric, relevant):
+def test_ips_is_unbiased_over_all_possible_observations(metric, relevant):
     theta = [Fraction(1, 2), Fraction(1, 5), Fraction(3, 4), Fraction(1, 3)]
     scores = [0.4, 0.9, 0.1, 0.6]
     mean = 0.0
-    for chance, clicks in chances(theta, relevant):
-        (found,) = ranking_values(
+    for probability, clicks in observations(theta, relevant):
+        (result,) = ranking_values(
             [0] * 4,
             scores,
             clicks,
@@ -136,7 +136,7 @@ def test_ips_is_unbiased_over_all_that_may_be_observed(metric, relevant):
             propensities=[float(t) for t in theta],
             without_clicks="zero",
         )
-        mean += float(chance) * found.value
+        mean += float(probability) * result.value
     (truth,) = ranking_values(
         [0] * 4,
         scores,
@@ -153,8 +153,8 @@ def test_the_bias_of_the_clipped_sum_is_its_formula():
     theta, relevant = [Fraction(1, 2), Fraction(1, 5), Fraction(1, 8)], (1, 0, 1)
     floor = Fraction(1, 4)
     mean = 0.0
-    for chance, clicks in chances(theta, relevant):
-        (found,) = ranking_values(
+    for probability, clicks in observations(theta, relevant):
+        (result,) = ranking_values(
             [0] * 3,
             [3.0, 2.0, 1.0],
             clicks,
@@ -164,7 +164,7 @@ def test_the_bias_of_the_clipped_sum_is_its_formula():
             floor=float(floor),
             without_clicks="zero",
         )
-        mean += float(chance) * found.value
+        mean += float(probability) * result.value
     bias = sum(r * (t / max(t, floor) - 1) for r, t in zip(relevant, theta, strict=True))
     assert mean == pytest.approx(float(sum(relevant) + bias), abs=1e-12)
 
@@ -197,11 +197,11 @@ ROWS = st.lists(
 
 
 @given(ROWS, st.sampled_from(["recall", "dcg", "map", "auc"]), st.integers(1, 5))
-def test_many_users_at_once_are_each_user_alone(rows, metric, k):
+def test_many_users_at_once_equal_each_user_alone(rows, metric, k):
     users, scores, clicks, theta = (list(column) for column in zip(*rows, strict=True))
     name = metric if metric == "auc" else f"{metric}@{k}"
-    (found,) = ranking_values(users, scores, clicks, [name], estimator="snips", propensities=theta)
-    for user, got in zip(found.user_ids, found.per_user, strict=True):
+    (result,) = ranking_values(users, scores, clicks, [name], estimator="snips", propensities=theta)
+    for user, got in zip(result.user_ids, result.per_user, strict=True):
         own = [(s, c, 1 / t) for u, s, c, t in rows if u == user]
         expected = by_loops(own, metric, k)
         assert math.isnan(got) if expected is None else got == pytest.approx(expected, rel=1e-9)
@@ -213,10 +213,10 @@ def test_snips_ignores_the_scale_of_propensities_and_is_aoa_where_all_are_equal(
     names = ["recall@3", "dcg@3", "ndcg@3", "map@3", "auc"]
 
     def values(propensities):
-        found = ranking_values(
+        results = ranking_values(
             users, scores, clicks, names, estimator="snips", propensities=propensities
         )
-        return [row.value for row in found]
+        return [result.value for result in results]
 
     assert values(theta * scale) == pytest.approx(values(theta), nan_ok=True)
     plain = [row.value for row in ranking_values(users, scores, clicks, names)]
@@ -224,31 +224,31 @@ def test_snips_ignores_the_scale_of_propensities_and_is_aoa_where_all_are_equal(
 
 
 @given(ROWS)
-def test_normalised_metrics_are_shares_and_arrays_stay_as_they_were(rows):
+def test_normalised_metrics_are_shares_and_inputs_are_not_changed(rows):
     users, scores, clicks, theta = (np.array(column) for column in zip(*rows, strict=True))
     before = [array.copy() for array in (users, scores, clicks, theta)]
     names = ["recall@3", "dcg@3", "ndcg@3", "auc"]
-    for found in ranking_values(
+    for result in ranking_values(
         users, scores, clicks, names, estimator="snips", propensities=theta
     ):
-        shares = found.per_user[~np.isnan(found.per_user)]
+        shares = result.per_user[~np.isnan(result.per_user)]
         assert ((shares >= 0) & (shares <= 1 + 1e-9)).all()
     for old, array in zip(before, (users, scores, clicks, theta), strict=True):
         assert np.array_equal(old, array)
 
 
 def test_a_perfect_ranking_has_an_ndcg_of_one():
-    (found,) = ranking_values([1] * 4, [4, 3, 2, 1], [1, 1, 0, 0], ["ndcg@3"])
-    assert found.value == pytest.approx(1.0)
+    (result,) = ranking_values([1] * 4, [4, 3, 2, 1], [1, 1, 0, 0], ["ndcg@3"])
+    assert result.value == pytest.approx(1.0)
 
 
 def test_yang_counts_only_clicks_on_items_seen_in_training():
     # Propensity (16/16)^1 and (4/16)^1; the item with count 0 was clicked but does not count.
-    found = yang_snips(
+    result = yang_snips(
         [1] * 4, [4, 3, 2, 1], [1, 0, 1, 1], [16, 9, 4, 0], ["auc", "recall@1"], gamma=1
     )
-    assert found[0].value == pytest.approx(float((1 + 4 * Fraction(2, 4)) / 5))
-    assert found[1].value == pytest.approx(1 / 5)
+    assert result[0].value == pytest.approx(float((1 + 4 * Fraction(2, 4)) / 5))
+    assert result[1].value == pytest.approx(1 / 5)
 
 
 def test_yang_with_gamma_minus_one_is_the_average_over_all():
@@ -269,42 +269,42 @@ def test_yang_with_gamma_minus_one_is_the_average_over_all():
         ({"estimator": "snip"}, r"Unknown estimator 'snip'\. Did you mean 'snips'"),
         ({"estimator": "ips"}, r"'ips' needs the propensity of every candidate"),
         ({"propensities": [0.5, 0.5]}, r"'aoa' uses neither"),
-        ({"estimator": "ips", "propensities": [0.5]}, r"\(1,\) propensities for \(2,\)"),
+        ({"estimator": "ips", "propensities": [0.5]}, r"have shape \(1,\), candidates \(2,\)"),
         ({"estimator": "ips", "propensities": [0.5, 0.0]}, r"Row 1: 0.0 is not a probability"),
         ({"estimator": "ips", "propensities": [1.5, 0.5]}, r"Row 0: 1.5 is not a probability"),
         ({"estimator": "snips", "propensities": [0.5, np.nan]}, r"Row 1: nan is not a prob"),
-        ({"estimator": "ips", "propensities": [1, 1], "floor": 0.1}, r"it is 'clipped_ips'"),
+        ({"estimator": "ips", "propensities": [1, 1], "floor": 0.1}, r"use 'clipped_ips'"),
         ({"estimator": "clipped_ips", "propensities": [1, 1]}, r"needs a floor"),
         ({"estimator": "snips", "propensities": [1, 1], "floor": 0.0}, r"floor must be in"),
         (
             {"estimator": "ips", "propensities": [1, 1], "metrics": ["ndcg@1"]},
-            r"'ndcg' divides by an unknown",
+            r"'ndcg' cannot be estimated with 'ips'",
         ),
         ({"ties": "random"}, r"ties must be"),
         ({"without_clicks": "drop"}, r"without_clicks must be"),
         ({"variant": "coded"}, r"variant must be"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(options, message):
-    with pytest.raises(UserError, match=message):
+def test_wrong_settings_are_refused(options, message):
+    with pytest.raises(EstimationError, match=message):
         ranking_values([1, 1], [0.5, 0.4], [1, 0], **options)
 
 
 @pytest.mark.parametrize(
     ("scores", "clicks", "message"),
     [
-        ([0.5, np.nan], [1, 0], r"Row 1: nan is no score"),
+        ([0.5, np.nan], [1, 0], r"Row 1: nan is not a score"),
         ([0.5, 0.4], [1, 2], r"Row 1: 2.0 is not a click"),
         ([0.5, 0.4], [1], r"columns of one length"),
     ],
 )
-def test_entries_that_cannot_be_right_are_named(scores, clicks, message):
-    with pytest.raises(UserError, match=message):
+def test_malformed_entries_are_named(scores, clicks, message):
+    with pytest.raises(EstimationError, match=message):
         ranking_values([1, 1], scores, clicks)
 
 
-def test_yang_refuses_what_is_no_count():
-    with pytest.raises(UserError, match=r"Row 1: -1.0 is not a number of clicks"):
+def test_yang_refuses_negative_counts():
+    with pytest.raises(EstimationError, match=r"Row 1: -1.0 is not a number of clicks"):
         yang_snips([1, 1], [1, 2], [1, 0], [3, -1])
-    with pytest.raises(UserError, match=r"gamma must be"):
+    with pytest.raises(EstimationError, match=r"gamma must be"):
         yang_snips([1, 1], [1, 2], [1, 0], [3, 1], gamma=-2)

@@ -52,17 +52,17 @@ def test_a_scenario_tells_the_error_of_its_users(place, capsys):
     seeds = pd.read_csv(folder / "seeds.csv")
     assert seeds["model_users_tested"].tolist() == [8.0] * 4
     assert seeds["model_click_log_loss"].nunique() == 1
-    told = f"click log loss {seeds['model_click_log_loss'][0]:.4g} ("
-    assert told in capsys.readouterr().out
-    assert told in (folder / "report.html").read_text()
+    sentence = f"click log loss {seeds['model_click_log_loss'][0]:.4g} ("
+    assert sentence in capsys.readouterr().out
+    assert sentence in (folder / "report.html").read_text()
     summary = json.loads((folder / "summary.json").read_text())
     assert not any(row["metric"].startswith("model_") for row in summary["comparisons"])
     with (place / "out").open("w") as file:
         print_results(RunFolder.open(folder), Console(file=file, width=200))
-    assert "Its errors, measured on 8 users" in (place / "out").read_text()
+    assert "Its errors on 8 held-out users" in (place / "out").read_text()
 
 
-def test_an_error_can_be_a_column_and_other_worlds_have_none(place):
+def test_an_error_can_be_a_column_only_with_a_user_model(place):
     content = {
         "name": "learned",
         "description": "d",
@@ -79,7 +79,7 @@ def test_an_error_can_be_a_column_and_other_worlds_have_none(place):
         check(Scenario.model_validate(content))
 
 
-def test_errors_in_words():
+def test_the_sentence_on_the_errors():
     error = {
         "users_fitted": 3.0,
         "users_tested": 1200.0,
@@ -91,7 +91,7 @@ def test_errors_in_words():
     }
     assert model_metrics(error)["model_click_ece"] == 0.01
     assert model_error_text(pd.DataFrame([{"agent": "a", "seed": 0} | model_metrics(error)])) == (
-        "A model stands for the users. Its errors, measured on 1,200 users whom it had not seen: "
+        "These results depend on a model of the users. Its errors on 1,200 held-out users: "
         "click log loss 0.25 (0.5 of the mean, 0.375 of popularity), click ece 0.01."
     )
     assert model_error_text(pd.DataFrame([{"agent": "a", "seed": 0, "reward": 1.0}])) == ""

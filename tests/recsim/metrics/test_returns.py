@@ -10,7 +10,7 @@ def test_classes_are_days():
     assert metrics.return_class(np.arange(8) / 7).tolist() == list(range(8))
     assert metrics.return_class([0.07, 0.08, 1.0]).tolist() == [0, 1, 7]
     for wrong in (-0.1, 1.1, np.nan):
-        with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+        with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
             metrics.return_class([0.5, wrong])
 
 
@@ -24,7 +24,7 @@ def test_similarity_score_by_hand():
     assert score.sessions == 4
 
 
-def test_likeness_to_slates_after_which_nobody_returned_costs():
+def test_similarity_to_slates_without_returns_lowers_the_score():
     alike = np.ones(5)
     assert metrics.similarity_return_score(alike, np.zeros(5)).mean == -3.5
     assert metrics.similarity_return_score(alike, np.ones(5)).mean == 3.5
@@ -44,8 +44,8 @@ def test_improvement_is_relative_to_the_log():
     """The published pairs of MB-URS and IUR over a logged mean of 4.80 days."""
     published = {6.05: 26.0, 5.63: 17.3, 5.41: 12.7, 5.16: 7.5, 5.68: 18.3, 5.79: 20.6, 5.96: 24.2}
     for score, improvement in published.items():
-        found = 100 * metrics.return_improvement([score], [4.80])
-        assert found == pytest.approx(improvement, abs=0.05)
+        result = 100 * metrics.return_improvement([score], [4.80])
+        assert result == pytest.approx(improvement, abs=0.05)
     assert metrics.mean_predicted_return([0.2, 0.6]) == pytest.approx(0.4)
     assert np.isnan(metrics.return_improvement([0.5], [0.0]))
     assert np.isnan(metrics.mean_predicted_return([]))

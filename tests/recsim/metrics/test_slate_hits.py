@@ -5,11 +5,11 @@ import pytest
 
 from recsim import metrics
 
-CORRECT, JUNK = [3, 1, 7], list(range(100, 117))
+CORRECT, OTHERS = [3, 1, 7], list(range(100, 117))
 
 
 def values(generated, targets, k=20):
-    """Every measure of one slate."""
+    """Every metric of one slate."""
     generated, targets = np.array([generated]), np.array([targets])
     return {
         "precision": metrics.precision_at(generated, targets, k)[0],
@@ -21,7 +21,7 @@ def values(generated, targets, k=20):
     }
 
 
-def test_one_right_item_twenty_times_is_one_hit():
+def test_a_target_repeated_twenty_times_is_one_hit():
     assert values([3] * 20, CORRECT) == pytest.approx(
         {
             "precision": 1 / 20,
@@ -35,8 +35,8 @@ def test_one_right_item_twenty_times_is_one_hit():
     )
 
 
-def test_all_that_is_wanted_and_then_junk():
-    assert values(CORRECT + JUNK, CORRECT) == pytest.approx(
+def test_all_targets_and_then_other_items():
+    assert values(CORRECT + OTHERS, CORRECT) == pytest.approx(
         {
             "precision": 3 / 20,
             "recall": 1.0,
@@ -49,7 +49,7 @@ def test_all_that_is_wanted_and_then_junk():
     )
 
 
-def test_all_wrong_is_zero_everywhere():
+def test_no_hits_is_zero_everywhere():
     assert set(values(list(range(50, 70)), CORRECT).values()) == {0.0}
 
 
@@ -58,13 +58,13 @@ def test_a_perfect_slate_is_one_everywhere():
         assert set(values(order, CORRECT, k=3).values()) == {1.0}
 
 
-def test_nothing_generated_is_zero_and_nothing_wanted_is_unknown():
+def test_an_empty_slate_is_zero_and_no_targets_is_nan():
     assert set(values([-1] * 4, CORRECT).values()) == {0.0}
     assert all(np.isnan(value) for value in values(CORRECT, [-1, -1]).values())
 
 
 def test_ranks_by_hand():
-    """Wanted 5 and 6; shown 9, 5, 5, 6: a repeat keeps its rank, so 6 stands at rank 4."""
+    """Targets 5 and 6; shown 9, 5, 5, 6: a repeat keeps its rank, so 6 has rank 4."""
     generated, targets = np.array([[9, 5, 5, 6]]), np.array([[6, 5]])
     assert metrics.distinct_hits(generated, targets).tolist() == [[False, True, False, True]]
     assert metrics.precision_at(generated, targets, 3)[0] == pytest.approx(1 / 3)
@@ -75,7 +75,7 @@ def test_ranks_by_hand():
         assert metrics.ndcg_at(generated, targets, k)[0] == pytest.approx(gain / best)
 
 
-def test_bleu_counts_an_item_as_often_as_both_have_it():
+def test_bleu_counts_an_item_as_often_as_both_slates_have_it():
     generated, targets = np.array([[1, 1, 1, 2]]), np.array([[1, 1, 4, -1]])
     assert metrics.clipped_unigram_precision(generated, targets)[0] == 2 / 4
     assert metrics.click_precision(generated, targets)[0] == 1 / 4
@@ -88,7 +88,7 @@ def slates(rng, rows=60, width=8, items=12):
     return np.where(np.arange(width) < length, rng.integers(0, items, (rows, width)), -1)
 
 
-MEASURES = {
+METRICS = {
     "precision": lambda p, y: metrics.precision_at(p, y, 3),
     "recall": metrics.recall,
     "hit_rate": lambda p, y: metrics.hit_rate_at(p, y, 3),
@@ -98,33 +98,33 @@ MEASURES = {
 }
 
 
-@pytest.mark.parametrize("name", MEASURES)
-def test_padding_anywhere_and_of_any_width_changes_nothing(name):
+@pytest.mark.parametrize("name", METRICS)
+def test_padding_never_changes_a_metric(name):
     rng = np.random.default_rng(0)
-    measure, generated, targets = MEASURES[name], slates(rng), slates(rng)
-    plain = measure(generated, targets)
+    metric, generated, targets = METRICS[name], slates(rng), slates(rng)
+    plain = metric(generated, targets)
     empty = np.full((60, 4), -1)
     wider = np.hstack([empty, generated, empty])
     scattered = np.full((60, 16), -1)
     scattered[:, 1::2] = generated
     for other in (wider, scattered):
-        np.testing.assert_array_equal(measure(other, np.hstack([targets, empty])), plain)
+        np.testing.assert_array_equal(metric(other, np.hstack([targets, empty])), plain)
     assert 0 < np.nanmean(plain) < 1
     assert np.nanmin(plain) >= 0
     assert np.nanmax(plain) <= 1
 
 
-@pytest.mark.parametrize("name", MEASURES)
-def test_a_slate_is_judged_alone_and_targets_have_no_order(name):
+@pytest.mark.parametrize("name", METRICS)
+def test_slates_are_independent_and_targets_have_no_order(name):
     rng = np.random.default_rng(1)
-    measure, generated, targets = MEASURES[name], slates(rng), slates(rng)
-    plain = measure(generated, targets)
-    alone = [measure(generated[m : m + 1], targets[m : m + 1])[0] for m in range(60)]
+    metric, generated, targets = METRICS[name], slates(rng), slates(rng)
+    plain = metric(generated, targets)
+    alone = [metric(generated[m : m + 1], targets[m : m + 1])[0] for m in range(60)]
     np.testing.assert_array_equal(alone, plain)
-    np.testing.assert_array_equal(measure(generated, targets[:, ::-1]), plain)
+    np.testing.assert_array_equal(metric(generated, targets[:, ::-1]), plain)
 
 
-def test_ndcg_is_that_of_ranking_values_where_all_wanted_items_are_ranked():
+def test_ndcg_equals_that_of_ranking_values_if_all_targets_are_ranked():
     rng = np.random.default_rng(2)
     generated = np.argsort(rng.random((40, 9)), axis=1)
     clicks = rng.random((40, 9)) < 0.4

@@ -137,7 +137,7 @@ def test_a_model_of_the_held_out_users_says_whether_they_would_come_back(place, 
     assert by_seed.loc["random"].equals(by_seed.loc["popularity"])
     assert by_seed.loc["random"].nunique() == 3
     out = capsys.readouterr().out
-    assert "measured on 2 users whom it had not seen" in out
+    assert "Its errors on 2 held-out users" in out
 
 
 def test_a_model_of_users_needs_returns_and_right_settings(place, random_log):
