@@ -1,1 +1,1 @@
-"""``python -m recsim.chat``: a person plays the user."""
+"""``python -m recsim.chat``: a person plays the user of an agent."""

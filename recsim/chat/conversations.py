@@ -1,297 +1,163 @@
-"""A person plays the user: ``python -m recsim.chat scenario.yaml``.
-
-The scenario is one with conversations or with critiques; an agent of it is fitted on its data, and
-asks or is criticised at the terminal.
-"""
+"""A person holds a conversation with an agent that asks about attributes and shows items."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import itertools
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from rich.console import Console
 
-from recsim.chat.critiquing import Visit, user_number, visit
+from recsim.arrays import Bools
+from recsim.chat.session import Session, Terminal, check_fixed, fitted
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.slates import Observation
 from recsim.conversation import ConversationProblem
-from recsim.errors import UserError, did_you_mean
-from recsim.scenario.building import kind_of_environment, make_agent, make_env
-from recsim.scenario.files import load_scenario
+from recsim.errors import UserError
 from recsim.scenario.schema import AgentSpec, Scenario
 from recsim.trials.conversations import practise_with
 from recsim.trials.simulation import Seeds
 
-__all__ = ["ConversationChat", "main", "talk"]
+__all__ = ["Conversation", "start"]
 
-Ask = Callable[[str], str]
-Hold = Callable[[Ask, Console], bool]
-
-YES, NO, UNKNOWN = 1, 2, 3
-_ASKED = {YES: 1, NO: -1, UNKNOWN: 3}
-_HIT, _MISS = 2, -2
+YES, NO, UNKNOWN = 1, 2, 3  # values of the observation's ``answers``
+_HISTORY = {YES: 1, NO: -1, UNKNOWN: 3}  # what the observation's ``history`` has for each
+_REJECTED = -2  # and for a slate without the target
 _WORDS = {"y": YES, "yes": YES, "n": NO, "no": NO, "?": UNKNOWN}
-# Attributes of an item that are listed beside it.
-_MOST_LISTED = 5
-# What a person may answer is less than what a simulated user can be made to.
-_PLAIN = {
-    "question": "binary",
-    "opening": "none",
-    "free_recommendations": 0,
-    "feedback": "negative",
-}
+_NONE = ("", "n", "no", "none", "0")
+_FIXED = {"question": "binary", "opening": "none", "free_recommendations": 0}
+# Attributes listed beside the name of an item.
+_LISTED = 5
 
 
-class ConversationChat:
-    """One conversation as an agent sees it, whoever answers.
+class Conversation(Session):
+    """One conversation; keeps the state that the environment would show to the agent.
 
     Args:
-        problem: The public facts.
-        unknown: Whether "I do not care" is an answer of its own; else it is a no.
+        agent: Fitted.
+        problem: Public facts.
+        unknown: Whether "I do not care" is an answer of its own; else it counts as a no.
     """
 
-    def __init__(self, problem: ConversationProblem, *, unknown: bool = False) -> None:
-        self.problem, self._unknown = problem, unknown
+    def __init__(
+        self, agent: ConversationAgent, problem: ConversationProblem, *, unknown: bool = False
+    ) -> None:
+        self.agent, self.problem, self._unknown = agent, problem, unknown
+        self.introduction = (
+            f"Think of an item. I have {problem.max_turns} turns, and show {problem.slate_size} "
+            "items at a time. Answer y, n, or ? if you do not care."
+        )
+        self.turns = 0
         self.answers = np.zeros(problem.num_attributes, dtype=np.int8)
-        self.shown: list[int] = []
-        self.history: list[int] = []
+        self.shown = np.full((1, problem.max_turns * problem.slate_size), -1)
+        self.history = np.zeros((1, problem.max_turns), dtype=np.int8)
+        agent.begin(1)
 
     @property
     def over(self) -> bool:
         """Whether all turns are taken."""
-        return len(self.history) >= self.problem.max_turns
+        return self.turns >= self.problem.max_turns
 
     def observation(self) -> Observation:
-        """Return what the agent sees, for a batch of one."""
-        problem, turn = self.problem, len(self.history)
-        shown = np.full((1, problem.max_turns * problem.slate_size), -1)
-        shown[0, : len(self.shown)] = self.shown
-        history = np.zeros((1, problem.max_turns), dtype=np.int8)
-        history[0, :turn] = self.history
-        mask = np.ones((1, problem.num_attributes + 1), dtype=np.int8)
-        mask[0, :-1] = (self.answers == 0) & (turn < problem.max_turns - 1)
+        """Return the agent's observation, for a batch of one."""
+        mask = np.ones((1, self.problem.num_attributes + 1), dtype=np.int8)
+        mask[0, :-1] = (self.answers == 0) & (self.turns < self.problem.max_turns - 1)
         left = int(self.candidates().sum())
         return {
             "answers": self.answers[None].copy(),
-            "shown": shown,
-            "history": history,
-            "turn": np.array([[turn]]),
+            "shown": self.shown.copy(),
+            "history": self.history.copy(),
+            "turn": np.array([[self.turns]]),
             "candidate_bin": np.array([[int(np.log2(left + 1))]]),
             "action_mask": mask,
         }
 
-    def candidates(self) -> NDArray[np.bool_]:
-        """Return which items have all attributes that were said yes to and were not shown."""
-        left: NDArray[np.bool_] = np.all(
-            self.problem.item_attributes[:, self.answers == YES], axis=1
-        )
-        left[self.shown] = False
+    def candidates(self) -> Bools:
+        """Return which items have all confirmed attributes and were not shown, ``(I,)``."""
+        left: Bools = np.all(self.problem.item_attributes[:, self.answers == YES], axis=1)
+        left[self.shown[self.shown >= 0]] = False
         return left
 
-    def answer(self, attribute: int, said: int) -> None:
-        """Note what was said to a question."""
-        if said == UNKNOWN and not self._unknown:
-            said = NO
-        self.answers[attribute] = said
-        self.history.append(_ASKED[said])
+    def answer(self, attribute: int, answer: int) -> None:
+        """Record the answer to a question."""
+        if answer == UNKNOWN and not self._unknown:
+            answer = NO
+        self.answers[attribute] = answer
+        self._end_turn(_HISTORY[answer])
 
-    def reject(self, items: Sequence[int]) -> None:
-        """Note that none of the items was right."""
-        self.shown += items
-        self.history.append(_MISS)
+    def reject(self, items: list[int]) -> None:
+        """Record that none of the items is the target."""
+        start = int((self.shown >= 0).sum())
+        self.shown[0, start : start + len(items)] = items
+        self._end_turn(_REJECTED)
 
+    def _end_turn(self, entry: int) -> None:
+        self.history[0, self.turns] = entry
+        self.turns += 1
 
-def talk(
-    agent: ConversationAgent,
-    problem: ConversationProblem,
-    ask: Ask,
-    console: Console,
-    *,
-    unknown: bool = False,
-) -> bool:
-    """Hold one conversation.
-
-    Args:
-        agent: Fitted.
-        problem: The public facts.
-        ask: Puts a question to the person and returns what was typed.
-        console: Where the rest is said.
-        unknown: See `ConversationChat`.
-
-    Returns:
-        Whether an item was accepted.
-    """
-    held = ConversationChat(problem, unknown=unknown)
-    agent.begin(1)
-    console.print(
-        f"Think of something. I have {problem.max_turns} turns, and show {problem.slate_size} "
-        "items at a time. Answer y, n, or ? if you do not care.",
-        highlight=False,
-    )
-    while not held.over:
-        turn = agent.act(held.observation())
-        number, attribute = len(held.history) + 1, int(turn.ask[0])
-        explain = getattr(agent, "explain", None)
-        why = "" if explain is None else explain(0)
+    def take_turn(self, terminal: Terminal) -> bool:
+        """Let the agent ask or show; return whether the person accepted an item."""
+        turn = self.agent.act(self.observation())
+        explain = getattr(self.agent, "explain", None)
+        terminal.say("" if explain is None else explain(0), style="dim")
+        number, attribute = self.turns + 1, int(turn.ask[0])
         if attribute >= 0:
-            console.print(why, style="dim", highlight=False, markup=False)
-            said = _answer(ask, f"{number}. {problem.attribute_names[attribute]}? ", console)
-            held.answer(attribute, said)
-            continue
-        items = [item for item in turn.slates[0].tolist() if item >= 0]
-        console.print(why, style="dim", highlight=False, markup=False)
-        for place, item in enumerate(items, start=1):
-            line = f"  {place:2d}  {_described(problem, item)}"
-            console.print(line, highlight=False, markup=False)
-        if _accepted(
-            ask, f"{number}. Which one is it? (number, or Enter for none) ", len(items), console
-        ):
-            console.print(f"Found after {number} turns.", highlight=False)
-            return True
-        held.reject(items)
-    console.print("I give up.", highlight=False)
-    return False
-
-
-def _answer(ask: Ask, question: str, console: Console) -> int:
-    while True:
-        said = ask(question).strip().lower()
-        if said in _WORDS:
-            return _WORDS[said]
-        console.print("Please say y, n or ?.", highlight=False)
-
-
-def _accepted(ask: Ask, question: str, count: int, console: Console) -> bool:
-    while True:
-        said = ask(question).strip().lower()
-        if said in ("", "n", "no", "none", "0"):
+            name = self.problem.attribute_names[attribute]
+            self.answer(attribute, terminal.ask(f"{number}. {name}? ", _answer))
             return False
-        if said.isdecimal() and 1 <= int(said) <= count:
+        items = [item for item in turn.slates[0].tolist() if item >= 0]
+        for place, item in enumerate(items, start=1):
+            terminal.say(f"  {place:2d}  {self._describe(item)}")
+        question = f"{number}. Which one is it? (number, or Enter for none) "
+        if terminal.ask(question, lambda text: _accepts(text, len(items))):
             return True
-        console.print(f"Please give a number from 1 to {count}, or nothing.", highlight=False)
+        self.reject(items)
+        return False
+
+    def _describe(self, item: int) -> str:
+        name, attributes = self.problem.item_names[item], self.problem.item_attributes[item]
+        names = [self.problem.attribute_names[k] for k in np.flatnonzero(attributes)]
+        if not names:
+            return name
+        more = ", ..." if len(names) > _LISTED else ""
+        return f"{name} ({', '.join(names[:_LISTED])}{more})"
 
 
-def _described(problem: ConversationProblem, item: int) -> str:
-    having = np.flatnonzero(problem.item_attributes[item])
-    names = [problem.attribute_names[one] for one in having[:_MOST_LISTED]]
-    more = ", ..." if len(having) > _MOST_LISTED else ""
-    return (
-        f"{problem.item_names[item]} ({', '.join(names)}{more})"
-        if names
-        else (problem.item_names[item])
-    )
-
-
-def chosen(scenario: Scenario, label: str | None) -> AgentSpec:
-    """Return the agent that a person wants to talk to; by default the last of the scenario.
-
-    Raises:
-        UserError: There is no agent of that label.
-    """
-    if label is None:
-        return scenario.agents[-1]
-    for spec in scenario.agents:
-        if spec.label == label:
-            return spec
-    known = [spec.label for spec in scenario.agents]
-    raise UserError(f"--agent: no agent is labelled {label!r}.{did_you_mean(label, known)}")
-
-
-def prepared(scenario: Scenario, label: str | None, seed: int, user: str | None) -> Hold:
-    """Fit the agent of a scenario; return a function that holds one session after the other.
-
-    Raises:
-        UserError: The scenario has neither conversations nor critiques, or the agent, the seed, the
-            user or the data are wrong.
-    """
-    kind = "slates" if scenario.env is None else kind_of_environment(scenario.env)
-    if scenario.env is None or kind == "slates":
-        raise UserError(
-            "a chat needs a scenario with conversations, such as 'conversation', or with "
-            "critiques, such as 'critiquing'."
-        )
-    if seed < 0:
-        raise UserError(f"--seed is {seed}; it must be 0 or more.")
-    spec = chosen(scenario, label)
-    seeds, options = Seeds.of(seed), scenario.env.options
-    for key, plain in _PLAIN.items():
-        if options.get(key, plain) != plain:
-            raise UserError(f"env.{key}: a chat is held with {plain!r} only.")
-    if options.get("critiques") == "none":
-        raise UserError("env.critiques: a chat with 'none' would hear nothing: use 'one' or 'all'.")
-    if user is not None and kind != "critiquing":
-        raise UserError("--user: only who criticises can be a user of the data.")
-    if user is not None and options.get("cold_start"):
-        raise UserError("--user: with env.cold_start nobody is known; leave out one of the two.")
-    with contextlib.closing(make_env(scenario.env, 1)) as env:
-        world: Any = env.unwrapped
-        problem, data = world.problem, world.training_data
-        who = user_number(data, user) if kind == "critiquing" else -1
-        agent: Any = make_agent(spec, problem, seeds.agent)
-        agent.fit(data)
-    if kind == "critiquing":
-        numbers = itertools.count()
-        of_item = options.get("justification") == "item"
-        several = options.get("critiques") == "all"
-        mask = options.get("mask_train", True)
-        return lambda ask, console: visit(
-            agent,
-            Visit(problem, data, who, mask),
-            ask,
-            console,
-            session=next(numbers),
-            of_item=of_item,
-            several=several,
-        )
-    if spec.practice:
-        practise_with(scenario, agent, seed=seeds.practice, rounds=spec.practice)
-    unknown = options.get("answer_model") == "unknown"
-    return lambda ask, console: talk(agent, problem, ask, console, unknown=unknown)
-
-
-def main(arguments: Sequence[str] | None = None, ask: Ask | None = None) -> int:
-    """Chat until the person has enough.
+def start(
+    scenario: Scenario, spec: AgentSpec, seed: int, user: str | None, world: Any
+) -> Callable[[], Session]:
+    """Fit an agent and let it practise; return a function that starts a conversation with it.
 
     Args:
-        arguments: Of the command line.
-        ask: In place of the terminal.
+        scenario: A scenario with conversations.
+        spec: Entry of the agent in the scenario.
+        seed: Seed of the agent.
+        user: Must be None: a conversation is with an unknown user.
+        world: The environment.
 
-    Returns:
-        0, or 2 after a mistake in what was given.
+    Raises:
+        UserError: If a setting is not supported in a chat, or the agent cannot be built.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m recsim.chat",
-        description="Play the user of an agent that asks or is criticised.",
-    )
-    parser.add_argument("scenario", help="a file, or the name of a packaged scenario")
-    parser.add_argument("changes", nargs="*", metavar="key=value", help="changes to the scenario")
-    parser.add_argument("--agent", metavar="LABEL", help="whom to talk to; the last by default")
-    parser.add_argument(
-        "--user", metavar="NAME", help="a user of the data; by default nobody known"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="seed of the agent")
-    given = parser.parse_intermixed_args(arguments)
-    console = Console()
-    say: Ask = ask if ask is not None else (lambda question: console.input(question, markup=False))
-    try:
-        scenario = load_scenario(given.scenario, given.changes)
-        hold = prepared(scenario, given.agent, given.seed, given.user)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    with contextlib.suppress(EOFError, KeyboardInterrupt):
-        while True:
-            hold(say, console)
-            if say("Another one? (y or n) ").strip().lower() not in ("y", "yes"):
-                break
-    return 0
+    assert scenario.env is not None
+    check_fixed(scenario.env.options, _FIXED)
+    if user is not None:
+        raise UserError("--user: needs a scenario with critiques, such as 'critiquing'.")
+    problem, agent = world.problem, fitted(spec, world, seed)
+    if spec.practice:
+        practise_with(scenario, agent, seed=Seeds.of(seed).practice, rounds=spec.practice)
+    unknown = scenario.env.options.get("answer_model") == "unknown"
+    return lambda: Conversation(agent, problem, unknown=unknown)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _answer(text: str) -> int:
+    if text.lower() not in _WORDS:
+        raise UserError("Please answer y, n or ?.")
+    return _WORDS[text.lower()]
+
+
+def _accepts(text: str, count: int) -> bool:
+    """Return whether the person chooses one of ``count`` items."""
+    if text.lower() in _NONE:
+        return False
+    if text.isdecimal() and 1 <= int(text) <= count:
+        return True
+    raise UserError(f"Please enter a number from 1 to {count}, or nothing.")

@@ -1,0 +1,123 @@
+"""A session of a person with an agent: its terminal and its turns, whatever the kind of agent."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from rich.console import Console
+
+from recsim.errors import UserError
+from recsim.scenario.building import make_agent
+from recsim.scenario.schema import AgentSpec
+from recsim.trials.simulation import Seeds
+
+__all__ = ["Ask", "InputEnded", "Session", "Terminal", "check_fixed", "fitted"]
+
+Ask = Callable[[str], str]
+"""Prints a question and returns the line that the person types."""
+T = TypeVar("T")
+
+
+class InputEnded(Exception):
+    """The person has closed the input."""
+
+
+class Terminal:
+    """Where a person reads and types.
+
+    Args:
+        ask: Used in place of the keyboard, for tests.
+    """
+
+    def __init__(self, ask: Ask | None = None) -> None:
+        self._console = Console()
+        self._ask: Ask = ask or (lambda question: self._console.input(question, markup=False))
+
+    def say(self, text: str, style: str | None = None) -> None:
+        """Print a line."""
+        self._console.print(text, style=style, highlight=False, markup=False)
+
+    def ask(self, question: str, parse: Callable[[str], T]) -> T:
+        """Ask a question until the answer can be parsed.
+
+        Args:
+            question: Printed before the answer.
+            parse: Turns the answer, without spaces at its ends, into the result; raises `UserError`
+                with a hint if it cannot.
+
+        Raises:
+            InputEnded: If there is no more input.
+        """
+        while True:
+            try:
+                answer = self._ask(question).strip()
+            except EOFError:
+                raise InputEnded from None
+            try:
+                return parse(answer)
+            except UserError as error:
+                self.say(str(error))
+
+
+class Session(ABC):
+    """One session with a fitted agent; a person answers in place of the environment's user.
+
+    Attributes:
+        introduction: Printed at the start.
+        turns: Turns taken so far.
+    """
+
+    introduction: str
+    turns: int
+
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether no turn is left."""
+
+    @abstractmethod
+    def take_turn(self, terminal: Terminal) -> bool:
+        """Let the agent act and the person answer; return whether they accepted an item."""
+
+    def hold(self, terminal: Terminal) -> bool:
+        """Take turns until the person accepts an item or no turn is left.
+
+        Returns:
+            Whether an item was accepted.
+        """
+        terminal.say(self.introduction)
+        while not self.over:
+            if self.take_turn(terminal):
+                turns = self.turns + 1
+                terminal.say(f"Found after {turns} {'turn' if turns == 1 else 'turns'}.")
+                return True
+        terminal.say("I give up.")
+        return False
+
+
+def fitted(spec: AgentSpec, world: Any, seed: int) -> Any:
+    """Return an agent of a scenario, fitted on the training data of an environment.
+
+    Raises:
+        UserError: If the agent or one of its settings is wrong.
+    """
+    agent: Any = make_agent(spec, world.problem, Seeds.of(seed).agent)
+    agent.fit(world.training_data)
+    return agent
+
+
+def check_fixed(options: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
+    """Refuse settings of the environment that a chat does not support.
+
+    Args:
+        options: Settings of the environment.
+        fixed: The only supported value of each key.
+
+    Raises:
+        UserError: If another value is set.
+    """
+    for key, value in fixed.items():
+        if options.get(key, value) != value:
+            raise UserError(f"env.{key}: must be {value!r} in a chat.")
