@@ -1,49 +1,74 @@
-"""``SlateReplay-v0``: a log as an environment, which tells the outcome of what was shown only."""
+"""``SlateReplay-v0``: a log as an environment; an action that was not logged has no outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+from pydantic import Field
 
-from recsim.errors import UserError, did_you_mean
+from envs.settings import EnvSettings
+from recsim.arrays import Floats, Ints
+from recsim.errors import EnvError, did_you_mean
 from recsim.log import SlateLog, read_log
 from recsim.problem import Problem
-
-Episodes = Literal["auto", "session", "user", "log"]
 
 _FAR = float(np.finfo(np.float32).max)
 
 
-class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
-    """The users of a log, who react only where the agent shows what the log showed.
+class SlateReplaySettings(EnvSettings):
+    """Settings of ``SlateReplay-v0``.
+
+    Attributes:
+        reader: Name of the reader of the log.
+        path: Path of the log.
+        options: Further settings of the reader.
+        episodes: Rows that make up an episode, see `SlateReplayEnv`.
+        shuffle: Whether episodes come in random order.
+        max_steps: Rows after which an episode is truncated; None for no limit.
+        history: Slates kept in the observation, H.
+    """
+
+    env_id: ClassVar[str] = "SlateReplay-v0"
+
+    reader: str | None = None
+    path: str | None = None
+    options: Mapping[str, Any] | None = None
+    episodes: Literal["auto", "session", "user", "log"] = "auto"
+    shuffle: bool = False
+    max_steps: int | None = Field(None, ge=1)
+    history: int = Field(5, ge=0)
+
+
+class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
+    """The users of a log, whose reactions are known only where the agent shows the logged slate.
 
     ## Description
-    At each step the agent meets one row of a log: a user, and the items that could be shown. If it
-    shows the slate that was logged, the step *matches* and gives the logged reward. If it shows
-    anything else, nobody knows what the user would have done: the reward is 0, ``info`` tells
-    nothing of how the user reacted to the logged slate, and where rows follow from each other (a
-    session, or all that a user did) the episode ends: what the log holds next is what the logged
-    slate led to. Where rows are independent (an anonymous log, or ``episodes="log"``) the
-    next row follows, matched or not.
+    At each step the agent gets one row of a log: a user, and the items that could be shown. If it
+    shows the logged slate, the step *matches* and returns the logged reward. If it shows any other
+    slate, the user's reaction is unknown: the reward is 0, and ``info`` reveals nothing of the
+    reaction to the logged slate. Where rows follow from each other (in a session, or in all rows of
+    a user) the episode then ends, because the next rows of the log are consequences of the logged
+    slate. Where rows are independent (in an anonymous log, or with ``episodes="log"``) the next row
+    follows, matched or not.
 
-    With the logged propensities and independent rows, the mean of ``info["importance_weight"]``
-    times reward is an unbiased estimate of the agent's reward per step, as long as the log could
-    have shown whatever the agent shows; in episodes of several steps, so is, for the reward of an
-    episode, the sum over its steps of the product of the weights so far times reward. With a
-    uniformly random log of independent rows so is the mean reward of the matched steps alone: the
-    replay method of Li et al. 2011, "Unbiased Offline Evaluation of Contextual-bandit-based News
-    Article Recommendation Algorithms", arXiv 1003.5956. For agents that know their propensities,
-    `recsim.estimators` makes the same of every row, not of the matched ones only.
+    With logged propensities and independent rows, the mean of ``info["importance_weight"]`` times
+    reward is an unbiased estimate of the agent's reward per step, provided that every slate of the
+    agent has a positive probability in the log. In episodes of several steps, the sum over steps of
+    the product of the weights so far times reward is an unbiased estimate of the reward of an
+    episode. In a uniformly random log of independent rows the mean reward of the matched steps
+    alone is unbiased too: the replay method of Li et al. 2011, "Unbiased Offline Evaluation of
+    Contextual-bandit-based News Article Recommendation Algorithms", arXiv 1003.5956. For agents
+    that know their propensities, `recsim.estimators` uses every row, not only the matched ones.
 
     ## Action Space
     ``MultiDiscrete([C] * K)``: indices into ``obs["candidates"]``. As in ``SlateRec-v0``, an item
-    that stands twice in a slate is shown once and its second place stays empty (-1). The step
-    matches if the slate that results equals the logged one, position by position.
+    that is repeated in a slate is shown once and its later slots stay empty (-1). The step matches
+    if the resulting slate equals the logged one, position by position.
 
     ## Observation Space
     A flat ``Dict``:
@@ -59,89 +84,79 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
     | ``time`` | (3,) | day, session of the user, step of the session (see below) |
     | ``position`` | (K,) | positions on the page, where the log has them |
 
-    Independent rows have no history and no feedback: the row before belongs to somebody else.
-    Where they are those of users who come back (``episodes="log"`` of a log that is not
-    anonymous), ``time`` is 0: it would tell how they reacted to what was logged. Item features and
-    groups are public too: ``env.unwrapped.problem``.
+    Independent rows have no history and no feedback, since the row before belongs to another user.
+    With ``episodes="log"`` on a log of returning users (one that is not anonymous), ``time`` is 0,
+    as it would reveal how users reacted to the logged slates. Item features and groups are public
+    too: ``env.unwrapped.problem``.
 
     ## Rewards
     The logged reward, the weighted sum of the log's named rewards, if the step matches; else 0.
 
     ``info`` holds ``matched``, the agent's ``items`` (K,), the ``row`` of the log, and what was
-    logged there: ``logged_items`` (K,), and where known ``logged_propensities`` (K,) and
+    logged there: ``logged_items`` (K,) and, where known, ``logged_propensities`` (K,) and
     ``logged_slate_propensity``. ``importance_weight`` is 1 / propensity of the logged slate if the
-    step matched, else 0; it is left out where that propensity is not known. ``rewards`` (by name)
-    and ``clicks`` (K,) are there only if the step matched.
+    step matched, else 0; it is left out where that propensity is unknown. ``rewards`` (by name) and
+    ``clicks`` (K,) are there only if the step matched.
 
     ## Starting State
-    The first row of the next episode, in the order of the log; after a reset with a seed, of the
-    first. With ``shuffle`` the episodes come in random order. ``options={"episode": n}`` asks for
-    a certain one.
+    The first row of the next episode, in the order of the log; after a reset with a seed, that of
+    the first episode. With ``shuffle`` the episodes come in random order.
+    ``options={"episode": n}`` chooses an episode.
 
     ## Episode End
     Terminated after the last row of the episode and, where rows follow from each other, after the
-    first step that does not match; the observation returned then repeats the context of that row.
+    first step that does not match; the returned observation then repeats the context of that row.
     Truncated after ``max_steps`` rows.
 
     ## Arguments
-    * ``reader``, ``path``, ``options``: where the log is, as in `recsim.log.read_log`, e.g.
+    * ``reader``, ``path``, ``options``: the log, as in `recsim.log.read_log`, e.g.
       ``gymnasium.make("recsim:SlateReplay-v0", reader="open_bandit", path="obd",
       options={"campaign": "women"})``; ``reader="saved"`` reads a log that `SlateLog.save` wrote.
-    * ``log``: the log itself, in place of these three. For ``SlateReplayEnv(log=log)`` only:
-      `gymnasium.make` would copy it again and again.
-    * ``episodes``: what an episode is: one ``"session"`` of a user, all rows of a ``"user"``, or
-      the whole ``"log"``, whose rows are then independent contexts. ``"auto"``: the session, or the
+    * ``log``: the log itself, in place of these three. For ``SlateReplayEnv(log=log)`` only, as
+      `gymnasium.make` would copy it repeatedly.
+    * ``episodes``: an episode is one ``"session"`` of a user, all rows of a ``"user"``, or the
+      whole ``"log"``, whose rows are then independent contexts. ``"auto"``: the session, or the
       whole log if it is anonymous.
     * ``shuffle``: random order of the episodes; of the rows, where the log is one episode.
-    * ``max_steps``: rows after which an episode is truncated; None for no limit. The next one does
-      not go on from there: together with one long episode, use ``shuffle``.
+    * ``max_steps``: rows after which an episode is truncated; None for no limit. The next episode
+      does not continue from there: together with one long episode, use ``shuffle``.
     * ``history``: H.
 
     ## Vectorized environment
-    None of its own: ``gymnasium.make_vec("recsim:SlateReplay-v0", ...)`` runs copies.
+    There is no vector face: ``gymnasium.make_vec("recsim:SlateReplay-v0", ...)`` runs copies.
 
     ## Version History
     * v0: Initial version.
     """
 
+    Settings = SlateReplaySettings
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as gymnasium.Env has it
 
     def __init__(
-        self,
-        reader: str | None = None,
-        path: str | None = None,
-        options: Mapping[str, Any] | None = None,
-        log: SlateLog | None = None,
-        episodes: Episodes = "auto",
-        shuffle: bool = False,
-        max_steps: int | None = None,
-        history: int = 5,
-        render_mode: None = None,
+        self, *, log: SlateLog | None = None, render_mode: None = None, **settings: Any
     ) -> None:
+        checked = self.Settings.of(settings)
+        source = (checked.reader, checked.path, checked.options)
         if log is None:
-            if reader is None or path is None:
-                raise UserError("SlateReplay-v0 needs reader and path, e.g. reader='saved'.")
-            log = read_log(reader, path=path, **(options or {}))
-        elif (reader, path, options) != (None, None, None):
-            raise UserError("Give SlateReplay-v0 a log, or reader and path, not both.")
+            if checked.reader is None or checked.path is None:
+                raise EnvError("SlateReplay-v0 needs reader and path, e.g. reader='saved'.")
+            log = read_log(checked.reader, path=checked.path, **(checked.options or {}))
+        elif source != (None, None, None):
+            raise EnvError("Give SlateReplay-v0 a log, or reader and path, not both.")
         if len(log) == 0:
-            raise UserError("There is nothing to replay: the log has no rows.")
-        if max_steps is not None and max_steps < 1:
-            raise UserError(f"max_steps must be at least 1, or None for no limit, got {max_steps}.")
-        if history < 0:
-            raise UserError(f"history must be at least 0, got {history}.")
+            raise EnvError("There is nothing to replay: the log has no rows.")
         self.log = log
         self.render_mode = render_mode
-        self.max_steps = max_steps
-        self.history = history
-        self.shuffle = shuffle
-        self._episodes = _grouped(log, episodes)
-        self._independent = log.anonymous or episodes == "log"
+        self.max_steps = checked.max_steps
+        self.history = checked.history
+        self.shuffle = checked.shuffle
+        self._episodes = _grouped(log, checked.episodes)
+        self._independent = log.anonymous or checked.episodes == "log"
         self._timeless = self._independent and not log.anonymous
         self._reward = log.reward
         self._inverse = _inverse_propensity(log)
         self._queue: list[int] = []
-        self._rows: NDArray[np.int64] | None = None
+        self._rows: Ints | None = None
         self._step = 0
         self.observation_space = self._space()
         self.action_space = spaces.MultiDiscrete(
@@ -164,7 +179,7 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
         """Go to the first row of an episode.
 
         Raises:
-            UserError: ``options`` asks for an episode that does not exist, or for something else.
+            EnvError: If the episode does not exist, or an option is unknown.
         """
         super().reset(seed=seed)
         if seed is not None:
@@ -182,13 +197,13 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
         return self._observe(int(rows[0])), {"episode": episode}
 
     def step(
-        self, action: NDArray[np.int64]
+        self, action: Ints
     ) -> tuple[dict[str, NDArray[Any]], float, bool, bool, dict[str, Any]]:
         """Show a slate to the user of the row.
 
         Raises:
-            ValueError: The action has the wrong shape, or an index that is no candidate.
-            gymnasium.error.ResetNeeded: No episode has begun, or it is over.
+            ValueError: If the action has the wrong shape, or an index that is not a candidate.
+            gymnasium.error.ResetNeeded: If no episode has begun, or it is over.
         """
         if self._rows is None:
             raise gym.error.ResetNeeded("Call reset before the next step: no episode is running.")
@@ -225,11 +240,11 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
         """Return the number of the episode to play."""
         for name in options:
             if name != "episode":
-                raise UserError(f"reset has no option {name!r}.{did_you_mean(name, ['episode'])}")
+                raise EnvError(f"reset has no option {name!r}.{did_you_mean(name, ['episode'])}")
         if "episode" in options:
             episode = int(options["episode"])
             if not 0 <= episode < self.num_episodes:
-                raise UserError(
+                raise EnvError(
                     f"There is no episode {episode}: the log has 0 ... {self.num_episodes - 1}."
                 )
             return episode
@@ -240,15 +255,15 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
             self._queue = order[::-1].tolist()
         return self._queue.pop()
 
-    def _candidates(self, row: int) -> NDArray[np.int64]:
-        """Return the item ids that may be shown, ``(C,)``, as an array of its own."""
+    def _candidates(self, row: int) -> Ints:
+        """Return a new array of the item ids that may be shown, ``(C,)``."""
         if self.log.candidates is None:
             return np.arange(self.problem.num_items)
-        offered: NDArray[np.int64] = self.log.candidates[row].copy()
+        offered: Ints = self.log.candidates[row].copy()
         return offered
 
-    def _shown(self, row: int, action: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the items that the action puts on the page, -1 for repeats, ``(K,)``."""
+    def _shown(self, row: int, action: NDArray[Any]) -> Ints:
+        """Return the items that the action shows, -1 for repeats, ``(K,)``."""
         size, offered = self.problem.slate_size, self.problem.num_candidates
         if action.shape != (size,) or not ((action >= 0) & (action < offered)).all():
             raise ValueError(
@@ -306,17 +321,14 @@ class SlateReplayEnv(gym.Env[dict[str, Any], NDArray[np.int64]]):
         return spaces.Dict(keys)
 
 
-def _range(values: NDArray[np.int64]) -> spaces.Box:
-    """Return the space of columns ``(D, M)``; Gymnasium warns of one that holds a single value."""
+def _range(values: Ints) -> spaces.Box:
+    """Return a space for columns ``(D, M)``, never of a single value: Gymnasium warns of those."""
     low, high = np.minimum(values.min(axis=1), 0), np.maximum(values.max(axis=1), 0) + 1
     return spaces.Box(low, high, low.shape, np.int64)
 
 
-def _grouped(log: SlateLog, episodes: str) -> list[NDArray[np.int64]]:
-    """Return the rows of every episode, in the order of the log; episodes by their first row."""
-    known = ("auto", "session", "user", "log")
-    if episodes not in known:
-        raise UserError(f"Unknown episodes {episodes!r}.{did_you_mean(episodes, known)}")
+def _grouped(log: SlateLog, episodes: str) -> list[Ints]:
+    """Return the rows of every episode in the order of the log; episodes sorted by first row."""
     if episodes == "log" or (episodes == "auto" and log.anonymous):
         return [np.arange(len(log))]
     keys = log.user if episodes == "user" else np.stack([log.user, log.session])
@@ -326,11 +338,11 @@ def _grouped(log: SlateLog, episodes: str) -> list[NDArray[np.int64]]:
     return [pieces[number] for number in np.argsort(first)]
 
 
-def _inverse_propensity(log: SlateLog) -> NDArray[np.float64] | None:
-    """Return 1 / probability of each logged slate, ``(M,)``, or None where it is not known."""
+def _inverse_propensity(log: SlateLog) -> Floats | None:
+    """Return 1 / propensity of each logged slate, ``(M,)``, or None if it is unknown."""
     if log.slate_propensity is not None:
         return 1.0 / log.slate_propensity
     if log.propensity is not None and log.problem.slate_size == 1:
-        inverse: NDArray[np.float64] = 1.0 / log.propensity[:, 0]
+        inverse: Floats = 1.0 / log.propensity[:, 0]
         return inverse
     return None

@@ -17,7 +17,7 @@ from typing import Any
 
 from recsim.errors import UserError, did_you_mean
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "first_line"]
 
 
 class Registry:
@@ -89,7 +89,7 @@ class Registry:
     def _describe(self, name: str, targets: Mapping[str, set[str]]) -> str:
         try:
             target = self._only(name, targets)
-            line = _first_line(target)
+            line = first_line(target)
             return line or _line(inspect.getdoc(self._load(name, target)))
         except UserError as error:
             return str(error)
@@ -121,7 +121,7 @@ class Registry:
         return target
 
 
-def _first_line(target: str) -> str | None:
+def first_line(target: str) -> str | None:
     """Return the first docstring line of ``module:attribute`` without importing it, or None."""
     module, _, attribute = target.partition(":")
     for file in _sources(module):
@@ -132,7 +132,7 @@ def _first_line(target: str) -> str | None:
             if isinstance(node, ast.ImportFrom):
                 for alias in node.names:
                     if (alias.asname or alias.name) == attribute:
-                        return _first_line(f"{_imported(node, package)}:{alias.name}")
+                        return first_line(f"{_imported(node, package)}:{alias.name}")
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -13,84 +13,129 @@ from pydantic_core import ErrorDetails
 
 from recsim.errors import UserError, did_you_mean
 
+__all__ = ["explain", "keywords", "signature_model", "validated"]
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(model: type[Model], settings: Any, where: str) -> Model:
+def validated(
+    model: type[Model],
+    settings: Any,
+    where: str,
+    *,
+    error: type[UserError] = UserError,
+    also_known: Collection[str] = (),
+) -> Model:
     """Build ``model`` from ``settings``.
 
     Args:
-        model: What the settings should be.
+        model: The model that the settings must fit.
         settings: Nested mappings, as read from YAML or given as keywords.
-        where: What is being set, for the message, e.g. ``"world"``.
+        where: Prefix of the key paths in the message, e.g. ``"world"``.
+        error: Error to raise.
+        also_known: Keys that are read elsewhere; suggested where an unknown key is near to them.
 
     Raises:
-        UserError: Every mistake, with its key path and a near match for an unknown key.
+        UserError: If anything is wrong. The message lists every fault with its key path, and the
+            nearest known key for an unknown one.
     """
     try:
         return model.model_validate(settings)
-    except ValidationError as error:
-        faults = error.errors(include_url=False)
-        raise UserError(
+    except ValidationError as failure:
+        faults = failure.errors(include_url=False)
+        raise error(
             "\n".join(
-                f"{'.'.join([where, *map(str, fault['loc'])])}: {explain(fault, model)}"
+                f"{'.'.join([where, *map(str, fault['loc'])])}: {explain(fault, model, also_known)}"
                 for fault in faults
             )
         ) from None
 
 
 def keywords(
-    function: Callable[..., Any], given: Any, where: str, barred: Sequence[str] = ()
+    function: Callable[..., Any], given: Any, where: str, barred: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return keyword arguments for a function, if they are of its names and types.
+    """Return keyword arguments for a function after checking their names and types.
 
     Args:
-        function: What is to be called; its parameters are annotated.
+        function: The function to be called; its parameters are annotated.
         given: Its arguments by name.
-        where: What is being set, for the message.
-        barred: Arguments that are none of theirs.
+        where: Prefix of the key paths in the message.
+        barred: Parameters that callers may not set.
 
     Raises:
-        UserError: The function has no such argument, or one is of another type.
+        UserError: If the function has no such parameter, or a value has another type.
     """
-    types = typing.get_type_hints(function)
-    fields: dict[str, Any] = {
-        name: (types[name], ... if one.default is one.empty else one.default)
-        for name, one in inspect.signature(function).parameters.items()
-        if name not in barred
-    }
-    config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-    checked = validated(create_model(where, __config__=config, **fields), given, where)
+    model = signature_model([function], where, barred)
+    assert model is not None
+    checked = validated(model, given, where)
     return {name: getattr(checked, name) for name in checked.model_fields_set}
 
 
-def explain(fault: ErrorDetails, model: type[BaseModel]) -> str:
+def signature_model(
+    functions: Sequence[Callable[..., Any]], name: str, barred: Collection[str] = ()
+) -> type[BaseModel] | None:
+    """Return a model whose fields are the parameters of some functions.
+
+    Args:
+        functions: Functions or classes. A later one counts only where those before it take any
+            keyword (``**kwargs``), and then adds its parameters to theirs.
+        name: Name of the model.
+        barred: Parameters that are left out.
+
+    Returns:
+        The model, or None if the last function takes any keyword too.
+    """
+    fields: dict[str, Any] = {}
+    for function in functions:
+        # The hints of a class stand on its constructor.
+        called = function.__init__ if isinstance(function, type) else function  # type: ignore[misc]
+        try:
+            hints = typing.get_type_hints(called)
+        except (NameError, TypeError):
+            hints = {}
+        takes_any = False
+        for one in inspect.signature(function).parameters.values():
+            if one.kind is one.VAR_KEYWORD:
+                takes_any = True
+            elif one.name not in barred:
+                default = ... if one.default is one.empty else one.default
+                fields.setdefault(one.name, (hints.get(one.name, Any), default))
+        if not takes_any:
+            config = ConfigDict(
+                extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
+            )
+            model: type[BaseModel] = create_model(name, __config__=config, **fields)
+            return model
+    return None
+
+
+def explain(fault: ErrorDetails, model: type[BaseModel], also_known: Collection[str] = ()) -> str:
     """Say what is wrong with one setting and what would be right.
 
     Args:
-        fault: What pydantic found.
+        fault: One error that pydantic reports.
         model: The model that was to be built.
+        also_known: Further keys to suggest in place of an unknown one at the top.
     """
     kind = fault["type"]
     if kind == "extra_forbidden":
         *place, key = fault["loc"]
-        return f"unknown key.{did_you_mean(str(key), _keys_at(model, place))}"
+        known = _keys_at(model, place) + ([] if place else sorted(also_known))
+        return f"unknown key.{did_you_mean(str(key), known)}"
     if kind == "missing":
         return "is missing."
     if kind == "union_tag_invalid":
-        told = fault["ctx"]
-        key, known = (
-            told["discriminator"].strip("'"),
-            re.findall("'([^']*)'", told["expected_tags"]),
-        )
-        return f"unknown {key} {told['tag']!r}.{did_you_mean(told['tag'], known)}"
+        context = fault["ctx"]
+        key = context["discriminator"].strip("'")
+        tags = re.findall("'([^']*)'", context["expected_tags"])
+        return f"unknown {key} {context['tag']!r}.{did_you_mean(context['tag'], tags)}"
     if kind == "value_error":
         return f"{fault['ctx']['error']}."
-    return f"{_wanted(fault)}, not {fault['input']!r}."
+    return f"{_expected(fault)}, not {fault['input']!r}."
 
 
-def _wanted(fault: ErrorDetails) -> str:
-    """What would be right, in the words of YAML."""
+def _expected(fault: ErrorDetails) -> str:
+    """Return what would be right, in the terms of a YAML file."""
     kind = fault["type"]
     if kind == "string_pattern_mismatch":
         return "must be letters, digits, '.', '_', '+' or '-', as it names a folder"
@@ -99,16 +144,16 @@ def _wanted(fault: ErrorDetails) -> str:
     if kind in {"too_short", "too_long"}:
         bound = fault["ctx"].get("min_length", fault["ctx"].get("max_length"))
         return f"must list {'at least' if kind == 'too_short' else 'at most'} {bound}"
-    if kind in {"model_type", "dict_type"}:
+    if kind in {"model_type", "dict_type", "mapping_type"}:
         return "must be a block of 'key: value' lines"
     return fault["msg"].replace("Input should", "must")
 
 
 def _keys_at(model: type[BaseModel], place: Sequence[int | str]) -> list[str]:
-    """Keys that are known at a place; the tag of a union is a step of its own."""
+    """Return the keys that are known at a place; the tag of a union is a step of the path."""
     candidates = [model]
     for step in place:
-        if isinstance(step, int):  # of a list, whose entries are all alike
+        if isinstance(step, int):  # an index into a list, whose entries have the same type
             continue
         fields = [m.model_fields[step] for m in candidates if step in m.model_fields]
         if fields:
@@ -124,7 +169,7 @@ def _tag(model: type[BaseModel]) -> Any:
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    """Every model inside ``X``, ``X | None``, ``tuple[X, ...]`` or ``Annotated[X | Y, ...]``."""
+    """Return every model in ``X``, ``X | None``, ``tuple[X, ...]``, ``Annotated[X | Y, ...]``."""
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in typing.get_args(annotation) for model in _models(part)]

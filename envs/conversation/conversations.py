@@ -1,4 +1,4 @@
-"""B conversations at once: questions, answers, slates, and what is left of the catalogue."""
+"""The state of B conversations: questions, answers, slates, and the remaining candidates."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from numpy.typing import NDArray
 
 from envs.conversation import rules as R
 from envs.conversation.rules import Rules
+from recsim.arrays import Bools, Floats, Ints
 from recsim.conversation import AttributeData
-from recsim.errors import UserError
+from recsim.errors import EnvError
 from recsim.metrics import conversation_gain
-
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 class Turn(NamedTuple):
-    """What a turn did.
+    """Outcome of one turn.
 
     Attributes:
         reward: ``(B,)``.
-        success: The user accepted, ``(B,)``.
-        over: The T-th turn passed without success, ``(B,)``.
+        success: Whether the user accepted, ``(B,)``.
+        over: Whether the T-th turn has passed without success, ``(B,)``.
     """
 
     reward: Floats
@@ -40,9 +37,9 @@ class Conversations:
     Attributes:
         data: Users, items and attributes.
         rules: The rules.
-        episodes: Interactions that conversations are about, ``(N,)`` rows of ``data``.
+        episodes: Interactions that conversations can be about, ``(N,)`` rows of ``data``.
         size: B.
-        seed: What each episode's randomness derives from, with its number.
+        seed: Seed of the conversations' random numbers, together with their streams.
     """
 
     data: AttributeData
@@ -54,11 +51,11 @@ class Conversations:
     def __post_init__(self) -> None:
         data, size, slates = self.data, self.size, self.rules.most_slates
         if self.rules.slate_size > data.num_items:
-            raise UserError(
+            raise EnvError(
                 f"slate_size is {self.rules.slate_size}; there are {data.num_items} items."
             )
         if self.rules.question == "enumerated" and data.classes is None:
-            raise UserError(
+            raise EnvError(
                 "question is 'enumerated', but the attributes of this data have no classes."
             )
         self._having = np.ascontiguousarray(data.item_attributes.T)  # (F, I)
@@ -83,9 +80,9 @@ class Conversations:
         """Begin new conversations.
 
         Args:
-            rows: Which of the B, ``(N,)``.
-            numbers: Numbers of their episodes, ``(N,)``.
-            streams: What their randomness derives from, with the seed, ``(N,)``.
+            rows: Rows to begin them in, ``(N,)``.
+            numbers: Numbers of their interactions, places in ``episodes``, ``(N,)``.
+            streams: Numbers from which their random numbers derive, ``(N,)``.
         """
         drawn = self.episodes[numbers]
         self.episode[rows] = numbers
@@ -111,9 +108,13 @@ class Conversations:
 
         Args:
             asked: Attributes asked for, ``(B, F)``; ignored where a slate is shown.
-            slates: Item ids, -1 where a slot is empty, ``(B, K)``; ignored where one asks.
-            asking: Who asks, ``(B,)``; the others show their slate.
-            free: Who shows without a turn passing, ``(B,)``; see `Rules.free_recommendations`.
+            slates: Item ids, -1 where a slot is empty, ``(B, K)``; ignored where the agent asks.
+            asking: Whether the agent asks, ``(B,)``; otherwise it shows its slate.
+            free: Whether it shows the slate without a turn passing, ``(B,)``; see
+                `Rules.free_recommendations`.
+
+        Raises:
+            ValueError: If an action is illegal and the rules say to raise.
         """
         earns, count = self.rules.rewards, self.size
         asked = asked & asking[:, None]
@@ -145,7 +146,7 @@ class Conversations:
         return Turn(np.where(over, earns.out_of_turns, reward), success, over)
 
     def truth(self, rows: Ints) -> Bools:
-        """Return to which attributes the answer is yes, ``(N, F)``, mistakes apart."""
+        """Return which attributes are answered with yes, ``(N, F)``, if there is no noise."""
         targets = self.targets[rows]
         has = np.zeros((len(rows), self.data.num_attributes), dtype=np.bool_)
         for column in range(targets.shape[1]):
@@ -172,7 +173,7 @@ class Conversations:
         return conversation_gain(self.turn, self.rank)
 
     def _chances(self, streams: Ints) -> Floats:
-        """Return uniform numbers per conversation, ``(N, F)``; ``(N, 0)`` if unused."""
+        """Return uniform numbers for noise and opening, ``(N, F)``; ``(N, 0)`` if unused."""
         if not self.rules.noise and self.rules.opening == "none":
             return np.zeros((len(streams), 0))
         return self._uniform(streams, self.data.num_attributes, 0)
@@ -206,20 +207,20 @@ class Conversations:
         self.targets[rows, 1 : 1 + chosen.shape[1]] = chosen
 
     def _open(self, rows: Ints, chance: Floats) -> None:
-        """Let users name one of the attributes to which they would say yes."""
-        # The order of the noise turned round, so that an attribute's noise does not choose it.
+        """Let users name one of the attributes that they answer with yes."""
+        # The numbers of the noise in reverse, so that an attribute's noise does not choose it.
         key = np.where(self.truth(rows), chance[:, ::-1], -1.0)  # (N, F)
         first = np.argmax(key, axis=1)
         some = key[np.arange(len(rows)), first] >= 0
-        told = np.zeros(key.shape, dtype=np.bool_)
-        told[np.flatnonzero(some), first[some]] = True
-        self._learn(rows, told, np.zeros_like(told), np.zeros_like(told))
+        opening = np.zeros(key.shape, dtype=np.bool_)
+        opening[np.flatnonzero(some), first[some]] = True
+        self._learn(rows, opening, np.zeros_like(opening), np.zeros_like(opening))
         if self.rules.opening == "costs_turn":
             self.history[rows, 0] = np.where(some, R.ASKED_YES, 0)
             self.turn[rows] += 1
 
     def _answer(self, rows: Ints, asked: Bools) -> NDArray[np.int8]:
-        """Answer questions, ``(N, F)``; return what to note in the history."""
+        """Answer questions, ``(N, F)``; return the entries of the history, ``(N,)``."""
         yes = self.truth(rows)
         if self.rules.noise:
             yes = yes ^ self._flip[rows]
@@ -233,22 +234,22 @@ class Conversations:
         return np.select([some, none], [R.ASKED_YES, R.ASKED_NO], R.ASKED_UNKNOWN).astype(np.int8)
 
     def _learn(self, rows: Ints, yes: Bools, no: Bools, unknown: Bools) -> None:
-        """Note answers, and drop candidates and targets that a yes rules out."""
-        told = self.answers[rows]
-        told[yes], told[no], told[unknown] = R.YES, R.NO, R.UNKNOWN
-        self.answers[rows] = told
-        who, what = np.nonzero(yes)
-        place = np.arange(len(who)) - np.searchsorted(who, who)  # which of a row's yeses
-        for turn in range(int(place.max(initial=-1)) + 1):  # as many as one question can yield
-            now = place == turn
-            at = rows[who[now]]
-            self.candidates[at] &= self._having[what[now]]
+        """Store answers, and drop the candidates and targets that a yes rules out."""
+        answers = self.answers[rows]
+        answers[yes], answers[no], answers[unknown] = R.YES, R.NO, R.UNKNOWN
+        self.answers[rows] = answers
+        row, attribute = np.nonzero(yes)
+        place = np.arange(len(row)) - np.searchsorted(row, row)  # number of the yes in its row
+        for number in range(int(place.max(initial=-1)) + 1):
+            now = place == number
+            at, having = rows[row[now]], attribute[now]
+            self.candidates[at] &= self._having[having]
             if self.rules.acceptable > 1 and not self.rules.noise:
-                fits = self.data.item_attributes[self.targets[at], what[now][:, None]]  # (n, M)
+                fits = self.data.item_attributes[self.targets[at], having[:, None]]  # (n, M)
                 self.targets[at] = np.where(fits, self.targets[at], -1)
 
     def _show(self, rows: Ints, slates: Ints) -> Bools:
-        """Show slates, ``(N, K)``; return who accepts."""
+        """Show slates, ``(N, K)``; return whether the users accept, ``(N,)``."""
         width = slates.shape[1]
         at = self.recommendations[rows][:, None] * width + np.arange(width)
         self.shown[rows[:, None], at] = slates
@@ -263,7 +264,7 @@ class Conversations:
         return hit
 
     def _wrong(self, asked: Bools, slates: Ints, asking: Bools) -> Bools:
-        """Return whose action is not allowed, ``(B,)``."""
+        """Return which actions are illegal, ``(B,)``."""
         again = (asked & (self.answers != R.UNASKED)).any(axis=1)
         nothing = asking & ~asked.any(axis=1)
         late = asking & (self.turn >= self.rules.max_turns - 1)
@@ -271,7 +272,7 @@ class Conversations:
         return wrong
 
     def _repeats(self, slates: Ints) -> Bools:
-        """Return who shows an item twice, or one that was shown before, ``(B,)``."""
+        """Return which slates hold an item twice, or one that was shown before, ``(B,)``."""
         filled = slates >= 0
         ordered = np.sort(np.where(filled, slates, -1 - np.arange(slates.shape[1])), axis=1)
         twice: Bools = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
@@ -282,7 +283,7 @@ class Conversations:
         return twice | again
 
     def _complaint(self, row: int, asked: Bools, slates: Ints, asking: Bools) -> str:
-        """Say what is wrong with the action of a row."""
+        """Return what is wrong with the action of a row."""
         if not asking[row]:
             return (
                 f"The slate of conversation {row}, {slates[row].tolist()}, holds an item twice, or "
@@ -293,4 +294,4 @@ class Conversations:
         old = np.flatnonzero(asked[row] & (self.answers[row] != R.UNASKED))
         if old.size:
             return f"Conversation {row} asks again for attribute {int(old[0])}."
-        return f"Conversation {row} asks for nothing."
+        return f"Conversation {row} asks for no attribute."

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from envs.conversation.setting import RankFunction, Setting
-from envs.sessions import ManySessionsEnv, OneSessionEnv
+from envs.conversation.settings import ConvRecSettings
+from envs.conversation.simulation import ConversationSimulation, RankFunction
+from envs.sessions import SessionBatchEnv, SessionEnv
 from recsim.conversation import AttributeData
 
 
-class ConvRecEnv(OneSessionEnv):
+class ConvRecEnv(SessionEnv[ConversationSimulation]):
     """A conversation: the recommender asks for attributes or shows items, until one is accepted.
 
     ## Description
     A user looks for an item, the target. At each turn the recommender either asks for an attribute
-    or shows a slate of K items. A question is answered truthfully (unless there is noise); a slate
+    or shows a slate of K items. Questions are answered truthfully (unless there is noise). A slate
     is accepted if it holds the target, which ends the conversation. Every question and every slate
-    costs one turn, whoever the recommender is: the environment counts. After T turns the user
-    gives up. An episode is about one interaction of the data: that user, that item.
+    costs one turn; turns are counted by the environment, for all recommenders alike. After T turns
+    the user gives up. An episode is about one interaction of the data: that user, that item.
 
-    By default the answer is yes if the target has the attribute and the user cares for it. So a yes
-    tells that the target has it, but a no does not tell that the target lacks it.
+    By default the answer is yes if the target has the attribute and the user cares about it. So a
+    yes implies that the target has the attribute, but a no does not imply that it lacks it.
 
     ## Action Space
     With ``action="slate"`` (the default), a ``Dict``:
@@ -29,57 +29,59 @@ class ConvRecEnv(OneSessionEnv):
     | key | space | content |
     |---|---|---|
     | ``type`` | ``Discrete(2)`` | 0 to ask, 1 to show the slate; with ``free_recommendations`` 2, to show it without a turn passing |
-    | ``attribute`` | ``Discrete(F)`` | what to ask for; a class if ``question="enumerated"``, up to m attributes padded with -1 if ``"multi_choice"`` |
+    | ``attribute`` | ``Discrete(F)`` | attribute to ask for; a class if ``question="enumerated"``, up to m attributes padded with -1 if ``"multi_choice"`` |
     | ``slate`` | ``MultiDiscrete`` (K,) | item ids, -1 for an empty slot |
 
     With ``action="discrete"``, ``Discrete(F + 1)``: k < F asks for attribute k (or class k), F shows
-    what ``rank_fn(obs)`` ranks first; by default the most popular items that have all attributes
-    to which the answer was yes. Observations are given to ``rank_fn`` with a leading axis of
-    conversations; it returns item ids ``(B, K)``. With ``"multi_choice"`` the other attributes of the
-    question are those nearest to halving the remaining candidates.
+    the items that ``rank_fn(obs)`` ranks first; by default the most popular items that have all
+    attributes answered with yes. ``rank_fn`` gets observations with a leading axis of conversations
+    and returns item ids ``(B, K)``. With ``"multi_choice"`` the other attributes of the question are
+    those that come nearest to halving the remaining candidates.
 
-    To ask again for what was answered, to ask on the last turn, where only a slate can succeed, and
-    to show an item again is illegal: an error, or with ``illegal="penalise"`` a turn that passes.
-    ``info["action_mask"]`` and `action_masks` tell which questions are legal, and in the last place
-    that showing is.
+    It is illegal to ask again for an answered attribute, to ask on the last turn (where only a
+    slate can succeed), and to show an item again: an error is raised, or with
+    ``illegal="penalise"`` the turn passes without effect. ``info["action_mask"]`` and `action_masks`
+    hold which questions are legal; their last entry stands for a slate, which is always legal.
 
     ## Observation Space
     | key | shape | content |
     |---|---|---|
     | ``answers`` | (F,) | 0 not asked, 1 yes, 2 no, 3 does not care (``answer_model="unknown"``) |
-    | ``shown`` | (T*K,) | item ids shown so far, padded with -1; ``free_recommendations`` add room |
-    | ``history`` | (T,) | what each turn was: 1 asked, yes; -1 asked, no; 3 asked, does not care; 2 accepted; -2 rejected; -3 illegal; 0 yet to come |
+    | ``shown`` | (T*K,) | item ids shown so far, padded with -1; longer with ``free_recommendations`` |
+    | ``history`` | (T,) | kind of each turn: 1 asked, yes; -1 asked, no; 3 asked, does not care; 2 accepted; -2 rejected; -3 illegal; 0 not taken yet |
     | ``turn`` | (1,) | turns taken |
-    | ``candidate_bin`` | (1,) | floor(log2(n + 1)) of the n items not shown that have all attributes to which the answer was yes |
+    | ``candidate_bin`` | (1,) | floor(log2(n + 1)), where n items have not been shown and have all attributes answered with yes |
 
     The catalogue is public: ``env.unwrapped.problem``, a `recsim.conversation.ConversationProblem`.
     ``env.unwrapped.training_data`` is what a recommender may learn from.
 
     ## Rewards
-    By default 1 if the slate is accepted, -0.1 if not, 0.01 for a yes, -0.1 for another answer, and
-    -0.3 in place of the last turn's if it does not succeed.
+    By default 1 for an accepted slate, -0.1 for a rejected one, 0.01 for a yes, -0.1 for any other
+    answer; a last turn without success earns -0.3 instead.
 
-    ``info`` holds how the conversation stands: ``success``, ``rank`` (of the accepted item in its slate,
-    from 1; else 0), ``turn``, ``n_questions``, ``n_recs``, ``items_shown``, ``hdcg`` (see
-    `recsim.metrics.conversation_gain`), ``index`` (its number) and ``action_mask``; with
-    ``debug=True`` also ``user``, ``target``, ``truth`` (F,) and ``candidates`` (I,).
+    ``info`` holds the state of the conversation: ``success``, ``rank`` (of the accepted item in its
+    slate, from 1; 0 without success), ``turn``, ``n_questions``, ``n_recs``, ``items_shown``,
+    ``hdcg`` (see `recsim.metrics.conversation_gain`), ``index`` (number of the interaction) and
+    ``action_mask``; with ``debug=True`` also ``user``, ``target``, ``truth`` (F,) and
+    ``candidates`` (I,).
 
     ## Starting State
-    Nothing asked or shown; with an ``opening`` one attribute, to which the answer is yes, is known.
-    ``reset(options={"index": n})`` chooses the n-th interaction of the split.
+    Nothing is asked or shown. With an ``opening``, one attribute is known that the user answers
+    with yes. ``reset(options={"index": n})`` chooses the n-th interaction of the split.
 
     ## Episode End
     Terminated when a slate is accepted. Truncated after T turns; the T-th action is evaluated.
 
     ## Arguments
-    * ``path``: folder in the layout of LastFM or LastFM*, see `recsim.conversation.read_attributes`, or
-      ``data``: an `AttributeData`, or ``planted``: ``{"kind": "tastes" | "codes", ...}``, see
-      `recsim.conversation.planted`. Planted tastes by default.
+    * ``path``: folder in the layout of LastFM or LastFM*, see `recsim.conversation.read_attributes`,
+      or ``data``: an `AttributeData` (not for `gymnasium.make`), or ``planted``:
+      ``{"kind": "tastes" | "codes", ...}``, see `recsim.conversation.planted`. Planted tastes by
+      default.
     * ``targets``: ``"all"`` or ``"positives"``. ``split``: ``"train"``, ``"valid"`` or ``"test"``.
-    * ``sampler``: ``"uniform_user"``: a uniform user, then one of their interactions; or ``"each"``:
-      every interaction once, in the order of the data.
-    * ``action``, ``rank_fn``: see above. ``debug``: see above.
-    * ``render_mode``: ``"ansi"`` gives the last turn as text.
+    * ``sampler``: ``"uniform_user"``: a uniformly drawn user, then one of their interactions; or
+      ``"each"``: every interaction once, in the order of the data.
+    * ``action``, ``rank_fn`` (not for `gymnasium.make`), ``debug``: see above.
+    * ``render_mode``: ``"ansi"`` renders the last turn as text.
     * The rules, fields of `envs.conversation.Rules`: ``answer_model``, ``noise``, ``question``,
       ``choices``, ``opening``, ``max_turns`` (T), ``slate_size`` (K), ``acceptable``, ``illegal``,
       ``free_recommendations``, ``mask_certain``, ``rewards``.
@@ -92,91 +94,55 @@ class ConvRecEnv(OneSessionEnv):
     * v0: Initial version.
     """  # noqa: E501 (tables)
 
+    Settings = ConvRecSettings
+
     def __init__(
         self,
-        path: str | None = None,
         *,
         data: AttributeData | None = None,
-        targets: str = "all",
-        planted: Mapping[str, Any] | None = None,
-        split: str = "test",
-        sampler: str = "uniform_user",
-        action: str = "slate",
         rank_fn: RankFunction | None = None,
-        debug: bool = False,
         render_mode: str | None = None,
-        **rules: Any,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            Setting(
-                1,
-                data=data,
-                path=path,
-                targets=targets,
-                planted=planted,
-                split=split,
-                sampler=sampler,
-                action=action,
-                rank_fn=rank_fn,
-                debug=debug,
-                rules=rules,
-            ),
-            render_mode,
-        )
+        checked = self.Settings.of(settings)
+        super().__init__(ConversationSimulation(1, checked, data, rank_fn), render_mode)
 
 
-class ConvRecVectorEnv(ManySessionsEnv):
+class ConvRecVectorEnv(SessionBatchEnv[ConversationSimulation]):
     """Many conversations of `ConvRecEnv` at once.
 
     Spaces, rewards and arguments are those of `ConvRecEnv`, with a leading axis of conversations.
-    Episodes restart in the step in which they end (``AutoresetMode.SAME_STEP``); the last
-    observation of a conversation stands in ``info["final_obs"]``, its info in
+    An episode that ends is followed by a new one in the same step (``AutoresetMode.SAME_STEP``):
+    the last observation of a conversation is in ``info["final_obs"]``, its info in
     ``info["final_info"]``, with the masks ``_final_obs`` and ``_final_info``.
-    ``info["action_mask"]`` is that of the returned observation; everything else in info tells of
+    ``info["action_mask"]`` belongs to the returned observation; every other entry of info describes
     the turn just taken.
 
-    With ``reset(options={"index": [...]})`` the conversations are about these interactions. What
-    happens in them depends on the seed and the number of the interaction only, not on the batch.
+    ``reset(options={"index": [...]})`` chooses the interactions. What happens in a conversation
+    depends on the seed and the number of its interaction only, not on the batch.
 
     Args:
         num_envs: Conversations, B.
-        max_episode_steps: Turns; in place of ``max_turns``, if that is not given.
+        data: As in `ConvRecEnv`.
+        rank_fn: As in `ConvRecEnv`.
+        max_episode_steps: Turns, T, if ``max_turns`` is not given.
         **settings: Arguments of `ConvRecEnv`.
     """
 
+    Settings = ConvRecSettings
     conversations: ClassVar[bool] = True
 
     def __init__(
         self,
         num_envs: int = 1,
-        path: str | None = None,
         *,
         data: AttributeData | None = None,
-        targets: str = "all",
-        planted: Mapping[str, Any] | None = None,
-        split: str = "test",
-        sampler: str = "uniform_user",
-        action: str = "slate",
         rank_fn: RankFunction | None = None,
-        debug: bool = False,
         max_episode_steps: int | None = None,
         render_mode: None = None,
-        **rules: Any,
+        **settings: Any,
     ) -> None:
         if max_episode_steps is not None:
-            rules.setdefault("max_turns", max_episode_steps)
-        super().__init__(
-            Setting(
-                num_envs,
-                data=data,
-                path=path,
-                targets=targets,
-                planted=planted,
-                split=split,
-                sampler=sampler,
-                action=action,
-                rank_fn=rank_fn,
-                debug=debug,
-                rules=rules,
-            )
-        )
+            settings.setdefault("max_turns", max_episode_steps)
+        checked = self.Settings.of(settings)
+        super().__init__(ConversationSimulation(num_envs, checked, data, rank_fn))

@@ -1,4 +1,4 @@
-"""The rules of a conversation: what may be asked, what is answered, what it earns."""
+"""The rules of a conversation: questions, answers, turns and rewards."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ AnswerModel = Literal["item", "user_and_item", "unknown"]
 Question = Literal["binary", "enumerated", "multi_choice"]
 Opening = Literal["none", "free", "costs_turn"]
 
-# What stands in ``obs["answers"]``.
+# Entries of ``obs["answers"]``.
 UNASKED, YES, NO, UNKNOWN = 0, 1, 2, 3
 
-# What stands in ``obs["history"]``; 0 where no turn was taken yet.
+# Entries of ``obs["history"]``; 0 for a turn that was not taken yet.
 ASKED_YES, ASKED_NO, ASKED_UNKNOWN, HIT, MISS, ILLEGAL = 1, -1, 3, 2, -2, -3
 
 
 class Rewards(Part):
-    """What each event earns.
+    """Reward of each event.
 
-    The defaults are those of Lei et al., KDD 2020 (arXiv:2007.00194), as their published code has
-    them. The last turn, if it does not succeed, earns ``out_of_turns`` in place of the rest.
+    The defaults are those of the published code of Lei et al., KDD 2020 (arXiv:2007.00194). A last
+    turn without success earns ``out_of_turns`` instead of the reward of its event.
     """
 
     ask_yes: float = 0.01
@@ -39,26 +39,27 @@ class Rules(Part):
 
     Attributes:
         answer_model: ``item``: yes if the target has the attribute. ``user_and_item``: yes if the
-            user cares for it too, else no. ``unknown``: the same, but who does not care for an
-            attribute of the target says so, instead of no.
-        noise: Probability that a yes is told as a no, or a no as a yes.
+            user also cares about it, else no. ``unknown``: as ``user_and_item``, but a user who
+            does not care about an attribute of the target answers so, instead of no.
+        noise: Probability that a yes is turned into a no, or a no into a yes.
         question: ``binary``: about one attribute. ``enumerated``: about a class of attributes; the
-            answer names those of it that apply. ``multi_choice``: about up to ``choices``
+            answer names those of the class that apply. ``multi_choice``: about up to ``choices``
             attributes at once.
-        choices: See ``multi_choice``.
-        opening: Whether the user opens with an attribute to which the answer is yes, if there is
+        choices: Attributes of a ``multi_choice`` question.
+        opening: Whether the user opens with an attribute that they answer with yes, if there is
             one: ``none``, ``free`` (before the first turn) or ``costs_turn``.
         max_turns: T. The T-th action is evaluated; then the conversation is over.
         slate_size: K.
-        acceptable: How many items the user would accept: the drawn one, and further ones that
-            they took in the same part of the data and that share an attribute with it.
+        acceptable: How many items the user accepts: the drawn one, and further ones that they took
+            in the same part of the data and that share an attribute with it.
         illegal: What happens when the agent asks again, asks on the last turn, or shows an item
             again: ``raise`` an error, or ``penalise``: the turn passes.
-        free_recommendations: How many slates an agent may show without a turn passing. 0 is honest;
-            more is for comparison with published figures that were counted so, and figures of it
-            are comparable with those only.
-        mask_certain: Whether attributes that all remaining candidates have, or none, are masked.
-        rewards: What each event earns.
+        free_recommendations: How many slates an agent may show without a turn passing. 0 is the
+            fair count; larger values are for comparison with published figures that were counted
+            so, and results with them can be compared with those only.
+        mask_certain: Whether attributes that all remaining candidates have, or none of them, are
+            masked.
+        rewards: Reward of each event.
     """
 
     answer_model: AnswerModel = "user_and_item"
@@ -76,7 +77,7 @@ class Rules(Part):
 
     @property
     def most_slates(self) -> int:
-        """Slates that a conversation can have."""
+        """Largest number of slates in a conversation."""
         return self.max_turns + self.free_recommendations
 
     @model_validator(mode="after")

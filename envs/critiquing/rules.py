@@ -1,4 +1,4 @@
-"""The rules of a session: who criticises what, and when they have enough."""
+"""The rules of a session: which aspects users criticise, and when they leave."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recsim.critiquing.seeker import Rule
 Critiques = Literal["one", "all", "none"]
 Feedback = Literal["negative", "positive", "both"]
 
-# Settings of who criticises.
+# Settings that have no effect without critiques.
 _OF_CRITIQUES = ("seeker", "feedback", "mistakes", "allow_arbitrary", "patience")
 
 
@@ -20,25 +20,25 @@ class Rules(Part):
     """Settings of the sessions.
 
     Attributes:
-        seeker: What is picked from the aspects that may be criticised: the ``popular`` one, the
-            ``unpopular`` (an uncooperative seeker: it tells the least), one at ``random``, or the
-            one for which the item shown is most ``different`` from the target; see
+        seeker: Which of the aspects that may be criticised a user picks: the ``popular`` one, the
+            ``unpopular`` one (an uncooperative user: the least informative critique), one at
+            ``random``, or the one in which the item shown is most ``different`` from the goal; see
             `recsim.critiquing.seeker.pick_aspect`.
-        critiques: How many are criticised in a turn: ``one``, ``all`` of them, or ``none``, with
-            which settings of who criticises are refused.
-        feedback: ``negative``: shown aspects that the target lacks are criticised. ``positive``:
-            shown aspects that it has are praised. ``both``: any shown aspect, as it deserves.
-        noise: Probability that what is picked in a turn is picked at random.
-        mistakes: Probability that in a turn every shown aspect may be criticised, also those that
-            the target has.
-        allow_arbitrary: Whether a seeker with nothing to say of what is shown names any other
-            aspect that the target lacks (or has, if feedback is ``positive``).
-        patience: After how many items that have an aspect criticised before the user leaves; None
-            for never.
+        critiques: How many aspects are criticised in a turn: ``one``, ``all`` of them, or ``none``
+            (then settings of the critiques are refused).
+        feedback: ``negative``: users criticise shown aspects that the goal lacks. ``positive``:
+            they praise shown aspects that it has. ``both``: they do either.
+        noise: Probability that the aspect of a turn is picked at random.
+        mistakes: Probability that in a turn every shown aspect may be criticised, including those
+            that the goal has.
+        allow_arbitrary: Whether a user with no shown aspect to criticise picks another aspect that
+            the goal lacks (or has, if feedback is ``positive``).
+        patience: Number of items with an already criticised aspect after which the user leaves;
+            None for never.
         max_turns: T. After the T-th item without success the session is over.
         mask_train: Whether items that the user reviewed in the train part may not be shown.
-        cold_start: Whether nobody is known: user -1, of whom nothing was counted.
-        step_cost: What an item costs that is not the target.
+        cold_start: Whether all users are unknown: user -1, with zero counts.
+        step_cost: Cost of every item that is not the goal.
         illegal: What happens when an item is shown that may not be: ``raise`` an error, or
             ``penalise``: the turn passes, and nothing is shown.
     """
@@ -57,17 +57,13 @@ class Rules(Part):
     illegal: Literal["raise", "penalise"] = "raise"
 
     @model_validator(mode="after")
-    def _somebody_criticises(self) -> Self:
+    def _settings_have_an_effect(self) -> Self:
         idle = [key for key in _OF_CRITIQUES if key in self.model_fields_set]
         if self.critiques == "none" and idle:
             raise ValueError(f"{idle[0]} has no effect with critiques 'none': leave it out")
-        return self
-
-    @model_validator(mode="after")
-    def _a_pick_is_made(self) -> Self:
         if self.noise and (self.critiques != "one" or self.seeker == "random"):
             raise ValueError(
-                "noise has no effect: nothing is picked by a rule; it needs critiques 'one' and a "
-                "seeker that is not 'random'"
+                "noise has no effect here: it needs critiques 'one' and a seeker that is not "
+                "'random'"
             )
         return self

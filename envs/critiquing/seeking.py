@@ -1,4 +1,4 @@
-"""B sessions at once: items shown, aspects criticised, and how far the target is."""
+"""The state of B sessions: items shown, aspects criticised, and the rank of the goal."""
 
 from __future__ import annotations
 
@@ -9,18 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from envs.critiquing.rules import Rules
+from recsim.arrays import Bools, Ints
 from recsim.critiquing import AspectReviews
 from recsim.critiquing.seeker import after_critique, critiquable, pick_aspect
 from recsim.critiquing.streams import uniform
-from recsim.errors import UserError
+from recsim.errors import EnvError
 
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-# What random numbers are for.
+# Purposes of the random numbers.
 _PICK, _NOISE, _MISTAKE = range(3)
-UNKNOWN = -1  # a rank that is not known
+UNKNOWN = -1  # in place of a rank or a number of turns
 
 
 @dataclass(eq=False)
@@ -28,10 +25,10 @@ class Sessions:
     """The state of B sessions; every method acts on all of them, or on given rows, at once.
 
     Attributes:
-        reviews: Users, items and aspects; what is counted is counted in its train part.
+        reviews: Users, items and aspects; all counts are those of its train part.
         rules: The rules.
         size: B.
-        seed: What each session's randomness derives from, with its number.
+        seed: Seed of the sessions' random numbers, together with the number of each session.
     """
 
     reviews: AspectReviews
@@ -42,7 +39,7 @@ class Sessions:
     def __post_init__(self) -> None:
         size, items, aspects = self.size, self.reviews.num_items, self.reviews.num_aspects
         if items < 2:
-            raise UserError("there must be 2 items at least, to show one and look for another.")
+            raise EnvError("there must be at least 2 items: the goal, and another one to show.")
         self.item_aspects = self.reviews.item_aspects  # (I, K)
         self._item_counts = self.reviews.item_counts
         self._popularity = torch.from_numpy(self.reviews.aspect_popularity)
@@ -66,10 +63,10 @@ class Sessions:
         """Begin new sessions.
 
         Args:
-            rows: Which of the B, ``(N,)``.
-            numbers: What their randomness derives from, with the seed, ``(N,)``.
-            users: ``(N,)``; -1 for somebody who is not known.
-            goals: Items looked for, ``(N,)``.
+            rows: Rows to begin them in, ``(N,)``.
+            numbers: Numbers of the sessions, from which their random numbers derive, ``(N,)``.
+            users: ``(N,)``; -1 for an unknown user.
+            goals: Items that the users look for, ``(N,)``.
         """
         self.session[rows], self.user[rows], self.goal[rows] = numbers, users, goals
         known = users >= 0
@@ -87,9 +84,9 @@ class Sessions:
             self.allowed[rows] = ~self.reviews.taken(users)
 
     def best(self, scores: NDArray[np.floating]) -> Ints:
-        """Return the best item that may be shown, ``(B,)``, and note the rank of the target.
+        """Return the best item that may be shown, ``(B,)``, and store the rank of the goal.
 
-        Of items with the same score the one with the lower number is better.
+        Ties go to the item with the lower number.
 
         Args:
             scores: ``(B, I)``.
@@ -100,21 +97,22 @@ class Sessions:
         earlier = np.arange(scores.shape[1]) < self.goal[:, None]
         self.rank = ((scores > of_goal) | ((scores == of_goal) & earlier)).sum(axis=1)
         self.first_rank = np.where(self.turn == 0, self.rank, self.first_rank)
-        found: Ints = scores.argmax(axis=1)
-        return found
+        items: Ints = scores.argmax(axis=1)
+        return items
 
     def take(self, items: Ints, justification: Bools) -> tuple[Bools, Bools]:
-        """Show an item in every session, and hear what is wrong with it.
+        """Show an item in every session, and let the users criticise it.
 
         Args:
             items: ``(B,)``.
             justification: Aspects that it is shown for, ``(B, K)``.
 
         Returns:
-            Who found what they looked for or left, and who is out of turns, ``(B,)`` each.
+            Whether the user accepted the item or left, and whether the turns are used up, ``(B,)``
+            each.
 
         Raises:
-            ValueError: An item may not be shown, and that is an error.
+            ValueError: If an item may not be shown and the rules say to raise.
         """
         every = np.arange(self.size)
         legal = self.allowed[every, items]
@@ -142,13 +140,13 @@ class Sessions:
         return self.success | left, over
 
     def counterfactual(self) -> tuple[Ints, Ints]:
-        """Return where the target would stand, and when it would be found, without critiques.
+        """Return when the goal would be shown if critiques were ignored.
 
-        Rejected items alone go from the ranking of the first turn.
+        Then only the rejected items are removed from the ranking of the first turn.
 
         Returns:
-            Its rank at the last turn, and the turns until it is shown, T at most, ``(B,)`` each; -1
-            where no ranking is known.
+            Rank of the goal at the last turn, and turns until it is shown, at most T, ``(B,)``
+            each; -1 where no ranking is known.
         """
         known = self.first_rank >= 0
         rank = np.maximum(self.first_rank - np.maximum(self.turn - 1, 0), 0)
@@ -156,23 +154,29 @@ class Sessions:
         return np.where(known, rank, UNKNOWN), np.where(known, turns, UNKNOWN)
 
     def _criticise(self, items: Ints, turn: Ints, speaking: Bools) -> None:
-        """Let those who speak criticise, and believe them."""
+        """Let users criticise, and update their preferences.
+
+        Args:
+            items: Items shown, ``(B,)``.
+            turn: Turns before this one, ``(B,)``.
+            speaking: Whether there are critiques in this session, ``(B,)``.
+        """
         rules = self.rules
         self.latest = np.zeros_like(self.latest)
         if rules.critiques == "none":
             return
-        shown, target, done = (
+        shown, goal, done = (
             torch.from_numpy(bits)
             for bits in (self.justification, self.item_aspects[self.goal], self.critiqued != 0)
         )
         pools = {
-            "negative": critiquable(shown, target, done),
-            "positive": critiquable(shown, target, done, positive=True),
+            "negative": critiquable(shown, goal, done),
+            "positive": critiquable(shown, goal, done, positive=True),
             "both": shown & ~done,
         }
         pool = pools[rules.feedback]
         if rules.allow_arbitrary:
-            others = (target if rules.feedback == "positive" else ~target) & ~done
+            others = (goal if rules.feedback == "positive" else ~goal) & ~done
             pool = torch.where(pool.any(dim=1, keepdim=True), pool, others)
         mistaken = torch.zeros(self.size, dtype=torch.bool)
         if rules.mistakes:
@@ -180,12 +184,12 @@ class Sessions:
             pool = torch.where(mistaken[:, None], pools["both"], pool)
         pool &= torch.from_numpy(speaking)[:, None]
         chosen = pool if rules.critiques == "all" else self._picked(pool, items, turn)
-        praised = chosen & target & ~mistaken[:, None]
-        blamed = chosen & ~praised
+        praised = chosen & goal & ~mistaken[:, None]
+        rejected = chosen & ~praised
         counts = torch.from_numpy(self.counts)
-        beliefs = after_critique(torch.from_numpy(self.preferences), blamed, counts)
-        self.preferences = after_critique(beliefs, praised, counts, positive=True).numpy()
-        self.latest = (praised.to(torch.int8) - blamed.to(torch.int8)).numpy()
+        preferences = after_critique(torch.from_numpy(self.preferences), rejected, counts)
+        self.preferences = after_critique(preferences, praised, counts, positive=True).numpy()
+        self.latest = (praised.to(torch.int8) - rejected.to(torch.int8)).numpy()
         self.critiqued = self.critiqued + self.latest
 
     def _picked(self, pool: torch.Tensor, items: Ints, turn: Ints) -> torch.Tensor:

@@ -4,70 +4,57 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from envs.learned.config import UserModelConfig
 from envs.learned.fitting import fit_user_model
 from envs.learned.model import UserModel
+from envs.learned.settings import LearnedRecSettings
 from envs.learned.storage import load_model, save_model, source_of
-from recsim.errors import UserError
+from recsim.errors import EnvError
 from recsim.log import read_log
-from recsim.settings import validated
 
 
-def user_model_of(
-    model: str | None = None,
-    reader: str | None = None,
-    path: str | None = None,
-    options: Mapping[str, Any] | None = None,
-    fit: Mapping[str, Any] | None = None,
-    device: str | None = None,
-) -> UserModel:
+def user_model_of(settings: LearnedRecSettings) -> UserModel:
     """Load a model, or fit it to a log and keep it.
 
-    Args:
-        model: Folder of the model. Where it holds none yet, and a log is given, the model that is
-            fitted to the log is saved there.
-        reader: Name of a reader of logs.
-        path: Where the log is.
-        options: Further settings of the reader.
-        fit: Settings of the fit, see `envs.learned.config.UserModelConfig`.
-        device: Where the networks compute, in place of the one of the settings.
+    With a folder and a log, the model that is fitted to the log is saved in the folder if there is
+    none yet; later calls load it.
 
     Raises:
-        UserError: There is neither a model nor a log, the log is not fit for it, or the model in
+        UserError: If there is neither a model nor a log, the log cannot be used, or the model in
             the folder was fitted to something else.
     """
-    if (reader is None) != (path is None):
-        raise UserError("LearnedRec-v0 needs both reader and path to read a log.")
-    if reader is None:
-        if model is None:
-            raise UserError(
+    folder = settings.model
+    if settings.reader is None:
+        if folder is None:
+            raise EnvError(
                 "LearnedRec-v0 needs users to learn from: give reader and path of a log, or model, "
                 "the folder of a saved one."
             )
-        if options or fit:
-            raise UserError("options and fit belong to a log: give reader and path too.")
-        return load_model(model, device)
-    settings = validated(UserModelConfig, dict(fit or {}), "fit").model_dump(exclude={"device"})
-    source = {"reader": reader, "path": str(path), "options": dict(options or {}), "fit": settings}
-    # As it comes back from a file.
-    wanted = json.loads(json.dumps(source, default=str))
-    device = device or (fit or {}).get("device", "cpu")
-    if model is None:
-        return _fitted(json.dumps(wanted, sort_keys=True), device)
-    known = source_of(model)
+        return load_model(folder, settings.device)
+    fit = settings.fit or UserModelConfig()
+    source = {
+        "reader": settings.reader,
+        "path": settings.path,
+        "options": dict(settings.options or {}),
+        "fit": fit.model_dump(exclude={"device"}),
+    }
+    text = json.dumps(source, sort_keys=True, default=str)
+    device = settings.device or fit.device
+    if folder is None:
+        return _fitted(text, device)
+    wanted = json.loads(text)  # as it is read back from the folder
+    known = source_of(folder)
     if known is None:
-        save_model(_fitted(json.dumps(wanted, sort_keys=True), device), model, wanted)
+        save_model(_fitted(text, device), folder, wanted)
     elif known != wanted:
         differ = [name for name, value in wanted.items() if known.get(name) != value]
-        raise UserError(
-            f"the model at {Path(model)} was fitted to something else (other {', '.join(differ)}): "
-            "choose another folder, or remove this one."
+        raise EnvError(
+            f"the model at {Path(folder)} was fitted to something else (other "
+            f"{', '.join(differ)}): choose another folder, or remove this one."
         )
-    return load_model(model, device)
+    return load_model(folder, device)
 
 
 @functools.lru_cache(maxsize=4)

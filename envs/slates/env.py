@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from envs.slates.building import ActionMode, simulation_of
-from envs.slates.faces import ManyUsersEnv, OneUserEnv
-from envs.slates.simulation import Simulation
+from envs.faces import ScalarEnv
+from envs.slates.building import simulation_of
+from envs.slates.faces import SlateBatchEnv
+from envs.slates.settings import SlateRecSettings, SlateRecVectorSettings
+from envs.slates.simulation import SlateSimulation
 from envs.world.backend import Backend
 from envs.world.presets import override
 from envs.world.presets import preset as preset_of
 from envs.world.world import World, WorldConfig
-from recsim.errors import UserError
+from recsim.errors import EnvError
 from recsim.problem import Problem
 
 
-class SlateRecEnv(OneUserEnv):
+class SlateRecEnv(ScalarEnv[SlateSimulation]):
     """One simulated user who is shown slates of items.
 
     ## Description
-    At each step the agent shows a slate of K items. The user clicks or does not, watches what was
-    clicked, and changes: interests drift, satisfaction and boredom move, time runs out. Where the
-    world has retention, the end of a session is followed by the user's return after some days, or
-    by their leaving for good. The world is composed of the parts in `envs.world`; presets carry
-    the known problems of the field: ``interest_evolution``, ``interest_exploration``,
-    ``long_term_satisfaction``, ``boredom``, ``position_bias``, ``retention``.
+    At each step the agent shows a slate of K items. The user may click, watches what they clicked,
+    and changes: interests drift, satisfaction and boredom move, time runs out. In worlds with
+    retention, the user returns some days after the end of a session, or leaves for good. A world is
+    composed of the parts in `envs.world`; the presets are the known problems of the field:
+    ``interest_evolution``, ``interest_exploration``, ``long_term_satisfaction``, ``boredom``,
+    ``position_bias``, ``retention``.
 
     ## Action Space
-    ``MultiDiscrete([C] * K)``: indices into ``obs["candidates"]``. An item that stands twice in a
-    slate is shown once: the second occurrence shows nothing, cannot be clicked, takes nothing from
-    the others, and stands as -1 in ``info["items"]`` and in the history.
+    ``MultiDiscrete([C] * K)``: indices into ``obs["candidates"]``. An item that is repeated in a
+    slate is shown once, in its first slot. The later slots show nothing, get no clicks and take
+    none from other items; they are -1 in ``info["items"]`` and in the history.
 
-    With ``action="slot"`` the action is ``Discrete(C)``, one item at a time. The K-th completes the
-    slate and the user reacts; until then the reward is 0 and nothing happens. Two keys are added
-    to the observation: ``partial_slate`` (K,) and ``action_mask`` (C,), 1 where the item is not in
-    the slate yet; `action_masks` gives the same as booleans.
+    With ``action="slot"`` the action is ``Discrete(C)``, one item at a time. The K-th item
+    completes the slate and the user reacts; until then the reward is 0 and nothing happens. The
+    observation has two more keys: ``partial_slate`` (K,) and ``action_mask`` (C,), 1 where the item
+    is not in the slate yet; `action_masks` returns the same mask as booleans.
 
     ## Observation Space
-    A flat ``Dict`` of what a real system would see:
+    A flat ``Dict`` of what a real system would observe:
 
     | key | shape | content |
     |---|---|---|
-    | ``user_features`` | (F,) | what the system was told of the user on arrival |
+    | ``user_features`` | (F,) | what the system knows of the user on arrival |
     | ``history_items`` | (H*K,) | the last H slates shown, oldest first, padded with -1 |
     | ``history_clicks`` | (H*K,) | 1 where the item was clicked |
     | ``history_length`` | (1,) | slates in the history, at most H |
@@ -54,70 +55,48 @@ class SlateRecEnv(OneUserEnv):
 
     ## Rewards
     The scalar is the weighted sum of the named rewards in ``info["rewards"]``: ``click`` (number
-    of clicks), ``watch`` (minutes) and, where there is retention, ``return`` (1 / days until the
-    return, at the last step of a session; 0 if the user never returns).
+    of clicks), ``watch`` (minutes) and, with retention, ``return`` (1 / days until the return, at
+    the last step of a session; 0 if the user never returns).
 
-    ``info`` also holds ``items`` and ``clicks`` (K,), ``session_end``, ``gap_days`` (0 where no
-    session ended or the user never returns) and ``churned``. With ``reveal_state=True`` it holds
-    what no real system has: ``state`` (latent variables), ``oracle_slate`` (the candidate indices
-    with the largest expected immediate reward), ``long_term_slate`` (see
-    `World.long_term_slate`), all three for the returned observation, and ``expected_reward`` of the
-    slate just shown with the largest possible, ``oracle_reward``; the difference is the regret.
+    ``info`` also holds ``items`` and ``clicks`` (K,), ``session_end``, ``gap_days`` (0 if no
+    session ended or the user never returns) and ``churned``. With ``reveal_state=True`` it also
+    holds what a real system cannot know: ``state`` (latent variables), ``oracle_slate`` (the
+    candidate indices with the largest expected immediate reward) and ``long_term_slate`` (see
+    `World.long_term_slate`), all three for the returned observation; and ``expected_reward`` of the
+    slate just shown with the largest possible one, ``oracle_reward``. Their difference is the
+    regret.
 
     ## Starting State
-    A new user: interests from `Population`, the first step of the first session on day 0.
+    A new user with interests drawn from `Population`, at the first step of the first session on
+    day 0.
 
     ## Episode End
-    Terminated when the user leaves for good: churn, or the end of the session where the world has
-    no retention. Truncated after ``max_steps`` slates, or from day ``max_days`` on.
+    Terminated when the user leaves for good: by churn or, in worlds without retention, at the end
+    of the session. Truncated after ``max_steps`` slates, or from day ``max_days`` on.
 
     ## Arguments
-    * ``preset``: which world to start from.
+    * ``preset``: world to start from.
     * ``world``: changes to it, nested as in `WorldConfig`, e.g. ``{"drift": {"rate": 0.3}}``.
     * ``rewards``: weights of named rewards, e.g. ``{"return": 5}``; the others keep the preset's.
-    * ``slate_size``: K. ``num_candidates``: C, drawn anew at each step; the whole catalogue, in
-      the order of the ids, if None. ``history``: H.
-    * ``max_steps``, ``max_days``: limits; 0 for none, the preset's if None. Days pass in worlds
-      with retention only.
+    * ``slate_size``: K. ``num_candidates``: C, drawn anew at each step; None for the whole
+      catalogue, in the order of the ids. ``history``: H.
+    * ``max_steps``, ``max_days``: limits; 0 for no limit, None for the preset's. Days pass only in
+      worlds with retention.
     * ``action``: ``"slate"`` or ``"slot"``. ``reveal_state``: see above.
-    * ``render_mode``: ``"ansi"`` gives the last step as text.
+    * ``render_mode``: ``"ansi"`` renders the last step as text.
 
     ## Vectorized environment
     ``gymnasium.make_vec("recsim:SlateRec-v0", num_envs=8192)`` steps all users at once in
-    `SlateRecVectorEnv`. One user of it behaves step by step as this environment does.
+    `SlateRecVectorEnv`. A batch of one user behaves step by step as this environment does.
 
     ## Version History
     * v0: Initial version.
     """
 
-    def __init__(
-        self,
-        preset: str = "interest_evolution",
-        world: Mapping[str, Any] | None = None,
-        rewards: Mapping[str, float] | None = None,
-        slate_size: int | None = None,
-        num_candidates: int | None = None,
-        history: int = 5,
-        max_steps: int | None = None,
-        max_days: int | None = None,
-        action: ActionMode = "slate",
-        reveal_state: bool = False,
-        render_mode: str | None = None,
-    ) -> None:
-        simulation = build(
-            1,
-            preset=preset,
-            world=world,
-            rewards=rewards,
-            slate_size=slate_size,
-            num_candidates=num_candidates,
-            history=history,
-            max_steps=max_steps,
-            max_days=max_days,
-            action=action,
-            reveal_state=reveal_state,
-        )
-        super().__init__(simulation, render_mode)
+    Settings = SlateRecSettings
+
+    def __init__(self, *, render_mode: str | None = None, **settings: Any) -> None:
+        super().__init__(_build(1, self.Settings.of(settings), Backend.make()), render_mode)
 
     @property
     def world(self) -> WorldConfig:
@@ -125,42 +104,43 @@ class SlateRecEnv(OneUserEnv):
         return _config(self.simulation)
 
 
-class SlateRecVectorEnv(ManyUsersEnv):
+class SlateRecVectorEnv(SlateBatchEnv):
     """Many users of `SlateRecEnv` at once, on the CPU (numpy) or on any device (torch).
 
     Spaces, rewards, episodes and arguments are those of `SlateRecEnv`, with a leading user axis;
-    a named reward is an array ``(B,)``. Episodes restart in the step in which they end
-    (``AutoresetMode.SAME_STEP``): the observation returned is the new user's, the last one of the
-    old user stands in ``info["final_obs"]``, its info in ``info["final_info"]``, with the masks
-    ``info["_final_obs"]`` and ``info["_final_info"]``. All other entries of info describe the step
-    just taken, those of ``reveal_state`` excepted that describe the returned observation. Every
-    entry is an array over all users, ``final_obs`` and ``final_info`` dicts of arrays: there is one
-    dict for the batch where Gymnasium's ``SyncVectorEnv`` has an array of one dict per user.
+    a named reward is an array ``(B,)``. An episode that ends is followed by a new one in the same
+    step (``AutoresetMode.SAME_STEP``): the returned observation is the new user's, the last
+    observation of the old user is in ``info["final_obs"]`` and their info in
+    ``info["final_info"]``, with the masks ``info["_final_obs"]`` and ``info["_final_info"]``. All
+    other entries of info describe the step just taken, except those of ``reveal_state`` that
+    describe the returned observation. Every entry is an array over all users, ``final_obs`` and
+    ``final_info`` are dicts of arrays: one dict for the batch, where Gymnasium's ``SyncVectorEnv``
+    has an array of one dict per user.
 
     All users share one random generator, seeded by ``reset(seed=)``.
 
     Args:
         num_envs: Users, B.
         max_episode_steps: Steps of the environment after which an episode is truncated, if
-            ``max_steps`` has not done so. With ``action="slot"`` whole slates only.
-        backend: ``"numpy"`` or ``"torch"``.
-        device: Torch device, e.g. ``"cuda"``; then observations, rewards and info are tensors on
-            that device and actions are expected there.
-        **settings: Arguments of `SlateRecEnv`.
+            ``max_steps`` does not truncate it earlier. With ``action="slot"``, a multiple of K.
+        **settings: Arguments of `SlateRecEnv`, and two more. ``backend``: ``"numpy"`` or
+            ``"torch"``. ``device``: torch device, e.g. ``"cuda"``. With torch, observations,
+            rewards and info are tensors on that device, and actions are expected there.
     """
+
+    Settings = SlateRecVectorSettings
 
     def __init__(
         self,
         num_envs: int = 1,
         *,
         max_episode_steps: int | None = None,
-        backend: str = "numpy",
-        device: str | None = None,
         render_mode: None = None,
         **settings: Any,
     ) -> None:
-        simulation = build(num_envs, backend=Backend.make(backend, device), **settings)
-        super().__init__(simulation, max_episode_steps)
+        checked = self.Settings.of(settings)
+        backend = Backend.make(checked.backend, checked.device)
+        super().__init__(_build(num_envs, checked, backend), max_episode_steps)
 
     @property
     def world(self) -> WorldConfig:
@@ -168,31 +148,18 @@ class SlateRecVectorEnv(ManyUsersEnv):
         return _config(self.simulation)
 
 
-def build(
-    num_users: int,
-    *,
-    preset: str = "interest_evolution",
-    world: Mapping[str, Any] | None = None,
-    rewards: Mapping[str, float] | None = None,
-    slate_size: int | None = None,
-    num_candidates: int | None = None,
-    history: int = 5,
-    max_steps: int | None = None,
-    max_days: int | None = None,
-    action: ActionMode = "slate",
-    reveal_state: bool = False,
-    backend: Backend | None = None,
-) -> Simulation:
-    """Build the engine from the arguments of `SlateRecEnv`.
+def _build(num_users: int, settings: SlateRecSettings, backend: Backend) -> SlateSimulation:
+    """Build the simulation.
 
     Raises:
-        UserError: An argument is wrong; the message says which and what would be right.
+        UserError: If the world or a setting is wrong.
     """
-    start = preset_of(preset)
-    config = override(start.world, world or {})
-    if max_days and not config.retention:
-        raise UserError(f"max_days is {max_days}, but no days pass in a world without retention.")
-    backend = backend or Backend.make()
+    start = preset_of(settings.preset)
+    config = override(start.world, settings.world or {})
+    if settings.max_days and not config.retention:
+        raise EnvError(
+            f"max_days is {settings.max_days}, but no days pass in a world without retention."
+        )
     users = World(config, backend)
     problem = Problem(
         num_items=config.catalogue.num_items,
@@ -203,23 +170,15 @@ def build(
         item_groups=users.items.group,
         rewards={name: start.rewards.get(name, 0.0) for name in config.reward_names},
     )
-    days = start.max_days if max_days is None else max_days
-    return simulation_of(
-        users,
-        problem,
-        num_users,
-        rewards=rewards,
-        slate_size=slate_size,
-        num_candidates=num_candidates,
-        history=history,
-        max_steps=start.max_steps if max_steps is None else max_steps,
-        max_days=days if config.retention else None,
-        action=action,
-        reveal_state=reveal_state,
-        backend=backend,
-    )
+    limits = {
+        "max_steps": start.max_steps if settings.max_steps is None else settings.max_steps,
+        "max_days": start.max_days if settings.max_days is None else settings.max_days,
+    }
+    if not config.retention:
+        limits["max_days"] = None
+    return simulation_of(users, problem, num_users, settings.model_copy(update=limits), backend)
 
 
-def _config(simulation: Simulation) -> WorldConfig:
+def _config(simulation: SlateSimulation) -> WorldConfig:
     assert isinstance(simulation.world, World)
     return simulation.world.config

@@ -1,27 +1,30 @@
-"""The engine behind both faces of ``SlateRec-v0``: a world, and what a real system sees of it."""
+"""B users who are shown slates: a world, and what a real system observes of it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 
+from envs.faces import Arrays, Simulation, first_row
+from envs.slates.settings import SlateSettings
+from envs.slates.transcript import transcript
 from envs.slates.users import Users, UserWorld
 from envs.world.backend import Array, Backend, Stream
 from envs.world.world import Outcome
+from recsim.arrays import Bools
 from recsim.problem import Problem
-
-Observation = dict[str, Array]
 
 
 class Shown(NamedTuple):
-    """What was shown to B users, and what they made of it.
+    """The slates that B users were shown, and how they reacted.
 
     Attributes:
         items: Item ids, -1 where a slot showed nothing, ``(B, K)``.
         clicks: 1 where the item was clicked, int8 ``(B, K)``.
-        outcome: What it did to the users.
+        outcome: Effects on the users.
     """
 
     items: Array
@@ -29,23 +32,18 @@ class Shown(NamedTuple):
     outcome: Outcome
 
 
-class Simulation:
-    """B users, their observations and their episodes; nothing is reset behind the caller's back.
+class SlateSimulation(Simulation):
+    """B users, their observations and their episodes.
 
     Args:
-        world: Where the users live.
+        world: The users' world.
         problem: The public facts; its rewards are those of the world's outcomes, in their order.
-        num_users: B.
-        whole_catalogue: Whether all items are offered, in the order of the ids, or
-            ``problem.num_candidates`` are drawn anew at each step.
-        history: Slates kept in the observation, H.
-        max_steps: Slates after which an episode is truncated, or None.
-        max_days: Day from which on an episode is truncated, or None.
-        slots: Whether an action is one item at a time instead of a slate.
-        reveal_state: Whether info holds the latent state and the oracle.
+        size: B.
+        settings: Candidates, history, limits, kind of action, and whether the state is revealed.
         backend: Where the arrays live.
     """
 
+    problem: Problem
     state: Users
     stream: Stream
     history_items: Array
@@ -59,74 +57,71 @@ class Simulation:
         self,
         world: UserWorld,
         problem: Problem,
-        num_users: int,
-        *,
-        whole_catalogue: bool,
-        history: int,
-        max_steps: int | None,
-        max_days: int | None,
-        slots: bool,
-        reveal_state: bool,
+        size: int,
+        settings: SlateSettings,
         backend: Backend,
     ) -> None:
+        super().__init__(size)
         self.world = world
         self.problem = problem
         self.xp: Any = backend.xp
         self._copy = backend.copy
         self.backend = backend
-        self.num_users = num_users
-        self.max_steps = max_steps
-        self.max_days = max_days
-        self.slots = slots
-        self.steps_per_slate = problem.slate_size if slots else 1
-        self.reveal_state = reveal_state
-        self.whole_catalogue = whole_catalogue
+        self.max_steps = settings.max_steps or None
+        self.max_days = settings.max_days or None
+        self.slots = settings.action == "slot"
+        self.steps_per_slate = problem.slate_size if self.slots else 1
+        self.reveal_state = settings.reveal_state
+        self.whole_catalogue = settings.num_candidates is None
         items = problem.num_items
         self._weights = backend.asarray(
             np.array(list(self.problem.rewards.values()), dtype=np.float32)
         )
-        self._width = history * problem.slate_size
-        self._history = backend.asarray(np.array([history]))
+        self._width = settings.history * problem.slate_size
+        self._history = backend.asarray(np.array([settings.history]))
         # Candidate c of a user is drawn from its own stratum of the catalogue, so that the
         # candidates of a step are distinct and every item has nearly the same chance.
         edges = np.arange(problem.num_candidates + 1) * items // problem.num_candidates
         self._low = backend.asarray(edges[None, :-1])
         self._size = backend.asarray(np.diff(edges)[None].astype(np.float32))
-        self._ids = backend.asarray(np.tile(np.arange(items), (num_users, 1)))
-        self._false = self._zeros(num_users, dtype=self.xp.bool)
-        self._no_days = self._zeros(num_users, dtype=self.xp.int64)
+        self._ids = backend.asarray(np.tile(np.arange(items), (size, 1)))
+        self._false = self._zeros(size, dtype=self.xp.bool)
+        self._no_days = self._zeros(size, dtype=self.xp.int64)
+        self._shown: Shown | None = None  # by the last step; None while a slate is incomplete
+        self._last: Shown | None = None  # the last complete slate of the episode
+        self._revealed: dict[str, Any] = {}
 
-    def reset(self, stream: Stream) -> tuple[Observation, dict[str, Any]]:
-        """Draw new users in every row."""
-        self.stream = stream
-        self.state = self.world.draw_users(stream, self.num_users)
+    def reset(
+        self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
+    ) -> None:
+        """Draw new users in every row; ``options`` are ignored."""
+        self.stream = self.backend.stream(generator)
+        self.state = self.world.draw_users(self.stream, self.size)
         self._forget()
         self._draw_candidates()
-        return self.observe(), self._reveal()
+        self._shown = self._last = None
+        self._revealed = self._reveal()
 
-    def step(
-        self, action: Array
-    ) -> tuple[Observation, Array, Array, Array, Shown | None, dict[str, Any]]:
-        """Show the slates; see `envs.slates.env.SlateRecEnv` for the meaning of what comes back.
+    def step(self, action: Array) -> tuple[Array, Array, Array]:
+        """Show the slates, or with slots add one item to each.
 
         Returns:
-            Observation, reward, terminated, truncated, what happened (None while a slate is not
-            complete), and what is revealed.
+            Reward (float64), terminated and truncated, ``(B,)`` each.
 
         Raises:
-            ValueError: The action has the wrong shape, or an index that is no candidate.
+            ValueError: If the action has the wrong shape, or an index that is not a candidate.
         """
         action = self._checked(action)
+        xp = self.xp
         if self.slots:
             self._partial[:, self._filled] = action
             self._filled += 1
             if self._filled < self.problem.slate_size:
-                nothing = self._zeros(self.num_users, dtype=self.xp.float32)
-                never = self._false
-                return self.observe(), nothing, self._copy(never), self._copy(never), None, {}
+                self._shown, self._revealed = None, {}
+                nothing = self._zeros(self.size, dtype=xp.float64)
+                return nothing, self._copy(self._false), self._copy(self._false)
             action, self._filled = self._partial, 0
-            self._partial = self.xp.full_like(self._partial, -1)
-        xp = self.xp
+            self._partial = xp.full_like(self._partial, -1)
         items = action if self.whole_catalogue else self._lookup(action)
         revealed: dict[str, Any] = {}
         if self.reveal_state:
@@ -140,45 +135,77 @@ class Simulation:
         self._remember(items, clicks, outcome.rewards)
         self._draw_candidates()
         terminated, truncated = self._ends(outcome)
-        reward = outcome.rewards @ self._weights
-        if self.reveal_state:
-            revealed |= self._reveal()
-        shown = Shown(items, clicks, outcome)
-        return self.observe(), reward, terminated, truncated, shown, revealed
+        self._shown = self._last = Shown(items, clicks, outcome)
+        self._revealed = revealed | self._reveal()
+        reward = self.backend.as_float64(outcome.rewards @ self._weights)
+        return reward, terminated, truncated
 
-    def describe(self, shown: Shown) -> dict[str, Any]:
-        """What a step did to every user, for info; named rewards are float64."""
-        outcome, xp = shown.outcome, self.xp
-        rewards = xp.astype(outcome.rewards, xp.float64)
+    def info(self) -> dict[str, Any]:
+        """Return how every user reacted to the last slate, and what is revealed.
+
+        Named rewards are float64. Reactions are left out before the first slate of an episode and
+        while a slate is incomplete.
+        """
+        if self._shown is None:
+            return dict(self._revealed)
+        items, clicks, outcome = self._shown
+        rewards = self.backend.as_float64(outcome.rewards)
         ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
         return {
             "rewards": {name: rewards[:, i] for i, name in enumerate(self.problem.rewards)},
-            "items": shown.items,
-            "clicks": shown.clicks,
+            "items": items,
+            "clicks": clicks,
             "session_end": self._copy(self._false if ended is None else ended),
             "gap_days": self._copy(self._no_days) if gap is None else gap,
             "churned": self._copy(self._false if churned is None else churned),
+            **self._revealed,
         }
 
-    def replace(self, rows: Array, info: dict[str, Any]) -> tuple[Observation, dict[str, Any]]:
-        """Let new users take the place of ``rows`` (indices).
+    def first_info(self) -> dict[str, Any]:
+        """Return the info of the first user as plain numbers; cheaper than by way of arrays."""
+        revealed = first_row(self._revealed)
+        return revealed if self._shown is None else self._reaction(self._shown) | revealed
 
-        Returns:
-            The observation of all rows, and ``info`` with what it reveals of the new users.
-        """
+    def first_observation(self) -> Arrays:
+        """Return the observation of the first user."""
+        first = super().first_observation()
+        if self.whole_catalogue:
+            first["candidates"] = first["candidates"].copy()
+        return first
+
+    def describe(self) -> str:
+        """Return the last slate of the first user as text."""
+        return transcript({} if self._last is None else self._reaction(self._last))
+
+    def replace(self, done: Array, info: dict[str, Any]) -> dict[str, Any]:
+        """Draw new users in the rows where ``done``; ``info`` reveals their state."""
+        rows = self.xp.nonzero(done)[0]
         self.state.put(rows, self.world.draw_users(self.stream, len(rows)))
         self.history_items[rows] = -1
         self.history_clicks[rows] = 0
-        self.feedback = self._copy(self.feedback)  # info shows the same array
+        self.feedback = self._copy(self.feedback)  # info holds the same array
         self.feedback[rows] = 0
         if not self.whole_catalogue:
             self.candidates[rows] = self._strata(len(rows))
         if self.reveal_state:
             info = info | self._put(rows, info, self._reveal(rows))
-        return self.observe(), info
+        return info
+
+    def _reaction(self, shown: Shown) -> dict[str, Any]:
+        """Return how the first user reacted to a slate, in plain numbers."""
+        items, clicks, outcome = shown
+        ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
+        return {
+            "rewards": dict(zip(self.problem.rewards, outcome.rewards[0].tolist(), strict=True)),
+            "items": items[0],
+            "clicks": clicks[0],
+            "session_end": ended is not None and ended[0].item(),
+            "gap_days": 0 if gap is None else gap[0].item(),
+            "churned": churned is not None and churned[0].item(),
+        }
 
     def _put(self, rows: Array, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-        """``new`` (rows, ...) in the place of ``rows`` in copies of the same keys of ``old``."""
+        """Return copies of the entries of ``old`` that ``new`` has, with ``rows`` from ``new``."""
         merged: dict[str, Any] = {}
         for name, value in new.items():
             if isinstance(value, dict):
@@ -188,10 +215,10 @@ class Simulation:
                 merged[name][rows] = value
         return merged
 
-    def observe(self) -> Observation:
-        """The observation of every user, as arrays that no later step changes.
+    def observe(self) -> Arrays:
+        """Return the observation of every user.
 
-        Where the whole catalogue is offered, ``candidates`` is one array for all steps.
+        Where the whole catalogue is offered, ``candidates`` is the same array at every step.
         """
         state, copy = self.state, self._copy
         obs = {
@@ -209,15 +236,25 @@ class Simulation:
         return obs
 
     def action_mask(self) -> Array:
-        """1 for each candidate that the slate does not hold yet, int8 ``(B, C)``."""
-        mask = self._zeros(self.num_users, self.problem.num_candidates, dtype=self.xp.int8) + 1
-        rows = self.xp.arange(self.num_users, device=self.backend.device)[:, None]
+        """Return 1 for each candidate that is not in the slate yet, int8 ``(B, C)``."""
+        mask = self._zeros(self.size, self.problem.num_candidates, dtype=self.xp.int8) + 1
+        rows = self.xp.arange(self.size, device=self.backend.device)[:, None]
         if self.slots and self._filled:
             mask[rows, self._partial[:, : self._filled]] = 0
         return mask
 
-    def space(self) -> spaces.Dict:
-        """Observation space of one user."""
+    def masks(self) -> Bools:
+        """Return which actions are allowed, for learners that mask actions.
+
+        Returns:
+            With slots, ``(B, C)``: False where the item is in the slate already. Else all True,
+            ``(B, K*C)``, slot by slot: masks of independent slots cannot rule out repeats.
+        """
+        mask: Bools = self.backend.to_numpy(self.action_mask()) > 0
+        return mask if self.slots else np.tile(mask, (1, self.problem.slate_size))
+
+    def observation_space(self) -> spaces.Dict:
+        """Return the observation space of one user."""
         problem = self.problem
         last, far = problem.num_items - 1, np.iinfo(np.int64).max
         largest = float(np.finfo(np.float32).max)
@@ -243,14 +280,14 @@ class Simulation:
         return spaces.Dict(keys)
 
     def action_space(self) -> spaces.MultiDiscrete | spaces.Discrete:
-        """Action space of one user."""
+        """Return the action space of one user."""
         candidates = self.problem.num_candidates
         if self.slots:
             return spaces.Discrete(candidates)
         return spaces.MultiDiscrete([candidates] * self.problem.slate_size)
 
     def _checked(self, action: Array) -> Array:
-        """The action as int64 ``(B, K)``, or ``(B,)`` with ``slots``, on the device."""
+        """Return the action as int64 ``(B, K)``, or ``(B,)`` with slots, on the device."""
         if self.backend.name == "numpy":
             action = np.array(action)  # a copy: it goes into info
             if action.dtype != np.int64:
@@ -261,7 +298,7 @@ class Simulation:
             action = self.xp.asarray(
                 action, dtype=self.xp.int64, device=self.backend.device, copy=True
             )
-        want = (self.num_users,) if self.slots else (self.num_users, self.problem.slate_size)
+        want = (self.size,) if self.slots else (self.size, self.problem.slate_size)
         if action.shape != want:
             raise ValueError(f"The action has shape {tuple(action.shape)}, expected {want}.")
         if self.backend.any_outside(action, self.problem.num_candidates):
@@ -277,17 +314,17 @@ class Simulation:
         return self.xp.take_along_axis(self.candidates, action, axis=1)
 
     def _strata(self, users: int) -> Array:
-        """Candidates of ``users`` users, item ids ``(users, C)``."""
+        """Draw the candidates of ``users`` users, item ids ``(users, C)``."""
         xp = self.xp
         chance = self.stream.uniform((users, self.problem.num_candidates))
         return self._low + xp.astype(xp.minimum(chance * self._size, self._size - 1), xp.int64)
 
     def _draw_candidates(self) -> None:
         if not self.whole_catalogue:
-            self.candidates = self._strata(self.num_users)
+            self.candidates = self._strata(self.size)
 
     def _forget(self) -> None:
-        users, xp = self.num_users, self.xp
+        users, xp = self.size, self.xp
         self.history_items = self._zeros(users, self._width, dtype=xp.int64) - 1
         self.history_clicks = self._zeros(users, self._width, dtype=xp.int8)
         self.feedback = self._zeros(users, len(self.problem.rewards), dtype=xp.float32)
@@ -302,13 +339,13 @@ class Simulation:
         self.feedback = rewards
 
     def _partial_items(self) -> Array:
-        """Item ids chosen so far, padded with -1, ``(B, K)``."""
+        """Return the item ids chosen so far, padded with -1, ``(B, K)``."""
         index = self.xp.maximum(self._partial, self.xp.zeros_like(self._partial))
         items = index if self.whole_catalogue else self._lookup(index)
         return self.xp.where(self._partial < 0, self._partial, items)
 
     def _ends(self, outcome: Outcome) -> tuple[Array, Array]:
-        """Terminated: the user left for good. Truncated: a limit was reached before that."""
+        """Return terminated (the user left for good) and truncated (a limit came first)."""
         clock = self.state.clock
         truncated = self._copy(self._false)
         if self.max_steps is not None:
@@ -320,7 +357,7 @@ class Simulation:
         return self._copy(outcome.churned), truncated & ~outcome.churned
 
     def _reveal(self, rows: Array | None = None) -> dict[str, Any]:
-        """Latent state and oracle of the states that the next slates meet, of ``rows`` or all."""
+        """Return latent state and oracle slates for the next step, of ``rows`` or of all."""
         if not self.reveal_state:
             return {}
         world, size, weights = self.world, self.problem.slate_size, self.problem.rewards

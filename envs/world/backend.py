@@ -1,7 +1,7 @@
-"""Where the arrays live: numpy on the CPU, or torch on any device.
+"""Array library and device of a world: numpy on the CPU, or torch on any device.
 
 The kernel is written once. It calls the array API standard through ``backend.xp`` and draws random
-numbers from a `Stream`; nothing else differs between the two.
+numbers from a `Stream`; only these two, and a few fast functions of `Backend`, differ.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import array_api_compat.numpy as numpy_api
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import EnvError, did_you_mean
 
 Array = Any  # a numpy array or a torch tensor
 
@@ -23,11 +22,11 @@ class Stream(Protocol):
     """Random float32 numbers, one stream for a whole batch of users."""
 
     def uniform(self, shape: tuple[int, ...]) -> Array:
-        """Uniform numbers in [0, 1)."""
+        """Draw uniform numbers in [0, 1)."""
         ...
 
     def normal(self, shape: tuple[int, ...]) -> Array:
-        """Standard normal numbers."""
+        """Draw standard normal numbers."""
         ...
 
 
@@ -38,11 +37,11 @@ class NumpyStream:
         self.generator = generator
 
     def uniform(self, shape: tuple[int, ...]) -> Array:
-        """Uniform float32 numbers in [0, 1)."""
+        """Draw uniform float32 numbers in [0, 1)."""
         return self.generator.random(shape, dtype=np.float32)
 
     def normal(self, shape: tuple[int, ...]) -> Array:
-        """Standard normal float32 numbers."""
+        """Draw standard normal float32 numbers."""
         return self.generator.standard_normal(shape, dtype=np.float32)
 
 
@@ -58,11 +57,11 @@ class TorchStream:
         self.generator.manual_seed(int(generator.integers(2**63 - 1)))
 
     def uniform(self, shape: tuple[int, ...]) -> Array:
-        """Uniform float32 numbers in [0, 1)."""
+        """Draw uniform float32 numbers in [0, 1)."""
         return self.torch.rand(shape, generator=self.generator, device=self.device)
 
     def normal(self, shape: tuple[int, ...]) -> Array:
-        """Standard normal float32 numbers."""
+        """Draw standard normal float32 numbers."""
         return self.torch.randn(shape, generator=self.generator, device=self.device)
 
 
@@ -70,18 +69,19 @@ class TorchStream:
 class Backend:
     """An array library and a device.
 
-    The functions are those of the array API standard, called past its numpy wrappers: for one user
-    a wrapper costs more than the work.
+    The functions do the same as those of the array API standard but skip its numpy wrappers, which
+    cost more than the work itself for a single user.
 
     Attributes:
         name: ``"numpy"`` or ``"torch"``.
         xp: The library's array API namespace.
         device: Torch device of every array, e.g. ``"cpu"`` or ``"cuda"``.
         copy: Copies an array.
-        any: Whether any entry of a boolean array is true.
-        any_outside: Whether any entry of an int64 array is not among 0 ... n-1.
-        take_rows: Rows of a table ``(I, D)`` by index ``(N,)``, ``(N, D)``.
-        sort_rows: Every row in ascending order.
+        any: Returns whether any entry of a boolean array is true.
+        any_outside: Returns whether any entry of an int64 array is outside 0 ... n-1.
+        take_rows: Returns rows of a table ``(I, D)`` by index ``(N,)``, ``(N, D)``.
+        sort_rows: Sorts every row in ascending order.
+        as_float64: Converts an array to float64.
     """
 
     name: str
@@ -92,17 +92,21 @@ class Backend:
     any_outside: Callable[[Array, int], Any]
     take_rows: Callable[[Array, Array], Array]
     sort_rows: Callable[[Array], Array]
+    as_float64: Callable[[Array], Array]
 
     @classmethod
     def make(cls, name: str = "numpy", device: str | None = None) -> Backend:
         """Build the backend called ``name``.
 
         Raises:
-            UserError: The name is unknown, or numpy is asked for a device other than the CPU.
+            UserError: If the name is unknown, there is no such device, or numpy is combined with a
+                device other than the CPU.
         """
         if name == "numpy":
+            import array_api_compat.numpy as numpy_api  # imports all of numpy
+
             if device not in (None, "cpu"):
-                raise UserError(
+                raise EnvError(
                     f"backend 'numpy' runs on the CPU, not on {device!r}; use backend='torch'."
                 )
             return cls(
@@ -111,10 +115,11 @@ class Backend:
                 device="cpu",
                 copy=np.ndarray.copy,
                 any=np.count_nonzero,
-                # Read as unsigned, a negative number is a large one: one comparison does for both.
+                # As unsigned numbers, negative ones are large: one comparison covers both bounds.
                 any_outside=lambda array, n: np.count_nonzero(array.view(np.uint64) >= n),
                 take_rows=lambda table, rows: table.take(rows, axis=0),
                 sort_rows=lambda rows: np.sort(rows, axis=1),
+                as_float64=lambda array: array.astype(np.float64),
             )
         if name == "torch":
             import array_api_compat.torch as torch_api
@@ -132,21 +137,22 @@ class Backend:
                 any_outside=lambda array, n: torch.any((array < 0) | (array >= n)),
                 take_rows=lambda table, rows: table.index_select(0, rows),
                 sort_rows=lambda rows: rows.sort(dim=1).values,
+                as_float64=torch.Tensor.double,
             )
-        raise UserError(f"Unknown backend {name!r}.{did_you_mean(name, ['numpy', 'torch'])}")
+        raise EnvError(f"Unknown backend {name!r}.{did_you_mean(name, ['numpy', 'torch'])}")
 
     def asarray(self, values: NDArray[Any]) -> Array:
-        """A copy of ``values`` on the device, with the same dtype."""
+        """Return a copy of ``values`` on the device, with the same dtype."""
         if self.name == "numpy":
             return np.array(values)
         return self.xp.asarray(np.array(values), device=self.device)
 
     def stream(self, generator: np.random.Generator) -> Stream:
-        """A random stream that is a function of the generator's state."""
+        """Return a random stream that is a function of the generator's state."""
         if self.name == "numpy":
             return NumpyStream(generator)
         return TorchStream(generator, self.device)
 
     def to_numpy(self, array: Array) -> NDArray[Any]:
-        """The array on the CPU, as numpy."""
+        """Return the array on the CPU, as numpy."""
         return array if isinstance(array, np.ndarray) else array.cpu().numpy()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
 import math
 import os
-import typing
 from collections.abc import Iterator
 from typing import Any, overload
 
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import VectorEnv
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError
+from pydantic import BaseModel
 
 import agents
 import recsim  # registers the environments
@@ -25,9 +22,11 @@ from recsim.contracts.kinds import AnyAgent, AnyProblem, is_problem, kind_of
 from recsim.contracts.slates import Agent
 from recsim.conversation import ConversationProblem
 from recsim.critiquing import CritiquingProblem
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import EnvError, UserError, did_you_mean
 from recsim.problem import Problem
+from recsim.registry import first_line
 from recsim.scenario.schema import AgentSpec, EnvSpec
+from recsim.settings import signature_model, validated
 
 __all__ = [
     "blame",
@@ -40,7 +39,7 @@ __all__ = [
     "registered_environments",
 ]
 
-# Given by this program, not by the scenario.
+# Set by this program, not by the scenario.
 _OWN_ARGUMENTS = {"num_envs", "render_mode", "max_episode_steps"}
 
 
@@ -54,19 +53,20 @@ def blame(key: str) -> Iterator[None]:
 
 
 def registered_environments() -> dict[str, str]:
-    """Return the environments of this project, each with the first line of its docstring."""
+    """Return the environments of this project, each with the first line of its docstring.
+
+    The lines are read from the source files: importing the environments would import torch.
+    """
     described = {}
     for spec in gymnasium.registry.values():
-        entry = spec.vector_entry_point or spec.entry_point
+        entry = spec.entry_point or spec.vector_entry_point
         if isinstance(entry, str) and entry.startswith(("envs.", f"{recsim.__name__}.")):
-            scalar = spec.entry_point if isinstance(spec.entry_point, str) else entry
-            doc = inspect.getdoc(load_env_creator(scalar)) or ""
-            described[spec.id] = doc.partition("\n")[0]
+            described[spec.id] = first_line(entry) or ""
     return described
 
 
 def environment_presets() -> dict[str, str]:
-    """Return the presets of ``SlateRec-v0`` with one line each."""
+    """Return the presets of ``SlateRec-v0``, each with a one-line description."""
     from envs.world.presets import PRESETS
 
     return {name: preset.description for name, preset in PRESETS.items()}
@@ -82,28 +82,27 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
             otherwise.
 
     Raises:
-        UserError: If the id is unknown, or an argument is unknown or wrong.
+        UserError: If the id is unknown, a setting is unknown or wrong, or the environment is not
+            one of recommendation.
     """
-    arguments = _arguments(spec.id)
+    settings = _settings(spec.id)
     options = spec.options
-    if arguments is not None:
-        for key, value in options.items():
-            if key not in arguments:
-                near = did_you_mean(key, ["id", *arguments])
-                raise UserError(f"env.{key}: unknown key.{near}")
-            _check_type(f"env.{key}", value, arguments[key])
-        if "reveal_state" in arguments:
+    if settings is not None:
+        validated(settings, options, "env", error=EnvError, also_known=["id"])
+        if "reveal_state" in settings.model_fields:
             options.setdefault("reveal_state", reveal)
     with blame("env"):
         try:
             env = gymnasium.make_vec(spec.id, num_envs=users, **options)
         except (TypeError, ValueError, OverflowError, gymnasium.error.Error) as error:
-            raise UserError(f"{spec.id} cannot be built: {error}") from error
+            raise EnvError(f"{spec.id} cannot be built: {error}") from error
         except MemoryError as error:
-            raise UserError(f"{spec.id} needs more memory than there is: {error}") from error
+            raise EnvError(f"{spec.id} needs more memory than there is: {error}") from error
     if not is_problem(getattr(env.unwrapped, "problem", None)):
         env.close()
-        raise UserError(f"env.id: {spec.id} is not a place to recommend: it has no 'problem'.")
+        raise EnvError(
+            f"env.id: {spec.id} is not an environment for recommendation: it has no 'problem'."
+        )
     return env
 
 
@@ -173,57 +172,28 @@ def make_agent(spec: AgentSpec, problem: AnyProblem, seed: int) -> AnyAgent:
         return agents.make(spec.name, problem, seed=seed, **spec.config)
 
 
-def _arguments(env_id: str) -> dict[str, Any] | None:
-    """Return the arguments of a vector environment and their types; None if it takes any."""
+def _settings(env_id: str) -> type[BaseModel] | None:
+    """Return the model of an environment's settings; None if it accepts any keyword.
+
+    That is the class attribute ``Settings`` of an environment of this project. For any other
+    environment the model is made from the parameters of its vector face or, where that accepts any
+    keyword, of both faces.
+    """
     module, _, name = env_id.rpartition(":")
     if module:
         try:
             importlib.import_module(module)
         except ImportError as error:
-            raise UserError(f"env.id: module {module!r} cannot be imported: {error}") from error
+            raise EnvError(f"env.id: module {module!r} cannot be imported: {error}") from error
     spec = gymnasium.registry.get(name)
     if spec is None:
         near = did_you_mean(name, registered_environments())
-        raise UserError(f"env.id: unknown environment {env_id!r}.{near}")
+        raise EnvError(f"env.id: unknown environment {env_id!r}.{near}")
     if spec.vector_entry_point is None:
-        raise UserError(
+        raise EnvError(
             f"env.id: {env_id} has no vector environment: it cannot run many users at once."
         )
-    arguments = _parameters(spec.vector_entry_point)
-    if None in arguments and spec.entry_point is not None:
-        # Both faces of an environment take the same settings; one of them spells them out.
-        del arguments[None]
-        arguments |= _parameters(spec.entry_point)
-    if None in arguments:
-        return None
-    return {key: hint for key, hint in arguments.items() if key and key not in _OWN_ARGUMENTS}
-
-
-def _parameters(entry: Any) -> dict[str | None, Any]:
-    """Return the type of each parameter; the key None stands for ``**kwargs``."""
-    creator = load_env_creator(entry) if isinstance(entry, str) else entry
-    try:
-        # A class has its hints on __init__; mypy warns of subclasses, which do not matter here.
-        called = creator.__init__ if isinstance(creator, type) else creator  # type: ignore[misc]
-        hints = typing.get_type_hints(called)
-    except (NameError, TypeError):
-        hints = {}
-    return {
-        None if p.kind is inspect.Parameter.VAR_KEYWORD else p.name: hints.get(p.name, Any)
-        for p in inspect.signature(creator).parameters.values()
-    }
-
-
-def _check_type(key: str, value: Any, hint: Any) -> None:
-    """Refuse a value that is not what the environment says it takes."""
-    try:
-        adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(strict=True))
-    except PydanticSchemaGenerationError:
-        return
-    try:
-        adapter.validate_python(value)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        path = ".".join(map(str, (key, *fault["loc"])))
-        message = fault["msg"].replace("Input should", "must")
-        raise UserError(f"{path}: {message}, not {fault['input']!r}.") from None
+    entries = [entry for entry in (spec.vector_entry_point, spec.entry_point) if entry is not None]
+    creators = [load_env_creator(entry) if isinstance(entry, str) else entry for entry in entries]
+    settings: type[BaseModel] | None = getattr(creators[0], "Settings", None)
+    return settings or signature_model(creators, name, _OWN_ARGUMENTS)

@@ -1,4 +1,4 @@
-"""``SlateReplay-v0``: the logged outcome where the action matches, nothing where it does not."""
+"""``SlateReplay-v0``: the logged outcome if the action matches the log, otherwise none."""
 
 import itertools
 from dataclasses import replace
@@ -16,7 +16,7 @@ from recsim.problem import Problem
 
 
 def make_log(**columns) -> SlateLog:
-    """Six rows: ann's two sessions, interleaved with one of bob's."""
+    """Return six rows: two sessions of user 0, interleaved with one of user 1."""
     values = {
         "problem": Problem(
             num_items=4,
@@ -42,7 +42,7 @@ def make_log(**columns) -> SlateLog:
 
 
 def one_item_log(rows: int = 8, **columns) -> SlateLog:
-    """Open Bandit in small: anonymous users, slates of one item, a position on the page."""
+    """Return a log like Open Bandit: anonymous users, one item per slate, page positions."""
     log = make_log()
     rng = np.random.default_rng(0)
     clicks = (rng.random((rows, 1)) < 0.5).astype(np.int8)
@@ -64,7 +64,7 @@ def one_item_log(rows: int = 8, **columns) -> SlateLog:
     return SlateLog(**values | columns).validate()
 
 
-def test_a_match_gives_what_was_logged():
+def test_a_match_returns_the_logged_outcome():
     env = SlateReplayEnv(log=make_log())
     env.reset(seed=0)
     obs, reward, terminated, truncated, info = env.step(np.array([0, 1]))
@@ -81,13 +81,13 @@ def test_a_match_gives_what_was_logged():
     assert obs["history_items"].tolist() == [-1] * 8 + [0, 1]
     assert obs["history_clicks"].tolist() == [0] * 8 + [1, 0]
     assert obs["history_length"].tolist() == [1]
-    assert obs["time"].tolist() == [0, 0, 1]  # row 2: the next of ann's first session
+    assert obs["time"].tolist() == [0, 0, 1]  # row 2: the next of the first session
     _, reward, terminated, _, info = env.step(np.array([1, 2]))
     assert (reward, terminated) == (3.0, True)
     assert info["rewards"] == {"click": 2.0, "watch": 2.0}
 
 
-def test_a_repeat_leaves_its_place_empty():
+def test_a_repeated_item_leaves_its_slot_empty():
     env = SlateReplayEnv(log=make_log())
     env.reset(seed=0, options={"episode": 2})  # rows 3 and 5
     env.step(np.array([3, 0]))
@@ -110,14 +110,14 @@ def test_the_same_items_in_another_order_do_not_match():
 
 
 def play(log: SlateLog, actions, **settings) -> list:
-    """Return all that an agent is told."""
+    """Return everything that an agent observes."""
     env = SlateReplayEnv(log=log, **settings)
-    heard = [env.reset(seed=0)]
+    trace = [env.reset(seed=0)]
     for action in actions:
-        heard.append(env.step(np.array(action)))
-        if heard[-1][2]:
-            heard.append(env.reset())
-    return heard
+        trace.append(env.step(np.array(action)))
+        if trace[-1][2]:
+            trace.append(env.reset())
+    return trace
 
 
 def same(one, other) -> bool:
@@ -129,7 +129,7 @@ def same(one, other) -> bool:
 
 
 @pytest.mark.parametrize("row", range(6))
-def test_nothing_tells_the_outcome_of_an_action_not_taken(row):
+def test_the_outcome_of_another_action_is_not_revealed(row):
     log = make_log()
     shown = log.slate >= 0
     clicks = log.clicks.copy()
@@ -142,11 +142,11 @@ def test_nothing_tells_the_outcome_of_an_action_not_taken(row):
     right = [np.where(log.slate[r] < 0, log.slate[r][0], log.slate[r]) for r in order]
     wrong = [slate if r != row else (slate + 1) % 4 for r, slate in zip(order, right, strict=True)]
     assert same(play(log, wrong), play(other, wrong))
-    assert not same(play(log, right), play(other, right))  # the change is there to be heard
+    assert not same(play(log, right), play(other, right))  # a matching policy observes the change
 
 
-def test_nothing_after_a_step_that_does_not_match_tells_how_the_user_went_on():
-    """Two logs that are the same up to row 0, which is not matched, and differ in all after it."""
+def test_later_rows_are_not_revealed_after_a_step_that_does_not_match():
+    """Two logs are equal up to row 0, which is not matched, and differ in every later row."""
     log = make_log()
     other = replace(
         log,
@@ -156,13 +156,13 @@ def test_nothing_after_a_step_that_does_not_match_tells_how_the_user_went_on():
     )
     shorter = other.select([0, 1, 4])  # the user never returns
     for episodes in ("auto", "session", "user"):
-        told = []
+        traces = []
         for version in (log, other, shorter):
             env = SlateReplayEnv(log=version, episodes=episodes)
-            told.append([env.reset(seed=0), env.step(np.array([3, 3]))])
-            assert told[-1][1][2:4] == (True, False)
-        assert same(told[0], told[1])
-        assert same(told[0], told[2])
+            traces.append([env.reset(seed=0), env.step(np.array([3, 3]))])
+            assert traces[-1][1][2:4] == (True, False)
+        assert same(traces[0], traces[1])
+        assert same(traces[0], traces[2])
     env = SlateReplayEnv(log=log, episodes="log")
     env.reset(seed=0)
     times = [env.step(np.array([3, 3]))[0]["time"].tolist() for _ in range(5)]
@@ -182,7 +182,7 @@ def test_independent_rows_have_neither_history_nor_feedback():
 
 
 def logged_action(log: SlateLog, row: int):
-    """The action that shows the logged slate, where the candidates are the catalogue."""
+    """Return the action that shows the logged slate; the candidates are the whole catalogue."""
     return np.where(log.slate[row] < 0, log.slate[row][0], log.slate[row])
 
 
@@ -200,13 +200,13 @@ def test_episodes(episodes, rows):
     assert env.num_episodes == len(rows)
     env.reset(seed=0)
     for expected in rows + rows:  # after the last comes the first
-        found, terminated = [], False
+        played, terminated = [], False
         while not terminated:
-            row = expected[len(found)]
+            row = expected[len(played)]
             _, _, terminated, truncated, info = env.step(logged_action(env.log, row))
             assert not truncated
-            found.append(info["row"])
-        assert found == expected
+            played.append(info["row"])
+        assert played == expected
         env.reset()
 
 
@@ -265,7 +265,7 @@ def test_max_steps_truncates_and_the_end_terminates():
 
 
 def test_weighted_rewards_are_unbiased_for_any_policy():
-    """Sum over every action, each with its probability: the estimate is IPS, exactly."""
+    """Summed over all actions, weighted by their probabilities, the estimate is exactly IPS."""
     log = one_item_log(12)
     policy = np.array([0.1, 0.2, 0.3, 0.4])
     env = SlateReplayEnv(log=log)
@@ -279,7 +279,7 @@ def test_weighted_rewards_are_unbiased_for_any_policy():
     np.testing.assert_allclose(expected, ips, rtol=1e-12)
 
 
-def test_candidates_of_the_row_are_what_an_action_indexes():
+def test_actions_index_the_candidates_of_the_row():
     candidates = np.array([[3, 1, 0], [2, 3, 1], [1, 2, 0], [0, 3, 1], [0, 2, 1], [1, 0, 2]])
     log = make_log()
     log = replace(log, problem=replace(log.problem, num_candidates=3), candidates=candidates)
@@ -294,13 +294,13 @@ def test_candidates_of_the_row_are_what_an_action_indexes():
     ("slots", "columns", "known"),
     [
         (2, {}, True),
-        (2, {"slate_propensity": None}, False),  # that of the items does not give the slate's
+        (2, {"slate_propensity": None}, False),  # item propensities do not determine the slate's
         (2, {"slate_propensity": None, "propensity": None}, False),
         (1, {}, True),
         (1, {"propensity": None}, False),
     ],
 )
-def test_the_importance_weight_is_there_where_it_is_known(slots, columns, known):
+def test_the_importance_weight_is_given_where_it_is_known(slots, columns, known):
     log = make_log(**columns) if slots == 2 else one_item_log(**columns)
     env = SlateReplayEnv(log=log)
     env.reset(seed=0)
@@ -309,15 +309,18 @@ def test_the_importance_weight_is_there_where_it_is_known(slots, columns, known)
     assert ("logged_propensities" in info) == (log.propensity is not None)
 
 
-def test_bad_arguments_are_told(tmp_path):
+def test_wrong_arguments_are_refused(tmp_path):
     log = make_log()
     cases = [
         ({}, "needs reader and path"),
         ({"log": log, "path": "x"}, "a log, or reader and path, not both"),
         ({"log": log.select([])}, "the log has no rows"),
-        ({"log": log, "max_steps": 0}, "max_steps must be at least 1"),
-        ({"log": log, "history": -1}, "history must be at least 0"),
-        ({"log": log, "episodes": "sesion"}, r"Unknown episodes 'sesion'\. Did you mean 'sess"),
+        ({"log": log, "max_steps": 0}, r"max_steps: must be greater than or equal to 1, not 0"),
+        ({"log": log, "history": -1}, r"history: must be greater than or equal to 0, not -1"),
+        (
+            {"log": log, "episodes": "sesion"},
+            "episodes: must be 'auto', 'session', 'user' or 'log'",
+        ),
         ({"reader": "saved", "path": str(tmp_path / "no")}, "There is no log at"),
         ({"reader": "saved", "path": "x", "options": {"pth": 1}}, "unknown key. Did you mean"),
     ]
@@ -355,7 +358,7 @@ def test_gymnasium_and_stable_baselines_accept_it(tmp_path, build, shuffle, max_
     assert env.spec.to_json()
 
 
-def test_a_log_without_features_of_users_has_no_such_key():
+def test_a_log_without_user_features_has_no_such_key():
     log = make_log()
     problem = replace(log.problem, user_feature_dim=0)
     env = SlateReplayEnv(log=replace(log, problem=problem, user_features=np.zeros((2, 0))))

@@ -1,4 +1,4 @@
-"""The adapter that lets stable-baselines3 train on a native vector environment."""
+"""The adapter for training with stable-baselines3 on a vector environment."""
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +15,7 @@ from recsim.errors import UserError
 torch.set_num_threads(1)
 
 
-def test_ends_are_told_as_stable_baselines3_wants_them():
+def test_ends_of_episodes_are_reported_as_stable_baselines3_expects():
     twin = SlateRecVectorEnv(num_envs=64, preset="retention", max_steps=10)
     env = SB3VecEnv(SlateRecVectorEnv(num_envs=64, preset="retention", max_steps=10))
     env.seed(4)
@@ -23,7 +23,7 @@ def test_ends_are_told_as_stable_baselines3_wants_them():
     expected, _ = twin.reset(seed=4)
     assert np.array_equal(first["user_features"], expected["user_features"])
     action = np.tile(np.arange(5), (64, 1))
-    seen = set()
+    limits = set()
     for _ in range(30):
         obs, reward, done, infos = env.step(action)
         twin_obs, twin_reward, terminated, truncated, twin_info = twin.step(action)
@@ -34,15 +34,15 @@ def test_ends_are_told_as_stable_baselines3_wants_them():
         for row, info in enumerate(infos):
             assert bool(info) == done[row]
             if info:
-                seen.add(info["TimeLimit.truncated"])
+                limits.add(info["TimeLimit.truncated"])
                 assert info["TimeLimit.truncated"] == truncated[row]
                 last = twin_info["final_obs"]["history_items"][row]
                 assert np.array_equal(info["terminal_observation"]["history_items"], last)
-    assert seen == {True, False}
+    assert limits == {True, False}
 
 
 def test_ppo_learns_on_it():
-    """Five items, one of which everybody clicks: PPO must find it."""
+    """Five items, one of which every user clicks: PPO must learn to show it."""
     world = {
         "catalogue": {"num_items": 5, "num_groups": 5, "seed": 4},  # item 4 is the only good one
         "affinity": 0.1,

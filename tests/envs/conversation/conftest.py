@@ -12,7 +12,7 @@ def data() -> AttributeData:
     """Two test users, five items and four attributes in two classes.
 
     ====  ==========      ====  ==========      =====  ==========
-    item  attributes      user  cares for       class  attributes
+    item  attributes      user  cares about      class  attributes
     ====  ==========      ====  ==========      =====  ==========
     0     0 1             0     0 2 3           0      0 1
     1     0 2             1     1               1      1 2 3
@@ -43,7 +43,7 @@ def data() -> AttributeData:
 
 @pytest.fixture
 def make(data) -> Callable[..., ConvRecEnv]:
-    """Build one conversation about the data, with slates of two and five turns."""
+    """Return a function that builds one conversation with slates of two items and five turns."""
 
     def build(**settings) -> ConvRecEnv:
         return ConvRecEnv(data=data, **{"slate_size": 2, "max_turns": 5, "debug": True} | settings)
@@ -53,7 +53,7 @@ def make(data) -> Callable[..., ConvRecEnv]:
 
 @pytest.fixture
 def make_batch(data) -> Callable[..., ConvRecVectorEnv]:
-    """Build many."""
+    """Return a function that builds many conversations."""
 
     def build(num_envs, **settings) -> ConvRecVectorEnv:
         return ConvRecVectorEnv(
@@ -73,5 +73,5 @@ def show(*items):
 
 @pytest.fixture
 def act():
-    """Return the two kinds of actions."""
+    """Return functions that build the two kinds of actions."""
     return ask, show

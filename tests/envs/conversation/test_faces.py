@@ -31,20 +31,20 @@ def test_check_env_with_classes(make, question, action):
     check_env(make(question=question, action=action, illegal="penalise"), skip_render_check=True)
 
 
-def test_standard_learners_take_it():
+def test_stable_baselines3_trains_on_it():
     env = gym.make("recsim:ConvRec-v0", illegal="penalise", action="discrete")
     sb3_check_env(env.unwrapped)
     DQN("MultiInputPolicy", env, learning_starts=10, buffer_size=100, seed=0).learn(40)
 
 
 def actions(rng, env, count):
-    """Draw actions that are allowed, and slates of items not shown yet."""
+    """Draw legal questions, and slates of items that were not shown yet."""
     problem, mask = env.problem, env.action_masks()
     mask = mask[None] if mask.ndim == 1 else mask
     key = rng.random(mask.shape) * mask
     best = np.argmax(key, axis=1)
     asks = (best < problem.num_attributes) & (rng.random(count) < 0.6)
-    shown = env.setting.conversations.shown
+    shown = env.simulation.conversations.shown
     free = rng.random((count, problem.num_items))
     row, slot = np.nonzero(shown >= 0)
     free[row, shown[row, slot]] = -1
@@ -56,28 +56,28 @@ def actions(rng, env, count):
 
 
 @pytest.mark.parametrize("settings", [{}, {"opening": "costs_turn", "noise": 0.2}])
-def test_one_of_many_is_the_one(make, make_batch, settings):
+def test_a_row_of_the_batch_equals_the_scalar_face(make, make_batch, settings):
     many, one = make_batch(3, **settings), make(**settings)
     obs, info = many.reset(seed=3, options={"index": [2, 0, 3]})
-    alone, told = one.reset(seed=3, options={"index": 0})
+    alone, alone_info = one.reset(seed=3, options={"index": 0})
     rng = np.random.default_rng(0)
     for _ in range(5):
         for name, value in alone.items():
             np.testing.assert_array_equal(obs[name][1], value, err_msg=name)
-        for name, value in told.items():
+        for name, value in alone_info.items():
             np.testing.assert_array_equal(info[name][1], value, err_msg=name)
         action = actions(rng, many, 3)
         obs, reward, terminated, truncated, info = many.step(action)
-        alone, *rest, told = one.step({name: part[1] for name, part in action.items()})
+        alone, *rest, alone_info = one.step({name: part[1] for name, part in action.items()})
         assert [reward[1], terminated[1], truncated[1]] == rest
         if terminated[1] or truncated[1]:
             np.testing.assert_array_equal(info["final_obs"]["answers"][1], alone["answers"])
-            assert info["final_info"]["turn"][1] == told["turn"]
+            assert info["final_info"]["turn"][1] == alone_info["turn"]
             assert info["_final_info"][1]
             break
 
 
-def test_who_is_done_starts_anew(make_batch):
+def test_finished_conversations_are_replaced(make_batch):
     env = make_batch(4, max_turns=1, sampler="each")
     _, info = env.reset(seed=0)
     assert info["index"].tolist() == [0, 1, 2, 3]
@@ -95,7 +95,7 @@ def test_who_is_done_starts_anew(make_batch):
     assert (info["final_obs"]["turn"] == 1).all()
 
 
-def test_uniform_users_come_whatever_they_took(make_batch):
+def test_users_are_drawn_uniformly_whatever_they_took(make_batch):
     env = make_batch(4000)
     _, info = env.reset(seed=0)
     # User 0 has three of the four interactions and is drawn as often as user 1.
@@ -106,7 +106,7 @@ def test_uniform_users_come_whatever_they_took(make_batch):
     assert (info["index"] != other["index"]).any()
 
 
-def test_a_real_system_is_not_told_the_target(make):
+def test_the_target_is_hidden_without_debug(make):
     env = make(debug=False)
     _, info = env.reset(seed=0)
     assert not {"user", "target", "truth", "candidates"} & info.keys()
@@ -128,8 +128,14 @@ def test_popular_candidates_are_shown_by_default(make):
     [
         ({"type": 0, "attribute": 0}, "mapping with the keys"),
         ({"type": 5, "attribute": 0, "slate": [-1, -1]}, "must be 0, to ask"),
-        ({"type": 0, "attribute": 9, "slate": [-1, -1]}, "must lie in 0"),
-        ({"type": 1, "attribute": 0, "slate": [0, 7]}, "must hold items 0"),
+        (
+            {"type": 0, "attribute": 9, "slate": [-1, -1]},
+            r"must be whole numbers .* in -1 \.\.\. 3",
+        ),
+        (
+            {"type": 1, "attribute": 0, "slate": [0, 7]},
+            r"Items of slates must be .* in -1 \.\.\. 4",
+        ),
         ({"type": 1, "attribute": 0, "slate": [0, 1, 2]}, "of shape"),
     ],
 )
@@ -143,9 +149,11 @@ def test_malformed_actions(make, action, message):
 def test_malformed_discrete_actions(make_batch):
     env = make_batch(2, action="discrete")
     env.reset(seed=0)
-    with pytest.raises(ValueError, match=r"lie in 0 \.\.\. 4"):
+    with pytest.raises(
+        ValueError, match=r"Actions must be whole numbers of shape \(2,\) in 0 \.\.\. 4"
+    ):
         env.step(np.array([0, 5]))
-    with pytest.raises(ValueError, match="2 whole numbers"):
+    with pytest.raises(ValueError, match=r"whole numbers of shape \(2,\)"):
         env.step(np.array([0.5, 1]))
-    with pytest.raises(ValueError, match="one seed for all"):
+    with pytest.raises(ValueError, match="share one random generator"):
         env.reset(seed=[1, 2])

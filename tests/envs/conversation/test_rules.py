@@ -1,6 +1,6 @@
-"""What is answered, what is accepted, what it costs: conversations by hand.
+"""Answers, acceptance and rewards of conversations, worked out by hand.
 
-The data stand in conftest.py. Episode 0 is user 0 and item 0, 1 user 0 and item 1, 2 user 0 and
+The data are in conftest.py. Episode 0 is user 0 and item 0, 1 user 0 and item 1, 2 user 0 and
 item 3, 3 user 1 and item 2.
 """
 
@@ -24,7 +24,7 @@ def test_a_yes_needs_the_item_and_the_user(make, act):
     obs, reward, *_ = env.step(ask(1))  # has it, does not care
     assert obs["answers"].tolist() == [1, 2, 0, 0]
     assert reward == -0.1
-    obs, *_, info = env.step(ask(3))  # cares, has it not
+    obs, *_, info = env.step(ask(3))  # cares, does not have it
     assert obs["answers"].tolist() == [1, 2, 0, 2]
     assert obs["history"].tolist() == [1, -1, -1, 0, 0]
     assert obs["turn"].tolist() == [3]
@@ -45,7 +45,7 @@ def test_only_a_yes_rules_items_out(make, act):
     assert obs["shown"].tolist() == [1, 4, *[-1] * 8]
 
 
-def test_if_the_item_answers_a_no_rules_out_too(make, act):
+def test_a_no_rules_items_out_if_answers_depend_on_the_item_alone(make, act):
     ask, _ = act
     env = make(answer_model="item")
     assert env.problem.no_filters
@@ -57,7 +57,7 @@ def test_if_the_item_answers_a_no_rules_out_too(make, act):
     assert not make(noise=0.1).problem.yes_filters
 
 
-def test_who_does_not_care_may_say_so(make, act):
+def test_users_may_answer_that_they_do_not_care(make, act):
     ask, _ = act
     env = make(answer_model="unknown")
     start(env, 0)
@@ -100,7 +100,7 @@ def test_the_last_action_is_evaluated(make, act):
 
 
 @pytest.mark.parametrize("kind", ["again", "late", "shown", "twice"])
-def test_what_is_not_allowed(make, act, kind):
+def test_illegal_actions(make, act, kind):
     ask, show = act
     first = {"again": ask(0), "shown": show(1, 2)}.get(kind)
     wrong = {"again": ask(0), "late": ask(0), "shown": show(2, 4), "twice": show(3, 3)}[kind]
@@ -127,7 +127,7 @@ def test_what_is_not_allowed(make, act, kind):
     assert before[4]["turn"] == (1 if first is None else 2)
 
 
-def test_masks_say_what_is_allowed(make, act):
+def test_masks_hold_the_legal_questions(make, act):
     ask, _ = act
     env = make(max_turns=3)
     start(env, 0)
@@ -171,7 +171,7 @@ def test_several_attributes_at_once(make, act):
     assert info["candidates"].tolist() == [0, 1, 0, 0, 0]
 
 
-def test_a_discrete_question_finds_its_companions(make):
+def test_a_discrete_question_is_completed_by_other_attributes(make):
     env = make(question="multi_choice", choices=2, action="discrete")
     start(env, 1)
     obs, *_ = env.step(3)
@@ -181,18 +181,19 @@ def test_a_discrete_question_finds_its_companions(make):
 
 @pytest.mark.parametrize("opening", ["none", "free", "costs_turn"])
 def test_the_user_may_open(make, opening):
-    seen = set()
+    openings = set()
     for seed in range(20):
         env = make(opening=opening)
         obs, info = start(env, 1, seed=seed)
-        told = np.flatnonzero(obs["answers"] == 1).tolist()
-        seen.add(tuple(told))
+        openings.add(tuple(np.flatnonzero(obs["answers"] == 1).tolist()))
         assert info["turn"] == (1 if opening == "costs_turn" else 0)
         assert info["n_questions"] == 0
-    assert seen == ({()} if opening == "none" else {(0,), (2,)}), "yes to 0 and 2, each by chance"
+    assert openings == ({()} if opening == "none" else {(0,), (2,)}), (
+        "yes to 0 and 2, each by chance"
+    )
 
 
-def test_one_of_several_items_will_do(make, act):
+def test_any_acceptable_item_is_accepted(make, act):
     ask, show = act
     env = make(acceptable=3)
     start(env, 0)  # user 0 took items 0, 1 and 3; 1 shares an attribute with 0, 3 does not
@@ -201,7 +202,7 @@ def test_one_of_several_items_will_do(make, act):
     start(env, 0)
     *_, terminated, _, _ = env.step(show(3, 4))
     assert not terminated
-    # A yes to 2 leaves item 1 of the two.
+    # A yes to attribute 2 leaves only item 1 acceptable.
     start(env, 0)
     obs, *_ = env.step(ask(2))
     assert obs["answers"].tolist() == [0, 0, 1, 0]
@@ -211,12 +212,11 @@ def test_one_of_several_items_will_do(make, act):
     assert terminated
 
 
-def test_noise_turns_answers_round_as_often_as_it_says(make_batch):
+def test_noise_is_the_frequency_of_wrong_answers(make_batch):
     count = 4000
     env = make_batch(count, noise=0.2)
-    numbers = np.zeros(count, dtype=int)
-    numbers[1::2] = 1
-    env.setting.conversations.episodes = np.tile(env.setting.conversations.episodes[:2], count // 2)
+    state = env.simulation.conversations
+    state.episodes = np.tile(state.episodes[:2], count // 2)
     env.reset(seed=1, options={"index": np.arange(count)})
     action = {
         "type": np.zeros(count, dtype=int),
@@ -228,7 +228,7 @@ def test_noise_turns_answers_round_as_often_as_it_says(make_batch):
     assert abs(wrong - 0.2) < 4 * np.sqrt(0.16 / count)
 
 
-def test_slates_can_be_free_where_that_is_wanted(make):
+def test_free_recommendations_take_no_turn(make):
     env = make(max_turns=2, free_recommendations=1)
     assert env.problem.free_recommendations == 1
     start(env, 0)
@@ -237,10 +237,10 @@ def test_slates_can_be_free_where_that_is_wanted(make):
     assert (info["turn"], info["n_recs"]) == (0, 1)
     *_, info = env.step({**free, "slate": [3, 4]})
     assert info["turn"] == 1, "only one is free"
-    honest = make()
-    start(honest, 0)
+    counting = make()
+    start(counting, 0)
     with pytest.raises(ValueError, match="needs free_recommendations"):
-        honest.step(free)
+        counting.step(free)
 
 
 @pytest.mark.parametrize(
@@ -251,14 +251,14 @@ def test_slates_can_be_free_where_that_is_wanted(make):
         ({"rewards": {"accepts": 1.0}}, r"rewards\.accepts: unknown key\. Did you mean 'accept'"),
         ({"slate_size": 6}, "slate_size is 6; there are 5 items"),
         ({"split": "valid"}, "split 'valid' has no interactions"),
-        ({"split": "tests"}, "no part 'tests'"),
-        ({"sampler": "all"}, "sampler is 'all'"),
-        ({"action": "slates"}, "action is 'slates'. Did you mean 'slate'"),
+        ({"split": "tests"}, r"ConvRec-v0\.split: must be .*'test', not 'tests'"),
+        ({"sampler": "all"}, r"ConvRec-v0\.sampler: must be .*, not 'all'"),
+        ({"action": "slates"}, r"ConvRec-v0\.action: must be 'slate' or 'discrete'"),
         ({"planted": {}}, "only one of 'data', 'path' and 'planted'"),
         ({"opening": "costs_turn", "max_turns": 1}, "max_turns of at least 2"),
     ],
 )
-def test_mistakes_are_told(make, settings, message):
+def test_wrong_settings_are_refused(make, settings, message):
     with pytest.raises(UserError, match=message):
         make(**settings)
 
@@ -272,9 +272,11 @@ def test_planted_data_are_checked():
         ConvRecEnv(planted={"kind": "codes", "bit": 3})
 
 
-def test_episodes_that_are_not_there(make):
+def test_unknown_episodes_are_refused(make):
     env = make()
-    with pytest.raises(UserError, match=r"options\['index'\] must hold 1 numbers"):
+    with pytest.raises(
+        UserError, match=r"options\['index'\] must be whole numbers of shape \(1,\) in 0 \.\.\. 3"
+    ):
         env.reset(options={"index": 4})
     with pytest.raises(UserError, match="unknown option 'idx'"):
         env.reset(options={"idx": 0})

@@ -43,7 +43,7 @@ def reviews() -> AspectReviews:
         (2, 3, 0, (3,)),
         (0, 0, 2, (3,)),
         (1, 1, 2, (0,)),
-        (1, 2, 2, (0,)),  # met in training: no session is about it
+        (1, 2, 2, (0,)),  # reviewed in training: no session is about it
         (2, 4, 1, (0,)),
     ]
     return AspectReviews(
@@ -59,7 +59,7 @@ def reviews() -> AspectReviews:
 
 @pytest.fixture
 def make(reviews) -> Callable[..., CritiqueRecEnv]:
-    """Build one session, in which items are shown and the agent justifies."""
+    """Return a function that builds one session with items as actions."""
 
     def build(**settings) -> CritiqueRecEnv:
         return CritiqueRecEnv(data=reviews, **{"action": "item", "debug": True} | settings)
@@ -69,7 +69,7 @@ def make(reviews) -> Callable[..., CritiqueRecEnv]:
 
 @pytest.fixture
 def make_batch(reviews) -> Callable[..., CritiqueRecVectorEnv]:
-    """Build many."""
+    """Return a function that builds many sessions."""
 
     def build(num_envs, **settings) -> CritiqueRecVectorEnv:
         return CritiqueRecVectorEnv(
@@ -81,7 +81,7 @@ def make_batch(reviews) -> Callable[..., CritiqueRecVectorEnv]:
 
 @pytest.fixture
 def show():
-    """Return an action: an item, and why."""
+    """Return a function that builds an action: an item and its justification."""
 
     def action(item, *aspects):
         return {"item": item, "justification": bits(*aspects).astype(np.int8)}

@@ -1,4 +1,4 @@
-"""``CritiqueRec-v0``: one session, and many at once; ranks, and what does not matter to them."""
+"""``CritiqueRec-v0``: one session, and many at once; ranks of the goal."""
 
 import gymnasium as gym
 import numpy as np
@@ -24,14 +24,14 @@ PLANTED = {"users": 40, "num_items": 60, "num_aspects": 8, "reviews": 6}
         {"seeker": "different", "noise": 0.3, "allow_arbitrary": True, "step_cost": 0.1},
     ],
 )
-# Scores are any numbers, and learners that need bounds take items.
+# Scores are unbounded; learners that need bounds can use action="item".
 @pytest.mark.filterwarnings("ignore:.*Box action space:UserWarning")
 def test_check_env(settings):
     env = gym.make("recsim:CritiqueRec-v0", planted=PLANTED, **settings)
     check_env(env.unwrapped)
 
 
-def test_standard_learners_take_it():
+def test_stable_baselines3_trains_on_it():
     env = gym.make(
         "recsim:CritiqueRec-v0",
         planted=PLANTED,
@@ -48,13 +48,13 @@ def many(count, **settings):
 
 
 def linear(seed=0):
-    """Return scores that depend on what is believed, and aspects that every item is shown for."""
+    """Return a policy whose scores are linear in the preferences."""
     rng = np.random.default_rng(seed)
     weights, bias = rng.normal(size=(8, 60)), rng.normal(size=60)
 
     def act(obs):
         scores = 0.3 * obs["preferences"] @ weights + bias
-        # Not by the shape of the batch, as a product of matrices may round.
+        # Rounded, as a matrix product may depend on the shape of the batch in its last digits.
         return {"scores": scores.round(9), "justification": obs["preferences"] < 1}
 
     return act
@@ -70,7 +70,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_a_session_does_not_depend_on_the_batch(settings):
-    act, told = linear(), {}
+    act, stories = linear(), {}
     for batch in (1, 7, 40):
         env = many(batch, **settings)
         ends = []
@@ -88,18 +88,18 @@ def test_a_session_does_not_depend_on_the_batch(settings):
                     story[row].append((info["item"][row], info["gold_rank"][row], critiques))
                 going &= ~(terminated | truncated)
             ends += story
-        told[batch] = ends[:35]
-    assert told[1] == told[7] == told[40]
+        stories[batch] = ends[:35]
+    assert stories[1] == stories[7] == stories[40]
 
 
-def test_one_of_many_is_the_one(make, make_batch, show):
+def test_a_row_of_the_batch_equals_the_scalar_face(make, make_batch, show):
     env, one = make_batch(3, seeker="random"), make(seeker="random")
     obs, info = env.reset(seed=3, options={"index": [1, 0, 1]})
-    alone, told = one.reset(seed=3, options={"index": 0})
+    alone, alone_info = one.reset(seed=3, options={"index": 0})
     for item in (1, 2, 0):
         for name, value in alone.items():
             np.testing.assert_array_equal(obs[name][1], value, err_msg=name)
-        for name, value in told.items():
+        for name, value in alone_info.items():
             np.testing.assert_array_equal(info[name][1], value, err_msg=name)
         other = {1: 0, 2: 3, 0: 4}[item]
         action = {
@@ -107,11 +107,11 @@ def test_one_of_many_is_the_one(make, make_batch, show):
             "justification": np.ones((3, 5), dtype=np.int8),
         }
         obs, reward, terminated, truncated, info = env.step(action)
-        alone, *rest, told = one.step(show(item, 0, 1, 2, 3, 4))
+        alone, *rest, alone_info = one.step(show(item, 0, 1, 2, 3, 4))
         assert [reward[1], terminated[1], truncated[1]] == rest
     assert terminated[1]
     np.testing.assert_array_equal(info["final_obs"]["critiqued"][1], alone["critiqued"])
-    assert info["final_info"]["turn"][1] == told["turn"] == 3
+    assert info["final_info"]["turn"][1] == alone_info["turn"] == 3
     assert info["_final_info"].tolist() == [False, True, False]
 
 
@@ -149,7 +149,7 @@ def test_without_critiques_the_target_comes_nearer_by_one_at_every_turn():
     assert 0 < (first < 10).sum() < 40, "some find it and some do not"
 
 
-def test_of_equal_items_the_one_with_the_lower_number_is_better(make):
+def test_ties_go_to_the_item_with_the_lower_number(make):
     env = make(action="scores", justification="item")
     env.reset(options={"user": 2, "goal": 5})  # user 2 may be shown 4 and 5
     *_, info = env.step(np.zeros(6))
@@ -159,14 +159,14 @@ def test_of_equal_items_the_one_with_the_lower_number_is_better(make):
     assert (info["item"], info["gold_rank"], info["success"]) == (4, 0, True)
 
 
-def test_the_rank_is_not_known_where_only_items_are(make, show):
+def test_the_rank_is_unknown_if_actions_are_items(make, show):
     env = make()
     env.reset(options={"index": 0})
     *_, info = env.step(show(1))
     assert (info["gold_rank"], info["base_gold_rank"], info["base_turns"]) == (-1, -1, -1)
 
 
-def test_a_real_system_is_not_told_the_goal(make):
+def test_the_goal_is_hidden_without_debug(make):
     env = make(debug=False)
     _, info = env.reset(seed=0)
     assert not {"goal", "goal_aspects"} & info.keys()
@@ -176,8 +176,12 @@ def test_a_real_system_is_not_told_the_goal(make):
     ("settings", "action", "message"),
     [
         ({}, {"item": 0}, "mapping with the keys"),
-        ({}, {"item": 9, "justification": [0] * 5}, r"must lie in 0 \.\.\. 5"),
-        ({}, {"item": 0.5, "justification": [0] * 5}, "must be 1 whole numbers"),
+        (
+            {},
+            {"item": 9, "justification": [0] * 5},
+            r"Items must be whole numbers of shape \(1,\) in 0 \.\.\. 5",
+        ),
+        ({}, {"item": 0.5, "justification": [0] * 5}, "must be whole numbers"),
         ({}, {"item": 0, "justification": [0, 2, 0, 0, 0]}, "must be 0 and 1 of shape"),
         ({"action": "scores", "justification": "item"}, [0.0] * 5, "numbers of shape"),
         ({"action": "scores", "justification": "item"}, [np.nan] * 6, "numbers of shape"),
@@ -190,6 +194,6 @@ def test_malformed_actions(make, settings, action, message):
         env.step(action)
 
 
-def test_one_seed_for_all():
-    with pytest.raises(ValueError, match="one seed for all"):
+def test_a_list_of_seeds_is_refused():
+    with pytest.raises(ValueError, match="share one random generator"):
         many(2).reset(seed=[1, 2])

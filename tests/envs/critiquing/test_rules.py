@@ -1,4 +1,4 @@
-"""What is criticised, what is believed, how a session ends: by hand; the data are in conftest.py.
+"""Critiques, preferences and ends of sessions, worked out by hand; the data are in conftest.py.
 
 Popularity of the aspects: 5 5 2 1 4. Session 0 is user 0 (items 3 and 5 in training, c = 4 0 1 0 2)
 and item 0 (aspects 0 and 2); session 1 is user 1 (item 2) and item 1.
@@ -16,7 +16,7 @@ def start(env, index=0, seed=0):
     return env.reset(seed=seed, options={"index": index})
 
 
-def said(info, sign=-1):
+def criticised(info, sign=-1):
     return np.flatnonzero(info["critiques"] == sign).tolist()
 
 
@@ -29,7 +29,7 @@ def test_the_start(make):
     assert info["action_mask"].tolist() == [1, 1, 1, 0, 1, 0], "3 and 5 were reviewed in training"
     assert info["goal"] == 0
     assert info["goal_aspects"].tolist() == [1, 0, 1, 0, 0]
-    assert len(env.setting.episode_users) == 2, "who met the goal in training is left out"
+    assert len(env.simulation.episode_users) == 2, "pairs reviewed in training are left out"
     assert env.training_data.rows("test").size == 0
 
 
@@ -38,25 +38,25 @@ def test_two_turns(make, show):
     start(env)
     obs, reward, terminated, truncated, info = env.step(show(1, 0, 1, 4))
     assert (reward, terminated, truncated) == (0.0, False, False)
-    assert said(info) == [1], "1 and 4 are wrong, and 1 is the more popular"
+    assert criticised(info) == [1], "1 and 4 are wrong, and 1 is the more popular"
     assert obs["preferences"].tolist() == [3, -1, 1, 0, 2]
     assert obs["critiqued"].tolist() == [0, -1, 0, 0, 0]
     assert obs["shown"][:2].tolist() == [1, -1]
     assert info["action_mask"].tolist() == [1, 0, 1, 0, 1, 0]
     obs, *_, info = env.step(show(2, 1, 3, 4))
-    assert said(info) == [4], "1 was criticised before"
+    assert criticised(info) == [4], "1 was criticised before"
     assert obs["preferences"].tolist() == [3, -1, 1, 0, 0]
     obs, reward, terminated, truncated, info = env.step(show(0, 3))
     assert (reward, terminated, truncated) == (1.0, True, False)
     assert (info["success"], info["turn"], info["item"], info["gold_rank"]) == (True, 3, 0, 0)
-    assert said(info) == [], "who has found it does not criticise"
+    assert criticised(info) == [], "no critique of the goal"
 
 
-def test_nothing_wrong_is_just_a_no(make, show):
+def test_without_a_wrong_aspect_the_item_is_just_rejected(make, show):
     env = make()
     before, _ = start(env)
     after, *_, info = env.step(show(1, 0, 2))
-    assert said(info) == []
+    assert criticised(info) == []
     np.testing.assert_array_equal(before["preferences"], after["preferences"])
     assert info["action_mask"][1] == 0
 
@@ -76,43 +76,46 @@ def test_nothing_wrong_is_just_a_no(make, show):
         ({"mistakes": 1.0, "critiques": "all"}, [0, 1, 4], []),
     ],
 )
-def test_who_says_what(make, show, settings, negative, positive):
+def test_which_aspects_are_criticised(make, show, settings, negative, positive):
     env = make(**settings)
     start(env)
     obs, *_, info = env.step(show(1, 0, 1, 4))
-    assert (said(info), said(info, 1)) == (negative, positive)
+    assert (criticised(info), criticised(info, 1)) == (negative, positive)
     counts = np.array([3, 0, 1, 0, 2])
     wanted = counts - np.maximum(counts, 1) * np.isin(range(5), negative)
     wanted = wanted + np.maximum(counts, 1) * np.isin(range(5), positive)
     np.testing.assert_array_equal(obs["preferences"], wanted)
 
 
-def test_who_has_nothing_to_say_may_name_something_else(make, show):
+def test_users_without_a_critique_may_name_another_aspect(make, show):
     env = make(allow_arbitrary=True)
     start(env)
     *_, info = env.step(show(1, 0, 2))
-    assert said(info) == [1]
+    assert criticised(info) == [1]
     env = make(allow_arbitrary=True, feedback="positive")
     start(env)
     *_, info = env.step(show(1, 1))
-    assert said(info, 1) == [0]
+    assert criticised(info, 1) == [0]
 
 
-def test_a_target_without_aspects_lacks_all(make, show):
+def test_any_aspect_may_be_criticised_if_the_goal_has_none(make, show):
     env = make(critiques="all", split="valid")
     start(env)
     *_, info = env.step(show(5, 0, 2, 4))
-    assert said(info) == [0, 2, 4]
+    assert criticised(info) == [0, 2, 4]
 
 
-def test_random_picks_follow_the_session_and_the_seed(make_batch):
+def test_random_picks_depend_on_the_session_and_the_seed(make_batch):
     count = 3000
     env = make_batch(count, seeker="random", action="scores")
     action = {
         "scores": np.tile([0, 1, 0, 0, 0, 0], (count, 1)),
         "justification": np.tile([1, 1, 0, 0, 1], (count, 1)),
     }
-    env.setting.users, env.setting.goals = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+    env.simulation.users, env.simulation.goals = (
+        np.zeros(count, dtype=int),
+        np.zeros(count, dtype=int),
+    )
     env.reset(seed=0, options={"index": range(count)})
     *_, info = env.step(action)
     share = (info["critiques"] < 0).mean(axis=0)
@@ -123,26 +126,29 @@ def test_random_picks_follow_the_session_and_the_seed(make_batch):
     assert (info["critiques"] != other["critiques"]).any()
 
 
-def test_without_a_seed_nobody_knows_what_is_picked(make_batch):
-    found = []
+def test_without_a_seed_picks_differ_from_run_to_run(make_batch):
+    critiques = []
     for _ in range(2):
         env = make_batch(200, seeker="random", action="scores")
         env.reset(options={"user": [0] * 200, "goal": [0] * 200})
-        env.setting.sessions.session = np.arange(200)
+        env.simulation.sessions.session = np.arange(200)
         *_, info = env.step(
             {
                 "scores": np.tile([0, 1, 0, 0, 0, 0], (200, 1)),
                 "justification": np.tile([1, 1, 0, 0, 1], (200, 1)),
             }
         )
-        found.append(info["critiques"])
-    assert (found[0] != found[1]).any()
+        critiques.append(info["critiques"])
+    assert (critiques[0] != critiques[1]).any()
 
 
-def test_noise_is_a_random_pick_as_often_as_it_says(make_batch):
+def test_noise_is_the_frequency_of_random_picks(make_batch):
     count = 4000
     env = make_batch(count, noise=0.5, action="scores")
-    env.setting.users, env.setting.goals = np.zeros(count, dtype=int), np.zeros(count, dtype=int)
+    env.simulation.users, env.simulation.goals = (
+        np.zeros(count, dtype=int),
+        np.zeros(count, dtype=int),
+    )
     env.reset(seed=0, options={"index": range(count)})
     *_, info = env.step(
         {
@@ -160,7 +166,7 @@ def test_the_last_item_is_shown_and_not_criticised(make, show):
     env.step(show(1, 1))
     obs, _, terminated, truncated, info = env.step(show(2, 4))
     assert (terminated, truncated, info["turn"]) == (False, True, 2)
-    assert said(info) == []
+    assert criticised(info) == []
     assert obs["preferences"].tolist() == [3, -1, 1, 0, 2]
     start(env)
     env.step(show(1, 1))
@@ -172,7 +178,7 @@ def test_the_last_item_is_shown_and_not_criticised(make, show):
         make().step(show(2))
 
 
-def test_who_is_not_listened_to_leaves(make, show):
+def test_users_whose_critiques_are_ignored_leave(make, show):
     env = make(patience=1, mask_train=False)
     start(env)
     *_, terminated, truncated, info = env.step(show(1, 4))  # "not red"
@@ -188,15 +194,15 @@ def test_who_is_not_listened_to_leaves(make, show):
     assert not terminated
 
 
-def test_who_is_shown_what_they_praised_stays(make, show):
+def test_users_who_are_shown_a_praised_aspect_stay(make, show):
     env = make(patience=1, mask_train=False, feedback="positive")
     start(env)
     env.step(show(2, 0))  # "cheap is right"
     *_, terminated, _, info = env.step(show(5))
-    assert (said(info), terminated) == ([], False)
+    assert (criticised(info), terminated) == ([], False)
 
 
-def test_nobody_is_known(make, show):
+def test_cold_start_hides_the_user(make, show):
     env = make(cold_start=True)
     obs, info = start(env)
     assert obs["user"].tolist() == [-1]
@@ -204,17 +210,17 @@ def test_nobody_is_known(make, show):
     assert info["action_mask"].tolist() == [1] * 6
     obs, *_ = env.step(show(5, 4))
     assert obs["preferences"].tolist() == [0, 0, 0, 0, -1]
-    with pytest.raises(UserError, match=r"options\['user'\] must hold 1 numbers, -1 \.\.\. -1"):
+    with pytest.raises(UserError, match=r"options\['user'\] must be whole .* in -1 \.\.\. -1"):
         env.reset(options={"user": 0, "goal": 0})
 
 
-def test_items_of_training_may_be_shown_where_that_is_wanted(make, show):
+def test_items_of_training_may_be_shown_without_the_mask(make, show):
     env = make(mask_train=False)
     _, info = start(env)
     assert info["action_mask"].tolist() == [1] * 6
 
 
-def test_what_is_not_allowed(make, show):
+def test_illegal_items(make, show):
     env = make()
     start(env)
     with pytest.raises(ValueError, match="item 5 was shown before, or the user has reviewed it"):
@@ -225,7 +231,7 @@ def test_what_is_not_allowed(make, show):
     obs, reward, _, _, info = env.step(show(1, 4))
     assert reward == -0.5
     assert obs["shown"][:2].tolist() == [1, -1]
-    assert (info["turn"], info["item"], said(info)) == (2, -1, [])
+    assert (info["turn"], info["item"], criticised(info)) == (2, -1, [])
 
 
 def test_any_pair_can_be_chosen(make, show):
@@ -240,7 +246,7 @@ def test_any_pair_can_be_chosen(make, show):
     assert info["goal"] == 5
 
 
-def test_every_pair_has_a_session_of_its_own(make):
+def test_sessions_of_different_pairs_have_different_numbers(make):
     env = make(mask_train=False)
     options = [{"user": user, "goal": goal} for user in range(-1, 3) for goal in range(6)]
     options += [{"index": 0}, {"index": 1}, {}]
@@ -251,14 +257,17 @@ def test_every_pair_has_a_session_of_its_own(make):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"index": 2}, r"options\['index'\] must hold 1 numbers, 0 \.\.\. 1"),
-        ({"user": 3, "goal": 0}, r"options\['user'\] must hold 1 numbers, -1 \.\.\. 2"),
+        ({"index": 2}, r"options\['index'\] must be whole numbers of shape \(1,\) in 0 \.\.\. 1"),
+        (
+            {"user": 3, "goal": 0},
+            r"options\['user'\] must be whole numbers of shape \(1,\) in -1 \.\.\. 2",
+        ),
         ({"goal": 0}, "options are 'index', or 'user' and 'goal'"),
-        ({"index": "one"}, r"options\['index'\] must hold 1 numbers"),
-        ({"index": 0.5}, r"options\['index'\] must hold 1 numbers"),
+        ({"index": "one"}, r"options\['index'\] must be whole numbers"),
+        ({"index": 0.5}, r"options\['index'\] must be whole numbers"),
     ],
 )
-def test_pairs_that_are_not_there(make, options, message):
+def test_unknown_pairs_are_refused(make, options, message):
     with pytest.raises(UserError, match=message):
         make().reset(options=options)
 
@@ -272,15 +281,15 @@ def test_pairs_that_are_not_there(make, options, message):
         ({"seeker": "popular", "critiques": "none"}, "seeker has no effect with critiques 'none'"),
         ({"mistakes": 0.5, "critiques": "none"}, "mistakes has no effect with critiques 'none'"),
         ({"seeker": "popula"}, r"CritiqueRec-v0\.seeker: must be 'popular'"),
-        ({"split": "train"}, "split is 'train'. Known: test, valid"),
-        ({"split": None}, "split is None. Known: test, valid"),
-        ({"action": "items"}, "action is 'items'. Did you mean 'item'"),
-        ({"justification": "agents"}, "justification is 'agents'. Did you mean 'agent'"),
+        ({"split": "train"}, r"CritiqueRec-v0\.split: must be 'test' or 'valid', not 'train'"),
+        ({"split": None}, r"CritiqueRec-v0\.split: must be 'test' or 'valid', not None"),
+        ({"action": "items"}, r"CritiqueRec-v0\.action: must be 'scores' or 'item', not 'items'"),
+        ({"justification": "agents"}, r"justification: must be 'agent' or 'item', not 'agents'"),
         ({"planted": {}}, "only one of 'data', 'path' and 'planted'"),
         ({"reader": {}}, "'reader' says how to read 'path'"),
     ],
 )
-def test_mistakes_are_told(make, settings, message):
+def test_wrong_settings_are_refused(make, settings, message):
     with pytest.raises(UserError, match=message):
         make(**settings)
 
@@ -290,14 +299,14 @@ def test_mistakes_are_told(make, settings, message):
     [
         ({"planted": {"user": 3}}, r"planted\.user: unknown key\. Did you mean 'users'"),
         ({"planted": {"users": "many"}}, r"planted\.users: must be a valid integer, not 'many'"),
-        ({"planted": 3}, "planted: must be a block of 'key: value' lines, not 3"),
+        ({"planted": 3}, r"CritiqueRec-v0\.planted: must be a block of 'key: value' lines, not 3"),
         ({"path": "x", "reader": {"path": "y"}}, r"reader\.path: unknown key"),
         ({"path": "x", "reader": {"min_rating": "4"}}, r"reader\.min_rating: must be a valid num"),
         ({"path": "nowhere"}, "nowhere does not exist"),
-        ({"path": 5}, "'path' is 5; it must be the name of a file or a folder"),
+        ({"path": 5}, r"CritiqueRec-v0\.path: must be a valid string, not 5"),
         ({"data": "folder"}, "'data' is 'folder'; it must be AspectReviews"),
     ],
 )
-def test_arguments_of_data_are_checked(settings, message):
+def test_settings_of_the_data_are_checked(settings, message):
     with pytest.raises(UserError, match=message):
         CritiqueRecEnv(**settings)

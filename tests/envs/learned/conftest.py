@@ -19,8 +19,8 @@ def sigmoid(x):
 def planted_log(users=60, days=6, slots=2, *, returns=True, seed=0):
     """Users with one feature x click item i with probability sigmoid(x s_i - 1), s_i = -1 or 1.
 
-    Slates are uniform. A user comes back tomorrow for sure after a click, else with probability
-    0.3 or never again; with ``returns`` the return says so: 1 or 0.
+    Slates are uniform. After a click a user returns on the next day; otherwise with probability
+    0.3, or never again. With ``returns`` the log has a return of 1 or 0.
     """
     rng = np.random.default_rng(seed)
     sign = np.where(np.arange(ITEMS) % 2, 1.0, -1.0)
@@ -66,13 +66,13 @@ QUICK = {"dim": 4, "hidden": 8, "epochs": 5, "history": 3}
 
 @pytest.fixture(scope="session")
 def make_log():
-    """Build a planted log."""
+    """Return the function that builds a planted log."""
     return planted_log
 
 
 @pytest.fixture(scope="session")
 def quick():
-    """Settings of a fit that takes no time."""
+    """Settings of a short fit."""
     return QUICK
 
 
@@ -88,7 +88,7 @@ def model(log):
 
 @pytest.fixture(scope="session")
 def saved(log, tmp_path_factory):
-    """Path of the planted log as ``SlateLog.save`` writes it."""
+    """Path of the planted log, saved by ``SlateLog.save``."""
     path = tmp_path_factory.mktemp("log") / "log"
     log.save(path)
     return str(path)

@@ -1,4 +1,4 @@
-"""``LearnedRec-v0``: both faces, rewards, ends, and where its users come from."""
+"""``LearnedRec-v0``: both faces, rewards, ends of episodes, and sources of the model."""
 
 import gymnasium as gym
 import numpy as np
@@ -41,8 +41,8 @@ def test_one_user_of_the_vector_face_is_the_scalar_face(saved, quick, options):
         batch, rewards, terminations, truncations, infos = many.step(action[None])
         assert (reward, terminated, truncated) == (rewards[0], terminations[0], truncations[0])
         for name, value in info["rewards"].items():
-            told = infos["final_info"] if terminated or truncated else infos
-            assert value == told["rewards"][name][0]
+            of_step = infos["final_info"] if terminated or truncated else infos
+            assert value == of_step["rewards"][name][0]
         if terminated or truncated:
             ends += 1
             assert info["expected_reward"] == infos["final_info"]["expected_reward"][0]
@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_numbers(model):
     assert play(3).reward.shape != play(4).reward.shape or (play(3).reward != play(4).reward).any()
 
 
-def test_clicks_are_as_frequent_as_the_model_says(model):
+def test_clicks_are_as_frequent_as_the_model_predicts(model):
     users = 4000
     env = LearnedRecVectorEnv(users, user_model=model, reveal_state=True)
     env.reset(seed=0)
@@ -73,7 +73,7 @@ def test_clicks_are_as_frequent_as_the_model_says(model):
     assert np.array_equal(reward, clicks)
 
 
-def test_the_oracle_shows_what_is_expected_to_earn_most(model):
+def test_the_oracle_slate_has_the_largest_expected_reward(model):
     env = LearnedRecVectorEnv(30, user_model=model, reveal_state=True)
     _, info = env.reset(seed=1)
     world, state = env.simulation.world, env.simulation.state
@@ -85,7 +85,7 @@ def test_the_oracle_shows_what_is_expected_to_earn_most(model):
         assert (world.expected_reward(state, slates, weights) <= reached + 1e-6).all()
 
 
-def test_a_user_who_does_not_come_back_leaves_and_others_do_not(model):
+def test_episodes_end_only_for_users_who_do_not_return(model):
     env = LearnedRecVectorEnv(500, user_model=model)
     obs, _ = env.reset(seed=0)
     obs, _, terminated, _, info = env.step(np.tile([0, 1], (500, 1)))
@@ -99,7 +99,7 @@ def test_a_user_who_does_not_come_back_leaves_and_others_do_not(model):
     assert (obs["time"][~terminated, 0] == 1).all()
 
 
-def test_without_returns_the_end_of_a_session_is_the_end(make_log, quick):
+def test_without_returns_an_episode_is_one_session(make_log, quick):
     log = make_log(returns=False)
     env = LearnedRecEnv(user_model=fit_user_model(log, UserModelConfig(**quick)))
     env.reset(seed=0)
@@ -109,7 +109,7 @@ def test_without_returns_the_end_of_a_session_is_the_end(make_log, quick):
         LearnedRecEnv(user_model=env.user_model, max_days=3)
 
 
-def test_the_folder_of_a_model_takes_the_place_of_the_log(saved, quick, tmp_path):
+def test_the_folder_of_a_model_replaces_the_log(saved, quick, tmp_path):
     folder = str(tmp_path / "model")
     fitted = LearnedRecEnv(model=folder, reader="saved", path=saved, fit=quick)
     loaded = LearnedRecEnv(model=folder)
@@ -135,17 +135,17 @@ def test_the_folder_of_a_model_takes_the_place_of_the_log(saved, quick, tmp_path
         ({"reader": "saved", "path": "nowhere"}, "nowhere"),
     ],
 )
-def test_wrong_arguments_are_told(arguments, message):
+def test_wrong_settings_are_refused(arguments, message):
     with pytest.raises(UserError, match=message):
         LearnedRecEnv(**arguments)
 
 
-def test_a_model_and_where_to_find_one_are_not_both_given(model, saved):
+def test_a_model_and_a_source_of_one_cannot_both_be_given(model, saved):
     with pytest.raises(UserError, match="not both"):
         LearnedRecEnv(user_model=model, reader="saved", path=saved)
 
 
-def test_the_kuairand_log_makes_users(data_dir):
+def test_a_model_fitted_to_kuairand(data_dir):
     path = data_dir / "kuairand_pure_2w"
     if not path.is_dir():
         pytest.skip(f"no KuaiRand at {path}")

@@ -1,4 +1,4 @@
-"""Sessions, tables of outcomes and errors, by hand."""
+"""Sessions, tables of outcomes and errors, worked out by hand."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from recsim.problem import Problem
 
 
 def small_log(**columns):
-    """User 0: two slates in session 0, one in session 1 three days later; user 1: one slate."""
+    """Return a log: user 0 has two slates in session 0 and one three days later, user 1 has one."""
     feedback = {"click": [1.0, 0.0, 2.0, 0.0], "watch": [5.0, 1.0, 7.0, 1.0]}
     feedback["return"] = [0.0, 0.5, 0.0, 0.0]
     values = {
@@ -36,10 +36,10 @@ def small_log(**columns):
     return SlateLog(**values | columns).validate()
 
 
-def test_sessions_end_where_the_log_goes_on_long_enough():
+def test_sessions_end_if_the_log_continues_for_the_window():
     sessions = Sessions.of(small_log(), window=6)
     assert sessions.step.tolist() == [0, 1, 0, 0]
-    assert sessions.end.tolist() == [False, True, True, False]  # user 1: cut off on the last day
+    assert sessions.end.tolist() == [False, True, True, False]  # user 1 is censored on the last day
     assert sessions.gap.tolist() == [0, 3, 0, 0]
     assert sessions.before.tolist() == [0, 0, 3, 0]
     assert sessions.unseen.tolist() == [9, 9, 6, 0]
@@ -54,8 +54,8 @@ def test_sessions_do_not_depend_on_the_order_of_users_in_the_log():
         assert getattr(mixed, name).tolist() == column[order].tolist()
 
 
-def test_life_table_counts_what_was_cut_off_as_long_as_it_was_seen():
-    # At risk 4, 3 and 1; ends 1, 1 and 1; one is cut off after two steps.
+def test_life_table_with_censoring():
+    # At risk 4, 3 and 1; ends 1, 1 and 1; one is censored after two steps.
     durations, ended = np.array([1, 2, 2, 3]), np.array([True, True, False, True])
     assert life_table(durations, ended) == pytest.approx([1 / 4, 3 / 4 / 3, 3 / 4 * 2 / 3])
     assert life_table(np.array([0, 2]), np.array([False, True])).tolist() == [0.0, 1.0]
@@ -79,7 +79,7 @@ def test_return_classes_are_the_values_of_the_log():
     assert days.tolist() == [0, 3, 1]
 
 
-def test_many_returns_are_put_together_by_quantiles():
+def test_many_returns_are_grouped_by_quantiles():
     returns = np.linspace(0.001, 1, 1000)
     classes = ReturnClasses.of(returns, np.ones(1000, dtype=np.int64), np.full(1000, 9))
     sizes = np.bincount(classes.classify(returns))
@@ -101,7 +101,7 @@ def test_feedback_is_a_base_and_a_share_of_each_click():
     values = FeedbackValues.of(small_log(), smoothing=1.0)
     assert values.names == ("watch",)
     assert values.base.tolist() == [0.5]  # 2 for four items shown in slates without a click
-    # Left after the base: 4 for the click on item 0, 6 for two clicks on items 0 and 2.
+    # Remaining after the base: 4 for the click on item 0, 6 for two clicks on items 0 and 2.
     mean = (4 + 3 + 3) / 3
     wanted = [(4 + 3 + mean) / 3, mean, (3 + mean) / 2, mean]
     assert values.of_click[0] == pytest.approx(wanted)

@@ -1,4 +1,4 @@
-"""What is fitted, how wrong it says it is, and what is kept of it."""
+"""Fitting user models, their errors, and saving them."""
 
 from dataclasses import replace
 
@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from envs.learned.config import UserModelConfig
+from envs.learned.env import LearnedRecEnv
 from envs.learned.fitting import choice_loss, fit_user_model
 from envs.learned.measuring import Split
 from envs.learned.scoring import predicted_returns
-from envs.learned.source import user_model_of
 from envs.learned.storage import FILE, load_model, save_model
 from recsim.errors import UserError
 
 
-def test_choice_loss_of_one_click_at_most_is_a_multinomial_logit():
+def test_choice_loss_with_at_most_one_click_is_a_multinomial_logit():
     utilities = torch.tensor([[0.0, np.log(2.0)], [0.0, 5.0]])
     shown = torch.tensor([[True, True], [True, False]])
     clicked = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
@@ -30,7 +30,7 @@ def test_choice_loss_of_several_clicks_is_position_based():
     assert losses.tolist() == pytest.approx([-np.log(1 / 2) - np.log(3 / 4)])
 
 
-def test_groups_of_users_are_disjoint_and_all_rows_are_in_one(log):
+def test_groups_of_users_are_disjoint_and_cover_the_log(log):
     split = Split.of(log, UserModelConfig())
     users = [set(log.user[part]) for part in (split.fit, split.calibration, split.test)]
     assert [len(group) for group in users] == [36, 12, 12]
@@ -38,7 +38,7 @@ def test_groups_of_users_are_disjoint_and_all_rows_are_in_one(log):
     assert sorted(np.concatenate(list(vars(split).values()))) == list(range(len(log)))
 
 
-def test_the_planted_taste_is_found(make_log):
+def test_the_planted_taste_is_recovered(make_log):
     log = make_log(users=600, seed=3)
     model = fit_user_model(log, UserModelConfig(dim=4, hidden=8, history=3, epochs=15))
     none = np.full((2, 3, 2), -1)
@@ -62,7 +62,7 @@ def test_the_planted_taste_is_found(make_log):
     assert error.never_predicted == pytest.approx(error.never_share, abs=0.06)
 
 
-def test_nothing_is_learned_of_the_users_who_measure_the_errors(make_log, quick, model):
+def test_nothing_is_learned_from_the_test_users(make_log, quick, model):
     changed = make_log()
     test = Split.of(changed, UserModelConfig(**quick)).test
     changed.clicks[test] = 1 - changed.clicks[test]
@@ -82,7 +82,7 @@ def test_the_same_seed_fits_the_same_model_and_leaves_the_global_generator(log, 
     assert other.error.click_log_loss != model.error.click_log_loss
 
 
-def test_a_saved_model_says_the_same(log, model, tmp_path):
+def test_a_saved_model_predicts_the_same(log, model, tmp_path):
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
     assert loaded.error == model.error
@@ -96,7 +96,7 @@ def test_a_saved_model_says_the_same(log, model, tmp_path):
         load_model(tmp_path)
 
 
-def test_slates_that_users_like_are_expected_to_bring_them_back(make_log):
+def test_liked_slates_have_a_higher_predicted_return(make_log):
     log = make_log(users=400, seed=1)
     model = fit_user_model(log, UserModelConfig(dim=4, hidden=8, history=3, epochs=15))
     likes = (log.user_features[log.user, 0] > 0)[:, None]
@@ -110,7 +110,7 @@ def test_slates_that_users_like_are_expected_to_bring_them_back(make_log):
     assert liked.shape == (len(log),)
 
 
-def test_logs_that_teach_nothing_are_refused(make_log):
+def test_logs_that_cannot_be_fitted_are_refused(make_log):
     silent = make_log()
     silent.clicks[:] = 0
     silent.feedback["click"][:] = 0
@@ -137,7 +137,7 @@ def test_clicks_of_users_without_features_are_enough(make_log, quick, rewards):
     assert np.isnan(error.return_mae) == ("return" not in rewards)
 
 
-def test_where_it_cannot_compute_or_be_saved_is_told(log, model, quick, tmp_path):
+def test_unknown_devices_and_unwritable_folders_are_refused(log, model, quick, tmp_path):
     with pytest.raises(UserError, match="no device 'nowhere' here"):
         fit_user_model(log, UserModelConfig(**quick, device="nowhere"))
     save_model(model, tmp_path / "model")
@@ -149,5 +149,6 @@ def test_where_it_cannot_compute_or_be_saved_is_told(log, model, quick, tmp_path
 
 
 def test_settings_are_checked(saved):
-    with pytest.raises(UserError, match="leave no users"):
-        user_model_of(reader="saved", path=saved, fit={"test_share": 0.5, "calibration_share": 0.5})
+    fit = {"test_share": 0.5, "calibration_share": 0.5}
+    with pytest.raises(UserError, match=r"LearnedRec-v0\.fit: .* leave no users"):
+        LearnedRecEnv(reader="saved", path=saved, fit=fit)

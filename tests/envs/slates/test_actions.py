@@ -1,4 +1,4 @@
-"""Actions of ``SlateRec-v0``: slates, slots, candidates, and what is refused."""
+"""Actions of ``SlateRec-v0``: slates, slots, candidates, and errors."""
 
 import numpy as np
 import pytest
@@ -54,13 +54,13 @@ def test_slots_are_a_slate_in_pieces():
         assert part["action_mask"].all()
 
 
-def test_action_masks_of_slates_forbid_nothing():
+def test_action_masks_of_slates_allow_everything():
     env = SlateRecEnv(slate_size=3, num_candidates=10)
     env.reset(seed=0)
     assert env.action_masks().tolist() == [True] * 30
 
 
-def test_candidates_are_distinct_and_even():
+def test_candidates_are_distinct_and_equally_likely():
     env = SlateRecVectorEnv(num_envs=400, num_candidates=30, preset="boredom")
     obs, _ = env.reset(seed=0)
     counts = np.zeros(200)
@@ -93,7 +93,7 @@ def test_actions_index_the_candidates_of_the_observation():
         ([0.5, 1, 2, 3, 4], "Actions are integers, not float64"),
     ],
 )
-def test_a_wrong_action_says_so(action, message):
+def test_a_wrong_action_is_refused(action, message):
     env = SlateRecEnv()
     env.reset(seed=0)
     with pytest.raises(ValueError, match=message):

@@ -88,7 +88,7 @@ def test_one_user_of_the_vector_face_is_the_scalar_face(name, options):
     assert ends >= 1
 
 
-def test_same_seed_same_users_and_another_seed_others():
+def test_users_are_a_function_of_the_seed():
     def trace(seed):
         env = SlateRecVectorEnv(num_envs=8, preset="retention")
         env.reset(seed=seed)
@@ -99,7 +99,7 @@ def test_same_seed_same_users_and_another_seed_others():
     assert not np.array_equal(trace(3), trace(4))
 
 
-def test_reset_without_a_seed_goes_on_and_does_not_repeat():
+def test_reset_without_a_seed_continues_the_random_stream():
     env = SlateRecEnv()
     first = env.reset(seed=1)[0]["user_features"]
     second = env.reset()[0]["user_features"]
@@ -110,22 +110,22 @@ def test_reset_without_a_seed_goes_on_and_does_not_repeat():
     assert np.array_equal(env.reset()[0]["user_features"], second)
 
 
-def test_a_limit_truncates_and_a_churn_terminates():
+def test_limits_truncate_and_churn_terminates():
     env = SlateRecVectorEnv(
         num_envs=64, preset="retention", max_steps=7, max_days=0, world=always_ending()
     )
     env.reset(seed=0)
-    seen = {"terminated": 0, "truncated": 0}
+    ends = {"terminated": 0, "truncated": 0}
     for _ in range(40):
         _, _, terminated, truncated, info = env.step(np.tile(np.arange(5), (64, 1)))
         assert not (terminated & truncated).any()
         assert np.array_equal(terminated, info["churned"])
         steps = info["final_obs"]["history_length"][truncated] if truncated.any() else []
         assert all(length == 5 for length in steps)
-        seen["terminated"] += terminated.sum()
-        seen["truncated"] += truncated.sum()
-    assert seen["terminated"] > 10
-    assert seen["truncated"] > 10
+        ends["terminated"] += terminated.sum()
+        ends["truncated"] += truncated.sum()
+    assert ends["terminated"] > 10
+    assert ends["truncated"] > 10
 
 
 def test_days_truncate():
@@ -225,7 +225,7 @@ def test_new_users_have_no_history():
         assert np.all(obs["history_length"][~new] > 0)
         if new.any():
             assert np.all(info["final_obs"]["history_length"] > 0)
-            # The info of the step is still that of the user who left.
+            # The info of the step still describes the user who left.
             assert np.all(info["session_end"][terminated])
 
 
@@ -236,29 +236,29 @@ def test_new_users_have_no_history():
         ({"world": {"drift": {"rat": 1}}}, "Did you mean 'rate'"),
         ({"rewards": {"clik": 1}}, "Did you mean 'click'"),
         ({"rewards": {"return": 1}}, "no reward 'return'"),
-        ({"rewards": {"click": float("nan")}}, "rewards.click must be a finite number, not nan"),
-        ({"rewards": {"click": True}}, "rewards.click must be a finite number, not True"),
+        ({"rewards": {"click": float("nan")}}, r"rewards\.click: must be a finite number, not nan"),
+        ({"rewards": {"click": True}}, r"rewards\.click: must be a valid number, not True"),
         ({"max_days": 5}, "no days pass in a world without retention"),
-        ({"slate_size": 0}, "slate_size is 0"),
+        ({"slate_size": 0}, r"slate_size: must be greater than or equal to 1, not 0"),
         ({"slate_size": 50, "num_candidates": 40}, "there are 40 candidates"),
         ({"num_candidates": 300}, "the catalogue has 200 items"),
-        ({"max_steps": -1}, "max_steps is -1"),
-        ({"action": "slots"}, "Did you mean 'slot'"),
-        ({"history": 0}, "history 0"),
+        ({"max_steps": -1}, r"max_steps: must be greater than or equal to 0, not -1"),
+        ({"action": "slots"}, r"action: must be 'slate' or 'slot', not 'slots'"),
+        ({"history": 0}, r"history: must be greater than or equal to 1, not 0"),
     ],
 )
-def test_a_wrong_argument_says_what_would_be_right(settings, message):
+def test_a_wrong_setting_is_refused_with_what_would_be_right(settings, message):
     with pytest.raises(UserError, match=message):
         SlateRecEnv(**settings)
 
 
-def test_a_seed_for_each_row_is_refused():
-    with pytest.raises(ValueError, match="one generator"):
+def test_a_list_of_seeds_is_refused():
+    with pytest.raises(ValueError, match="share one random generator"):
         SlateRecVectorEnv(num_envs=2).reset(seed=[1, 2])
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_latent_state_is_revealed_on_demand_only(name):
+def test_the_latent_state_is_revealed_only_if_asked_for(name):
     hidden = {"state", "oracle_slate", "long_term_slate", "expected_reward", "oracle_reward"}
     env = SlateRecEnv(preset=name)
     obs, info = env.reset(seed=0)
@@ -275,14 +275,14 @@ def test_latent_state_is_revealed_on_demand_only(name):
 
 
 @pytest.mark.parametrize("make", [SlateRecEnv, lambda: SlateRecVectorEnv(num_envs=3)])
-def test_what_is_handed_out_is_the_callers_to_change(make):
-    def trace(spoil):
+def test_callers_may_overwrite_returned_arrays(make):
+    def trace(overwrite):
         env = make()
         obs, info = env.reset(seed=0)
         rewards = []
         for _ in range(20):
             for key, array in flat({"obs": obs, "info": info}):
-                if spoil and key != "obs.candidates" and array.ndim and array.flags.writeable:
+                if overwrite and key != "obs.candidates" and array.ndim and array.flags.writeable:
                     array[...] = 1
             action = np.tile(np.arange(5), (*np.shape(env.action_space.sample())[:-1], 1))
             obs, reward, _, _, info = env.step(action)
@@ -293,7 +293,7 @@ def test_what_is_handed_out_is_the_callers_to_change(make):
     assert np.array_equal(np.hstack(trace(False)), np.hstack(trace(True)))
 
 
-def test_weights_that_are_not_given_stay_those_of_the_preset():
+def test_other_reward_weights_keep_the_defaults_of_the_preset():
     env = SlateRecEnv(preset="retention", rewards={"return": 5})
     assert env.problem.rewards == {"click": 1.0, "watch": 0.0, "return": 5}
 
@@ -323,7 +323,7 @@ def test_the_spec_survives_json():
     assert settings == {"preset": "boredom", "world": {"catalogue": {"num_items": 50}}}
 
 
-def test_torch_backend_keeps_to_the_spaces_and_to_the_distribution():
+def test_the_torch_backend_has_the_same_spaces_and_distribution():
     settings = {"preset": "retention", "num_envs": 2000, "max_steps": 15}
     means = []
     for backend in ("numpy", "torch"):

@@ -1,7 +1,7 @@
 """Golden transcripts: a short seeded episode of every environment, as text.
 
-A change of behaviour shows as a difference here. Where it is meant, write the files anew with
-``RECSIM_GOLDEN=1 python -m pytest tests/envs/test_transcript.py`` and read the difference.
+Any change of behaviour shows as a difference here. If it is intended, rewrite the files with
+``RECSIM_GOLDEN=1 python -m pytest tests/envs/slates/test_transcript.py`` and review the difference.
 """
 
 import os
@@ -61,12 +61,14 @@ def replay():
         other = (log.slate[row] + 1) % 6
         obs, reward, terminated, truncated, info = env.step(log.slate[row] if step % 3 else other)
         day, session, of_session = obs["time"]
-        told = ", ".join(f"{name} {value:.3f}" for name, value in info.get("rewards", {}).items())
+        rewards = ", ".join(
+            f"{name} {value:.3f}" for name, value in info.get("rewards", {}).items()
+        )
         lines.append(
             f"row {info['row']} | shown {info['items'].tolist()}, logged "
             f"{info['logged_items'].tolist()} with {info['logged_slate_propensity']:.4f} | "
-            f"{told or 'not matched'} | reward {reward:.3f} weight {info['importance_weight']:.3f} "
-            f"| then day {day} session {session} step {of_session}"
+            f"{rewards or 'not matched'} | reward {reward:.3f} weight "
+            f"{info['importance_weight']:.3f} | then day {day} session {session} step {of_session}"
         )
         if terminated or truncated:
             lines.append("terminated" if terminated else "truncated")
@@ -91,9 +93,9 @@ def converse():
         lines.append(f"episode {number}: {env.render()}")
         over, action = False, 0
         while not over:
-            asked = np.flatnonzero(env.action_masks()[:-1])
-            ask = action < 2 and asked.size
-            obs, reward, terminated, truncated, _ = env.step(asked[-1] if ask else 8)
+            questions = np.flatnonzero(env.action_masks()[:-1])
+            ask = action < 2 and questions.size
+            obs, reward, terminated, truncated, _ = env.step(questions[-1] if ask else 8)
             over, action = terminated or truncated, action + 1
             shown = obs["shown"][obs["shown"] >= 0].tolist()
             lines.append(f"{env.render()} | shown {shown} | reward {reward:.2f}")

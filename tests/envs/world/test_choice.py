@@ -1,4 +1,4 @@
-"""Choice models: exact small cases, and draws that follow the probabilities."""
+"""Choice models: small cases worked out by hand, and frequencies of draws."""
 
 import math
 
@@ -54,7 +54,7 @@ def test_draws_follow_the_probabilities(model):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.kind)
 def test_a_probability_of_one_in_a_thousand_is_one_click_in_a_thousand(model):
-    # Where a probability goes through the sigmoid a second time, one in a thousand becomes a half.
+    # If a probability went through the sigmoid a second time, one in a thousand became a half.
     users = 400_000
     offset = model.no_click if isinstance(model, MultinomialLogit) else model.threshold
     utility = np.full((users, 1), offset + math.log(0.001 / 0.999), dtype=np.float32)
@@ -64,11 +64,11 @@ def test_a_probability_of_one_in_a_thousand_is_one_click_in_a_thousand(model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.kind)
-def test_a_slot_that_shows_nothing_is_not_clicked_and_takes_no_clicks(model):
+def test_an_empty_slot_gets_no_clicks_and_takes_none(model):
     utility = np.tile(utilities(1.0, 9.0, 0.3), (10_000, 1))
     shown = np.tile(np.array([[True, False, True]]), (10_000, 1))
     got = model.probabilities(xp, utility[:1], shown[:1])[0]
-    # Its place on the page stays its place: only the position model examines by place.
+    # The other slots keep their positions, which matter to the position model only.
     slots = [0, 2]
     alone = model.probabilities(xp, utility[:1, slots])[0]
     if isinstance(model, PositionBased):
@@ -79,6 +79,6 @@ def test_a_slot_that_shows_nothing_is_not_clicked_and_takes_no_clicks(model):
     assert not clicks[:, 1].any()
 
 
-def test_position_bias_zero_looks_everywhere_equally():
+def test_without_position_bias_all_slots_are_examined_equally():
     got = PositionBased(bias=0.0).probabilities(xp, utilities(1.0, 1.0, 1.0))[0]
     assert got[0] == got[1] == got[2]

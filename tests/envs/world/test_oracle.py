@@ -1,4 +1,4 @@
-"""The oracle's slate against every slate there is."""
+"""The oracle slate compared with all slates."""
 
 import itertools
 
@@ -22,7 +22,7 @@ CANDIDATES, SLATE = 6, 3
 
 
 def value(model, utility, payoff, slate):
-    """Expected payoff of a slate ``(B, K)`` of candidate indices."""
+    """Return the expected payoff of slates ``(B, K)`` of candidate indices."""
     click = model.probabilities(
         xp, np.take_along_axis(utility, slate, axis=1), shown_slots(Backend.make("numpy"), slate)
     )
@@ -30,7 +30,7 @@ def value(model, utility, payoff, slate):
 
 
 def best_of_all(model, utility, payoff):
-    """The largest value over all slates, repeats (which show nothing) included."""
+    """Return the largest value of all slates, including those with repeats (which show nothing)."""
     every = np.array(list(itertools.product(range(CANDIDATES), repeat=SLATE)))
     return max(value(model, utility, payoff, slate[None])[0] for slate in every)
 

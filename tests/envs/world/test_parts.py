@@ -1,4 +1,4 @@
-"""Dynamics, retention, catalogue and population: hand-worked cases and distributions."""
+"""Dynamics, retention, catalogue and population: cases by hand, and distributions."""
 
 import math
 
@@ -95,7 +95,7 @@ def test_churn_and_gap_follow_their_probabilities(stream, satisfaction):
     assert abs(share - hazard) < 5 * math.sqrt(hazard * (1 - hazard) / len(days))
 
 
-def test_satisfied_users_return_sooner_and_leave_less(stream):
+def test_satisfied_users_return_sooner_and_churn_less(stream):
     part = Retention()
     low, high = array(0.2), array(0.8)
     assert part.churn_probability(xp, high) < part.churn_probability(xp, low)
@@ -148,7 +148,7 @@ def test_group_sizes_fall_with_the_skew():
     assert sizes / 20_000 == pytest.approx(share, abs=0.02)
 
 
-def test_population_tells_interests_through_noise(stream):
+def test_user_features_are_noisy_interests(stream):
     centres = np.eye(4, dtype=np.float32)
     interest, features = Population(spread=0.0, feature_noise=0.0).draw(xp, stream, centres, 4000)
     assert np.array_equal(interest, features)

@@ -51,7 +51,7 @@ def slates(users, items, size, seed=0):
 
 
 def play(config, users=16, steps=40, slate_size=4, seed=0):
-    """A trace of everything that a world does, as one array."""
+    """Return everything that happens in a world as one array."""
     world, draws = numpy_world(config), stream(seed)
     state = world.draw_users(draws, users)
     trace = [state.features, world.items.features]
@@ -99,7 +99,7 @@ def test_utility_by_hand():
     assert got == pytest.approx(math.exp(utility) / (1 + math.exp(utility)), abs=1e-5)
 
 
-def test_what_a_click_does_by_hand():
+def test_effects_of_a_click_by_hand():
     config = override(EVERYTHING, {"choice": {"threshold": -50.0, "bias": 0.0}})  # always clicks
     config = override(config, {"session": {"minutes": 600}})
     world = numpy_world(config)
@@ -156,7 +156,7 @@ def test_regret_is_never_negative(name):
 
 @pytest.mark.parametrize("choice", [MultinomialLogit(no_click=2.0), Cascade()], ids=repr)
 def test_the_foresighted_slate_maximises_reward_and_change_of_satisfaction(choice):
-    """Against every slate of four items, with the exact expected change of satisfaction."""
+    """Compared with every slate of four items and the exact expected change of satisfaction."""
     config = WorldConfig(
         catalogue=Catalogue(num_items=4, num_groups=2),
         choice=choice,
@@ -203,17 +203,17 @@ def test_extreme_parameters_stay_finite():
         assert np.abs(trace).max() < 1e10, changes
 
 
-def test_a_users_clicks_never_move_another():
+def test_clicks_of_a_user_do_not_affect_others():
     config = override(EVERYTHING, {"session": {"minutes": 3}})
     world = numpy_world(config)
     states = []
-    for other in (0, 100):  # what users 1 ... 31 are shown differs; user 0 sees the same
+    for other in (0, 100):  # users 1 ... 31 are shown different items, user 0 the same ones
         draws = stream(7)
         state = world.draw_users(draws, 32)
         for step in range(60):
             slate = np.sort(slates(32, 100, 4, seed=step), axis=1)
             slate[1:] += other
-            # Whether anybody's session ends decides how many numbers are drawn for all.
+            # How many numbers are drawn for all depends on whether any session ends.
             draws = stream(1000 + step)
             world.step(state, slate, draws)
         states.append(state)
@@ -226,7 +226,7 @@ def test_a_users_clicks_never_move_another():
 
 
 class ReplayedStream:
-    """Feeds torch the numbers that numpy draws."""
+    """Gives torch the random numbers that numpy draws."""
 
     def __init__(self, seed):
         self.source = stream(seed)
@@ -239,7 +239,7 @@ class ReplayedStream:
 
 
 @pytest.mark.parametrize("choice", [MultinomialLogit(), Cascade(), PositionBased()], ids=repr)
-def test_torch_does_what_numpy_does(choice):
+def test_torch_and_numpy_agree(choice):
     config = EVERYTHING.model_copy(update={"choice": choice})
     on_numpy, on_torch = numpy_world(config), World(config, Backend.make("torch"))
     left, right = stream(8), ReplayedStream(8)
@@ -264,7 +264,7 @@ def test_torch_does_what_numpy_does(choice):
 
 
 def leaves(model: BaseModel, path=()):
-    """Every parameter of a configuration, with its path."""
+    """Yield every parameter of a configuration with its path."""
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, BaseModel):
@@ -290,7 +290,7 @@ def test_every_parameter_changes_something(choice):
     assert np.array_equal(base, play(config, users=64))
     for path, value in leaves(config):
         if choice.kind != "position_based" and path[0] != "choice":
-            continue  # the other parts are tried once
+            continue  # the other parts are tested with one choice model
         other = ALTERNATIVES.get(path[-1])
         if other is None:
             other = value + 1 if isinstance(value, int) else value * 0.6 + 0.03
@@ -341,12 +341,12 @@ def test_return_is_one_over_the_gap():
         ({"afinity": 1.0}, "afinity"),
     ],
 )
-def test_what_does_not_fit_is_refused(settings, message):
+def test_parts_that_do_not_fit_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):
         WorldConfig(**settings)
 
 
-def test_override_is_deep_and_leaves_the_original():
+def test_override_is_nested_and_keeps_the_original():
     base = preset("interest_evolution").world
     before = copy.deepcopy(base)
     got = override(base, {"drift": {"rate": 0.5}, "session": None, "catalogue": {"dim": 4}})
@@ -375,12 +375,12 @@ def test_override_is_deep_and_leaves_the_original():
         ({"affinity": math.inf}, r"world\.affinity: must be a finite number"),
     ],
 )
-def test_a_wrong_override_says_what_would_be_right(changes, message):
+def test_a_wrong_override_is_refused_with_what_would_be_right(changes, message):
     with pytest.raises(UserError, match=message):
         override(preset("interest_evolution").world, changes)
 
 
-def test_an_unknown_preset_names_the_nearest():
+def test_an_unknown_preset_is_refused_with_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'boredom'"):
         preset("boredoom")
 

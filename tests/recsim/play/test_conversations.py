@@ -104,7 +104,7 @@ class Oracle:
         self.size = size
 
     def act(self, obs):
-        world = self.env.unwrapped.setting.conversations
+        world = self.env.unwrapped.simulation.conversations
         odd = world.episode % 2 == 1
         asks = odd & (obs["turn"][:, 0] < 5)
         slates = np.full((self.size, 5), -1)

@@ -37,9 +37,12 @@ def test_every_preset_passes(preset):
         (env(preset="retenton"), "env: Unknown preset 'retenton'. Did you mean 'retention'?"),
         (env(max_day=3), "env.max_day: unknown key. Did you mean 'max_days'?"),
         (env(max_days="x"), "env.max_days: must be a valid integer, not 'x'."),
-        (env(max_days=-1), "env: max_days is -1"),
+        (env(max_days=-1), "env.max_days: must be greater than or equal to 0, not -1."),
+        (env(max_steps=2.5), "env.max_steps: must be a valid integer"),
+        (env(history="x"), "env.history: must be a valid integer, not 'x'."),
+        (env(slate_size=True), "env.slate_size: must be a valid integer, not True."),
         (env(slate_size=900), "env: slate_size is 900"),
-        (env(world=3), "env.world: must be a valid dictionary, not 3."),
+        (env(world=3), "env.world: must be a block of 'key: value' lines, not 3."),
         (env(world={"choice": {"no_clik": 1}}), "no_clik: unknown key. Did you mean 'no_click'?"),
         (
             env(world={"choice": {"kind": "cascad"}}),
@@ -47,11 +50,11 @@ def test_every_preset_passes(preset):
         ),
         (env(rewards={"clicks": 1}), "has no reward 'clicks'. Did you mean 'click'?"),
         (env(rewards={"click": "much"}), "env.rewards.click: must be a valid number"),
-        (env(backend="jax"), "env: "),
+        (env(backend="jax"), "env.backend: must be 'numpy' or 'torch', not 'jax'."),
         ({"id": "SlateRec-v7"}, "env.id: unknown environment 'SlateRec-v7'. Did you mean"),
         ({"id": "nowhere:X-v0"}, "env.id: module 'nowhere' cannot be imported"),
         ({"id": "FrozenLake-v1"}, "has no vector environment"),
-        ({"id": "CartPole-v1"}, "env.id: CartPole-v1 is not a place to recommend"),
+        ({"id": "CartPole-v1"}, "env.id: CartPole-v1 is not an environment for recommendation"),
         (env(history=10**11), "env: SlateRec-v0 needs more memory than there is"),
         (env(world={"catalogue": {"num_items": 10**9}}), "must be less than or equal to 10000000"),
         (env(action="slot"), "env: cannot be played with these settings"),
@@ -157,7 +160,7 @@ def test_the_state_is_revealed_unless_the_scenario_says_no():
         assert ("oracle_slate" in made.reset(seed=0)[1]) is expected
 
 
-def test_an_environment_of_somebody_else(monkeypatch):
+def test_an_environment_of_another_package(monkeypatch):
     def make(num_envs, depth: int = 1):
         made = make_env(EnvSpec(), num_envs)
         made.depth = depth
@@ -168,6 +171,19 @@ def test_an_environment_of_somebody_else(monkeypatch):
     assert make_env(EnvSpec.model_validate({"id": "Other-v0", "depth": 4}), 2).depth == 4
     with pytest.raises(UserError, match=re.escape("env.dept: unknown key. Did you mean 'depth'?")):
         make_env(EnvSpec.model_validate({"id": "Other-v0", "dept": 4}), 2)
+    with pytest.raises(UserError, match=re.escape("env.depth: must be a valid integer, not 2.5.")):
+        make_env(EnvSpec.model_validate({"id": "Other-v0", "depth": 2.5}), 2)
+
+
+def test_an_environment_of_another_package_that_accepts_any_keyword(monkeypatch):
+    def make(num_envs, **settings):
+        made = make_env(EnvSpec(), num_envs)
+        made.settings = settings
+        return made
+
+    spec = gymnasium.envs.registration.EnvSpec(id="Other-v0", vector_entry_point=make)
+    monkeypatch.setitem(gymnasium.registry, "Other-v0", spec)
+    assert make_env(EnvSpec.model_validate({"id": "Other-v0", "a": 1}), 2).settings == {"a": 1}
 
 
 def test_environments_are_listed_with_one_line():

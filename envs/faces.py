@@ -1,0 +1,248 @@
+"""The two faces of a simulation as Gymnasium environments: one episode, or a batch of episodes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, SupportsInt, TypeVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from envs.settings import EnvSettings
+from envs.world.backend import Array
+from recsim.arrays import Bools
+from recsim.errors import EnvError
+
+Arrays = dict[str, Array]
+
+
+class Simulation(ABC):
+    """B episodes at once, and everything that the two faces have in common.
+
+    An episode that ends stays as it is until `replace` or `reset` begins another one.
+
+    Args:
+        size: B.
+
+    Attributes:
+        problem: The public facts.
+
+    Raises:
+        EnvError: If ``size`` is not a positive whole number.
+    """
+
+    problem: Any
+
+    def __init__(self, size: int) -> None:
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise EnvError(f"num_envs is {size!r}; it must be a whole number of at least 1.")
+        self.size = int(size)
+
+    @abstractmethod
+    def observation_space(self) -> spaces.Dict:
+        """Return the observation space of one episode."""
+
+    @abstractmethod
+    def action_space(self) -> spaces.Space[Any]:
+        """Return the action space of one episode."""
+
+    @abstractmethod
+    def reset(
+        self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
+    ) -> None:
+        """Begin new episodes in every row.
+
+        Args:
+            generator: Source of all randomness until the next reset.
+            options: Options of the environment's ``reset``.
+            seeded: Whether the generator was seeded for this reset.
+        """
+
+    @abstractmethod
+    def step(self, action: Any) -> tuple[Array, Array, Array]:
+        """Take one step; return reward, terminated and truncated, ``(B,)`` each."""
+
+    @abstractmethod
+    def replace(self, done: Array, info: dict[str, Any]) -> dict[str, Any]:
+        """Begin new episodes in the rows where ``done``, ``(B,)``.
+
+        Returns:
+            A copy of ``info`` with the entries that describe the observation, not the last step,
+            brought up to date.
+        """
+
+    @abstractmethod
+    def observe(self) -> Arrays:
+        """Return the observations, ``(B, ...)`` each; no later step changes the arrays."""
+
+    @abstractmethod
+    def info(self) -> dict[str, Any]:
+        """Return the info of the last step, ``(B, ...)`` each."""
+
+    @abstractmethod
+    def masks(self) -> Bools:
+        """Return which actions are allowed, ``(B, ...)``."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return the last step of the first row as text."""
+
+    def first_observation(self) -> Arrays:
+        """Return the observation of the first row."""
+        return {name: array[0] for name, array in self.observe().items()}
+
+    def first_info(self) -> dict[str, Any]:
+        """Return the info of the first row: numbers in place of arrays ``(B,)``."""
+        return first_row(self.info())
+
+
+SimulationT = TypeVar("SimulationT", bound=Simulation)
+
+
+class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
+    """The scalar face: a batch of one episode, without the batch axis.
+
+    Args:
+        simulation: Of one episode.
+        render_mode: ``"ansi"`` or None.
+
+    Attributes:
+        Settings: What may be set by keyword, apart from ``render_mode``.
+    """
+
+    Settings: ClassVar[type[EnvSettings]]
+    metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012
+
+    def __init__(self, simulation: SimulationT, render_mode: str | None) -> None:
+        self.simulation = simulation
+        self.render_mode = render_mode
+        self.observation_space = simulation.observation_space()
+        self.action_space = simulation.action_space()
+
+    @property
+    def problem(self) -> Any:
+        """The public facts that an agent is built for."""
+        return self.simulation.problem
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Arrays, dict[str, Any]]:
+        """Start a new episode.
+
+        Args:
+            seed: Seed of all randomness; without one the random numbers go on.
+            options: See the class.
+
+        Raises:
+            UserError: If an option is unknown or wrong.
+        """
+        super().reset(seed=seed)
+        self.simulation.reset(self.np_random, options or {}, seed is not None)
+        return self.simulation.first_observation(), self.simulation.first_info()
+
+    def step(self, action: Any) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
+        """Take one step.
+
+        Raises:
+            ValueError: If the action is malformed or not allowed.
+        """
+        if isinstance(action, Mapping):
+            batch: Any = {name: np.asarray(part)[None] for name, part in action.items()}
+        else:
+            batch = np.asarray(action)[None]
+        simulation = self.simulation
+        reward, terminated, truncated = simulation.step(batch)
+        obs, info = simulation.first_observation(), simulation.first_info()
+        return obs, reward.item(), terminated.item(), truncated.item(), info
+
+    def action_masks(self) -> Bools:
+        """Return which actions are allowed, as learners that mask actions expect it."""
+        mask: Bools = self.simulation.masks()[0]
+        return mask
+
+    def render(self) -> str | None:
+        """Return the last step as text."""
+        return self.simulation.describe() if self.render_mode else None
+
+
+class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
+    """The vector face: an episode that ends is followed by a new one in the same step.
+
+    Args:
+        simulation: Of B episodes.
+
+    Attributes:
+        Settings: What may be set by keyword, apart from ``num_envs`` and ``max_episode_steps``.
+    """
+
+    Settings: ClassVar[type[EnvSettings]]
+    metadata: dict[str, Any] = {  # noqa: RUF012
+        "render_modes": [],
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
+
+    def __init__(self, simulation: SimulationT) -> None:
+        self.simulation = simulation
+        self.num_envs = simulation.size
+        self.render_mode = None
+        self.single_observation_space = simulation.observation_space()
+        self.single_action_space = simulation.action_space()
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+
+    @property
+    def problem(self) -> Any:
+        """The public facts that an agent is built for."""
+        return self.simulation.problem
+
+    def reset(
+        self,
+        *,
+        seed: SupportsInt | list[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Arrays, dict[str, Any]]:
+        """Start new episodes in every row; see `ScalarEnv.reset`.
+
+        Raises:
+            ValueError: If ``seed`` is a list; all rows share one generator.
+            UserError: If an option is unknown or wrong.
+        """
+        if isinstance(seed, list):
+            raise ValueError("All rows share one random generator: give one seed, not a list.")
+        super().reset(seed=None if seed is None else int(seed))
+        self.simulation.reset(self.np_random, options or {}, seed is not None)
+        return self.simulation.observe(), self.simulation.info()
+
+    def step(self, actions: Any) -> tuple[Arrays, Array, Array, Array, dict[str, Any]]:
+        """Take one step in every row.
+
+        Raises:
+            ValueError: If an action is malformed or not allowed.
+        """
+        simulation = self.simulation
+        reward, terminated, truncated = simulation.step(actions)
+        obs, info = simulation.observe(), simulation.info()
+        done = terminated | truncated
+        if bool(done.any()):
+            final = {"final_obs": obs, "_final_obs": done, "final_info": info, "_final_info": done}
+            info = simulation.replace(done, info) | final
+            obs = simulation.observe()
+        return obs, reward, terminated, truncated, info
+
+    def action_masks(self) -> Bools:
+        """Return which actions are allowed in every row, ``(B, ...)``."""
+        return self.simulation.masks()
+
+
+def first_row(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the info of the first row: numbers in place of arrays ``(B,)``, else arrays."""
+    return {
+        name: first_row(value)
+        if isinstance(value, dict)
+        else (value.item() if value.ndim == 1 else value[0])
+        for name, value in info.items()
+    }
