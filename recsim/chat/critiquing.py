@@ -161,8 +161,8 @@ def start(
         world: The environment.
 
     Raises:
-        UserError: If a setting is not supported in a chat, there is no such user, or the agent cannot
-            be built.
+        UserError: If a setting is not supported in a chat, there is no such user, or the agent
+            cannot be built.
     """
     assert scenario.env is not None
     options = scenario.env.options
