@@ -1,1 +1,1 @@
-"""Scenarios that come with the package, one question each; ``python -m recsim.run --list``."""
+"""Packaged scenarios, one question each; ``python -m recsim.run --list`` lists them."""
