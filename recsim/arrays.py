@@ -1,4 +1,4 @@
-"""Types of arrays, and the device that they live on."""
+"""Types of arrays, and the device on which torch computes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def torch_device(device: str, prefix: str = "") -> torch.device:
         prefix: Prefix of the error message, such as ``agent 'sasrec': ``.
 
     Raises:
-        UserError: If this machine has no such device.
+        UserError: If this machine does not have the device.
     """
     import torch
 
     try:
-        found = torch.empty(0, device=device).device
-        torch.Generator(found)  # refuses "meta", which computes nothing
-        return found
+        result = torch.empty(0, device=device).device
+        torch.Generator(result)  # refuses "meta", which computes nothing
+        return result
     except (RuntimeError, AssertionError) as error:  # AssertionError: torch built without CUDA
         reason = str(error).partition("\n")[0]
         raise UserError(f"{prefix}no device {device!r} here: {reason}") from None

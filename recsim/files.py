@@ -1,4 +1,4 @@
-"""How things are written: files that are whole or absent, tables, JSON, and the state of agents."""
+"""Writing files: atomically, as CSV, as JSON, and the state of agents."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from recsim.errors import UserError
+from recsim.errors import AgentError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["csv_text", "load_state", "plain", "save_state", "with_nan", "write_atomically"]
 
-# Marks an array in a saved state, so that it is loaded as an array and a tensor as a tensor.
+# Marks a numpy array in a saved state, which holds it as a tensor.
 _ARRAY = "__numpy__"
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is there in full or not at all."""
+    """Write a file so that it never exists in part."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("wb") as file:
         file.write(content.encode("utf-8") if isinstance(content, str) else content)
@@ -30,7 +32,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """Return a table as CSV; the shortest digits that give each number back, empty for NaN."""
+    """Return a table as CSV, with the shortest digits that restore each number; NaN is empty."""
     return frame.to_csv(index=False, lineterminator="\n", float_format=_repr)
 
 
@@ -46,7 +48,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
         state: Nested mappings, lists and tuples of numbers, text, tensors and numpy arrays.
 
     Raises:
-        TypeError: If something else is in the state; names the place.
+        TypeError: If the state contains anything else; the message names the entry.
     """
     import torch
 
@@ -54,10 +56,11 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
-    """Return a state that `save_state` saved, arrays as numpy again.
+    """Load a state written by `save_state`.
 
-    Whoever asks it for an entry that it lacks is told so by a `UserError`: it is then the state of
-    another agent than the one that is to be restored.
+    Returns:
+        The state. Looking up a missing entry raises `AgentError`, because the file then belongs to
+        another agent than the one being restored.
     """
     import torch
 
@@ -66,16 +69,16 @@ def load_state(path: str | Path) -> dict[str, Any]:
 
 
 class _LoadedState(dict[str, Any]):
-    """A state from a file, which knows that file."""
+    """A state that names its file if an entry is missing."""
 
     def __init__(self, state: Mapping[str, Any], path: str | Path) -> None:
         super().__init__(state)
         self._path = path
 
     def __missing__(self, key: str) -> Any:
-        raise UserError(
-            f"{self._path}: this state has no {key!r}: it is of another agent, or of one with "
-            "other settings."
+        raise AgentError(
+            f"{self._path}: this state has no {key!r}: it belongs to another agent, or to the same "
+            "agent with other settings."
         )
 
 
@@ -110,7 +113,7 @@ def _from_tensors(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return plain data that JSON can hold; what is not finite becomes None."""
+    """Return a value as JSON can represent it; numbers that are not finite become None."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -123,7 +126,7 @@ def plain(value: Any) -> Any:
 
 
 def with_nan(value: Any) -> Any:
-    """Return what `plain` gave with None as NaN."""
+    """Return a result of `plain` with NaN in place of None."""
     if isinstance(value, dict):
         return {key: with_nan(entry) for key, entry in value.items()}
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""How sure we are: interquartile means, bootstrap intervals over seeds, paired comparisons.
+"""Uncertainty over seeds: interquartile means, bootstrap intervals, paired comparisons.
 
-Scores come as ``(S,)``, one number for each of S seeds, or as ``(S, T)`` for T tasks. Seeds are
-what is resampled; with several tasks each task is a stratum of its own, so that a resample never
-changes how many scores a task has.
+Scores have the shape ``(S,)``, one number per seed, or ``(S, T)`` for T tasks. Seeds are resampled;
+with several tasks each task is a stratum of its own, so a resample never changes the number of
+scores of a task.
 
 Reference: Agarwal et al. 2021, *Deep Reinforcement Learning at the Edge of the Statistical
 Precipice*, arXiv 2108.13264.
@@ -16,16 +16,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from recsim.arrays import Floats
 
 __all__ = ["Comparison", "Interval", "band", "bootstrap", "iqm", "paired_comparison"]
 
 Statistic = Callable[..., Any]
 """A function of ``(scores, axis=...)`` that removes the axis, e.g. `iqm` or ``numpy.mean``."""
 
-# Numbers held at a time while resampling: bounds memory at about 64 MB whatever the input.
+# Numbers held at a time while resampling: limits memory to about 64 MB for any input.
 _CHUNK = 8_000_000
-# Up to this many pairs the sign-flip test lists every sign pattern instead of drawing some.
+# Up to this many pairs the sign-flip test lists every sign pattern instead of drawing a sample.
 _EXACT_PAIRS = 14
 
 
@@ -48,14 +50,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One agent against another on the same seeds.
+    """A comparison of two agents on the same seeds.
 
     Attributes:
         difference: Statistic of the paired differences, first minus second, with interval.
         wins: Share of pairs in which the first is higher; a tie counts half.
         ties: Number of pairs in which both are equal.
-        p_value: Two-sided sign-flip test of "the differences are symmetric around zero". With S
-            pairs it cannot fall below ``2 / 2**S``: three seeds prove nothing on their own.
+        p_value: Two-sided sign-flip test of the hypothesis that the differences are symmetric
+            around zero. With S pairs it is at least ``2 / 2**S``, so three seeds are never enough.
         pairs: Number of pairs.
     """
 
@@ -69,18 +71,18 @@ class Comparison:
 def iqm(scores: ArrayLike, axis: int | None = None) -> Any:
     """Return the interquartile mean: the mean without the lowest and the highest quarter.
 
-    Of n scores, ``floor(n / 4)`` are cut at each end, so up to three scores give their mean.
-    A NaN among the scores gives NaN; it is never cut away.
+    Of n scores, ``floor(n / 4)`` are cut at each end, so the result for up to three scores is their
+    mean. A NaN among the scores gives NaN; it is never cut.
 
     Args:
         scores: Numbers of any shape.
-        axis: Axis that is averaged away; None takes all numbers together.
+        axis: Axis to average over; None for all axes.
 
     Returns:
         A float for ``axis=None``, else an array without that axis.
 
     Raises:
-        ValueError: If there is nothing to average.
+        ValueError: If there are no scores.
     """
     values = np.asarray(scores, dtype=np.float64)
     if axis is None:
@@ -89,7 +91,7 @@ def iqm(scores: ArrayLike, axis: int | None = None) -> Any:
     if n == 0:
         raise ValueError("the interquartile mean of no scores is undefined")
     cut = n // 4
-    # NaN sorts last, where the cut would hide it; it is put back below.
+    # NaN sorts last, where the cut would hide it; it is restored below.
     kept = np.take(np.sort(values, axis=axis), np.arange(cut, n - cut), axis=axis)
     result = np.where(np.isnan(values).any(axis=axis), np.nan, kept.mean(axis=axis))
     return float(result) if result.ndim == 0 else result
@@ -107,14 +109,14 @@ def bootstrap(
 
     Args:
         scores: ``(S,)``, or ``(S, T)`` for T strata.
-        statistic: What is computed of all scores of a resample together.
-        samples: Resamples drawn.
+        statistic: Statistic of all scores of a resample together.
+        samples: Number of resamples.
         level: Nominal coverage.
         seed: Seed of the resampling; the same seed gives the same interval.
 
     Returns:
-        The interval. With one seed, or with a NaN among the scores, its ends are NaN: nothing
-        is known of the spread.
+        The interval. With one seed, or with a NaN among the scores, its ends are NaN, because the
+        spread is unknown.
 
     Raises:
         ValueError: If the scores are empty or have more than two axes.
@@ -143,15 +145,15 @@ def band(
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the statistic of S curves at each of L points, with a pointwise bootstrap band.
+) -> tuple[Floats, Floats, Floats]:
+    """Return a statistic of S curves at each of L points, with a pointwise bootstrap band.
 
     Whole curves are resampled, the same ones at every point.
 
     Args:
         curves: One curve per seed, ``(S, L)``.
-        statistic: What is computed over the seeds at each point.
-        samples: Resamples drawn.
+        statistic: Statistic over the seeds at each point.
+        samples: Number of resamples.
         level: Nominal coverage at each point.
         seed: Seed of the resampling.
 
@@ -189,14 +191,14 @@ def paired_comparison(
 ) -> Comparison:
     """Compare two agents whose scores come from the same seeds (and the same tasks).
 
-    Differences within a pair lose the luck that both shared, so they are far less noisy than a
-    comparison of two separate intervals.
+    Randomness that both agents share cancels in the differences, so they are far less noisy than
+    two separate intervals.
 
     Args:
         first: ``(S,)`` or ``(S, T)``.
-        second: Scores of the other agent, same shape; entry by entry the same seed.
-        statistic: What is computed of the differences.
-        samples: Resamples (and, beyond 14 pairs, random sign patterns) drawn.
+        second: Scores of the other agent, of the same shape; each entry has the same seed.
+        statistic: Statistic of the differences.
+        samples: Number of resamples, and of random sign patterns if there are more than 14 pairs.
         level: Nominal coverage.
         seed: Seed of the resampling.
 
@@ -220,13 +222,13 @@ def paired_comparison(
     )
 
 
-def _sign_flip_p_value(differences: NDArray[np.float64], *, samples: int, seed: int) -> float:
+def _sign_flip_p_value(differences: Floats, *, samples: int, seed: int) -> float:
     """Return the two-sided p-value of the mean difference under random signs.
 
     Args:
         differences: ``(P,)``.
-        samples: Sign patterns drawn where there are too many to list.
-        seed: Seed of the drawn patterns.
+        samples: Number of random sign patterns, if there are too many to list.
+        seed: Seed of the random patterns.
     """
     if np.isnan(differences).any():
         return math.nan
@@ -237,14 +239,14 @@ def _sign_flip_p_value(differences: NDArray[np.float64], *, samples: int, seed: 
         extra = 0
     else:
         signs = 1 - 2 * np.random.default_rng(seed).integers(2, size=(samples, pairs))
-        extra = 1  # the pattern that was seen counts too, so that p is never 0
-    # The slack keeps patterns that differ from the observed one by rounding only.
+        extra = 1  # the observed pattern counts too, so that p is never 0
+    # The slack keeps patterns that differ from the observed one only by rounding.
     slack = 1e-12 * np.abs(differences).sum()
     as_large = int((np.abs(signs @ differences) >= observed - slack).sum())
     return (as_large + extra) / (len(signs) + extra)
 
 
-def _as_table(scores: ArrayLike) -> NDArray[np.float64]:
+def _as_table(scores: ArrayLike) -> Floats:
     """Return the scores as ``(S, T)``."""
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim == 1:

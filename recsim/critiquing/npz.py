@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from recsim.conversation.interactions import PARTS
 from recsim.critiquing.reviews import AspectReviews
 from recsim.errors import LogError
+from recsim.files import write_atomically
 
 _COLUMNS = ("user", "item", "part", "aspects")
 _NAMES = ("user_names", "item_names", "aspect_names")
@@ -38,8 +39,6 @@ def write_reviews(path: str | Path, reviews: AspectReviews) -> None:
         path: The file; its name should end in ``.npz``.
         reviews: The reviews.
     """
-    from recsim.files import write_atomically  # imports pandas, which is slow
-
     arrays: dict[str, Any] = {name: getattr(reviews, name) for name in _COLUMNS}
     arrays |= {name: np.array(getattr(reviews, name), dtype=np.str_) for name in _NAMES}
     content = io.BytesIO()

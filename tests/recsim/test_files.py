@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import agents
-from recsim.errors import UserError
+from recsim.errors import AgentError
 from recsim.files import csv_text, load_state, plain, save_state, with_nan, write_atomically
 from recsim.problem import Problem
 
 
-def test_a_file_is_replaced_in_full_or_not_at_all(tmp_path, monkeypatch):
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file.txt"
     write_atomically(path, "old")
 
@@ -26,7 +26,7 @@ def test_a_file_is_replaced_in_full_or_not_at_all(tmp_path, monkeypatch):
     assert path.read_text() == "old"
 
 
-def test_csv_gives_every_number_back():
+def test_csv_restores_every_number():
     values = np.random.default_rng(0).normal(size=100) * 10.0 ** np.arange(-50, 50)
     frame = pd.DataFrame({"name": "x", "count": 3, "value": [*values, math.nan]})
     head, *rows, last = csv_text(frame).splitlines()
@@ -45,7 +45,7 @@ def test_nan_passes_through_json_as_null():
     assert back["b"]["c"] == 3
 
 
-def test_a_state_is_loaded_as_it_was_saved(tmp_path):
+def test_a_loaded_state_equals_the_saved_one(tmp_path):
     generator = np.random.default_rng(5)
     state = {
         "weights": torch.arange(6.0).reshape(2, 3),
@@ -74,12 +74,12 @@ def test_a_state_is_loaded_as_it_was_saved(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [object(), np.array(["text"]), {1, 2}])
-def test_what_cannot_be_saved_is_named(tmp_path, wrong):
+def test_values_that_cannot_be_saved_are_named(tmp_path, wrong):
     with pytest.raises(TypeError, match=r"state\['a'\]\[1\].* cannot be saved"):
         save_state(tmp_path / "agent.pt", {"a": [0, wrong]})
 
 
-def test_a_state_of_another_agent_is_told_from_that_of_this_one(tmp_path):
+def test_the_state_of_another_agent_is_refused(tmp_path):
     problem = Problem(
         num_items=3,
         slate_size=1,
@@ -93,5 +93,5 @@ def test_a_state_of_another_agent_is_told_from_that_of_this_one(tmp_path):
     save_state(path, agents.make("random", problem).state_dict())
     agents.make("random", problem).load_state_dict(load_state(path))
     for name in ("linucb", "epsilon_greedy", "popularity"):
-        with pytest.raises(UserError, match=r"agent\.pt: this state has no '.*another agent"):
+        with pytest.raises(AgentError, match=r"agent\.pt: this state has no '.*another agent"):
             agents.make(name, problem).load_state_dict(load_state(path))
