@@ -37,6 +37,7 @@ READERS = Registry(
         "table": "recsim.log.readers.table:TableReader",
     },
     _check,
+    LogError,
 )
 
 
@@ -50,10 +51,11 @@ def make_reader(name: str, **options: Any) -> Reader:
     Raises:
         LogError: If the name is unknown, or an option is unknown, missing or wrong.
     """
+    model = READERS.load(name)
     try:
-        reader: Reader = validated(READERS.load(name), options, name)
+        reader: Reader = validated(model, options, name)
     except UserError as error:
-        raise LogError(str(error)) from error
+        raise LogError(str(error)) from None
     return reader
 
 

@@ -9,7 +9,10 @@ from recsim.log.slate_log import SlateLog
 
 
 class TableReader(TableLayout, Reader):
-    """Any CSV or Parquet table of impressions or slates, by naming its columns."""
+    """Any CSV or Parquet table of impressions or slates, by naming its columns.
+
+    The settings are those of `recsim.log.readers.table_layout.TableLayout`.
+    """
 
     def read(self) -> SlateLog:
         """Read the whole table and check it.

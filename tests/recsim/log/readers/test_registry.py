@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import LogError
 from recsim.log import READERS, Reader, make_reader, read_log
 from recsim.run import main
 
@@ -84,7 +84,7 @@ def test_another_package_adds_a_reader(their_package):
     assert READERS.describe()["theirs"] == "Their own format: one line per click."
     assert "their_reader" not in sys.modules
     assert len(read_log("theirs", path="anywhere")) == 40
-    with pytest.raises(UserError, match=r"theirs\.row: unknown key\. Did you mean 'rows'\?"):
+    with pytest.raises(LogError, match=r"theirs\.row: unknown key\. Did you mean 'rows'\?"):
         make_reader("theirs", path="anywhere", row=3)
 
 
@@ -98,14 +98,14 @@ def test_a_scenario_can_use_a_reader_of_another_package(their_package, monkeypat
 def test_what_is_not_a_reader_is_refused(their_package):
     with (their_package / "theirs-1.0.dist-info" / "entry_points.txt").open("a") as file:
         file.write("wrong = their_reader:not_a_reader\nabsent = their_reader:Absent\n")
-    with pytest.raises(UserError, match=r"'wrong' .*must be a subclass of recsim\.log\.Reader"):
+    with pytest.raises(LogError, match=r"'wrong' .*must be a subclass of recsim\.log\.Reader"):
         make_reader("wrong", path="anywhere")
-    with pytest.raises(UserError, match=r"'absent' \(their_reader:Absent\) cannot be imported"):
+    with pytest.raises(LogError, match=r"'absent' \(their_reader:Absent\) cannot be imported"):
         make_reader("absent", path="anywhere")
 
 
 def test_an_unknown_reader_has_a_near_match():
-    with pytest.raises(UserError, match=r"unknown reader 'tabel'\. Did you mean 'table'\?"):
+    with pytest.raises(LogError, match=r"unknown reader 'tabel'\. Did you mean 'table'\?"):
         read_log("tabel", path="log.csv")
 
 
