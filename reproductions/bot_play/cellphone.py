@@ -1,4 +1,4 @@
-"""Bot play, its controls and what it is compared with, on reviews of cell phones.
+"""Bot play, its controls and its baselines on reviews of cell phones.
 
     python -m reproductions.bot_play.cellphone DATA [--seeds 5] [--rows ...] [--steps 1020]
 
@@ -54,7 +54,7 @@ BASE_METRICS = {
     "R goal": "justification_recall",
     "F1 goal": "justification_f1",
 }
-# What bot play gains from critiques, and what its control does.
+# Rows of bot play, and the control of each, whose gains from critiques are compared.
 PAIRS = [
     ("bot play, one", "control"),
     ("bot play, all", "control"),
@@ -68,13 +68,13 @@ Table = dict[str, dict[str, list[CritiquingSessions]]]
 
 
 def trained(data: AspectReviews, label: str, seed: int, steps: int, known: dict[str, Any]) -> Any:
-    """Return an agent; one that differs only in how it acts takes over what another learned."""
+    """Return a trained agent; variants that differ only in how they act share the training."""
     variant = VARIANTS[label]
     env = gymnasium.make_vec("recsim:CritiqueRec-v0", num_envs=1, data=data).unwrapped
     config = variant.config
     if variant.tuned:
         config = config | {"play": config.get("play", {}) | {"steps": steps}}
-    elif "fine_tuning" in config.get("base", ()):  # an agent on top of one that is
+    elif "fine_tuning" in config.get("base", ()):  # an agent whose base is fine-tuned
         config = config | {"base": config["base"] | {"play": {"steps": steps}}}
     agent = agents.make(variant.agent, env.problem, seed=seed, **config)
     if variant.like in known:
@@ -87,22 +87,22 @@ def trained(data: AspectReviews, label: str, seed: int, steps: int, known: dict[
 
 def sessions(data: AspectReviews, agent: Any, seed: int) -> dict[str, CritiquingSessions]:
     """Hold the sessions of every column."""
-    found = {}
+    results = {}
     for column, rules in COLUMNS.items():
         env = gymnasium.make_vec("recsim:CritiqueRec-v0", num_envs=256, data=data, **rules)
-        found[column] = play_critiquing(env, agent, seed=seed)
-    return found
+        results[column] = play_critiquing(env, agent, seed=seed)
+    return results
 
 
 def mean_success(runs: list[CritiquingSessions]) -> NDArray[np.float64]:
-    """Return the mean over seeds of ``sr_final@1``, ``(N,)``, of every session."""
+    """Return ``sr_final@1`` of every session as a mean over seeds, ``(N,)``."""
     return np.mean([sr_final(run.ranks, 1) for run in runs], axis=0)
 
 
 def interval(values: NDArray[np.float64]) -> str:
     """Return the mean in percent and its interval over sessions."""
-    found = bootstrap(values, statistic=np.mean)
-    return f"{100 * found.value:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    mean = bootstrap(values, statistic=np.mean)
+    return f"{100 * mean.value:+.1f} [{100 * mean.low:+.1f}, {100 * mean.high:+.1f}]"
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:
@@ -113,7 +113,7 @@ def print_table(head: list[str], rows: list[list[str]]) -> None:
 
 
 def cell(runs: list[CritiquingSessions]) -> str:
-    """Return ``sr_final@1 [interval] / sr_final@10 / al``, of all seeds."""
+    """Return ``sr_final@1 [interval] / sr_final@10 / al`` over all seeds."""
     numbers = [critique_metrics(run) for run in runs]
     near, length = (np.mean([n[name] for n in numbers]) for name in ("sr_final@10", "al"))
     of_one = bootstrap(mean_success(runs), statistic=np.mean)
@@ -122,7 +122,7 @@ def cell(runs: list[CritiquingSessions]) -> str:
 
 
 def report(table: Table) -> None:
-    """Print all that there is to say."""
+    """Print all tables."""
     print("sr_final@1 [interval] / sr_final@10 / al")
     print_table(
         ["", *COLUMNS],
@@ -136,8 +136,8 @@ def report(table: Table) -> None:
         rows.append([label, *(f"{value:.3f}" for value in values)])
     print_table(["", *BASE_METRICS], rows)
 
-    print("Gain by critiques in points of sr_final@1: bot play, its control, the difference; and")
-    print("bot play with critiques less the control without")
+    print("Gain from critiques in points of sr_final@1: bot play, its control, the difference; and")
+    print("bot play with critiques minus the control without")
     rows = []
     for ours, control in PAIRS:
         if not {ours, control} <= table.keys():
@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=1020, help="of fine-tuning")
+    parser.add_argument("--steps", type=int, default=1020, help="steps of fine-tuning")
     parser.add_argument("--rows", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -187,8 +187,8 @@ def main() -> None:
             for column, run in sessions(data, agent, seed).items():
                 table[label][column].append(run)
             spent = learned - start, time.perf_counter() - learned
-            told = f"learned in {spent[0]:.1f} s, sessions {spent[1]:.1f} s"
-            print(f"seed {seed}, {label}: {told}", flush=True)
+            seconds = f"learned in {spent[0]:.1f} s, sessions {spent[1]:.1f} s"
+            print(f"seed {seed}, {label}: {seconds}", flush=True)
         print(f"\n{seed + 1} seeds\n")
         report(table)
 

@@ -1,4 +1,4 @@
-"""The rows of the table, and figures of an independent run to hold them against."""
+"""The rows of the table, and the figures of an independent run for comparison."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Variant:
-    """An agent.
+    """One row: an agent and its settings.
 
     Attributes:
-        agent: Its name.
+        agent: Name of the agent.
         config: Its settings.
-        like: A row that learns the same and only acts otherwise.
-        tuned: Whether it is fine-tuned, by as many steps as asked for.
+        like: Another row with the same training, which differs only in how it acts.
+        tuned: Whether it is fine-tuned, for the number of steps of the command.
     """
 
     agent: str = "bot_play"
@@ -69,9 +69,8 @@ VARIANTS = {
     "bot play, 10 turns": Variant(config={"play": {"turns": 10}}, tuned=True),
 }
 
-# sr_final@1 in percent of an independent implementation, one run of one seed with a split of its
-# own; a cell has a standard error of about 1.2 points. It is not the paper's: no table of that is
-# known for these data.
+# sr_final@1 in percent of an independent implementation: one run with one seed and another split; a
+# cell has a standard error of about 1.2 points. We know of no table of the paper for these data.
 REFERENCE: dict[tuple[str, str], float] = {
     (label, column): value
     for label, values in {

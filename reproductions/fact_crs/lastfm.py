@@ -1,15 +1,14 @@
-"""FacT-CRS and what it is compared with on LastFM, full test users.
+"""FacT-CRS and its baselines on LastFM, with all test users.
 
     python -m reproductions.fact_crs.lastfm DATA [--seeds 5] [--split test] [--variants ...]
 
-DATA is a folder in the layout of `recsim.conversation.lastfm`, e.g. that of LastFM. Every
-interaction of the users of the split is one conversation of at most ten turns, with slates of ten;
-the answer is yes if the user cares for the attribute and the item has it. A question and a slate
-cost a turn each, but for the rows with free slates, which count as the published figures do.
+DATA is a folder in one of the layouts of `recsim.conversation.lastfm`. Every interaction of the
+users of the split is one conversation of at most ten turns, with slates of ten; the answer is yes
+if the user cares about the attribute and the item has it. A question and a slate cost one turn
+each, except in rows with free slates, which are counted like the published figures.
 
-Every seed grows a forest of its own. Success rate, turns and the rest are means over seeds; the
-interval is a bootstrap over users of the mean over seeds, as the 40 conversations of a user are
-alike.
+Every seed grows its own forest. Figures are means over seeds; the interval is bootstrapped over
+users, of the mean over seeds, as the 40 conversations of a user are correlated.
 """
 
 from __future__ import annotations
@@ -56,8 +55,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "as published": ("fact_crs", PUBLISHED),
     "as published, free slates": ("fact_crs", PUBLISHED | {"turn_accounting": "paper"}),
 }
-# Printed by the authors of the method, on all test users, with free slates; and of an independent
-# implementation of the others. Success rate and average turns.
+# Success rate and average turns: as reported by the authors of the method, on all test users, with
+# free slates; and from an independent implementation of the baselines.
 REFERENCE = {
     "popularity": "0.534 / 7.17",
     "bayes, 5 questions": "0.703 / 8.06",
@@ -68,7 +67,7 @@ REFERENCE = {
 def conversations(
     data: Any, split: str, name: str, config: dict[str, Any], seed: int
 ) -> pd.DataFrame:
-    """Fit an agent and let it hold all conversations of a split."""
+    """Fit an agent and let it hold the conversations of a split."""
     free = FREE if config.get("turn_accounting") == "paper" else 0
     env = gymnasium.make_vec(
         "recsim:ConvRec-v0",
@@ -82,7 +81,7 @@ def conversations(
     agent = agents.make(name, env.unwrapped.problem, seed=seed, **config)
     agent.fit(env.unwrapped.training_data)
     if hasattr(agent, "observe"):
-        school = gymnasium.make_vec(
+        training = gymnasium.make_vec(
             "recsim:ConvRec-v0",
             num_envs=256,
             data=data,
@@ -90,7 +89,7 @@ def conversations(
             max_turns=TURNS,
             slate_size=SLATE,
         )
-        practise(school, agent, seed=seed, rounds=PRACTICE)
+        practise(training, agent, seed=seed, rounds=PRACTICE)
     return play_conversations(env, agent, seed=seed)
 
 
@@ -105,7 +104,7 @@ def interval(success: pd.Series, user: pd.Series, samples: int = 2000) -> tuple[
 
 
 def row(tables: list[pd.DataFrame]) -> dict[str, object]:
-    """Return one variant's numbers, from the conversations of each seed."""
+    """Return the row of one variant, from its conversations with each seed."""
     mean = pd.concat(tables).groupby(level=0).mean()
     low, high = interval(mean["success"], mean["user"])
     turns = [np.where(t["success"], t["turn"], TURNS).mean() for t in tables]

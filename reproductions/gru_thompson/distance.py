@@ -1,12 +1,12 @@
-r"""A small world whose users click what is near, for calibrating slate bandits against the truth.
+r"""A small world whose users click items near them, with known click probabilities.
 
-Groups lie in the plane at uniform angles and radius ``size (0.1 + 0.7 U)``; an item at distance
-``0.1 size`` from its group, in a uniform direction. A user starts at the point of a random group.
-Of a slate the user picks
+Groups are points of the plane with uniform angles and radius ``size (0.1 + 0.7 U)``; an item is at
+distance ``0.1 size`` from its group in a uniform direction. A user starts at the point of a random
+group. From a slate, the user chooses
 
 .. math:: P(k) \propto e^{-\lVert h - v_{i_k} \rVert_2}, \qquad P(\text{nothing}) \propto e^{b},
 
-and moves towards what was clicked: :math:`h' = \gamma h + (1 - \gamma) v_c`. The reward is a click.
+and moves towards the item clicked: :math:`h' = \gamma h + (1 - \gamma) v_c`. The reward is a click.
 
 Source: the simulator of Eide, Leslie and Frigessi, "Dynamic Slate Recommendation with Gated
 Recurrent Units and Thompson Sampling", arXiv:2104.15046, with the settings of its later version.
@@ -39,10 +39,10 @@ class DistanceWorld(Part):
         num_groups: G, at most I; groups differ by at most one item in size.
         slate_size: K, without "nothing".
         size: Scale of the plane.
-        nothing: b.
+        nothing: b, utility of choosing nothing.
         memory: gamma.
-        history: Slates that an agent is shown of the past, H.
-        seed: The items are a function of this seed.
+        history: Past slates in an observation, H.
+        seed: Seed of the items.
     """
 
     num_items: int = Field(300, ge=2)
@@ -58,7 +58,7 @@ class DistanceWorld(Part):
         """Return a cohort of new users.
 
         Raises:
-            UserError: More groups than items, or a slate larger than the catalogue.
+            UserError: If there are more groups than items, or a slate exceeds the catalogue.
         """
         if self.num_groups > self.num_items or self.slate_size > self.num_items:
             raise UserError(
@@ -88,7 +88,7 @@ class DistanceWorld(Part):
 
 @dataclass(eq=False)
 class DistanceCohort:
-    """U users of a `DistanceWorld`; a deep copy goes its own way from the same past.
+    """U users of a `DistanceWorld`; a deep copy continues independently from the same past.
 
     Attributes:
         world: The settings.
@@ -109,7 +109,7 @@ class DistanceCohort:
     clicks: list[NDArray[np.int8]] = field(default_factory=list)
 
     def observation(self) -> dict[str, NDArray[Any]]:
-        """Return what an agent sees, under the keys of ``SlateRec-v0``."""
+        """Return the agent's observation, with the keys of ``SlateRec-v0``."""
         users, window = len(self.state), self.world.history
         empty = max(window - len(self.slates), 0)
         shape = (users, empty * self.world.slate_size)
@@ -137,13 +137,13 @@ class DistanceCohort:
         """
         gaps = np.linalg.norm(self.state[:, None] - self.items[slates], axis=2)
         weights = np.exp(-gaps)
-        chance: Floats = weights / (
+        clicked: Floats = weights / (
             weights.sum(axis=1, keepdims=True) + math.exp(self.world.nothing)
         )
-        return chance
+        return clicked
 
     def show(self, slates: Ints) -> NDArray[np.int8]:
-        """Show slates, let the users click and move; return the clicks, ``(U, K)``.
+        """Show slates to the users, who click and move; return the clicks, ``(U, K)``.
 
         Args:
             slates: Distinct items, ``(U, K)``.
@@ -155,7 +155,7 @@ class DistanceCohort:
         clicks[moved, slot[moved]] = 1
         target = self.items[slates[moved, slot[moved]]]
         gamma = self.world.memory
-        # A new array: copies of the cohort may share the old one.
+        # A new array, as copies of the cohort may share the old one.
         self.state = self.state.copy()
         self.state[moved] = gamma * self.state[moved] + (1 - gamma) * target
         self.slates.append(slates)
@@ -163,28 +163,28 @@ class DistanceCohort:
         return clicks
 
     def oracle(self) -> Ints:
-        """Return the slates with the largest probability of a click, ``(U, K)``."""
+        """Return the slates with the highest probability of a click, ``(U, K)``."""
         gaps = np.linalg.norm(self.state[:, None] - self.items[None], axis=2)  # (U, I)
         return np.argsort(gaps, axis=1, kind="stable")[:, : self.world.slate_size]
 
     def random(self) -> Ints:
-        """Return uniform slates of distinct items, ``(U, K)``."""
+        """Return uniformly drawn slates of distinct items, ``(U, K)``."""
         keys = self.rng.random((len(self.state), self.problem.num_items))
         return np.argsort(keys, axis=1)[:, : self.world.slate_size]
 
     def log_for(self, steps: int, *, oracle: float = 0.5) -> None:
-        """Show slates as the source does to collect a log.
+        """Show slates to collect a log, in the way of the source.
 
         Args:
             steps: Slates per user.
-            oracle: Probability that all users of a step are shown the oracle's slates; else they
-                are shown random ones.
+            oracle: Probability that all users of a step see the oracle's slates; else they see
+                random ones.
         """
         for _ in range(steps):
             self.show(self.oracle() if self.rng.random() < oracle else self.random())
 
     def to_log(self) -> SlateLog:
-        """Return everything shown so far, user by user."""
+        """Return the log of all slates shown so far, user by user."""
         users, steps = len(self.state), len(self.slates)
         shape = (users * steps, self.world.slate_size)
         clicks = np.stack(self.clicks, axis=1).reshape(shape)  # T of (U, K) -> (U * T, K)

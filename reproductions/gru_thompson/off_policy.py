@@ -1,22 +1,22 @@
-"""Values of the strategies of gru_thompson by off-policy estimators, against their true values.
+"""Off-policy estimates of the values of gru_thompson's strategies, compared with the true values.
 
     python -m reproductions.gru_thompson.off_policy [--seeds 20] [--slots 1 2] [--users 2000]
 
 Protocol: a model is fitted on a log of uniform slates in the world of the authors' simulator, and
-frozen. New users are shown uniform slates too; this second log, with its exact propensities, is all
-that the estimators are given. The true value of a strategy is the mean, over the same users and
-steps, of the exact probability that a slate of its own would have been clicked. Eight items in four
-groups; 10 slates per user; a seed draws world, logs and training anew.
+frozen. New users are also shown uniform slates; the estimators use only this second log, with its
+exact propensities. The true value of a strategy is the mean, over the same users and steps, of the
+exact probability that its own slate would have been clicked. Eight items in four groups; 10 slates
+per user; a seed determines world, logs and training.
 
-Users choose one item of a slate, or nothing, in proportion to weights. So an item's click depends
-on the whole slate: for slates of more than one item only the weight of the whole slate (`sips`)
-makes an unbiased estimate, which few candidates and short slates allow. `iips` takes the click on
-an item to depend on that item, `rips` on the items before it, `pi` to add up over positions; all
-three are wrong here, and the tables show by how much. For slates of one item they are all the same,
-but for draws of their own.
+Users choose one item of a slate, or nothing, in proportion to weights, so a click on an item
+depends on the whole slate. For slates of more than one item, only the importance weight of the
+whole slate (`sips`) gives an unbiased estimate, which is feasible with few candidates and short
+slates. `iips` assumes that the click on an item depends only on that item, `rips` also on the items
+before it, `pi` that effects add up over positions; all three are wrong here, and the tables show by
+how much. For slates of one item they are all equal, except for their own random draws.
 
-Thompson and in-slate Thompson do not know the probability of a slate. `SampledPolicy` counts how
-many of M slates that they draw for the same user are the logged one; the share is unbiased, and so
+Thompson and in-slate Thompson cannot compute the probability of a slate. `SampledPolicy` draws M
+slates for the same user and counts how many equal the logged one; this fraction is unbiased, and so
 is `sips`, which is linear in it.
 """
 
@@ -34,7 +34,7 @@ from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from recsim.estimators import SampledPolicy, UniformSlates, evaluate_slates
 from recsim.log import SlateLog
 from reproductions.gru_thompson.distance import DistanceCohort, DistanceWorld
-from reproductions.gru_thompson.intervals import told
+from reproductions.gru_thompson.intervals import mean_text
 
 STEPS = 10
 STRATEGIES = {
@@ -51,7 +51,7 @@ Row = dict[str, object]
 
 
 def uniform_log(cohort: DistanceCohort) -> SlateLog:
-    """Return what users who were shown uniform slates did, with all propensities."""
+    """Return the log of users who were shown uniform slates, with all propensities."""
     log = cohort.to_log()
     policy = UniformSlates(log.problem.slate_size)
     obs = log.observations(history_slates=1)
@@ -65,7 +65,7 @@ def uniform_log(cohort: DistanceCohort) -> SlateLog:
 
 
 def fitted(log: SlateLog, seed: int, steps: int) -> dict[str, GRUThompsonAgent]:
-    """Return the strategies, with one posterior of the log."""
+    """Return an agent per strategy, all with the same posterior given the log."""
     training = {
         "dim": 2,
         "state": "linear",
@@ -76,12 +76,12 @@ def fitted(log: SlateLog, seed: int, steps: int) -> dict[str, GRUThompsonAgent]:
     }
     first = GRUThompsonAgent(GRUThompsonConfig(**training), log.problem, seed)
     first.fit(log)
-    made = {}
+    strategies = {}
     for name, policy in STRATEGIES.items():
         agent = GRUThompsonAgent(GRUThompsonConfig(**training, **policy), log.problem, seed)
         agent.load_state_dict(first.state_dict())
-        made[name] = agent
-    return made
+        strategies[name] = agent
+    return strategies
 
 
 def values(
@@ -91,9 +91,9 @@ def values(
 
     Args:
         slots: Items of a slate.
-        seed: Of world, logs and training.
-        users: In the log that is evaluated; half as many in that of the training.
-        draws: M, slates drawn per row where their probabilities are counted.
+        seed: Seed of world, logs and training.
+        users: Users of the evaluated log; the training log has half as many.
+        draws: M, slates drawn per row by `SampledPolicy`.
         steps: Gradient steps.
     """
     world = DistanceWorld(num_items=8, num_groups=4, slate_size=slots, history=STEPS, seed=seed)
@@ -112,7 +112,7 @@ def values(
     log = uniform_log(cohort)
     for name, agent in strategies.items():
         policy = SampledPolicy(agent, draws) if name in SAMPLED else agent
-        found = evaluate_slates(
+        estimates = evaluate_slates(
             log,
             policy,
             ESTIMATORS,
@@ -121,7 +121,7 @@ def values(
             history_slates=STEPS,
             overlap=False,
         )
-        for value in found:
+        for value in estimates:
             yield {
                 "slots": slots,
                 "seed": seed,
@@ -143,20 +143,20 @@ def one_seed(frame: pd.DataFrame) -> str:
 
 
 def all_seeds(frame: pd.DataFrame) -> str:
-    """Return the mean error of every estimator and how many intervals hold the true value."""
+    """Return the mean error of each estimator, and how many intervals contain the true value."""
     frame = frame.assign(error=frame["estimate"] - frame["simulated"])
     groups = frame.groupby(["slots", "strategy", "estimator"], sort=False)
     count = groups.ngroup().value_counts().iloc[0]
-    errors = groups["error"].agg(told).unstack("estimator")[list(ESTIMATORS)]
+    errors = groups["error"].agg(mean_text).unstack("estimator")[list(ESTIMATORS)]
     agree = groups["agrees"].sum().unstack("estimator")[list(ESTIMATORS)]
     return (
         f"mean of estimate minus simulated value\n{errors.to_string()}\n\n"
-        f"intervals that hold the simulated value, of {count}\n{agree.to_string()}"
+        f"intervals that contain the simulated value, of {count}\n{agree.to_string()}"
     )
 
 
 def main() -> None:
-    """Print the tables after every seed."""
+    """Print the tables after each seed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 2], help="items of a slate")

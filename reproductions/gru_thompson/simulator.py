@@ -1,25 +1,25 @@
-"""Strategies of gru_thompson in the world of its authors' simulator, where the truth is known.
+"""Strategies of gru_thompson in its authors' simulator, where the true probabilities are known.
 
     python -m reproductions.gru_thompson.simulator [--seeds 5] [--users 1000] [--steps 300]
         [--rare | --worlds 200]
 
-Protocol: a log of 20 slates per user, at each step the oracle's or, as likely, random ones; the
-model is trained on it once. Of new users the first five slates are logged the same way; then every
-strategy plays 15 more with the same users from the same state. Reported: clicks per slate and
-distinct groups per slate, and of new users whose 20 slates are all logged, how well the model
-foresees the choices from the sixth on. 300 items in 30 groups, slates of 5, two dimensions, memory
-0.9. A seed draws world, logs and training anew. Intervals are Student-t at 95% over seeds;
+Protocol: the training log has 20 slates per user; at each step all users see the oracle's slates
+or, with equal probability, random ones. The model is trained once. New users see five slates in the
+same way; then every strategy shows 15 more to the same users from the same state. Reported are
+clicks and distinct groups per slate, and how well the model predicts the choices of new users from
+logged slates, from the sixth slate on. 300 items in 30 groups, slates of 5, two dimensions, memory
+0.9. A seed determines world, logs and training. Intervals are 95% Student-t intervals over seeds;
 differences are within a seed, that is, in the same world with the same users.
 
-``--rare`` compares the hierarchical prior with the flat one instead: 2,000 items, and so few users
-that an item was shown four times or so; new users choose from random slates, and the mean
-log-probability of the item chosen, given that one was, is reported by how often it was in the
-training log. Among five items at random it would be -1.609.
+``--rare`` compares the hierarchical with the flat prior: 2,000 items and so few users that an item
+was shown about four times. New users choose from random slates; the mean log-probability of the
+item chosen, given that one was chosen, is reported by the number of times that it was shown in the
+training log. For a random guess among five items it would be -1.609.
 
-``--worlds`` plays only random slates and the oracle's, in that many worlds.
+``--worlds`` uses only random slates and the oracle's, in the given number of worlds.
 
-There are no published numbers of this simulator to compare with: those of the paper are on data of
-FINN.no that are not public in full, and on its website.
+There are no published figures for this simulator: those of the paper are on data of FINN.no that
+are not fully public, and on its website.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from agents.gru_thompson.evaluation import likelihoods
 from recsim.log import SlateLog
 from recsim.metrics import distinct_groups
 from reproductions.gru_thompson.distance import DistanceCohort, DistanceWorld
-from reproductions.gru_thompson.intervals import half_width, told
+from reproductions.gru_thompson.intervals import half_width, mean_text
 
 Choose = Callable[[DistanceCohort], np.ndarray]
 Row = dict[str, object]
@@ -67,26 +67,26 @@ ENDS: dict[str, Choose] = {"random": lambda c: c.random(), "oracle": lambda c: c
 
 
 def play(cohort: DistanceCohort, choose: Choose) -> dict[str, float]:
-    """Play on with a copy of the cohort."""
-    people = copy.deepcopy(cohort)
+    """Continue with a copy of the cohort; return clicks and groups per slate."""
+    users = copy.deepcopy(cohort)
     for _ in range(PLAYED):
-        people.show(choose(people))
-    shown, clicks = np.stack(people.slates[BEFORE:]), np.stack(people.clicks[BEFORE:])
+        users.show(choose(users))
+    shown, clicks = np.stack(users.slates[BEFORE:]), np.stack(users.clicks[BEFORE:])
     return {
         "clicks": float(clicks.sum(axis=2).mean()),
-        "groups": distinct_groups(shown, people.problem.item_groups),
+        "groups": distinct_groups(shown, users.problem.item_groups),
     }
 
 
 def strategies(seed: int, given: argparse.Namespace) -> Iterator[Row]:
-    """Yield a row for each strategy under each model, and one for each model's foresight."""
+    """Yield a row for each strategy with each model, and one for each model's predictions."""
     world = DistanceWorld(seed=seed)
     users = given.users or 1000
     logged, cohort = world.start(users, 2 * seed + 1), world.start(users, 2 * seed + 2)
     logged.log_for(BEFORE + PLAYED)
     cohort.log_for(BEFORE)
-    judged = copy.deepcopy(cohort)
-    judged.log_for(PLAYED)
+    logged_on = copy.deepcopy(cohort)
+    logged_on.log_for(PLAYED)
     log = logged.to_log()
     for name, choose in ENDS.items():
         yield {"model": "", "strategy": name, "seed": seed, **play(cohort, choose)}
@@ -99,26 +99,26 @@ def strategies(seed: int, given: argparse.Namespace) -> Iterator[Row]:
         }
         fitted = GRUThompsonAgent(GRUThompsonConfig(**training), log.problem, seed)
         fitted.fit(log)
-        yield {"model": model, "seed": seed, **foresight(fitted, log, judged.to_log())}
+        yield {"model": model, "seed": seed, **predictions(fitted, log, logged_on.to_log())}
         for name, policy in STRATEGIES.items():
             agent = GRUThompsonAgent(GRUThompsonConfig(**training, **policy), log.problem, seed)
             agent.load_state_dict(fitted.state_dict())
-            found = play(cohort, lambda c, agent=agent: agent.act(c.observation()).slates)
-            yield {"model": model, "strategy": name, "seed": seed, **found}
+            result = play(cohort, lambda c, agent=agent: agent.act(c.observation()).slates)
+            yield {"model": model, "strategy": name, "seed": seed, **result}
 
 
-def foresight(agent: GRUThompsonAgent, log: SlateLog, judged: SlateLog) -> dict[str, float]:
-    """Return hit rate and mean log-probability of choices from step 5 on, beside references."""
-    choices = from_log(judged)
-    found = {"hit rate": agent.evaluate(choices, BEFORE).hits}
+def predictions(agent: GRUThompsonAgent, log: SlateLog, test: SlateLog) -> dict[str, float]:
+    """Return hit rate and mean log-probability of choices from step 5 on, with baselines."""
+    choices = from_log(test)
+    scores = {"hit rate": agent.evaluate(choices, BEFORE).hits}
     for row in likelihoods(agent, choices.after(BEFORE), from_log(log)):
         for who in ("model", "uniform", "popularity"):
-            found[f"{row.choice_set}: {who}"] = getattr(row, who)
-    return found
+            scores[f"{row.choice_set}: {who}"] = getattr(row, who)
+    return scores
 
 
 def ends(seed: int, given: argparse.Namespace) -> Iterator[Row]:
-    """Yield what random slates and the oracle's earn in a world, by exact probabilities."""
+    """Yield the clicks of random slates and of the oracle's in one world."""
     cohort = DistanceWorld(seed=seed).start(given.users or 1000, 2 * seed + 2)
     cohort.log_for(BEFORE)
     radius = np.linalg.norm(cohort.items, axis=1).mean()
@@ -130,7 +130,7 @@ def ends(seed: int, given: argparse.Namespace) -> Iterator[Row]:
 
 
 def rare(seed: int, given: argparse.Namespace) -> Iterator[Row]:
-    """Yield the log-probability of new choices by prior and by impressions of the chosen item."""
+    """Yield log-probabilities of new choices by prior and by impressions of the chosen item."""
     world = DistanceWorld(num_items=2000, seed=seed)
     logged = world.start(given.users or 100, 2 * seed + 1)
     fresh = world.start(1000, 2 * seed + 2)
@@ -153,21 +153,21 @@ def rare(seed: int, given: argparse.Namespace) -> Iterator[Row]:
         agent = GRUThompsonAgent(config, log.problem, seed)
         agent.fit(log)
         both = [
-            agent.log_probabilities(asked)
-            for asked in (choices, replace(choices, choice=torch.zeros_like(choices.choice)))
+            agent.log_probabilities(rows)
+            for rows in (choices, replace(choices, choice=torch.zeros_like(choices.choice)))
         ]
-        # Given that something was chosen: how appealing "nothing" is has a parameter of its own.
+        # Conditional on a choice: the appeal of "nothing" has its own parameter.
         each = both[0] - np.log1p(-np.exp(both[1]))
         shown = seen[choices.click.clamp_min(0)]
         for band, (low, high) in bands.items():
-            asked = choices.scored & (choices.click >= 0) & (shown >= low) & (shown <= high)
+            rows = choices.scored & (choices.click >= 0) & (shown >= low) & (shown <= high)
             yield {
                 "prior": "hierarchical" if hierarchical else "flat",
                 "T": temperature,
                 "impressions of the chosen item": band,
                 "seed": seed,
-                "log-probability": float(each[asked.numpy()].mean()),
-                "choices": int(asked.sum()),
+                "log-probability": float(each[rows.numpy()].mean()),
+                "choices": int(rows.sum()),
             }
 
 
@@ -175,11 +175,11 @@ def table(rows: list[Row], keys: list[str]) -> pd.DataFrame:
     """Return mean and interval over seeds."""
     frame = pd.DataFrame(rows)
     values = [name for name in frame if name not in {*keys, "seed"}]
-    return frame.groupby(keys, sort=False)[values].agg(told)
+    return frame.groupby(keys, sort=False)[values].agg(mean_text)
 
 
 def by_impressions(rows: list[Row]) -> str:
-    """Return mean and deviation over seeds of what `rare` yields."""
+    """Return mean and standard deviation over seeds of the rows of `rare`."""
     groups = pd.DataFrame(rows).groupby(
         ["prior", "T", "impressions of the chosen item"], sort=False
     )
@@ -187,38 +187,40 @@ def by_impressions(rows: list[Row]) -> str:
 
 
 def compared(rows: list[Row]) -> str:
-    """Return the tables of what was played and foreseen, and whether everything is in between."""
+    """Return the tables of clicks and predictions, and whether clicks are between the bounds."""
     frame = pd.DataFrame(rows)
     played = frame[frame["strategy"].notna()].dropna(axis=1)
-    foreseen = frame[frame["strategy"].isna()].drop(columns=["strategy", "clicks", "groups"])
+    predicted = frame[frame["strategy"].isna()].drop(columns=["strategy", "clicks", "groups"])
     clicks = played.pivot_table("clicks", "seed", ["model", "strategy"], sort=False)
-    found = table(played.to_dict("records"), ["model", "strategy"])
+    summary = table(played.to_dict("records"), ["model", "strategy"])
     random, oracle = clicks["", "random"], clicks["", "oracle"]
-    found["above random"] = [told(clicks[name] - random) for name in found.index]
-    found["below oracle"] = [told(oracle - clicks[name]) for name in found.index]
+    summary["above random"] = [mean_text(clicks[name] - random) for name in summary.index]
+    summary["below oracle"] = [mean_text(oracle - clicks[name]) for name in summary.index]
     low = {name: clicks[name].mean() - half_width(clicks[name]) for name in clicks}
     high = {name: clicks[name].mean() + half_width(clicks[name]) for name in clicks}
     learned = [name for name in clicks if name[0]]
     apart = all(high["", "random"] < low[one] and high[one] < low["", "oracle"] for one in learned)
     verdict = "not known from one seed" if len(clicks) < 2 else "yes" if apart else "no"
-    foresights = table(foreseen.to_dict("records"), ["model"]).T
+    prediction_table = table(predicted.to_dict("records"), ["model"]).T
     return (
-        f"{found.to_string()}\n\nrandom < every learned strategy < oracle, intervals apart: "
-        f"{verdict}\n\n{foresights.to_string()}"
+        f"{summary.to_string()}\n\nrandom < every learned strategy < oracle, intervals apart: "
+        f"{verdict}\n\n{prediction_table.to_string()}"
     )
 
 
 def settings(command: list[str] | None = None) -> argparse.Namespace:
-    """Return what was asked for, by default on the command line."""
+    """Parse arguments, by default those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--users", type=int, help="in the log; default 1000, or 100 if --rare")
-    parser.add_argument("--steps", type=int, default=300, help="gradient steps at most")
+    parser.add_argument("--users", type=int, help="users of the log; 1000, or 100 with --rare")
+    parser.add_argument("--steps", type=int, default=300, help="maximum number of gradient steps")
     parser.add_argument("--rate", type=float, default=0.05, help="learning rate")
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--rare", action="store_true", help="hierarchical against flat")
-    parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 0.2], help="if rare")
-    parser.add_argument("--worlds", type=int, help="random and oracle only, in so many worlds")
+    parser.add_argument("--rare", action="store_true", help="compare hierarchical and flat prior")
+    parser.add_argument(
+        "--temperatures", type=float, nargs="+", default=[1.0, 0.2], help="with --rare"
+    )
+    parser.add_argument("--worlds", type=int, help="only random and oracle, in this many worlds")
     return parser.parse_args(command)
 
 
@@ -227,16 +229,16 @@ def main() -> None:
     given = settings()
     torch.set_num_threads(1)
     if given.worlds:
-        found = pd.DataFrame(row for seed in range(given.worlds) for row in ends(seed, given))
-        print(found.drop(columns="seed").describe().round(3).to_string())
-        print(found.drop(columns="seed").corr().round(2).to_string())
+        worlds = pd.DataFrame(row for seed in range(given.worlds) for row in ends(seed, given))
+        print(worlds.drop(columns="seed").describe().round(3).to_string())
+        print(worlds.drop(columns="seed").corr().round(2).to_string())
         return
     run = rare if given.rare else strategies
     rows: list[Row] = []
     for seed in range(given.seeds):
         rows += run(seed, given)
-        found = by_impressions(rows) if given.rare else compared(rows)
-        print(f"{seed + 1} of {given.seeds} seeds\n{found}\n", flush=True)
+        tables = by_impressions(rows) if given.rare else compared(rows)
+        print(f"{seed + 1} of {given.seeds} seeds\n{tables}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,24 @@
-"""Coat: matrix factorisation from self-selected ratings, judged on ratings of random items.
+"""Coat: matrix factorisation of self-selected ratings, evaluated on ratings of random items.
 
     python -m reproductions.unbiased.coat DATA/coat --seeds 10
 
-prints a table of NDCG, recall and MAP, mean (standard deviation) over seeds, beside the published
+prints a table of NDCG, recall and MAP, mean (standard deviation) over seeds, next to the published
 figures of Lee, Park and Lee, "Dual Unbiased Recommender Learning for Implicit Feedback", SIGIR
 2021.
 
 Two protocols:
 
 ``published``
-    A rating of at least 4 is a click. 7 of each user's 24 ratings are for validation, drawn by a
-    fixed seed; all pairs but the other clicks are unlabelled, the validation clicks too. Training
-    stops when the SNIPS MAP@3 on validation, with propensities n^1.5, has not risen for 6 epochs,
-    and goes back to the best. Then every validation rating counts as a click, also a low one; those
-    stand among the candidates twice; an item nobody clicked has propensity 0.01 where others have
-    at least 1. In the test a user who likes none of the 16 items scores 0.
+    A rating of at least 4 is a click. 7 of each user's 24 ratings are for validation, drawn with a
+    fixed seed; all pairs except the other clicks are unlabelled, including the validation clicks.
+    Training stops when the SNIPS MAP@3 on validation, with propensities n^1.5, has not increased
+    for 6 epochs, and restores the best epoch. In this MAP every validation rating counts as a
+    click, even a low one, and is twice among the candidates; an item without clicks has propensity
+    0.01, while others have at least 1. In the test a user who likes none of the 16 items scores 0.
 ``sound``
-    The same data. In validation only clicks count, on items clicked in training, among all items
-    but the user's training clicks. In the test a user who likes none of the items is skipped.
+    The same data. In validation only clicks on items that were clicked in training count, among all
+    items except the user's training clicks. In the test a user who likes none of the items is
+    skipped.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from recsim.log.readers.coat import read_coat
 from recsim.metrics import ranking_values, yang_snips
 
 METRICS = ["ndcg@1", "ndcg@3", "ndcg@5", "recall@5", "map@5"]
-# Means of 10 seeds in the order of METRICS, from the logs in the authors' repository.
+# Means of 10 seeds, in the order of METRICS, from the logs in the authors' repository.
 PUBLISHED = {
     "MF": (0.3748, 0.3441, 0.3714, 0.3705, 0.2566),
     "Rel-MF": (0.3959, 0.3659, 0.3922, 0.3926, 0.2758),
@@ -62,12 +63,12 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Scores of all pairs where validation was best.
+    """Scores of all pairs at the epoch with the best validation score.
 
     Attributes:
         scores: ``(U, I)``.
-        validation: The validation score there.
-        epoch: Epoch or round, from 1; 0 if the start was never beaten.
+        validation: The best validation score.
+        epoch: Its epoch or round, from 1; 0 if the initial score was never exceeded.
     """
 
     scores: Matrix
@@ -77,7 +78,7 @@ class Fitted:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Lists of candidates to judge a ranking on, one row per candidate."""
+    """Candidates on which a ranking is evaluated, one row per candidate."""
 
     user: NDArray[np.int64]
     item: NDArray[np.int64]
@@ -86,12 +87,12 @@ class Candidates:
 
 @dataclass(frozen=True, eq=False)
 class Coat:
-    """The data as both protocols use it.
+    """The data of both protocols.
 
     Attributes:
         clicks: Training clicks.
         counts: Clicks of each item in training, ``(I,)``.
-        validation: Rows (user, item, click) held out, ``(V, 3)``.
+        validation: Held-out rows (user, item, click), ``(V, 3)``.
         test: The 16 random items of each user.
     """
 
@@ -102,7 +103,7 @@ class Coat:
 
 
 def prepare(path: Path) -> Coat:
-    """Read the data and hold out the published validation rows."""
+    """Read the data and hold out the validation rows of the published protocol."""
     ratings, test = read_coat(path, "train"), read_coat(path, "test")
     liked = (ratings.rating >= 4).astype(np.int64)
     held_out = np.zeros(len(ratings), dtype=np.bool_)
@@ -128,7 +129,7 @@ def prepare(path: Path) -> Coat:
 
 
 def published_validation(data: Coat) -> Callable[[Matrix], float]:
-    """Return the published validation score of a matrix of scores."""
+    """Return the function that computes the published validation score of a matrix of scores."""
     user, item, liked = data.validation.T
     counts = data.counts + np.bincount(item[liked == 1], minlength=len(data.counts))
     free = np.ones((data.clicks.num_users, data.clicks.num_items), dtype=np.bool_)
@@ -155,7 +156,7 @@ def published_validation(data: Coat) -> Callable[[Matrix], float]:
 
 
 def sound_validation(data: Coat) -> Callable[[Matrix], float]:
-    """Return the SNIPS MAP@3 of the held-out clicks."""
+    """Return the function that computes the SNIPS MAP@3 of the held-out clicks."""
     user, item, liked = data.validation.T
     clicked = np.zeros((data.clicks.num_users, data.clicks.num_items))
     clicked[user[liked == 1], item[liked == 1]] = 1
@@ -177,7 +178,7 @@ def sound_validation(data: Coat) -> Callable[[Matrix], float]:
 
 
 def epochs(data: Coat, seed: int, count: int) -> Iterator[Pairs]:
-    """Yield batches that go through all pairs ``count`` times, in a new order each time."""
+    """Yield batches that pass through all pairs ``count`` times, each time in a new order."""
     clicks = data.clicks
     generator = torch.Generator().manual_seed(seed)
     for _ in range(count):
@@ -195,7 +196,7 @@ def fit_factors(
     seed: int,
     count: int,
 ) -> Fitted:
-    """Train with early stopping, for ``count`` epochs at most."""
+    """Train with early stopping, for at most ``count`` epochs."""
     clicks = data.clicks
     generator = torch.Generator().manual_seed(1000 + seed)
     factors = Factors(clicks.num_users, clicks.num_items, DIM, generator)
@@ -217,18 +218,18 @@ def fit_factors(
 
 
 def fit_exposure(data: Coat, l2: float, validate: Callable[[Matrix], float], seed: int) -> Fitted:
-    """Fit ExpoMF, keeping the best of 20 rounds by validation."""
+    """Fit ExpoMF for 20 rounds and keep the one with the best validation score."""
     best = Fitted(np.zeros((data.clicks.num_users, data.clicks.num_items), np.float32), 0.0, 0)
 
-    def note(number: int, found: ExposureFactors) -> None:
+    def keep_best(number: int, factors: ExposureFactors) -> None:
         nonlocal best
-        scores = (found.users @ found.items.T).numpy()
+        scores = (factors.users @ factors.items.T).numpy()
         value = validate(scores)
         if value > best.validation:
             best = Fitted(scores, value, number)
 
     settings = ExpoMF(dim=DIM, iterations=20, l2=l2)
-    fit_expomf(data.clicks, settings, torch.Generator().manual_seed(1000 + seed), note)
+    fit_expomf(data.clicks, settings, torch.Generator().manual_seed(1000 + seed), keep_best)
     return best
 
 
@@ -240,7 +241,7 @@ def fit(
     seed: int,
     count: int = EPOCHS,
 ) -> Fitted:
-    """Fit one method; ``count`` epochs at most, but for ExpoMF."""
+    """Fit one method, for at most ``count`` epochs except for ExpoMF."""
     if method == "ExpoMF":
         return fit_exposure(data, setting["l2"], validate, seed)
     theta = popularity_propensities(data.counts, floor=1e-3)
@@ -259,7 +260,7 @@ def fit(
     return fit_factors(data, coefficients, setting["l2"], validate, seed, count)
 
 
-def judge(data: Coat, scores: Matrix, *, published: bool) -> list[float]:
+def evaluate(data: Coat, scores: Matrix, *, published: bool) -> list[float]:
     """Return the test metrics of a matrix of scores, in the order of `METRICS`."""
     test = data.test
     values = ranking_values(
@@ -277,31 +278,31 @@ def run(data: Coat, protocol: str, method: str, seeds: int) -> pd.DataFrame:
     """Fit a method with every seed; return test metrics and the epoch, one row per seed."""
     published = protocol == "published"
     validate = (published_validation if published else sound_validation)(data)
-    # Settings are chosen by validation with a seed of its own, then kept.
+    # The setting is chosen by validation with a separate seed and used for all seeds.
     settings = METHODS[method]
     chosen = settings[0]
     if len(settings) > 1:
-        tried = [fit(data, method, setting, validate, seed=100).validation for setting in settings]
-        chosen = settings[int(np.argmax(tried))]
+        scores = [fit(data, method, setting, validate, seed=100).validation for setting in settings]
+        chosen = settings[int(np.argmax(scores))]
     rows = []
     for seed in range(seeds):
         fitted = fit(data, method, chosen, validate, seed)
-        rows.append([*judge(data, fitted.scores, published=published), fitted.epoch])
+        rows.append([*evaluate(data, fitted.scores, published=published), fitted.epoch])
         print(f"{protocol} {method} {chosen} seed {seed}: {rows[-1]}", file=sys.stderr, flush=True)
     return pd.DataFrame(rows, columns=[*METRICS, "epoch"])
 
 
 def trace(data: Coat, method: str, seeds: int, count: int) -> pd.DataFrame:
-    """Return the test metrics after every epoch, without stopping: mean over seeds, a row each."""
+    """Return the test metrics after every epoch without stopping, as means over seeds."""
     runs = []
     for seed in range(seeds):
         values: list[list[float]] = []
 
-        def look(scores: Matrix, values: list[list[float]] = values) -> float:
-            values.append(judge(data, scores, published=True))
-            return float(len(values))  # always better than the last: never stops
+        def record(scores: Matrix, values: list[list[float]] = values) -> float:
+            values.append(evaluate(data, scores, published=True))
+            return float(len(values))  # increases, so that training never stops
 
-        fit(data, method, METHODS[method][0], look, seed, count)
+        fit(data, method, METHODS[method][0], record, seed, count)
         runs.append(pd.DataFrame(values, columns=METRICS, index=range(1, count + 1)))
     mean: pd.DataFrame = sum(runs[1:], runs[0]) / len(runs)
     return mean.rename_axis("epoch")
@@ -310,8 +311,8 @@ def trace(data: Coat, method: str, seeds: int, count: int) -> pd.DataFrame:
 def table(results: dict[str, pd.DataFrame], published: bool) -> str:
     """Return a Markdown table: mean (deviation), and whether published means are reached.
 
-    Reached: at most two standard errors of our mean below the published one, which is itself a mean
-    over seeds whose deviation is not known.
+    Reached means at most two standard errors of our mean below the published mean, whose deviation
+    over seeds is not known.
     """
     lines = ["| run | " + " | ".join(METRICS) + " | epoch |", "|---" * (len(METRICS) + 2) + "|"]
     for method, rows in results.items():
@@ -320,14 +321,14 @@ def table(results: dict[str, pd.DataFrame], published: bool) -> str:
         epoch = f"{means['epoch']:.1f} ({deviations['epoch']:.1f})"
         lines.append(f"| {method} | " + " | ".join(cells) + f" | {epoch} |")
         if published and method in PUBLISHED:
-            theirs = dict(zip(METRICS, PUBLISHED[method], strict=True))
+            target = dict(zip(METRICS, PUBLISHED[method], strict=True))
             lines.append(
                 f"| {method}, published | "
-                + " | ".join(f"{v:.4f}" for v in theirs.values())
+                + " | ".join(f"{v:.4f}" for v in target.values())
                 + " | |"
             )
             error = deviations / np.sqrt(len(rows))
-            reached = [means[name] >= theirs[name] - 2 * error[name] for name in METRICS]
+            reached = [means[name] >= target[name] - 2 * error[name] for name in METRICS]
             words = " | ".join("reached" if yes else "**not reached**" for yes in reached)
             lines.append(f"| | {words} | |")
     return "\n".join(lines)
@@ -340,9 +341,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--protocol", choices=["published", "sound", "both"], default="both")
     parser.add_argument(
-        "--trace", choices=[name for name in METHODS if name != "ExpoMF"], help="show every epoch"
+        "--trace", choices=[name for name in METHODS if name != "ExpoMF"], help="print every epoch"
     )
-    parser.add_argument("--epochs", type=int, default=20, help="how many of them, with --trace")
+    parser.add_argument("--epochs", type=int, default=20, help="number of epochs with --trace")
     given = parser.parse_args()
     torch.set_num_threads(1)
     data = prepare(given.path)

@@ -1,10 +1,10 @@
-"""Semi-synthetic MovieLens: relevance and exposure are known, so learners can be told apart.
+"""Semi-synthetic MovieLens: learners are compared with known relevance and exposure.
 
     python -m reproductions.unbiased.semi_synthetic DATA/ml_latest_small --seeds 5
 
 The protocol of Saito et al., "Unbiased Recommender Learning from Missing-Not-At-Random Implicit
-Feedback", WSDM 2020, on another data set: ML-latest-small stands in for ML-100K, with the 2,269
-films that at least 10 people rated, which is about as dense. So only the order of the learners can
+Feedback", WSDM 2020, on another data set: ML-latest-small instead of ML-100K, with the 2,269 films
+that at least 10 users rated, which has about the same density. Only the order of the learners can
 be compared with the published one, not the figures.
 
 1. Matrix factorisation of the ratings (dim 20, Adam 0.01, 300 steps of 256 ratings) gives
@@ -13,18 +13,19 @@ be compared with the published one, not the figures.
    ``theta = sigmoid(logit)^p``; seen ``O ~ Bernoulli(theta)``; clicks ``Y = O R``.
 3. A tenth of all pairs is for validation. Three learners (dim 10, biases, gradient descent 0.1, L2
    1e-5, 1000 steps of 4096 pairs, log loss): ``oracle`` trains on gamma, ``naive`` on Y,
-   ``unbiased`` on Y / theta. Each keeps the parameters at the least validation loss of its kind.
-4. They are judged on the pairs with Y = 0 by log loss against R, and by DCG@10 on each user's
-   relevant ones among 100 others that are irrelevant to the user.
+   ``unbiased`` on Y / theta. Each keeps the parameters with the lowest validation loss, which is
+   its own kind of loss.
+4. They are evaluated on the pairs with Y = 0 by log loss against R, and by DCG@10 of each user's
+   relevant items among 100 irrelevant ones.
 
-The pairs with Y = 0 are also trained on, and less often relevant than gamma says, because some of
-what is relevant was clicked. A learner that fits the very clicks that were drawn is rewarded for
-it, so where clicks are many the oracle need not have the least loss. The log loss against gamma
-itself, over all pairs, has no such flaw and is given too.
+The pairs with Y = 0 are also training data, and less often relevant than gamma says, as some of the
+relevant ones were clicked. A learner that fits the clicks that happened to be drawn benefits from
+this, so if there are many clicks the oracle need not have the lowest loss. The log loss against
+gamma over all pairs does not have this flaw and is also reported.
 
-What else differs from the published code: a seed draws R, O, the split, the start and the batches,
-not the start alone; validation looks every 10 steps; DCG is that of the validated parameters, with
-the standard discount; biases start at 0 and are not penalised.
+Other differences from the published code: a seed determines R, O, the split, the initial parameters
+and the batches, not only the initial parameters; validation is every 10 steps; DCG is that of the
+validated parameters, with the standard discount; biases start at 0 and are not penalised.
 """
 
 from __future__ import annotations
@@ -67,11 +68,11 @@ STEPS, EVERY, BATCH = 1000, 10, 4096
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What the two models say of every pair, ``(U, I)`` each.
+    """Probabilities of every pair by the two models, ``(U, I)`` each.
 
     Attributes:
-        gamma: Chance that the item is relevant to the user.
-        exposure: Chance that it is seen, before it is raised to a power.
+        gamma: Probability that the item is relevant to the user.
+        exposure: Probability that the user sees it, before it is raised to a power.
     """
 
     gamma: Tensor
@@ -83,8 +84,8 @@ class World:
     """One draw of relevance and clicks, ``(U, I)`` each.
 
     Attributes:
-        gamma: Chance that the item is relevant.
-        theta: Chance that it is seen.
+        gamma: Probability that the item is relevant.
+        theta: Probability that it is seen.
         relevant: R.
         clicks: Y.
     """
@@ -96,7 +97,7 @@ class World:
 
 
 def often_rated(ratings: Ratings, least: int = MIN_RATINGS) -> tuple[NDArray[np.int64], int]:
-    """Return user, item, row of each rating of often rated items, renumbered, and their number."""
+    """Return user, new item number and row of each rating of often rated items; number of items."""
     counts = np.bincount(ratings.item, minlength=ratings.num_items)
     number = np.cumsum(counts >= least) - 1
     rows = np.flatnonzero(counts[ratings.item] >= least)
@@ -105,7 +106,7 @@ def often_rated(ratings: Ratings, least: int = MIN_RATINGS) -> tuple[NDArray[np.
 
 
 def learn_truth(ratings: Ratings, *, steps: int = 300, seed: int = 12345) -> Truth:
-    """Fit the two models that relevance and exposure are drawn from."""
+    """Fit the models from which relevance and exposure are drawn."""
     rows, num_items = often_rated(ratings)
     users, items = torch.from_numpy(rows[:, 0]), torch.from_numpy(rows[:, 1])
     stars = torch.from_numpy(ratings.rating[rows[:, 2]]).float()
@@ -142,7 +143,7 @@ def draw(truth: Truth, power: float, generator: torch.Generator) -> World:
 
 
 def uniform(keys: Tensor, num_items: int, size: int, generator: torch.Generator) -> Iterator[Pairs]:
-    """Yield batches of pairs drawn from ``keys``, user times I plus item, with replacement."""
+    """Yield batches of pairs drawn with replacement from ``keys``, which are user * I + item."""
     while True:
         chosen = keys[torch.randint(len(keys), (size,), generator=generator)]
         yield chosen // num_items, chosen % num_items
@@ -151,7 +152,7 @@ def uniform(keys: Tensor, num_items: int, size: int, generator: torch.Generator)
 def learn(
     world: World, learner: str, seed: int, *, steps: int = STEPS, batch_size: int = BATCH
 ) -> Factors:
-    """Train one of `LEARNERS`; return it as it was at its least validation loss."""
+    """Train one of `LEARNERS`; return it with the lowest validation loss."""
     num_users, num_items = world.clicks.shape
     generator = torch.Generator().manual_seed(seed)
     keys = torch.randperm(num_users * num_items, generator=generator)
@@ -166,16 +167,16 @@ def learn(
         return naive(y) if learner == "naive" else weighted(y, inverse[users, items])
 
     factors = Factors(num_users, num_items, 10, generator, biases=True)
-    best, least = copy.deepcopy(factors.state_dict()), np.inf
+    best, lowest = copy.deepcopy(factors.state_dict()), np.inf
     target = coefficients(*held_out)
 
     def validate(step: int, loss: Tensor) -> bool:
-        nonlocal best, least
+        nonlocal best, lowest
         if step % EVERY == 0:
             with torch.no_grad():
                 value = float(pair_losses(target, factors(*held_out), "log").mean())
-            if value < least:
-                best, least = copy.deepcopy(factors.state_dict()), value
+            if value < lowest:
+                best, lowest = copy.deepcopy(factors.state_dict()), value
         return False
 
     batches = itertools.islice(uniform(keys[cut:], num_items, batch_size, generator), steps)
@@ -184,19 +185,19 @@ def learn(
     return factors
 
 
-def judge(world: World, factors: Factors, seed: int) -> tuple[float, float, float]:
+def evaluate(world: World, factors: Factors, seed: int) -> tuple[float, float, float]:
     """Return log loss against R where Y = 0, log loss against gamma, and DCG@10 where Y = 0."""
     scores = factors.all_scores()
     test = world.clicks == 0
     relevant = world.relevant[test]
     loss = float(functional.binary_cross_entropy_with_logits(scores[test], relevant))
     of_gamma = float(functional.binary_cross_entropy_with_logits(scores, world.gamma))
-    # Of the irrelevant items of each user, 100 drawn at random.
+    # 100 random items of those that are irrelevant to each user.
     keys = torch.rand(scores.shape, generator=torch.Generator().manual_seed(seed))
     keys[world.relevant == 1] = 2.0
     others = torch.zeros_like(test).scatter_(1, keys.argsort(dim=1)[:, :100], True)
-    judged = torch.where(world.relevant == 1, test, others)  # (U, I)
-    users, items = torch.nonzero(judged, as_tuple=True)
+    candidates = torch.where(world.relevant == 1, test, others)  # (U, I)
+    users, items = torch.nonzero(candidates, as_tuple=True)
     (dcg,) = ranking_values(
         users.numpy(),
         scores[users, items].numpy(),
@@ -220,20 +221,20 @@ def run(
         world = draw(truth, power, torch.Generator().manual_seed(seed))
         for learner in LEARNERS:
             learned = learn(world, learner, seed, steps=steps, batch_size=batch_size)
-            rows.append([power, seed, learner, *judge(world, learned, seed)])
+            rows.append([power, seed, learner, *evaluate(world, learned, seed)])
             print(rows[-1], file=sys.stderr, flush=True)
     return pd.DataFrame(rows, columns=["power", "seed", "learner", *MEASURES])
 
 
 def in_order(results: pd.DataFrame, measure: str) -> pd.Series:
-    """Return whether oracle >= unbiased > naive, in quality, for each power and seed."""
+    """Return whether oracle >= unbiased > naive in quality, for each power and seed."""
     good = results.pivot(index=["power", "seed"], columns="learner", values=measure)
     good = good if measure == "dcg" else -good
     return (good["oracle"] >= good["unbiased"]) & (good["unbiased"] > good["naive"])
 
 
 def table(results: pd.DataFrame) -> str:
-    """Return a Markdown table: means (deviations), and in how many seeds the order holds."""
+    """Return a Markdown table: means (deviations), and the number of seeds in order."""
     lines = [f"| p | measure | {' | '.join(LEARNERS)} | seeds in order |", "|---" * 6 + "|"]
     for power, rows in results.groupby("power"):
         for measure, words in MEASURES.items():

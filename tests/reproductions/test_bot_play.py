@@ -1,4 +1,4 @@
-"""The command of reproductions/bot_play runs, and its rows are what they are called."""
+"""The command of reproductions/bot_play runs, and its rows are consistent."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from reproductions.bot_play.reference import REFERENCE, VARIANTS
 
 @pytest.fixture
 def folder(tmp_path):
-    """Return a folder of 400 reviews in which the last of 5 aspects is praised of every item."""
+    """Return a folder of 400 reviews that mention the last of 5 aspects for every item."""
     rng = np.random.default_rng(0)
     rows = [
         f"{user},{item},5,{item % 4} 1 4 1"
@@ -27,7 +27,7 @@ def test_all_settings_are_known(label):
     agents.configure(VARIANTS[label].agent, **VARIANTS[label].config)
 
 
-def test_rows_share_what_differs_in_acting_only():
+def test_rows_that_share_training_differ_only_in_how_they_act():
     for variant in VARIANTS.values():
         if variant.like is None:
             continue
@@ -42,7 +42,7 @@ def test_rows_share_what_differs_in_acting_only():
         assert (first, variant.agent) == (second, VARIANTS[variant.like].agent)
 
 
-def test_what_is_compared_is_in_the_table():
+def test_compared_rows_are_in_the_table():
     compared = {label for pair in cellphone.PAIRS for label in pair}
     assert compared | {label for label, _ in REFERENCE} <= VARIANTS.keys()
     assert {column for _, column in REFERENCE} <= cellphone.COLUMNS.keys()
@@ -53,9 +53,9 @@ def test_the_command_prints_its_tables(folder, monkeypatch, capsys):
     given = ["cellphone", str(folder), "--seeds", "2", "--steps", "2", "--rows", *rows]
     monkeypatch.setattr("sys.argv", given)
     cellphone.main()
-    told = capsys.readouterr().out
-    assert "400 reviews, 40 users, 25 items, 5 aspects, 320 to train on" in told
-    last = told[told.index("2 seeds") :]
+    output = capsys.readouterr().out
+    assert "400 reviews, 40 users, 25 items, 5 aspects, 320 to train on" in output
+    last = output[output.index("2 seeds") :]
     assert [line.count("|") for line in last.splitlines() if line.startswith("| popularity |")] == [
         len(cellphone.COLUMNS) + 2,
         len(cellphone.BASE_METRICS) + 2,

@@ -7,7 +7,7 @@ from reproductions.unbiased import coat
 
 @pytest.fixture(scope="module")
 def data(data_dir) -> coat.Coat:
-    """The data as the reproduction uses it."""
+    """The data prepared for both protocols."""
     return coat.prepare(data_dir / "coat")
 
 
@@ -49,9 +49,9 @@ def test_a_trace_has_a_row_for_every_epoch(data):
 def test_users_who_like_nothing_score_zero_or_are_skipped(data):
     perfect = np.zeros((290, 300))
     perfect[data.test.user, data.test.item] = data.test.click
-    assert coat.judge(data, perfect, published=False)[:3] == pytest.approx([1, 1, 1])
+    assert coat.evaluate(data, perfect, published=False)[:3] == pytest.approx([1, 1, 1])
     # 53 of the 290 like none of their 16.
-    assert coat.judge(data, perfect, published=True)[0] == pytest.approx(237 / 290)
+    assert coat.evaluate(data, perfect, published=True)[0] == pytest.approx(237 / 290)
 
 
 def test_a_short_run_gives_a_table_that_says_what_was_not_reached(data, monkeypatch):

@@ -49,7 +49,7 @@ def test_the_oracle_is_best_and_random_is_uniform():
     assert distinct_groups(many, cohort.problem.item_groups) == pytest.approx(expected, abs=0.03)
 
 
-def test_what_an_agent_sees():
+def test_observations():
     cohort = DistanceWorld(history=2).start(3, 0)
     empty = cohort.observation()
     assert (empty["history_items"] == -1).all()
@@ -63,20 +63,18 @@ def test_what_an_agent_sees():
     assert obs["time"][:, 2].tolist() == [3, 3, 3]
 
 
-def test_the_log_is_what_was_shown():
+def test_the_log_has_the_slates_and_clicks():
     cohort = DistanceWorld().start(4, 0)
     cohort.log_for(3)
     log = cohort.to_log().validate()
     assert len(log) == 12
     assert log.slate[3:6].tolist() == [slate[1].tolist() for slate in cohort.slates]
     assert log.clicks[3:6].tolist() == [clicks[1].tolist() for clicks in cohort.clicks]
-    seen = log.observations(np.array([5]), history_slates=2)
-    assert (
-        seen["history_items"][0].tolist() == np.hstack([s[1] for s in cohort.slates[:2]]).tolist()
-    )
+    obs = log.observations(np.array([5]), history_slates=2)
+    assert obs["history_items"][0].tolist() == np.hstack([s[1] for s in cohort.slates[:2]]).tolist()
 
 
-def test_copies_go_their_own_way_from_the_same_past():
+def test_copies_continue_independently_from_the_same_past():
     cohort = DistanceWorld().start(50, 0)
     cohort.log_for(2)
     twin, other = copy.deepcopy(cohort), copy.deepcopy(cohort)
@@ -89,7 +87,7 @@ def test_copies_go_their_own_way_from_the_same_past():
     np.testing.assert_array_equal(again.state, twin.state)
 
 
-def test_same_seed_same_users_and_clicks():
+def test_same_seeds_give_the_same_users_and_clicks():
     logs = []
     for seed in (1, 1, 2):
         cohort = DistanceWorld().start(20, seed)

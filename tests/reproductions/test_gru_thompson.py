@@ -8,16 +8,16 @@ from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from recsim.estimators import SampledPolicy, evaluate_slates
 from reproductions.gru_thompson import off_policy, simulator
 from reproductions.gru_thompson.distance import DistanceWorld
-from reproductions.gru_thompson.intervals import told
+from reproductions.gru_thompson.intervals import mean_text
 
 
 def test_a_mean_with_its_interval():
     # The 97.5% quantile of Student's t with two degrees of freedom is 4.303.
-    assert told(pd.Series([1.0, 2.0, 3.0])) == "2.000 ±2.484"
-    assert told(pd.Series([1.0])) == "1.000"
+    assert mean_text(pd.Series([1.0, 2.0, 3.0])) == "2.000 ±2.484"
+    assert mean_text(pd.Series([1.0])) == "1.000"
 
 
-def test_a_uniform_log_knows_its_propensities():
+def test_a_uniform_log_has_its_propensities():
     cohort = DistanceWorld(num_items=8, num_groups=4, slate_size=2).start(5, 0)
     cohort.log_for(3, oracle=0.0)
     log = off_policy.uniform_log(cohort)
@@ -26,8 +26,8 @@ def test_a_uniform_log_knows_its_propensities():
     np.testing.assert_allclose(log.slate_propensity, 1 / 56)
 
 
-def test_over_all_slates_the_estimate_is_the_value_of_what_was_drawn():
-    """Every slate once for the same user: then `sips` has no noise but that of the draws."""
+def test_with_all_slates_the_estimate_is_the_value_of_the_sampled_policy():
+    """If every slate is shown equally often to one user, `sips` has only the noise of draws."""
     world = DistanceWorld(num_items=5, num_groups=5, slate_size=2, seed=3)
     training = world.start(100, 1)
     training.log_for(4, oracle=0.0)
@@ -43,13 +43,13 @@ def test_over_all_slates_the_estimate_is_the_value_of_what_was_drawn():
     log = off_policy.uniform_log(users)
     log = replace(log, feedback=log.feedback | {"chance of a click": expected})
     policy = SampledPolicy(agent, 50)
-    (found,) = evaluate_slates(log, policy, ["sips"], reward="chance of a click", interval="t")
+    (estimate,) = evaluate_slates(log, policy, ["sips"], reward="chance of a click", interval="t")
     obs = world.start(20_000, 4).observation()
     shown = agent.act(obs).slates
     chance = np.array([(shown == slate).all(axis=1).mean() for slate in every])
     value = chance @ expected[:20]
-    assert len(np.unique(chance)) > 10  # it does explore
-    assert found.value == pytest.approx(value, abs=0.01)
+    assert len(np.unique(chance)) > 10  # the policy explores
+    assert estimate.value == pytest.approx(value, abs=0.01)
 
 
 def test_only_weights_of_whole_slates_agree_with_the_simulated_value():
@@ -64,7 +64,7 @@ def test_only_weights_of_whole_slates_agree_with_the_simulated_value():
     far = error.abs() > frame["high"] - frame["low"]
     sound = (frame["estimator"] == "sips") | (frame["slots"] == 1)
     assert not far[sound].any()
-    # Alone among random items, a good item is clicked more often than beside other good ones.
+    # A good item among random ones is clicked more often than among other good ones.
     wrong = (frame["slots"] == 2) & (frame["estimator"] == "iips")
     assert not frame["agrees"][wrong].any()
     assert (error[wrong] > 0.02).all()
@@ -72,7 +72,7 @@ def test_only_weights_of_whole_slates_agree_with_the_simulated_value():
         assert "epsilon-greedy 0.3" in text
 
 
-def test_learned_strategies_lie_between_random_and_oracle(monkeypatch):
+def test_learned_strategies_are_between_random_and_oracle(monkeypatch):
     monkeypatch.setattr(simulator, "PLAYED", 3)
     command = ["--seeds", "2", "--users", "150", "--steps", "40", "--models", "linear, T = 0.05"]
     given = simulator.settings(command)

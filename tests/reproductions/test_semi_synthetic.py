@@ -11,14 +11,14 @@ from reproductions.unbiased.semi_synthetic import Truth, World
 
 @pytest.fixture
 def truth() -> Truth:
-    """Tastes of four kinds; items are seen more or less often, whatever their kind."""
+    """Return four kinds of taste, and exposure that differs between items whatever their kind."""
     kind = torch.arange(200)[:, None] % 4 == torch.arange(120) % 4
     order = torch.randperm(120, generator=torch.Generator().manual_seed(0))
     exposure = torch.linspace(0.05, 0.9, 120)[order].expand(200, 120)
     return Truth(torch.where(kind, 0.5, 0.1), exposure)
 
 
-def test_clicks_are_what_is_seen_and_relevant(truth):
+def test_items_seen_and_relevant_are_clicked(truth):
     world = semi_synthetic.draw(truth, 2.0, torch.Generator().manual_seed(0))
     assert torch.equal(world.theta, truth.exposure**2)
     assert ((world.clicks == 0) | (world.relevant == 1)).all()
@@ -27,7 +27,7 @@ def test_clicks_are_what_is_seen_and_relevant(truth):
     assert world.clicks.mean().item() == pytest.approx(expected, abs=0.01)
 
 
-def test_rarely_rated_items_are_left_out():
+def test_rarely_rated_items_are_dropped():
     ratings = Ratings(
         user=np.array([0, 1, 2, 0]),
         item=np.array([5, 5, 2, 2]),
@@ -43,7 +43,7 @@ def test_rarely_rated_items_are_left_out():
     assert semi_synthetic.often_rated(ratings, least=3)[1] == 0
 
 
-def test_losses_and_dcg_are_of_the_pairs_without_a_click():
+def test_losses_and_dcg_use_the_pairs_without_a_click():
     relevant = torch.tensor([[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
     clicks = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
     gamma = torch.full((2, 3), 0.5)
@@ -52,18 +52,18 @@ def test_losses_and_dcg_are_of_the_pairs_without_a_click():
         factors.users.fill_(1.0)
         factors.items.copy_(torch.tensor([[9.0], [2.0], [1.0]]))
     world = World(gamma, gamma, relevant, clicks)
-    loss, of_gamma, dcg = semi_synthetic.judge(world, factors, seed=0)
+    loss, of_gamma, dcg = semi_synthetic.evaluate(world, factors, seed=0)
     soft = np.log1p(np.exp([2.0, 1.0, 9.0, 2.0, 1.0]))  # -log(1 - f)
     assert loss == pytest.approx((soft.sum() - 1.0) / 5, rel=1e-5)
     assert of_gamma == pytest.approx((2 * soft[2:].sum() - 12) / 6, rel=1e-5)
-    # User 0 has one relevant item without a click, second behind an irrelevant one.
+    # User 0 has one relevant item without a click, ranked second after an irrelevant one.
     assert dcg == pytest.approx(1 / np.log2(3))
 
 
-def test_the_order_of_the_learners_where_exposure_varies(truth):
+def test_the_order_of_the_learners_if_exposure_varies(truth):
     results = semi_synthetic.run(truth, (1.0,), seeds=2, steps=300, batch_size=1024)
     losses = results.pivot(index="seed", columns="learner", values="loss_of_gamma")
-    # So few steps leave oracle and unbiased learner alike.
+    # After so few steps, oracle and unbiased learner are alike.
     assert (losses["oracle"] < 1.001 * losses["unbiased"]).all()
     assert (losses["unbiased"] + 0.02 < losses["naive"]).all()
     dcg = results.groupby("learner")["dcg"].mean()
@@ -94,7 +94,7 @@ def test_the_order_of_the_learners_on_movielens(data_dir):
     assert semi_synthetic.in_order(results, "loss_of_gamma").all()
     means = results.groupby(["power", "learner"])[["loss", "dcg"]].mean().unstack("learner")
     assert (means["loss"]["unbiased"] < means["loss"]["naive"]).all()
-    # Pairs that were trained on favour who fits them: 0.2 % where clicks are many.
+    # Training pairs favour learners that fit them: 0.2 % if there are many clicks.
     assert (means["loss"]["oracle"] < 1.002 * means["loss"]["unbiased"]).all()
     assert (means["dcg"]["oracle"] >= means["dcg"]["unbiased"]).all()
     assert (means["dcg"]["unbiased"] > means["dcg"]["naive"]).all()
