@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, overload
 
+from agents.recipes import Recipe, remember
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.critiquing import CritiquingAgent
 from recsim.contracts.kinds import KINDS, AnyAgent, AnyProblem, faults, kind_of
@@ -94,57 +95,61 @@ def available() -> dict[str, str]:
     return AGENTS.describe()
 
 
-def load(name: str) -> type[Any]:
+def load(name: str | type[Any]) -> type[Any]:
     """Return the class of an agent.
 
     Its kind, slates, conversations or critiquing, is `recsim.contracts.kinds.kind_of` of it.
 
     Args:
-        name: A name that `available` lists.
+        name: A name that `available` lists, or a class of your own.
 
     Raises:
         AgentError: If the name is unknown or declared twice, or the class cannot be imported or
             does not keep the contract of its kind.
     """
-    loaded: type[Any] = AGENTS.load(name)
-    return loaded
+    if isinstance(name, str):
+        loaded: type[Any] = AGENTS.load(name)
+        return loaded
+    _check(_title(name), f"{name.__module__}:{name.__qualname__}", name)
+    return name
 
 
-def configure(name: str, **config: Any) -> AgentConfig:
+def configure(name: str | type[Any], **config: Any) -> AgentConfig:
     """Check an agent's settings without building it.
 
     Args:
-        name: A name that `available` lists.
+        name: A name that `available` lists, or a class of your own.
         **config: Its settings.
 
     Raises:
         UserError: If the name is unknown, or a setting is unknown or wrong.
     """
-    settings: AgentConfig = validated(load(name).Config, config, f"agent {name!r}: config")
+    where = f"agent {_title(name)!r}: config"
+    settings: AgentConfig = validated(load(name).Config, config, where)
     return settings
 
 
 @overload
-def make(name: str, problem: Problem, *, seed: int = 0, **config: Any) -> Agent: ...
+def make(name: str | type[Any], problem: Problem, *, seed: int = 0, **config: Any) -> Agent: ...
 
 
 @overload
 def make(
-    name: str, problem: ConversationProblem, *, seed: int = 0, **config: Any
+    name: str | type[Any], problem: ConversationProblem, *, seed: int = 0, **config: Any
 ) -> ConversationAgent: ...
 
 
 @overload
 def make(
-    name: str, problem: CritiquingProblem, *, seed: int = 0, **config: Any
+    name: str | type[Any], problem: CritiquingProblem, *, seed: int = 0, **config: Any
 ) -> CritiquingAgent: ...
 
 
-def make(name: str, problem: AnyProblem, *, seed: int = 0, **config: Any) -> AnyAgent:
+def make(name: str | type[Any], problem: AnyProblem, *, seed: int = 0, **config: Any) -> AnyAgent:
     """Build an agent.
 
     Args:
-        name: A name that `available` lists.
+        name: A name that `available` lists, or a class of your own.
         problem: The public facts of the environment or log that it is built for.
         seed: Seed of its own randomness.
         **config: Its settings; those left out keep their defaults.
@@ -152,15 +157,39 @@ def make(name: str, problem: AnyProblem, *, seed: int = 0, **config: Any) -> Any
     Raises:
         UserError: If the name or a setting is wrong, or the agent cannot work on this problem.
     """
-    loaded, settings = load(name), configure(name, **config)
+    registered = name if isinstance(name, str) else None
+    return build(registered, load(name), configure(name, **config), problem, seed)
+
+
+def build(
+    name: str | None, loaded: type[Any], config: AgentConfig, problem: AnyProblem, seed: int
+) -> AnyAgent:
+    """Build an agent from its class and settings, so that it can be saved.
+
+    Args:
+        name: Its registered name; None for a class of your own.
+        loaded: Its class.
+        config: Its settings.
+        problem: The public facts of the environment or log that it is built for.
+        seed: Seed of its own randomness.
+
+    Raises:
+        UserError: If the agent is for problems of another kind, or cannot work on this one.
+    """
     kind, wanted = kind_of(loaded), kind_of(problem)
     if kind != wanted:
         raise AgentError(
-            f"agent {name!r} {KINDS[kind].does} users; this environment {KINDS[wanted].place}. "
-            f"Agents for it: {', '.join(_fitting(wanted))}."
+            f"agent {name or _title(loaded)!r} {KINDS[kind].does} users; this environment "
+            f"{KINDS[wanted].place}. Agents for it: {', '.join(_fitting(wanted))}."
         )
-    built: AnyAgent = loaded(settings, problem, seed)
-    return built
+    agent: AnyAgent = loaded(config, problem, seed)
+    remember(agent, Recipe(name, config, problem, seed))
+    return agent
+
+
+def _title(name: str | type[Any]) -> str:
+    """Return what an agent is called in messages."""
+    return name if isinstance(name, str) else getattr(name, "__name__", repr(name))
 
 
 def _fitting(kind: str) -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsim.errors import AgentError
+from recsim.errors import AgentError, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +47,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """Save an agent's state so that ``torch.load(weights_only=True)`` opens it.
 
     Args:
-        path: File to write.
+        path: File to write, atomically.
         state: Nested mappings, lists and tuples of numbers, text, tensors and numpy arrays.
 
     Raises:
@@ -52,20 +55,52 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     """
     import torch
 
-    torch.save(_to_tensors(state, "state"), path)
+    buffer = io.BytesIO()
+    torch.save(_to_tensors(state, "state"), buffer)
+    write_atomically(path, buffer.getvalue())
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
-    """Load a state written by `save_state`.
+    """Return a state that was saved by `save_state` or by ``torch.save``, arrays as numpy.
 
-    Returns:
-        The state. Looking up a missing entry raises `AgentError`, because the file then belongs to
-        another agent than the one being restored.
+    Nothing but tensors, numpy arrays and plain data is unpickled, so a file of unknown origin is
+    safe to load. Reading a missing entry of the state raises `AgentError`: the state then belongs
+    to another agent.
+
+    Raises:
+        UserError: If the file is missing, damaged, or holds anything else.
     """
     import torch
 
-    state = _from_tensors(torch.load(path, weights_only=True, map_location="cpu"))
-    return _LoadedState(state, path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch does not compare the checksums
+        if damaged is not None:
+            raise UserError(f"{path} is damaged: {damaged} has the wrong checksum.")
+        with torch.serialization.safe_globals(_numpy_globals()):
+            loaded = torch.load(path, weights_only=True, map_location="cpu")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except UserError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} is refused: it holds other objects than tensors, arrays and plain data, which "
+            "could run code."
+        ) from error
+    except Exception as error:  # a damaged pickle raises nearly anything
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"{path} is damaged or holds no saved state: {reason}") from error
+    if not isinstance(loaded, dict):
+        raise UserError(f"{path} holds no saved state but a {type(loaded).__name__}.")
+    return _LoadedState(_from_tensors(loaded), path)
+
+
+def _numpy_globals() -> list[Any]:
+    """Return what ``torch.load`` must be allowed to call to build numpy arrays and numbers."""
+    array, number = (value.__reduce__()[0] for value in (np.zeros(1), np.float64(0)))
+    kinds = {type(np.dtype(code)) for code in "?bhilqBHILQefdgFDGSU"}
+    return [array, number, np.ndarray, np.dtype, *kinds, bytes]  # bytes: data of empty arrays
 
 
 class _LoadedState(dict[str, Any]):

@@ -7,18 +7,21 @@ learns with torch also inherits from `agents.shared.torch_agent.TorchAgent`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
+from agents.recipes import Recipe
 from agents.shared import slates
 from recsim.arrays import Ints
 from recsim.contracts.slates import AgentConfig, Feedback, FitReport
-from recsim.conversation import ConversationProblem
-from recsim.critiquing import CritiquingProblem
 from recsim.errors import AgentError
-from recsim.log import SlateLog
 from recsim.problem import Problem
+
+if TYPE_CHECKING:
+    from recsim.conversation import ConversationProblem
+    from recsim.critiquing import CritiquingProblem
+    from recsim.log import SlateLog
 
 __all__ = ["BaseAgent", "BaseConversationAgent", "BaseCritiquingAgent", "BaseSlateAgent"]
 
@@ -33,7 +36,7 @@ class BaseAgent:
     name without the leading underscore.
 
     Class attributes:
-        name: The name that the agent is registered under, for messages.
+        name: The name that the agent is registered under; a class of your own needs none.
         Config: The pydantic model of its settings.
         sizes: Settings that decide the shape of what is learned, for the message of `misfit`.
 
@@ -57,9 +60,19 @@ class BaseAgent:
         """The public facts that the agent was built for."""
         return self._problem
 
+    @property
+    def recipe(self) -> Recipe:
+        """What the agent was built from, its class aside."""
+        return Recipe(None, self._config, self._problem, self._seed)
+
+    @property
+    def title(self) -> str:
+        """What the agent is called in messages: its name, or that of its class."""
+        return getattr(self, "name", type(self).__name__)
+
     def error(self, message: str) -> AgentError:
         """Return an error of this agent: ``agent 'NAME' MESSAGE``."""
-        return AgentError(f"agent {self.name!r} {message}")
+        return AgentError(f"agent {self.title!r} {message}")
 
     def unfitted(self) -> AgentError:
         """Return the error of an agent that is asked to act before it was fitted."""
@@ -74,8 +87,8 @@ class BaseAgent:
         named = " or ".join(repr(key) for key in self.sizes)
         settings = f"another {named}" if named else "other settings"
         return AgentError(
-            f"saved agent state: {self.name!r} was fitted on another catalogue or with {settings}: "
-            f"{reason}"
+            f"saved agent state: {self.title!r} was fitted on another catalogue or with "
+            f"{settings}: {reason}"
         )
 
     def state_dict(self) -> dict[str, Any]:
@@ -100,7 +113,7 @@ class BaseAgent:
         except KeyError as error:
             raise AgentError(
                 f"saved agent state: it has no {error.args[0]!r}, so it was not saved by "
-                f"{self.name!r} with these settings."
+                f"{self.title!r} with these settings."
             ) from error
 
     def _learned(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class DeviceAgent(BaseAgent):
 
     def __init__(self, config: Any, problem: Any, seed: int) -> None:
         super().__init__(config, problem, seed)
-        self._device = torch_device(config.device, f"agent {self.name!r}: ")
+        self._device = torch_device(config.device, f"agent {self.title!r}: ")
 
     def _new_generator(self, seed: int | None = None) -> torch.Generator:
         """Return a new generator on the agent's device, by default with the agent's seed."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -117,8 +116,8 @@ def _read(folder: str | Path) -> dict[str, Any]:
         raise UserError(f"There is no user model at {folder}: a model is a folder with {FILE}.")
     try:
         state = load_state(file)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise UserError(f"{file} is not a user model: {str(error).partition(chr(10))[0]}") from None
+    except UserError as error:
+        raise UserError(f"{file} is not a user model: {error}") from None
     if state.get("format") != _FORMAT:
         raise UserError(f"{file} is not a user model of this release.")
     return state

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -19,6 +20,32 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def quick() -> dict[str, dict[str, Any]]:
+    """Return settings with which agents learn little, but fast; others are fast by default."""
+    bpr = {"base": {"bpr": {"dim": 4, "epochs": 2}}}
+    return {
+        "bayes_critiquing": {**bpr, "draws": 2},
+        "bert4rec": {"dim": 8, "steps": 5},
+        "bot_play": {"bpr": {"dim": 4, "epochs": 2}, "fine_tuning": "none"},
+        "ce_vae": {"dim": 6, "epochs": 5},
+        "conv_dqn": {"hidden": 8},
+        "dt4ier": {"long": "watch", "steps": 3, "embed_dim": 8, "context": 3, "balance_steps": 3},
+        "fact_crs": {"trees": 2, "depth": 3},
+        "gru4rec": {"dim": 8, "steps": 5},
+        "gru_thompson": {"policy": "epsilon_greedy", "dim": 3, "steps": 4},
+        "linear_critiquing": {**bpr},
+        "ppo": {"n_steps": 2, "n_epochs": 2},
+        "rel_mf": {"steps": 5, "batch_size": 16},
+        "sasrec": {"dim": 8, "steps": 5},
+        "slate_mf": {"steps": 5, "batch_size": 16},
+        "slateq": {
+            **{"ending": "left", "epsilon": 0.3},
+            **{"steps": 5, "choice_steps": 5, "batch_size": 16},
+        },
+    }
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""What each agent was built from, kept aside so that an agent can be saved with it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from recsim.contracts.kinds import AnyAgent, AnyProblem
+from recsim.contracts.slates import AgentConfig
+from recsim.errors import AgentError
+
+__all__ = ["Recipe", "recipe_of", "remember"]
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """The arguments that an agent was built with.
+
+    Attributes:
+        name: Its registered name; None if its class was given.
+        config: Its settings.
+        problem: Its problem.
+        seed: Its seed.
+    """
+
+    name: str | None
+    config: AgentConfig
+    problem: AnyProblem
+    seed: int
+
+
+# Beside the agents, because the contract of an agent demands no attribute of an instance.
+_RECIPES: WeakKeyDictionary[Any, Recipe] = WeakKeyDictionary()
+
+
+def remember(agent: AnyAgent, recipe: Recipe) -> None:
+    """Keep the recipe for as long as the agent lives."""
+    with contextlib.suppress(TypeError):  # no weak references: __slots__, or a class without hash
+        _RECIPES[agent] = recipe
+
+
+def recipe_of(agent: AnyAgent) -> Recipe:
+    """Return what an agent was built from.
+
+    Raises:
+        AgentError: If the agent was neither built by `agents.make` nor inherits from a base class
+            in `agents.shared.base`.
+    """
+    from agents.shared.base import BaseAgent
+
+    with contextlib.suppress(TypeError):
+        if agent in _RECIPES:
+            return _RECIPES[agent]
+    if isinstance(agent, BaseAgent):
+        return agent.recipe
+    raise AgentError(
+        f"it is not known what this {type(agent).__name__} was built from: build it by "
+        "agents.make(THE_CLASS, problem, ...), or let the class inherit from a base class in "
+        "agents.shared.base, such as BaseSlateAgent."
+    )
