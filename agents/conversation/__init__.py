@@ -1,4 +1,4 @@
-"""Recommenders that hold conversations, to compare others with."""
+"""Baselines that hold conversations."""
 
 from agents.conversation.bayes import BayesAgent
 from agents.conversation.dqn import DQNAgent

@@ -1,4 +1,4 @@
-"""Asks what is least certain, and shows what is most probable, by counts alone."""
+"""A baseline that asks about the least certain attribute and shows the most probable items."""
 
 from __future__ import annotations
 
@@ -6,28 +6,26 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from agents.conversation.max_entropy import binary_entropy
-from agents.conversation.posterior import Outlook, Posterior, in_words
-from agents.fact_crs.lookahead import look_ahead
+from agents.conversation.posterior import Posterior, Prediction, explanations
+from agents.shared.lookahead import look_ahead
+from recsim.arrays import Bools, Ints
 from recsim.contracts.conversations import Turn
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.conversation import AttributeData, ConversationProblem
-
-Ints = NDArray[np.int64]
 
 
 class BayesConfig(AgentConfig):
     """Settings of `BayesAgent`.
 
     Attributes:
-        questions: Turns at the beginning in which it asks; None to ask while the expected gain of
-            the question is more than that of showing.
-        turn_cost: What a turn costs where that is weighed; a success earns 1.
-        smoothing: Interactions that the yes rate of an attribute is worth for an item.
-        slip: Least probability of an answer.
+        questions: Number of questions at the beginning; None: ask as long as the expected gain of a
+            question is larger than that of showing.
+        turn_cost: Cost of a turn for ``questions: null``, relative to the gain of a success.
+        smoothing: Number of interactions that the yes rate of an attribute counts for.
+        slip: Smallest probability of an answer.
     """
 
     questions: int | None = Field(default=5, ge=0)
@@ -37,11 +35,10 @@ class BayesConfig(AgentConfig):
 
 
 class BayesAgent:
-    """Keeps the posterior of the items given the answers; asks for what halves it best.
+    """Asks about the least certain attribute, then shows the most probable items given the answers.
 
-    The prior of an item is how often it was taken, the likelihood of a yes how often its users said
-    so, see `agents.fact_crs.likelihood`. It asks for the attribute whose answer is least certain,
-    then shows the most probable items.
+    The prior of an item is its number of interactions, the likelihood of a yes the rate among its
+    users; see `agents.shared.item_posterior`.
     """
 
     Config: ClassVar[type[AgentConfig]] = BayesConfig
@@ -52,7 +49,7 @@ class BayesAgent:
         self._posterior = Posterior(
             "conv_bayes", problem, smoothing=config.smoothing, slip=config.slip
         )
-        self._told: list[str] = []
+        self._explanations: list[str] = []
 
     def fit(self, data: AttributeData) -> FitReport:
         """Count interactions and answers of the train part."""
@@ -60,44 +57,44 @@ class BayesAgent:
         return FitReport(rows=len(data.rows("train")))
 
     def begin(self, batch_size: int) -> None:
-        """Forget all conversations, and expect ``batch_size`` new ones."""
+        """Start ``batch_size`` new conversations."""
         self._posterior.begin(batch_size)
 
     def act(self, obs: Observation) -> Turn:
         """Ask or show, in every conversation."""
-        seen = self._posterior.hear(obs)
+        prediction = self._posterior.update(obs)
         may = obs["action_mask"][:, :-1] > 0
-        best = np.argmax(np.where(may, binary_entropy(seen.predicted), -1.0), axis=1)
-        ask = np.where(self._worth(obs, seen, best) & may.any(axis=1), best, -1)
-        self._told = in_words(seen, ask, self._problem.attribute_names)
-        return Turn(ask, seen.slates)
+        best = np.argmax(np.where(may, binary_entropy(prediction.yes), -1.0), axis=1)
+        ask = np.where(self._worth_asking(obs, prediction, best) & may.any(axis=1), best, -1)
+        self._explanations = explanations(prediction, ask, self._problem.attribute_names)
+        return Turn(ask, prediction.slates)
 
     def explain(self, row: int) -> str:
-        """Say why the last turn of a conversation was what it was."""
-        return self._told[row]
+        """Return the reason of the last turn of a conversation in words."""
+        return self._explanations[row]
 
-    def _worth(self, obs: Observation, seen: Outlook, question: Ints) -> NDArray[np.bool_]:
-        """Return in which conversations a question is to be asked, ``(B,)``."""
+    def _worth_asking(self, obs: Observation, prediction: Prediction, question: Ints) -> Bools:
+        """Return in which conversations to ask the question, ``(B,)``."""
         turn = obs["turn"][:, 0]
         left = self._problem.max_turns - turn
         if self._config.questions is not None:
-            within: NDArray[np.bool_] = (turn < self._config.questions) & (left > 1)
+            within: Bools = (turn < self._config.questions) & (left > 1)
             return within
-        outlook = look_ahead(
-            seen.belief,
+        gains = look_ahead(
+            prediction.belief,
             self._posterior.likelihood,
             np.where(left > 1, question, -1)[:, None],
             left,
             slate_size=self._problem.slate_size,
             turn_cost=self._config.turn_cost,
         )
-        better: NDArray[np.bool_] = outlook.ask > outlook.show
+        better: Bools = gains.ask > gains.show
         return better
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was counted, or nothing if nothing was."""
+        """Return the counts if the agent was fitted."""
         return self._posterior.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what the saved agent counted."""
+        """Load the counts of a saved agent."""
         self._posterior.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Learns by trial when to ask and for what: a deep Q-network over what is known of the items."""
+"""A deep Q-network that learns when to ask, and what, from the posterior of the items."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.conversation.posterior import Outlook, Posterior, in_words
+from agents.conversation.posterior import Posterior, Prediction, explanations
+from recsim.arrays import Floats32, Ints
 from recsim.contracts.conversations import Reply, Turn
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.conversation import AttributeData, ConversationProblem
-from recsim.errors import UserError
-
-Floats = NDArray[np.float32]
+from recsim.errors import AgentError
 
 
 class DQNConfig(AgentConfig):
@@ -26,16 +25,17 @@ class DQNConfig(AgentConfig):
 
     Attributes:
         hidden: Units of each of the two hidden layers.
-        gamma: Discount of a turn.
-        learning_rate: Of Adam.
-        batch_size: Turns per step.
-        buffer_size: Turns remembered.
-        updates: Steps after each turn of a batch of conversations.
-        explore: Turns of the batch over which the share of random actions falls from 1 to 0.
-        target_every: Steps between two copies of the network to the target network.
+        gamma: Discount factor per turn.
+        learning_rate: Learning rate of Adam.
+        batch_size: Turns per gradient step.
+        buffer_size: Size of the replay buffer, in turns.
+        updates: Gradient steps after each turn of a batch of conversations.
+        explore: Number of turns of the batch over which the fraction of random actions falls from 1
+            to 0.
+        target_every: Gradient steps between two updates of the target network.
         smoothing: See `BayesConfig`.
         slip: See `BayesConfig`.
-        device: Where torch computes.
+        device: Device of the computations.
     """
 
     hidden: PositiveInt = 128
@@ -52,12 +52,12 @@ class DQNConfig(AgentConfig):
 
 
 class DQNAgent:
-    """Double Q-learning over questions and showing; needs ``practice``.
+    """Double Q-learning over questions and showing a slate; needs ``practice``.
 
-    It sees the turn, which attributes were answered with yes or no, how likely a yes is to each,
-    and how likely the best slate is to succeed; the posterior and the ranking are those of
-    `agents.conversation.bayes`. Actions that the mask forbids are never taken and never backed
-    up. Without practice it acts at random.
+    The inputs are the turn, the attributes answered with yes or no, the probability of a yes to
+    each attribute, and the probability that the best slate succeeds; posterior and ranking are
+    those of `agents.conversation.bayes`. Masked actions are never taken and never used as targets.
+    Without practice, the agent acts at random.
 
     References: Mnih et al. 2015; van Hasselt, Guez and Silver, arXiv:1509.06461.
     """
@@ -76,25 +76,25 @@ class DQNAgent:
             self._net, self._target = self._network(), self._network()
         self._target.load_state_dict(self._net.state_dict())
         self._optimizer = torch.optim.Adam(self._net.parameters(), lr=config.learning_rate)
-        self._memory = Memory(config.buffer_size)
+        self._buffer = ReplayBuffer(config.buffer_size)
         self._turns = self._steps = 0
-        self._last: tuple[Floats, NDArray[np.int64]] | None = None
-        self._told: list[str] = []
+        self._last: tuple[Floats32, Ints] | None = None
+        self._explanations: list[str] = []
 
     def fit(self, data: AttributeData) -> FitReport:
-        """Count interactions and answers of the train part, for the posterior."""
+        """Count interactions and answers of the train part for the posterior."""
         self._posterior.fit(data)
         return FitReport(rows=len(data.rows("train")))
 
     def begin(self, batch_size: int) -> None:
-        """Forget all conversations, and expect ``batch_size`` new ones."""
+        """Start ``batch_size`` new conversations."""
         self._posterior.begin(batch_size)
         self._last = None
 
     def act(self, obs: Observation) -> Turn:
         """Ask or show, in every conversation."""
-        seen = self._posterior.hear(obs)
-        state, mask = self._state(obs, seen), obs["action_mask"] > 0
+        prediction = self._posterior.update(obs)
+        state, mask = self._state(obs, prediction), obs["action_mask"] > 0
         with torch.no_grad():
             values = self._net(torch.as_tensor(state, device=self._config.device)).cpu().numpy()
         action = np.argmax(np.where(mask, values, -np.inf), axis=1)
@@ -103,19 +103,19 @@ class DQNAgent:
             action = np.where(self._rng.random(len(action)) < self._exploring, tried, action)
         self._last = state, action
         ask = np.where(action < self._problem.num_attributes, action, -1)
-        self._told = in_words(seen, ask, self._problem.attribute_names)
-        return Turn(ask, seen.slates)
+        self._explanations = explanations(prediction, ask, self._problem.attribute_names)
+        return Turn(ask, prediction.slates)
 
     def observe(self, reply: Reply) -> None:
-        """Remember the turns just taken, and learn."""
+        """Store the last turns in the replay buffer, and learn."""
         if self._last is None:
             return
         state, action = self._last
         rows = np.flatnonzero(reply.active)
-        # The posterior must not hear of the next turn before `act` asks for it: ended rows aside,
-        # hearing the same answers twice changes nothing.
-        after = self._state(reply.obs, self._posterior.hear(reply.obs))
-        self._memory.add(
+        # `act` updates the posterior with the same answers again, which has no further effect in
+        # conversations that continue.
+        after = self._state(reply.obs, self._posterior.update(reply.obs))
+        self._buffer.add(
             state[rows],
             action[rows],
             reply.reward[rows],
@@ -124,16 +124,16 @@ class DQNAgent:
             reply.obs["action_mask"][rows] > 0,
         )
         self._turns += 1
-        if len(self._memory) >= self._config.batch_size:
+        if len(self._buffer) >= self._config.batch_size:
             for _ in range(self._config.updates):
                 self._learn()
 
     def explain(self, row: int) -> str:
-        """Say why the last turn of a conversation was what it was."""
-        return self._told[row]
+        """Return the reason of the last turn of a conversation in words."""
+        return self._explanations[row]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the network, the counts and the random generator; not the memory."""
+        """Return the network, the counts and the random generator, without the replay buffer."""
         return {
             "posterior": self._posterior.state_dict(),
             "network": {name: v.detach().clone() for name, v in self._net.state_dict().items()},
@@ -142,18 +142,19 @@ class DQNAgent:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what the saved agent knew; its memory of turns is gone.
+        """Load the state of a saved agent, without its replay buffer.
 
         Raises:
-            UserError: It is of other attributes or another size.
+            AgentError: If it has other attributes or another 'hidden'.
         """
         self._posterior.load_state_dict(state["posterior"])
         try:
             self._net.load_state_dict(dict(state["network"]))
         except RuntimeError as error:
             reason = str(error).splitlines()[-1].strip()
-            raise UserError(
-                f"saved agent state: 'conv_dqn' of other attributes or another 'hidden': {reason}"
+            raise AgentError(
+                "saved agent state: 'conv_dqn' was fitted with other attributes or another "
+                f"'hidden': {reason}"
             ) from error
         self._target.load_state_dict(self._net.state_dict())
         self._turns, self._last = state["turns"], None
@@ -161,7 +162,7 @@ class DQNAgent:
 
     @property
     def _exploring(self) -> float:
-        """Share of random actions."""
+        """Fraction of random actions."""
         return max(0.0, 1 - self._turns / self._config.explore)
 
     def _network(self) -> nn.Module:
@@ -174,23 +175,24 @@ class DQNAgent:
             nn.Linear(hidden, attributes + 1),
         ).to(self._config.device)
 
-    def _state(self, obs: Observation, seen: Outlook) -> Floats:
-        """Return what the network sees, ``(B, 3F + 3)``."""
+    def _state(self, obs: Observation, prediction: Prediction) -> Floats32:
+        """Return the input of the network, ``(B, 3F + 3)``."""
         answers = obs["answers"]
         left = 1 - obs["turn"] / self._problem.max_turns
         shown = (obs["shown"] >= 0).sum(axis=1, keepdims=True) / obs["shown"].shape[1]
-        parts = [answers == 1, answers == 2, seen.predicted, seen.held[:, None], left, shown]
+        success = prediction.success[:, None]
+        parts = [answers == 1, answers == 2, prediction.yes, success, left, shown]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
     def _learn(self) -> None:
         config = self._config
-        drawn = self._memory.draw(self._rng, config.batch_size, config.device)
+        drawn = self._buffer.draw(self._rng, config.batch_size, config.device)
         state, action, reward, done, after, mask = drawn
         with torch.no_grad():
             best = self._net(after).masked_fill(~mask, -torch.inf).argmax(dim=1, keepdim=True)
             later = self._target(after).gather(1, best)[:, 0]
-            wanted = reward + config.gamma * torch.where(done, 0.0, later)
-        loss = functional.smooth_l1_loss(self._net(state).gather(1, action[:, None])[:, 0], wanted)
+            target = reward + config.gamma * torch.where(done, 0.0, later)
+        loss = functional.smooth_l1_loss(self._net(state).gather(1, action[:, None])[:, 0], target)
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
@@ -199,11 +201,11 @@ class DQNAgent:
             self._target.load_state_dict(self._net.state_dict())
 
 
-class Memory:
-    """The last turns, as arrays that are written over from the beginning when full.
+class ReplayBuffer:
+    """The last turns, in arrays that are overwritten from the beginning when full.
 
     Args:
-        size: Turns kept.
+        size: Largest number of turns.
     """
 
     def __init__(self, size: int) -> None:
@@ -211,20 +213,20 @@ class Memory:
         self._columns: list[NDArray[Any]] = []
 
     def __len__(self) -> int:
-        """Return the number of turns kept."""
+        """Return the number of turns in the buffer."""
         return min(self._count, self._size)
 
     def add(self, *columns: NDArray[Any]) -> None:
-        """Keep n turns, each column ``(n, ...)``."""
+        """Add n turns, each column ``(n, ...)``."""
         if not self._columns:
             self._columns = [np.zeros((self._size, *c.shape[1:]), c.dtype) for c in columns]
-        place = (self._count + np.arange(len(columns[0]))) % self._size
-        for kept, new in zip(self._columns, columns, strict=True):
-            kept[place] = new
-        self._count += len(place)
+        index = (self._count + np.arange(len(columns[0]))) % self._size
+        for column, new in zip(self._columns, columns, strict=True):
+            column[index] = new
+        self._count += len(index)
 
     def draw(self, rng: np.random.Generator, count: int, device: str) -> list[Tensor]:
-        """Return uniformly drawn turns, one tensor per column."""
-        place = rng.integers(len(self), size=count)
-        drawn = [torch.as_tensor(column[place], device=device) for column in self._columns]
+        """Return uniformly sampled turns, one tensor per column."""
+        index = rng.integers(len(self), size=count)
+        drawn = [torch.as_tensor(column[index], device=device) for column in self._columns]
         return [part.float() if part.dtype == torch.float64 else part for part in drawn]

@@ -1,4 +1,4 @@
-"""Which item it is, by counts: prior from the interactions, likelihood from their answers."""
+"""Posterior of the items in a batch of conversations."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.conversation.popularity import filled
-from agents.fact_crs.belief import Belief, probabilities
-from agents.fact_crs.likelihood import Likelihood
-from agents.fact_crs.rows import Rows
+from agents.shared.item_posterior import (
+    AnsweredInteractions,
+    Belief,
+    Likelihood,
+    probabilities,
+)
+from recsim.arrays import Ints
 from recsim.contracts.slates import Observation
 from recsim.conversation import AttributeData, ConversationProblem
-from recsim.conversation.ranking import best_allowed, unshown
-from recsim.errors import UserError
-
-Floats = NDArray[np.floating]
-Ints = NDArray[np.int64]
+from recsim.conversation.ranking import best_allowed, filled, unshown
+from recsim.errors import AgentError
 
 
-class Outlook(NamedTuple):
-    """What is known in B conversations.
+class Prediction(NamedTuple):
+    """Probabilities in B conversations.
 
     Attributes:
-        belief: Probability of each known item, 0 where it was shown, ``(B, S)``.
-        predicted: Probability of a yes to each attribute, ``(B, F)``.
+        belief: Probability of each known item, 0 if it was shown, ``(B, S)``.
+        yes: Probability of a yes to each attribute, ``(B, F)``.
         slates: The most probable items, then others, ``(B, K)``.
-        held: Probability that the slate holds the target, ``(B,)``.
+        success: Probability that the slate holds the target, ``(B,)``.
     """
 
-    belief: Floats
-    predicted: Floats
+    belief: NDArray[np.floating]
+    yes: NDArray[np.floating]
     slates: Ints
-    held: Floats
+    success: NDArray[np.floating]
 
 
 class Posterior:
-    """The posterior of the items in B conversations; see `agents.fact_crs.likelihood`.
+    """The posterior of the items in B conversations; see `agents.shared.item_posterior`.
 
     Args:
-        name: The agent, for messages.
-        problem: The public facts.
-        smoothing: Interactions that the yes rate of an attribute is worth for an item.
-        slip: Least probability of an answer.
+        name: Name of the agent, for messages.
+        problem: The problem.
+        smoothing: Number of interactions that the yes rate of an attribute counts for.
+        slip: Smallest probability of an answer.
     """
 
     def __init__(
@@ -58,57 +58,57 @@ class Posterior:
 
     @property
     def likelihood(self) -> Likelihood:
-        """Chances of a yes.
+        """Probabilities of a yes.
 
         Raises:
-            UserError: Nothing was learned yet.
+            AgentError: If the agent was not fitted.
         """
         if self._likelihood is None:
-            raise UserError(f"agent {self._name!r} must be fitted before it can act.")
+            raise AgentError(f"agent {self._name!r} must be fitted before it can act.")
         return self._likelihood
 
     def fit(self, data: AttributeData) -> None:
         """Count interactions and answers of the train part."""
-        rows = Rows.of(data, caring=not self._problem.no_filters)
-        having = self._problem.item_attributes[rows.known]
-        self._known, self._belief = rows.known, None
-        self._likelihood = Likelihood.of(rows, having, **self._settings)
+        train = AnsweredInteractions.of(data, caring=not self._problem.no_filters)
+        having = self._problem.item_attributes[train.known]
+        self._known, self._belief = train.known, None
+        self._likelihood = Likelihood.of(train, having, **self._settings)
 
     def begin(self, size: int) -> None:
-        """Forget all conversations, and expect ``size`` new ones."""
+        """Start ``size`` new conversations."""
         self._belief = Belief(self.likelihood, size, self._problem.num_attributes)
 
-    def hear(self, obs: Observation) -> Outlook:
-        """Take in what was said, and say what follows."""
+    def update(self, obs: Observation) -> Prediction:
+        """Condition on the answers in an observation and return the predictions."""
         answers, count = obs["answers"], len(obs["answers"])
         if self._belief is None:
             self.begin(count)
         assert self._belief is not None
         assert self._known is not None
-        anew = ((self._belief.known > 0) & (answers == 0)).any(axis=1)
-        self._belief.forget(np.flatnonzero(anew))  # another conversation has taken the row
-        self._belief.hear(np.arange(count), np.where(answers == 3, 1, answers))
+        new = ((self._belief.known > 0) & (answers == 0)).any(axis=1)
+        self._belief.reset(np.flatnonzero(new))  # the row holds another conversation now
+        self._belief.update(np.arange(count), np.where(answers == 3, 1, answers))
         free = unshown(obs["shown"], self._problem.num_items)
         scores = np.where(free[:, self._known], self._belief.scores, -np.inf)
         belief = probabilities(scores)  # (B, S)
-        place = best_allowed(scores, free[:, self._known], self._problem.slate_size)
-        held = np.where(place >= 0, np.take_along_axis(belief, place, axis=1), 0.0).sum(axis=1)
-        slates = np.where(place >= 0, self._known[place], -1)
-        return Outlook(
+        best = best_allowed(scores, free[:, self._known], self._problem.slate_size)
+        slates = np.where(best >= 0, self._known[best], -1)
+        chosen = np.where(best >= 0, np.take_along_axis(belief, best, axis=1), 0.0)
+        return Prediction(
             belief=belief,
-            predicted=self.likelihood.predicted(belief),
+            yes=self.likelihood.predicted(belief),
             slates=filled(slates, np.arange(self._problem.num_items), free),
-            held=held,
+            success=chosen.sum(axis=1),
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what was counted, or nothing if nothing was."""
+        """Return the counts if the agent was fitted."""
         if self._likelihood is None or self._known is None:
             return {}
         return {"known": self._known.copy(), "likelihood": self._likelihood.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what was counted."""
+        """Load saved counts."""
         self._known = self._likelihood = self._belief = None
         if "known" in state:
             self._known = np.array(state["known"], dtype=np.int64)
@@ -116,14 +116,14 @@ class Posterior:
             self._likelihood = Likelihood.from_state(state["likelihood"], having, **self._settings)
 
 
-def in_words(outlook: Outlook, ask: Ints, names: tuple[str, ...]) -> list[str]:
-    """Say why each conversation asks or shows, B texts."""
-    chosen = outlook.predicted[np.arange(len(ask)), np.maximum(ask, 0)]
+def explanations(prediction: Prediction, ask: Ints, names: tuple[str, ...]) -> list[str]:
+    """Return the reason of the turn in each conversation, B texts."""
+    chosen = prediction.yes[np.arange(len(ask)), np.maximum(ask, 0)]
     return [
-        f"Asked for '{names[one]}': a yes is {yes:.0%} likely."
+        f"Asked about '{names[one]}': a yes is {yes:.0%} likely."
         if one >= 0
-        else f"Showed the most probable items: {share:.0%} that one is right."
-        for one, yes, share in zip(
-            ask.tolist(), chosen.tolist(), outlook.held.tolist(), strict=True
+        else f"Showed the most probable items: {success:.0%} that one is right."
+        for one, yes, success in zip(
+            ask.tolist(), chosen.tolist(), prediction.success.tolist(), strict=True
         )
     ]

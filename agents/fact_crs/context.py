@@ -1,4 +1,4 @@
-"""What was visited in a conversation that walks one tree at a time, and where it goes next."""
+"""The context of conversations: visited nodes, trees used so far, and effects of rejections."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.fact_crs.model import Model
-
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
+from recsim.arrays import Floats32, Ints
 
 
 class Context:
-    """B walks through the trees of a forest, and what rejections changed.
+    """Contexts of B conversations.
 
     Args:
-        model: What was learned.
+        model: The fitted model.
         size: B.
-        catalogue: Ids of items are below this.
+        num_items: I.
 
     Attributes:
-        tree: Tree that each conversation walks, ``(B,)``.
-        used: Trees that a slate was shown from, ``(B, trees)``.
-        shift: What rejections added to the mean vector of the visited nodes, ``(B, D)``.
+        tree: Current tree of each conversation, ``(B,)``.
+        used: Trees from which a slate was shown, ``(B, trees)``.
+        shift: Change of the mean vector of the visited nodes by rejections, ``(B, D)``.
     """
 
-    def __init__(self, model: Model, size: int, catalogue: int) -> None:
+    def __init__(self, model: Model, size: int, num_items: int) -> None:
         self._model, self._config = model, model.config
-        self._place = np.full(catalogue, -1)
-        self._place[model.known] = np.arange(len(model.known))
+        self._position = np.full(num_items, -1)
+        self._position[model.known] = np.arange(len(model.known))
         width = 0 if model.tables is None else model.tables.width
         dim = 0 if model.items is None else model.items.shape[1]
         self.tree = np.zeros(size, dtype=np.int64)
@@ -36,36 +34,34 @@ class Context:
         self._total = np.zeros((size, width), dtype=np.float32)
         self._visits = np.zeros((size, 1), dtype=np.float32)
         self.shift = np.zeros((size, dim), dtype=np.float32)
-        self._for_next = np.zeros((size, dim), dtype=np.float32)
 
-    def visit(self, rows: Ints, nodes: Ints) -> Floats:
-        """Add nodes, one in each tree, of which that of the walked tree counts; return the means.
+    def visit(self, rows: Ints, nodes: Ints) -> Floats32:
+        """Add the current tree's node to the visited ones and return the mean over all of them.
 
-        With ``walk: forest`` the mean is over the nodes of all trees, and nothing is kept.
+        With ``walk: forest``, the mean is over the nodes of all trees, and nothing is added.
 
         Args:
             rows: Conversations, ``(b,)``.
-            nodes: ``(b, trees)``.
+            nodes: One node in each tree, ``(b, trees)``.
 
         Returns:
-            ``(b, W)``, see `agents.fact_crs.rankers.NodeTables`.
+            ``(b, W)``, see `agents.fact_crs.node_tables.NodeTables`.
         """
         tables = self._model.tables
         assert tables is not None
         if self._config.walk == "forest":
             return tables.mean(nodes)
-        walked = self.tree[rows]
-        self._total[rows] += tables.at(walked, nodes[np.arange(len(rows)), walked])
+        current = self.tree[rows]
+        self._total[rows] += tables.at(current, nodes[np.arange(len(rows)), current])
         self._visits[rows] += 1
-        mean: Floats = self._total[rows] / self._visits[rows]
+        mean: Floats32 = self._total[rows] / self._visits[rows]
         return mean
 
-    def shown(self, rows: Ints, slates: Ints, following: Ints, mean: Floats) -> None:
-        r"""Note what slates change, should they be rejected.
+    def shown(self, rows: Ints, slates: Ints, following: Ints, mean: Floats32) -> None:
+        r"""Record the effect of slates on the context, in case they are rejected.
 
-        The vector v of the context becomes :math:`(v + a_+ \bar V_{next} - a_- \bar V_{shown}) /
-        (1 + a_+ - a_-)`. In the published code the means are of the items' ids, a number that is
-        added to every component, and the result reaches the choice of the next tree only.
+        The context vector v becomes :math:`(v + a_+ \bar V_{next} - a_- \bar V_{shown}) /
+        (1 + a_+ - a_-)`.
 
         Args:
             rows: Conversations, ``(b,)``.
@@ -73,36 +69,35 @@ class Context:
             following: The next items of the ranking, likewise.
             mean: Mean vector of the visited nodes, ``(b, D)``.
         """
-        config = self._config
-        gain, loss = config.feedback_next, config.feedback_shown
-        paper = config.feedback == "paper"
-        towards: NDArray[np.floating] = (
-            _mean_id(following) if paper else self._mean_vector(following)
-        )
-        away: NDArray[np.floating] = _mean_id(slates) if paper else self._mean_vector(slates)
+        towards, away = self._mean_vector(following), self._mean_vector(slates)
+        self.shift[rows] = self._shifted(rows, mean, towards, away) - mean
+
+    def _shifted(
+        self,
+        rows: Ints,
+        mean: Floats32,
+        towards: NDArray[np.floating],
+        away: NDArray[np.floating],
+    ) -> NDArray[np.floating]:
+        gain, loss = self._config.feedback_next, self._config.feedback_shown
         before = mean + self.shift[rows]
-        after = (before + gain * towards - loss * away) / (1 + gain - loss)
-        if paper:
-            self._for_next[rows] = after
-        else:
-            self.shift[rows] = after - mean
+        after: NDArray[np.floating] = (before + gain * towards - loss * away) / (1 + gain - loss)
+        return after
 
     def next_tree(self, rows: Ints, nodes: Ints) -> None:
-        """Leave the trees of some conversations for others, if there are any left.
+        """Switch conversations to another tree if there is an unused one.
 
-        With vectors the next is the one whose node goes best with the context; else the one whose
-        node has the fewest items.
+        With vectors, it is the tree whose node has the largest product with the context vector;
+        otherwise, the tree whose node has the fewest items.
 
         Args:
-            rows: Conversations that were rejected, ``(b,)``.
+            rows: Conversations with a rejected slate, ``(b,)``.
             nodes: Node that the answers lead to in each tree, ``(b, trees)``.
         """
         forest = self._model.forest
         self.used[rows, self.tree[rows]] = True
         if self._config.ranker == "embedding":
-            vector: NDArray[np.floating] = self._for_next[rows]
-            if self._config.feedback != "paper":
-                vector = self._total[rows] / np.maximum(self._visits[rows], 1) + self.shift[rows]
+            vector = self._vector(rows)
             appeal = np.stack(
                 [
                     np.einsum("bd,bd->b", tree.vectors[nodes[:, number]], vector)
@@ -115,19 +110,16 @@ class Context:
         best = np.where(self.used[rows], -np.inf, appeal).argmax(axis=1)
         self.tree[rows] = np.where(self.used[rows].all(axis=1), self.tree[rows], best)
 
-    def _mean_vector(self, ids: Ints) -> Floats:
+    def _vector(self, rows: Ints) -> NDArray[np.floating]:
+        """Return the context vectors, ``(b, D)``."""
+        vector: NDArray[np.floating] = self._total[rows] / np.maximum(self._visits[rows], 1)
+        return vector + self.shift[rows]
+
+    def _mean_vector(self, ids: Ints) -> Floats32:
         items = self._model.items
         assert items is not None
-        place = np.where(ids >= 0, self._place[ids], -1)  # (b, K)
-        real = (place >= 0)[:, :, None]
-        total = np.where(real, items[place], 0).sum(axis=1)
-        found: Floats = total / np.maximum(real.sum(axis=1), 1)
-        return found
-
-
-def _mean_id(ids: Ints) -> NDArray[np.float64]:
-    real = ids >= 0
-    found: NDArray[np.float64] = np.where(real, ids, 0).sum(axis=1, keepdims=True) / np.maximum(
-        real.sum(axis=1, keepdims=True), 1
-    )
-    return found
+        position = np.where(ids >= 0, self._position[ids], -1)  # (b, K)
+        real = (position >= 0)[:, :, None]
+        total = np.where(real, items[position], 0).sum(axis=1)
+        mean: Floats32 = total / np.maximum(real.sum(axis=1), 1)
+        return mean

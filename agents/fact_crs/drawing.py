@@ -1,4 +1,4 @@
-"""Trees of questions, as lines of text and as a picture."""
+"""Draw trees of questions, as lines of text or as a picture."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
-from agents.fact_crs.tree import Tree
+from agents.fact_crs.trees import Tree
+from recsim.arrays import Floats
 
 
 def draw(tree: Tree, names: Sequence[str], *, depth: int | None = None) -> list[str]:
@@ -17,8 +17,8 @@ def draw(tree: Tree, names: Sequence[str], *, depth: int | None = None) -> list[
 
     Args:
         tree: The tree.
-        names: Of the attributes, ``(F,)``.
-        depth: Questions along a path that are drawn; by default all.
+        names: Names of the attributes, ``(F,)``.
+        depth: Largest number of questions along a path that are drawn; by default all.
     """
     lines = []
     for node, level in _nodes(tree, depth):
@@ -33,11 +33,11 @@ def figure(tree: Tree, names: Sequence[str], *, depth: int | None = 3) -> Figure
 
     Args:
         tree: The tree.
-        names: Of the attributes, ``(F,)``.
-        depth: Questions along a path that are drawn; None for all.
+        names: Names of the attributes, ``(F,)``.
+        depth: Largest number of questions along a path that are drawn; None for all.
 
     Returns:
-        A figure that no window holds; ``savefig`` writes it.
+        A figure without a window; ``savefig`` writes it to a file.
     """
     drawn = list(_nodes(tree, depth))
     across = _across(tree, depth)
@@ -76,12 +76,12 @@ def figure(tree: Tree, names: Sequence[str], *, depth: int | None = 3) -> Figure
 
 
 def _is_end(tree: Tree, node: int, level: int, depth: int | None) -> bool:
-    """Whether nothing is drawn below a node."""
+    """Return whether nothing is drawn below a node."""
     return bool(tree.attribute[node] < 0) or level == depth
 
 
 def _nodes(tree: Tree, depth: int | None) -> Iterator[tuple[int, int]]:
-    """Yield the drawn nodes and their levels: a node, all below its yes, all below its no."""
+    """Yield the drawn nodes with their levels, in preorder with the yes branch first."""
     waiting = [(0, 0)]
     while waiting:
         node, level = waiting.pop()
@@ -90,8 +90,8 @@ def _nodes(tree: Tree, depth: int | None) -> Iterator[tuple[int, int]]:
             waiting += [(int(tree.no[node]), level + 1), (int(tree.yes[node]), level + 1)]
 
 
-def _across(tree: Tree, depth: int | None) -> NDArray[np.float64]:
-    """Return where nodes stand from left to right: ends side by side, parents in the middle."""
+def _across(tree: Tree, depth: int | None) -> Floats:
+    """Return the horizontal positions of nodes: ends side by side, parents in the middle."""
     across = np.full(len(tree), np.nan)
     drawn = list(_nodes(tree, depth))
     ends = [node for node, level in drawn if _is_end(tree, node, level, depth)]
@@ -103,7 +103,7 @@ def _across(tree: Tree, depth: int | None) -> NDArray[np.float64]:
 
 
 def _label(tree: Tree, names: Sequence[str], node: int) -> str:
-    """Say what a node asks for, and how many interactions of how many items it has."""
-    asked = int(tree.attribute[node])
-    what = "show" if asked < 0 else f"'{names[asked]}'?"
-    return f"{what} ({tree.members[node]:,} interactions, {tree.unique_items[node]:,} items)"
+    """Return a node's question and its numbers of interactions and items as text."""
+    attribute = int(tree.attribute[node])
+    question = "show" if attribute < 0 else f"'{names[attribute]}'?"
+    return f"{question} ({tree.members[node]:,} interactions, {tree.unique_items[node]:,} items)"

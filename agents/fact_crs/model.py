@@ -1,4 +1,4 @@
-"""What FacT-CRS learned: a forest, chances of answers, item vectors."""
+"""The fitted model of FacT-CRS: forest, likelihood of answers, item vectors."""
 
 from __future__ import annotations
 
@@ -8,61 +8,77 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.fact_crs.config import FactCRSConfig
-from agents.fact_crs.embeddings import item_vectors
-from agents.fact_crs.forest import Forest, grow_forest
-from agents.fact_crs.likelihood import Likelihood
-from agents.fact_crs.rankers import NodeTables, node_tables
-from agents.fact_crs.rows import Rows
-from agents.fact_crs.tree import Tree
+from agents.fact_crs.growing import SplitScore, grow_forest, reach_score, vector_score
+from agents.fact_crs.node_tables import NodeTables, node_tables
+from agents.fact_crs.trees import Forest, Tree
+from agents.fact_crs.vectors import item_vectors, node_losses
+from agents.shared.item_posterior import AnsweredInteractions, Likelihood
+from recsim.arrays import Floats32, Ints
 from recsim.conversation import AttributeData, ConversationProblem
 
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted forest and what goes with it.
+    """A fitted forest with its likelihood and vectors.
 
     Attributes:
         config: Settings.
-        known: Ids of known items, most popular first, ``(S,)``; see `agents.fact_crs.rows`.
+        known: Ids of the known items, most popular first, ``(S,)``; see
+            `agents.shared.item_posterior.AnsweredInteractions`.
         forest: The forest.
-        likelihood: Chances of a yes.
+        likelihood: Probabilities of a yes.
         items: Item vectors, ``(S, D)``, or None.
     """
 
     config: FactCRSConfig
-    known: NDArray[np.int64]
+    known: Ints
     forest: Forest
     likelihood: Likelihood
-    items: NDArray[np.float32] | None
+    items: Floats32 | None
 
     @classmethod
     def fit(
         cls, config: FactCRSConfig, problem: ConversationProblem, data: AttributeData, seed: int
     ) -> Self:
-        """Learn from the train part."""
-        # Where a no means that the target lacks the attribute, users answer for the item alone.
-        alone = problem.no_filters
-        rows = Rows.of(data, caring=not alone, unseen=config.unseen if alone else 0.0)
-        having = problem.item_attributes[rows.known]
-        likelihood = Likelihood.of(rows, having, **_answering(config, problem))
+        """Fit a model to the train part."""
+        # If a no implies that the target lacks the attribute, users answer for the item alone.
+        item_only = problem.no_filters
+        train = AnsweredInteractions.of(
+            data, caring=not item_only, unseen=config.unseen if item_only else 0.0
+        )
+        having = problem.item_attributes[train.known]
+        likelihood = Likelihood.of(train, having, **_likelihood_settings(config, problem))
         items = None
         if config.needs_vectors:
-            items = item_vectors(rows, config.dim, smoothing=config.smoothing, seed=seed)
+            items = item_vectors(train, config.dim, smoothing=config.smoothing, seed=seed)
         slates = config.reach_slates or max(1, round(0.6 * problem.max_turns))
-        reach = slates * problem.slate_size
-        forest = grow_forest(rows, config, items, reach=reach, seed=seed)
-        return cls(config, rows.known, forest, likelihood, items)
+        score = cls.split_score(config, items, slates * problem.slate_size)
+        forest = grow_forest(train, config, items, score, seed)
+        return cls(config, train.known, forest, likelihood, items)
+
+    @staticmethod
+    def split_score(config: FactCRSConfig, items: Floats32 | None, reach: int) -> SplitScore:
+        """Return the score of a split.
+
+        Args:
+            config: Settings.
+            items: Item vectors, ``(S, D)``, or None.
+            reach: Number of items that can still be shown, for the score of that name.
+        """
+        if config.split_score == "reach":
+            return reach_score(reach)
+        assert items is not None
+        return vector_score(items, config.split_fit, node_losses)
 
     @cached_property
     def tables(self) -> NodeTables | None:
-        """What the ranker needs of the nodes."""
+        """Rows of numbers for all nodes, if the ranker needs them."""
         return node_tables(self.forest, self.config.ranker, self.likelihood.counts)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything as arrays and numbers."""
+        """Return the model as arrays and numbers."""
         return {
             "known": self.known.copy(),
             "likelihood": self.likelihood.state_dict(),
@@ -74,7 +90,7 @@ class Model:
     def from_state(
         cls, config: FactCRSConfig, problem: ConversationProblem, state: Mapping[str, Any]
     ) -> Self:
-        """Return the model that `state_dict` told of."""
+        """Return the model saved by `state_dict`."""
         known = np.array(state["known"], dtype=np.int64)
         items = state["items"]
         return cls(
@@ -84,14 +100,13 @@ class Model:
             likelihood=Likelihood.from_state(
                 state["likelihood"],
                 problem.item_attributes[known],
-                **_answering(config, problem),
+                **_likelihood_settings(config, problem),
             ),
             items=None if items is None else np.array(items, dtype=np.float32),
         )
 
 
-def _answering(config: FactCRSConfig, problem: ConversationProblem) -> dict[str, Any]:
-    """Return what chances of answers depend on."""
+def _likelihood_settings(config: FactCRSConfig, problem: ConversationProblem) -> dict[str, Any]:
     return {
         "smoothing": config.smoothing,
         "slip": config.slip,

@@ -108,3 +108,24 @@ def best_allowed(scores: NDArray[np.floating], allowed: Bools, size: int) -> Int
     padded = np.full((len(key), size), -1)
     padded[:, : order.shape[1]] = np.take_along_axis(slates, order, axis=1)
     return padded
+
+
+def filled(slates: Ints, order: Ints, allowed: Bools) -> Ints:
+    """Return slates whose empty slots are filled with the first allowed items of a ranking.
+
+    Args:
+        slates: Item ids, padded with -1, ``(B, K)``.
+        order: Items, best first, ``(I,)``.
+        allowed: Which items may be shown, ``(B, I)``.
+    """
+    short = np.flatnonzero(slates[:, -1] < 0)
+    if not short.size:
+        return slates
+    left, size = allowed[short].copy(), slates.shape[1]
+    row, slot = np.nonzero(slates[short] >= 0)
+    left[row, slates[short][row, slot]] = False
+    both = np.concatenate([slates[short], first_allowed(order, left, size)], axis=1)  # (n, 2K)
+    items_first = np.argsort(both < 0, axis=1, kind="stable")[:, :size]
+    slates = slates.copy()
+    slates[short] = np.take_along_axis(both, items_first, axis=1)
+    return slates

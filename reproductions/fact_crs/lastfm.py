@@ -23,19 +23,9 @@ import pandas as pd
 import agents
 from recsim.conversation import read_attributes
 from recsim.play.conversations import play_conversations, practise
+from reproductions.fact_crs.published import PublishedAgent, PublishedConfig
 
 TURNS, SLATE, FREE, PRACTICE = 10, 10, 10, 100
-PUBLISHED: dict[str, Any] = {
-    "split_score": "paper",
-    "ranker": "embedding",
-    "walk": "tree",
-    "stop": "unique_items",
-    "leaf_candidates": True,
-    "feedback": "paper",
-    "feedback_next": 1e-5,
-    "feedback_shown": 1e-4,
-    "node_negatives": 0.0,
-}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "popularity": ("conv_popularity", {}),
     "abs greedy": ("conv_abs_greedy", {}),
@@ -51,9 +41,12 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "- ranks by vectors": ("fact_crs", {"ranker": "embedding"}),
     "- splits by vectors' loss": ("fact_crs", {"split_score": "nll"}),
     "- rejections teach nothing": ("fact_crs", {"feedback": "none"}),
-    "as published, vectors with negatives": ("fact_crs", PUBLISHED | {"node_negatives": 5.0}),
-    "as published": ("fact_crs", PUBLISHED),
-    "as published, free slates": ("fact_crs", PUBLISHED | {"turn_accounting": "paper"}),
+    "as published, vectors with negatives": (
+        "published",
+        {"node_negatives": 5.0, "turn_accounting": "honest"},
+    ),
+    "as published": ("published", {"turn_accounting": "honest"}),
+    "as published, free slates": ("published", {"turn_accounting": "paper"}),
 }
 # Success rate and average turns: as reported by the authors of the method, on all test users, with
 # free slates; and from an independent implementation of the baselines.
@@ -78,7 +71,11 @@ def conversations(
         slate_size=SLATE,
         free_recommendations=free,
     )
-    agent = agents.make(name, env.unwrapped.problem, seed=seed, **config)
+    problem = env.unwrapped.problem
+    if name == "published":
+        agent = PublishedAgent(PublishedConfig(**config), problem, seed)
+    else:
+        agent = agents.make(name, problem, seed=seed, **config)
     agent.fit(env.unwrapped.training_data)
     if hasattr(agent, "observe"):
         training = gymnasium.make_vec(

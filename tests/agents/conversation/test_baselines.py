@@ -1,20 +1,20 @@
-"""Agents to compare with: what they ask for and show, by hand."""
+"""Questions and slates of the baselines, by hand."""
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
 import agents
-from agents.conversation.dqn import Memory
-from agents.conversation.max_entropy import binary_entropy, having_share
-from agents.conversation.popularity import filled
+from agents.conversation.dqn import ReplayBuffer
+from agents.conversation.max_entropy import attribute_rates, binary_entropy
 from recsim.conversation import AttributeData, planted_codes
+from recsim.conversation.ranking import filled
 from recsim.play.conversations import conversation_metrics, play_conversations, practise
 
 
 @pytest.fixture
 def data() -> AttributeData:
-    """Six items; attribute 0 parts them 3 : 3, attribute 1 5 : 1; item 5 was taken most often."""
+    """Six items, split 3 : 3 by attribute 0 and 5 : 1 by attribute 1; item 5 is most popular."""
     having = np.array([[1, 1], [1, 1], [1, 1], [0, 1], [0, 1], [0, 0]], dtype=bool)
     taken = [5, 5, 5, 4, 4, 0]
     return AttributeData(
@@ -30,7 +30,7 @@ def data() -> AttributeData:
 
 
 def first_turn(data, name, answers=None, **settings):
-    """Return what an agent does first, with these answers in place."""
+    """Return the first turn of an agent, given some answers."""
     env = gym.make_vec("recsim:ConvRec-v0", num_envs=1, data=data, slate_size=2, **settings)
     agent = agents.make(name, env.unwrapped.problem)
     agent.fit(data)
@@ -42,49 +42,48 @@ def first_turn(data, name, answers=None, **settings):
     return agent.act({**obs, "action_mask": info["action_mask"]})
 
 
-def test_popularity_shows_what_was_taken_most(data):
+def test_popularity_shows_the_most_popular_items(data):
     turn = first_turn(data, "conv_popularity", [1, 0])
     assert turn.ask.tolist() == [-1]
     assert turn.slates.tolist() == [[5, 4]]
 
 
-def test_greedy_keeps_to_what_was_said(data):
+def test_greedy_shows_consistent_items(data):
     assert first_turn(data, "conv_abs_greedy", [1, 0]).slates.tolist() == [[0, 1]]
     assert first_turn(data, "conv_abs_greedy", [0, 1]).slates.tolist() == [[4, 0]]
-    # A no rules out only where the item answers alone.
+    # A no rules out items only if users answer for the item alone.
     assert first_turn(data, "conv_abs_greedy", [2, 0]).slates.tolist() == [[5, 4]]
-    alone = first_turn(data, "conv_abs_greedy", [0, 2], answer_model="item")
-    assert alone.slates.tolist() == [[5, 4]], "one fits, the other fills the slate"
+    item_only = first_turn(data, "conv_abs_greedy", [0, 2], answer_model="item")
+    assert item_only.slates.tolist() == [[5, 4]], "one fits, the other fills the slate"
 
 
-def test_entropy_halves_the_candidates(data):
+def test_max_entropy_halves_the_candidates(data):
     asked = {int(first_turn(data, "conv_max_entropy").ask[0])}
     assert asked <= {0, -1}
-    assert having_share(np.ones((1, 6), dtype=bool), data.item_attributes).tolist() == [
-        [0.5, 5 / 6]
-    ]
-    # Of the three that have 0, all have 1: no question is left that tells anything.
+    everything = np.ones((1, 6), dtype=bool)
+    assert attribute_rates(everything, data.item_attributes).tolist() == [[0.5, 5 / 6]]
+    # The three items with attribute 0 all have attribute 1: no informative question is left.
     assert first_turn(data, "conv_max_entropy", [1, 0]).ask.tolist() == [-1]
 
 
 def test_entropy_of_a_yes():
-    found = binary_entropy(np.array([0.0, 0.5, 1.0, 0.25]))
-    assert found == pytest.approx([0, np.log(2), 0, 0.5623351], abs=1e-6)
+    entropy = binary_entropy(np.array([0.0, 0.5, 1.0, 0.25]))
+    assert entropy == pytest.approx([0, np.log(2), 0, 0.5623351], abs=1e-6)
 
 
-def test_bayes_asks_for_what_is_least_certain(data):
-    # By interactions 1 : 5 for attribute 0 and 3 : 3 for attribute 1.
+def test_bayes_asks_about_the_least_certain_attribute(data):
+    # The interactions are split 1 : 5 by attribute 0 and 3 : 3 by attribute 1.
     turn = first_turn(data, "conv_bayes")
     assert turn.ask.tolist() == [1]
-    # After a yes to 1 item 5 is out.
+    # A yes to attribute 1 rules out item 5.
     assert first_turn(data, "conv_bayes", [0, 1]).slates[0].tolist() == [4, 0]
 
 
 def test_slates_are_filled_up():
     slates = np.array([[3, -1, -1], [0, 1, 2], [-1, -1, -1]])
     free = np.array([[True] * 5, [True] * 5, [False, True, False, False, False]])
-    found = filled(slates, np.array([3, 4, 0, 1, 2]), free)
-    assert found.tolist() == [[3, 4, 0], [0, 1, 2], [1, -1, -1]]
+    full = filled(slates, np.array([3, 4, 0, 1, 2]), free)
+    assert full.tolist() == [[3, 4, 0], [0, 1, 2], [1, -1, -1]]
 
 
 @pytest.mark.slow
@@ -94,12 +93,12 @@ def test_a_network_learns_to_ask():
         data = planted_codes(bits=3, group_size=5, users=200, interactions=20, seed=seed)
         rules = {"data": data, "max_turns": 5, "slate_size": 5, "num_envs": 64}
         env = gym.make_vec("recsim:ConvRec-v0", **rules)
-        school = gym.make_vec("recsim:ConvRec-v0", split="train", **rules)
+        training = gym.make_vec("recsim:ConvRec-v0", split="train", **rules)
         rates = []
         for name in ("conv_dqn", "conv_popularity"):
             agent = agents.make(name, env.unwrapped.problem, seed=seed)
             agent.fit(env.unwrapped.training_data)
-            practise(school, agent, seed=seed, rounds=40)
+            practise(training, agent, seed=seed, rounds=40)
             rates.append(
                 conversation_metrics(play_conversations(env, agent, seed=0), 5)["success_rate"]
             )
@@ -107,12 +106,12 @@ def test_a_network_learns_to_ask():
     assert min(gains) > 0.2
 
 
-def test_memory_is_written_over_from_the_beginning():
-    memory = Memory(3)
-    memory.add(np.array([1.0, 2.0]), np.array([1, 2]))
-    assert len(memory) == 2
-    memory.add(np.array([3.0, 4.0]), np.array([3, 4]))
-    assert len(memory) == 3
-    values, same = memory.draw(np.random.default_rng(0), 200, "cpu")
+def test_a_full_replay_buffer_is_overwritten_from_the_beginning():
+    buffer = ReplayBuffer(3)
+    buffer.add(np.array([1.0, 2.0]), np.array([1, 2]))
+    assert len(buffer) == 2
+    buffer.add(np.array([3.0, 4.0]), np.array([3, 4]))
+    assert len(buffer) == 3
+    values, same = buffer.draw(np.random.default_rng(0), 200, "cpu")
     assert set(values.tolist()) == {2.0, 3.0, 4.0}
     assert values.tolist() == same.tolist()

@@ -5,31 +5,29 @@ import numpy as np
 import pytest
 
 import agents
-from agents.fact_crs.config import FactCRSConfig
-from agents.fact_crs.growing import Growth, grow
-from agents.fact_crs.rows import Rows
-from agents.fact_crs.splits import reach_score
-from agents.fact_crs.tree import Tree
+from agents.fact_crs.growing import Growth, grow, reach_score
+from agents.fact_crs.trees import Tree
 from agents.fact_crs.vectors import NodeFit
+from agents.shared.item_posterior import AnsweredInteractions
 from recsim.conversation import AttributeData, planted_tastes
 from recsim.play.conversations import conversation_metrics, play_conversations
 
 
 @pytest.fixture(scope="session")
 def tastes() -> AttributeData:
-    """Users who take popular items that they care for."""
+    """Users who take popular items whose attributes they care about."""
     return planted_tastes(num_items=120, num_attributes=12, users=100, interactions=12, seed=1)
 
 
 @pytest.fixture(scope="session")
-def rows(tastes) -> Rows:
-    """What trees are grown on."""
-    return Rows.of(tastes, caring=True)
+def rows(tastes) -> AnsweredInteractions:
+    """Interactions on which trees are grown."""
+    return AnsweredInteractions.of(tastes, caring=True)
 
 
 @pytest.fixture
 def grown(rows) -> Callable[..., Tree]:
-    """Grow a tree on all rows, by default with reach scores of 30 items."""
+    """Grow a tree on all interactions, by default with the reach score of 30 items."""
 
     def build(depth=5, score=None, items=None, negatives=5.0) -> Tree:
         fit = NodeFit(negatives=negatives, l2=0.01, steps=30)
@@ -41,26 +39,18 @@ def grown(rows) -> Callable[..., Tree]:
 
 @pytest.fixture
 def play() -> Callable[..., dict[str, float]]:
-    """Fit an agent and let it hold all conversations of the test part; return the metrics."""
+    """Fit an agent and run all conversations of the test part; return the metrics."""
 
-    def build(data, name="fact_crs", *, turns=10, slate=10, free=0, seed=0, **config):
+    def build(data, name="fact_crs", *, turns=10, slate=10, seed=0, **config):
         env = gym.make_vec(
             "recsim:ConvRec-v0",
             num_envs=256,
             data=data,
             max_turns=turns,
             slate_size=slate,
-            free_recommendations=free,
         )
         agent = agents.make(name, env.unwrapped.problem, seed=seed, **config)
         agent.fit(env.unwrapped.training_data)
         return conversation_metrics(play_conversations(env, agent, seed=0), turns)
 
     return build
-
-
-@pytest.fixture
-def published() -> dict:
-    """Settings of the published code, with turns counted honestly."""
-    config = FactCRSConfig.paper(turn_accounting="honest", early_stop=30)
-    return config.model_dump(exclude_unset=True)

@@ -1,18 +1,18 @@
-"""Trees are drawn as they are."""
+"""Drawings of trees, as text and as pictures."""
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
 from agents.fact_crs.drawing import draw, figure
-from agents.fact_crs.tree import Tree
+from agents.fact_crs.trees import Tree
 
 NAMES = ["rock", "jazz"]
 
 
 @pytest.fixture
 def tree() -> Tree:
-    """Ask for rock; after a no, for jazz."""
+    """Ask about rock, and after a no about jazz."""
     return Tree(
         attribute=np.array([0, -1, 1, -1, -1]),
         yes=np.array([1, -1, 3, -1, -1]),
@@ -48,16 +48,16 @@ def test_every_node_of_a_grown_tree_has_a_line(grown):
 
 def test_the_picture_has_a_box_for_every_node_and_a_line_to_every_child(tree):
     axes = figure(tree, NAMES, depth=None).axes[0]
-    said = [text.get_text() for text in axes.texts]
-    assert sorted(text for text in said if text in ("yes", "no")) == ["no", "no", "yes", "yes"]
-    assert sum("interactions" in text for text in said) == 5
+    texts = [text.get_text() for text in axes.texts]
+    assert sorted(text for text in texts if text in ("yes", "no")) == ["no", "no", "yes", "yes"]
+    assert sum("interactions" in text for text in texts) == 5
     assert len(axes.lines) == 4
-    place = {text.get_text().split("\n")[0]: text.get_position() for text in axes.texts}
-    assert place["'rock'?"] == (pytest.approx(0.75), 0)  # ends at 0, 1, 2; jazz at 1.5
-    assert place["'jazz'?"] == (pytest.approx(1.5), -1)
+    position = {text.get_text().split("\n")[0]: text.get_position() for text in axes.texts}
+    assert position["'rock'?"] == (pytest.approx(0.75), 0)  # leaves at 0, 1, 2; jazz at 1.5
+    assert position["'jazz'?"] == (pytest.approx(1.5), -1)
 
 
-def test_the_picture_ends_where_told(tree, tmp_path):
+def test_the_picture_ends_at_the_given_depth(tree, tmp_path):
     picture = figure(tree, NAMES, depth=1)
     assert len(picture.axes[0].lines) == 2
     picture.savefig(tmp_path / "tree.png")

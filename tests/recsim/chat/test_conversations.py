@@ -61,7 +61,7 @@ def test_every_question_is_explained(capsys):
     output = capsys.readouterr().out
     for question in person.asked[:3]:
         name = question.partition(". ")[2].removesuffix("? ")
-        assert f"Asked for '{name}'" in output
+        assert f"Asked about '{name}'" in output
 
 
 def test_an_item_is_chosen_by_number(capsys):
@@ -99,7 +99,7 @@ def test_names_are_not_interpreted_as_markup(capsys):
     agent.fit(data)
     Conversation(agent, problem).hold(Terminal(Person(otherwise=indifferent)))
     output = capsys.readouterr().out
-    assert "Asked for '[/" in output
+    assert "Asked about '[/" in output
     assert "([/" in output, "attributes of items"
 
 

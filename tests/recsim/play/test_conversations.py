@@ -90,7 +90,7 @@ class TestEveryAgent:
         turn = agent.act({**obs, "action_mask": info["action_mask"]})
         for row in range(3):
             text = agent.explain(row)
-            assert text.startswith("Asked for 'attribute" if turn.ask[row] >= 0 else "Showed")
+            assert text.startswith("Asked about 'attribute" if turn.ask[row] >= 0 else "Showed")
 
 
 class Oracle:

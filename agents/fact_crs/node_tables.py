@@ -1,29 +1,28 @@
-"""What nodes say of items: frequencies, smoothed towards the parent, and products of vectors."""
+"""Rows of numbers for the nodes of a forest: item frequencies, or node vectors."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.fact_crs.forest import Forest
-from agents.fact_crs.tree import Tree
+from agents.fact_crs.trees import Forest, Tree
+from recsim.arrays import Floats32, Ints
 
-Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
-
-# Interactions that the frequencies at the parent are worth, and what each item has above the root.
+# Number of interactions that the frequencies at the parent count for, and the smallest count of an
+# item above the root.
 _SMOOTHING, _LEAST = 50.0, 0.01
 
 
-def log_frequencies(tree: Tree, prior: NDArray[np.floating]) -> Floats:
-    """Return the logarithm of how frequent each known item is at each node, ``(N, S)``.
+def log_frequencies(tree: Tree, prior: NDArray[np.floating]) -> Floats32:
+    """Return the log-frequency of each known item at each node, ``(N, S)``.
 
-    ``(c_i + 50 q_i) / (n + 50)`` with the node's n interactions, of which c_i with item i, and the
-    frequency q_i at its parent; above the root, ``n_i + 0.01`` as a share.
+    The frequency is ``(c_i + 50 q_i) / (n + 50)`` with the node's n interactions, c_i of them with
+    item i, and the frequency q_i at the parent; above the root, it is proportional to
+    ``n_i + 0.01``.
 
     Args:
         tree: The tree.
-        prior: Interactions of each known item, ``(S,)``.
+        prior: n_i, interactions of each known item, ``(S,)``.
     """
     counts, parent = tree.counts.toarray(), tree.parent
     share = np.empty(counts.shape, dtype=np.float64)
@@ -41,7 +40,7 @@ class NodeTables:
         tables: For each tree ``(N, W)``: log-frequencies of items, or node vectors.
     """
 
-    def __init__(self, tables: list[Floats]) -> None:
+    def __init__(self, tables: list[Floats32]) -> None:
         self._first = np.cumsum([0, *(len(table) for table in tables)])
         self._table = np.concatenate(tables)
 
@@ -50,22 +49,22 @@ class NodeTables:
         """W."""
         return int(self._table.shape[1])
 
-    def at(self, trees: Ints, nodes: Ints) -> Floats:
+    def at(self, trees: Ints, nodes: Ints) -> Floats32:
         """Return the rows of nodes of trees, ``(b, W)``."""
-        found: Floats = self._table[self._first[trees] + nodes]
-        return found
+        rows: Floats32 = self._table[self._first[trees] + nodes]
+        return rows
 
-    def mean(self, nodes: Ints) -> Floats:
+    def mean(self, nodes: Ints) -> Floats32:
         """Return the mean over trees of the rows of one node each, ``(b, trees)`` to (b, W)."""
         total = self.at(np.zeros(len(nodes), dtype=np.int64), nodes[:, 0]).copy()
         for tree in range(1, nodes.shape[1]):
             total += self._table[self._first[tree] + nodes[:, tree]]
-        found: Floats = total / nodes.shape[1]
-        return found
+        mean: Floats32 = total / nodes.shape[1]
+        return mean
 
 
 def node_tables(forest: Forest, ranker: str, counts: NDArray[np.floating]) -> NodeTables | None:
-    """Return what a ranker needs of the nodes; None where it needs nothing."""
+    """Return the rows that a ranker needs, or None if it needs none."""
     if ranker == "counts":
         return NodeTables([log_frequencies(tree, counts) for tree in forest.trees])
     if ranker == "embedding":

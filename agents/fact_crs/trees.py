@@ -1,4 +1,4 @@
-"""A tree of questions, grown on interactions."""
+"""Trees of questions, and a forest of them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-Ints = NDArray[np.int64]
+from recsim.arrays import Floats32, Ints
+
 YES, NO = 1, 2
 
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """N nodes; node 0 is the root, and children come after their parents.
+    """A tree of N nodes; node 0 is the root, and children come after their parents.
 
     Attributes:
-        attribute: What a node asks for, -1 at a leaf, ``(N,)``.
-        yes: Node that a yes leads to, -1 at a leaf, ``(N,)``.
-        no: Node that a no leads to, ``(N,)``.
+        attribute: Attribute that a node asks about, -1 at a leaf, ``(N,)``.
+        yes: Child of a node after a yes, -1 at a leaf, ``(N,)``.
+        no: Child of a node after a no, -1 at a leaf, ``(N,)``.
         counts: Interactions of each known item at the node, ``(N, S)``, sparse.
-        vectors: Node vectors ``(N, D)``; D is 0 where none were fitted.
+        vectors: Node vectors ``(N, D)``; D is 0 if none were fitted.
     """
 
     attribute: Ints
     yes: Ints
     no: Ints
     counts: csr_array
-    vectors: NDArray[np.float32]
+    vectors: Floats32
 
     def __len__(self) -> int:
         """Return the number of nodes, N."""
@@ -39,18 +40,18 @@ class Tree:
 
     @cached_property
     def unique_items(self) -> Ints:
-        """Different items at each node, ``(N,)``."""
+        """Number of different items at each node, ``(N,)``."""
         sizes: Ints = np.diff(self.counts.indptr).astype(np.int64)
         return sizes
 
     @cached_property
     def members(self) -> Ints:
-        """Interactions at each node, ``(N,)``."""
+        """Number of interactions at each node, ``(N,)``."""
         return np.asarray(self.counts.sum(axis=1)).ravel().astype(np.int64)
 
     @cached_property
     def parent(self) -> Ints:
-        """Parent of each node, -1 of the root, ``(N,)``."""
+        """Parent of each node, -1 for the root, ``(N,)``."""
         parent = np.full(len(self), -1)
         inner = np.flatnonzero(self.attribute >= 0)
         parent[self.yes[inner]] = parent[self.no[inner]] = inner
@@ -58,7 +59,7 @@ class Tree:
 
     @cached_property
     def level(self) -> Ints:
-        """Questions above each node, ``(N,)``."""
+        """Number of questions above each node, ``(N,)``."""
         level = np.zeros(len(self), dtype=np.int64)
         for node in range(1, len(self)):
             level[node] = level[self.parent[node]] + 1
@@ -67,7 +68,7 @@ class Tree:
     def reach(self, answers: NDArray[np.int8]) -> Ints:
         """Return the last node that answers lead to, ``(B,)``.
 
-        The walk ends where the question is not answered yet, and at leaves.
+        The path ends at a leaf or at the first question without an answer.
 
         Args:
             answers: 1 yes, 2 no, 0 not asked, ``(B, F)``.
@@ -76,14 +77,14 @@ class Tree:
         row = np.arange(len(answers))
         for _ in range(int(self.level.max(initial=0))):
             attribute = self.attribute[node]
-            told = np.where(attribute >= 0, answers[row, attribute], 0)
-            if not told.any():
+            answer = np.where(attribute >= 0, answers[row, attribute], 0)
+            if not answer.any():
                 break
-            node = np.select([told == YES, told == NO], [self.yes[node], self.no[node]], node)
+            node = np.select([answer == YES, answer == NO], [self.yes[node], self.no[node]], node)
         return node
 
     def path(self, node: int) -> list[tuple[int, bool]]:
-        """Return the questions above a node and the answers that lead to it, from the root."""
+        """Return the questions above a node with the answers that lead to it, from the root."""
         steps = []
         while self.parent[node] >= 0:
             above = int(self.parent[node])
@@ -92,7 +93,7 @@ class Tree:
         return steps[::-1]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the tree as what JSON can hold."""
+        """Return the tree as values that JSON can hold."""
         return {
             "attribute": self.attribute.tolist(),
             "yes": self.yes.tolist(),
@@ -106,7 +107,7 @@ class Tree:
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> Self:
-        """Return the tree that `to_json` told of."""
+        """Return the tree saved by `to_json`."""
         size = len(saved["attribute"])
         counts = csr_array(
             (
@@ -123,3 +124,32 @@ class Tree:
             counts=counts,
             vectors=np.array(saved["vectors"], dtype=np.float32).reshape(size, -1),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """Trees that were grown on different samples of the same interactions.
+
+    Attributes:
+        trees: The trees.
+    """
+
+    trees: tuple[Tree, ...]
+
+    def __len__(self) -> int:
+        """Return the number of trees."""
+        return len(self.trees)
+
+    def reach(self, answers: NDArray[np.int8]) -> Ints:
+        """Return the last node of each tree that answers lead to, ``(B, trees)``."""
+        return np.stack([tree.reach(answers) for tree in self.trees], axis=1)
+
+    def questions(self, nodes: Ints) -> Ints:
+        """Return the attributes that nodes ask about, -1 at leaves, ``(B, trees)``."""
+        asked = [tree.attribute[nodes[:, number]] for number, tree in enumerate(self.trees)]
+        return np.stack(asked, axis=1)
+
+    def unique_items(self, nodes: Ints) -> Ints:
+        """Return the number of different items at nodes, ``(B, trees)``."""
+        sizes = [tree.unique_items[nodes[:, number]] for number, tree in enumerate(self.trees)]
+        return np.stack(sizes, axis=1)
