@@ -8,7 +8,7 @@
 PYTHON ?= python
 WORKERS ?= 2
 TESTS ?=
-PYTEST = $(PYTHON) -m pytest -n $(WORKERS)
+PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help install format lint types check test test-slow test-avx2 wheel quickstart

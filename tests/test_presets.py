@@ -1,4 +1,4 @@
-"""In every preset the better agent is better, over ten seeds, with intervals apart."""
+"""In every preset, agents rank as expected over ten seeds, with disjoint intervals."""
 
 import itertools
 
@@ -17,7 +17,7 @@ WATCH = ("linucb", {"target": "watch"})
 GREEDY = ("oracle", {"objective": "immediate"})
 FORESIGHTED = ("oracle", {"objective": "long_term"})
 
-# The reward that the preset is about, and agents from worst to best on it.
+# The reward that a preset is about, and agents from the worst to the best on it.
 ORDERS = {
     "interest_evolution": ("reward_per_user", [RANDOM, WATCH, GREEDY]),
     "interest_exploration": ("click_per_user", [RANDOM, CLICKS, GREEDY]),
@@ -29,7 +29,7 @@ ORDERS = {
 
 
 def play(preset, name, config, users=150):
-    """Rollouts of one agent, one per seed."""
+    """Play one agent once per seed."""
     rollouts = []
     for seed in SEEDS:
         env = gymnasium.make_vec(
@@ -54,7 +54,7 @@ def test_every_preset_has_an_order():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("preset", ORDERS)
-def test_better_agents_are_better(preset):
+def test_agents_rank_as_expected(preset):
     metric, order = ORDERS[preset]
     intervals = [
         interval([played.summary()[metric] for played in play(preset, *agent)]) for agent in order

@@ -6,6 +6,8 @@ import pytest
 from recsim.critiquing import planted_reviews
 from recsim.play.critiquing import critique_metrics
 
+pytestmark = pytest.mark.xdist_group("bot_play_learning")  # they share trained agents
+
 SEEDS = range(3)
 STEPS = {"steps": 120, "learning_rate": 1e-2}
 

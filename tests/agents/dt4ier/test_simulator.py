@@ -8,6 +8,8 @@ import agents
 from recsim.play.rollout import rollout
 from recsim.statistics import bootstrap
 
+pytestmark = pytest.mark.xdist_group("dt4ier_simulator")  # they share `outcome`
+
 SEEDS = range(5)
 LONG = (0.2, 0.6, 0.8)
 QUALITY = {
