@@ -2,8 +2,9 @@
 
     python benchmarks/count_lines.py [PATH ...] [--each]
 
-A line counts if any part of it holds a token of code; a line that lies within a docstring does not.
-Without paths: the three packages that are installed. ``--each`` also prints every file.
+A line counts if it holds a token of code and does not belong to a docstring. Without paths, the
+packages of this repository are counted: ``recsim``, ``envs`` and ``agents``. With ``--each`` every
+file is printed too.
 """
 
 from __future__ import annotations

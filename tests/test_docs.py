@@ -12,7 +12,7 @@ import agents
 import recsim  # noqa: F401  registers the environments
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = (".", "docs", "examples", "reproductions/*", ".github")
+FOLDERS = (".", "docs", "examples", "benchmarks", "reproductions/*", ".github")
 PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/*.md"))
 README = (ROOT / "README.md").read_text()
 
