@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -50,21 +50,15 @@ def play_conversations(
 
 
 def _play_batch(env: Any, agent: ConversationAgent, seed: int, episodes: Ints) -> pd.DataFrame:
-    size = len(episodes)
-    obs, info = env.reset(seed=seed, options={"index": episodes})
-    agent.begin(size)
-    active = np.ones(size, dtype=np.bool_)
-    rewards = np.zeros(size)
+    rewards = np.zeros(len(episodes))
     outcomes: dict[str, NDArray[Any]] = {}
-    while active.any():
-        obs, info, reply = _take_turn(env, agent, obs, info, active)
-        rewards += np.where(active, reply.reward, 0.0)
-        ended = active & reply.done
+    for info, reply in _turns(env, agent, *env.reset(seed=seed, options={"index": episodes})):
+        rewards += np.where(reply.active, reply.reward, 0.0)
+        ended = reply.active & reply.done
         if ended.any():
             for name in _OUTCOMES:
                 final = info["final_info"][name]
-                outcomes.setdefault(name, np.zeros(size, dtype=final.dtype))[ended] = final[ended]
-        active &= ~reply.done
+                outcomes.setdefault(name, np.zeros_like(final))[ended] = final[ended]
     return pd.DataFrame(outcomes | {"reward": rewards})
 
 
@@ -81,41 +75,48 @@ def practise(env: Any, agent: ConversationAgent, *, seed: int, rounds: int) -> N
     if observe is None:
         return
     for number in range(rounds):
-        obs, info = env.reset(seed=seed) if not number else env.reset()
-        active = np.ones(env.unwrapped.num_envs, dtype=np.bool_)
-        agent.begin(len(active))
-        while active.any():
-            obs, info, reply = _take_turn(env, agent, obs, info, active)
+        for _, reply in _turns(env, agent, *env.reset(seed=None if number else seed)):
             observe(reply)
-            active &= ~reply.done
 
 
-def _take_turn(
-    env: Any, agent: ConversationAgent, obs: Any, info: Any, active: Bools
-) -> tuple[Any, Any, Reply]:
-    """Take one turn in every conversation; the turns of finished ones have no effect."""
-    turn = agent.act({**obs, "action_mask": info["action_mask"]})
-    asks = turn.ask >= 0
-    # A finished row is already in its next conversation, whose actions of the agent are replaced
-    # by an empty slate.
-    slates = np.where((asks | ~active)[:, None], -1, turn.slates)
-    showing = 1 if turn.free is None else np.where(turn.free, 2, 1)
-    action = {
-        "type": np.where(asks & active, 0, showing),
-        "attribute": np.where(asks & active, turn.ask, 0),
-        "slate": slates,
-    }
-    obs, reward, terminated, truncated, info = env.step(action)
-    done = terminated | truncated
-    after, success = {**obs, "action_mask": info["action_mask"]}, info["success"]
-    if done.any():
-        last = info["final_obs"] | {"action_mask": info["final_info"]["action_mask"]}
-        after = {
-            name: np.where(_broadcast(done, value), last[name], value)
-            for name, value in after.items()
+def _turns(env: Any, agent: ConversationAgent, obs: Any, info: Any) -> Iterator[tuple[Any, Reply]]:
+    """Take turns until every conversation has ended once.
+
+    Args:
+        env: The environment, after its reset.
+        agent: The agent.
+        obs: Observation of the reset.
+        info: Info of the reset.
+
+    Yields:
+        The info of each turn and its outcome, whose ``active`` is False for conversations that had
+        ended before.
+    """
+    active = np.ones(env.unwrapped.num_envs, dtype=np.bool_)
+    agent.begin(len(active))
+    while active.any():
+        turn = agent.act({**obs, "action_mask": info["action_mask"]})
+        # A finished row is already in its next conversation: it is shown an empty slate.
+        asks = (turn.ask >= 0) & active
+        slates = np.where((asks | ~active)[:, None], -1, turn.slates)
+        showing = 1 if turn.free is None else np.where(turn.free, 2, 1)
+        action = {
+            "type": np.where(asks, 0, showing),
+            "attribute": np.where(asks, turn.ask, 0),
+            "slate": slates,
         }
-        success = info["final_info"]["success"]
-    return obs, info, Reply(reward, done, success, after, active.copy())
+        obs, reward, terminated, truncated, info = env.step(action)
+        done = terminated | truncated
+        after, success = {**obs, "action_mask": info["action_mask"]}, info["success"]
+        if done.any():
+            last = info["final_obs"] | {"action_mask": info["final_info"]["action_mask"]}
+            after = {
+                name: np.where(_broadcast(done, value), last[name], value)
+                for name, value in after.items()
+            }
+            success = info["final_info"]["success"]
+        yield info, Reply(reward, done, success, after, active.copy())
+        active &= ~done
 
 
 def _broadcast(mask: Bools, value: NDArray[Any]) -> Bools:

@@ -203,19 +203,14 @@ class Rollout:
             raise ValueError("this rollout was not recorded: call rollout(..., record=True)")
         recording, active = self.recording, self.active.T
 
-        def rows(values: NDArray[Any]) -> NDArray[Any]:
-            return values.swapaxes(0, 1)[active]  # (T, B, ...) -> (B, T, ...) -> (M, ...)
+        def rows(values: NDArray[Any] | None) -> Any:
+            # (T, B, ...) -> (B, T, ...) -> (M, ...)
+            return None if values is None else values.swapaxes(0, 1)[active]
 
-        slate = rows(self.items)
-        propensity = recording.propensities
-        if propensity is not None:
-            propensity = np.where(slate < 0, 1.0, rows(propensity))
-        whole, prefix = recording.slate_propensities, recording.prefix_propensities
-        candidates = recording.candidates
-        user, _ = np.nonzero(active)
+        slate, propensity = rows(self.items), rows(recording.propensities)
         return SlateLog(
             problem=self.problem,
-            user=user,
+            user=np.nonzero(active)[0],
             session=rows(self.session),
             day=rows(self.day),
             step=rows(self.step),
@@ -223,10 +218,10 @@ class Rollout:
             clicks=rows(self.clicks),
             feedback={name: rows(value) for name, value in self.rewards.items()},
             user_features=recording.user_features,
-            propensity=propensity,
-            slate_propensity=None if whole is None else rows(whole),
-            prefix_propensity=None if prefix is None else rows(prefix),
-            candidates=None if candidates is None else rows(candidates),
+            propensity=None if propensity is None else np.where(slate < 0, 1.0, propensity),
+            slate_propensity=rows(recording.slate_propensities),
+            prefix_propensity=rows(recording.prefix_propensities),
+            candidates=rows(recording.candidates),
         )
 
 
