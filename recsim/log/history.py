@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsim.arrays import Ints
 from recsim.log import encode
-
-if TYPE_CHECKING:
-    from recsim.log.slate_log import SlateLog
+from recsim.log.data import LogData
 
 
-def earlier_rows(log: SlateLog, rows: Ints, count: int) -> Ints:
+def earlier_rows(log: LogData, rows: Ints, count: int) -> Ints:
     """Return the last ``count`` rows of the same user before each of ``rows``.
 
     Args:
@@ -36,14 +34,14 @@ def earlier_rows(log: SlateLog, rows: Ints, count: int) -> Ints:
     return np.where(exists, order[np.where(exists, earlier, 0)], -1)
 
 
-def last_rows(log: SlateLog, count: int) -> Ints:
+def last_rows(log: LogData, count: int) -> Ints:
     """Return the last ``count`` rows of every user, in the order of the log."""
     from_end = encode.rank_within(log.user[::-1])[::-1]
     return np.flatnonzero(from_end < count)
 
 
-def observations(log: SlateLog, rows: Ints, slates: int) -> dict[str, NDArray[Any]]:
-    """Build the observation of every row; see `SlateLog.observations`."""
+def observations(log: LogData, rows: Ints, slates: int) -> dict[str, NDArray[Any]]:
+    """Build the observation of every row; see `recsim.log.SlateLog.observations`."""
     problem, size = log.problem, len(rows)
     past = earlier_rows(log, rows, max(slates, 1))  # (B, H)
     last = past[:, -1]

@@ -21,7 +21,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,19 +30,21 @@ from numpy.typing import NDArray
 
 from recsim.arrays import Floats, Floats32
 from recsim.errors import LogError
-from recsim.log.slate_log import SlateLog
+from recsim.log.data import LogData, difference
 from recsim.log.validation import validate
 from recsim.problem import Problem
 
 FORMAT = "slaterec-log"
 VERSION = 1
 
+Log = TypeVar("Log", bound=LogData)
+
 _PLAIN = ("user", "session", "day", "step", "slate_propensity")
 _LISTS = ("slate", "clicks", "propensity", "prefix_propensity", "position", "candidates")
 _FEEDBACK = "feedback."
 
 
-def write_log(folder: str | Path, chunks: Iterable[SlateLog], *, overwrite: bool = False) -> Path:
+def write_log(folder: str | Path, chunks: Iterable[LogData], *, overwrite: bool = False) -> Path:
     """Write a log from chunks, in order; one chunk at a time is in memory.
 
     Args:
@@ -76,8 +78,12 @@ def write_log(folder: str | Path, chunks: Iterable[SlateLog], *, overwrite: bool
     return folder
 
 
-def load_log(folder: str | Path) -> SlateLog:
+def load_log(folder: str | Path, kind: type[Log]) -> Log:
     """Read a whole log into memory and check it.
+
+    Args:
+        folder: The folder.
+        kind: Class of the log.
 
     Raises:
         LogError: If the folder is not a log, is damaged, was written by another version of the
@@ -87,12 +93,12 @@ def load_log(folder: str | Path) -> SlateLog:
     meta, problem = _read_problem(folder)
     table = _read_table(folder / "interactions.parquet")
     features = _matrix(_read_table(folder / "users.parquet"), problem.user_feature_dim)
-    log = _from_table(table, meta, problem, features)
+    log = _from_table(table, meta, problem, features, kind)
     validate(log, where=f"Log at {folder}")
     return log
 
 
-def scan_log(folder: str | Path, batch_rows: int) -> Iterator[SlateLog]:
+def scan_log(folder: str | Path, batch_rows: int, kind: type[Log]) -> Iterator[Log]:
     """Read a log in chunks of at most ``batch_rows`` rows; see `SlateLog.scan`."""
     if batch_rows < 1:
         raise LogError(f"batch_rows must be at least 1, got {batch_rows}.")
@@ -105,7 +111,7 @@ def scan_log(folder: str | Path, batch_rows: int) -> Iterator[SlateLog]:
     else:
         all_users = users.read()
         pairs = ((pa.Table.from_batches([batch]), all_users) for batch in batches)
-    return _chunks(pairs, folder, meta, problem)
+    return _chunks(pairs, folder, meta, problem, kind)
 
 
 def _chunks(
@@ -113,11 +119,12 @@ def _chunks(
     folder: Path,
     meta: dict[str, Any],
     problem: Problem,
-) -> Iterator[SlateLog]:
+    kind: type[Log],
+) -> Iterator[Log]:
     first_row = 0
     for table, users in pairs:
         features = _matrix(users, problem.user_feature_dim)
-        chunk = _from_table(table, meta, problem, features)
+        chunk = _from_table(table, meta, problem, features, kind)
         validate(chunk, where=f"Log at {folder}", first_row=first_row)
         first_row += len(chunk)
         yield chunk
@@ -161,17 +168,17 @@ def _is_log(folder: Path) -> bool:
     return isinstance(meta, dict) and meta.get("format") == FORMAT
 
 
-def _write_into(folder: Path, chunks: Iterable[SlateLog]) -> None:
+def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
     writers: dict[str, pq.ParquetWriter] = {}
-    first: SlateLog | None = None
+    first: LogData | None = None
     rows = 0
     try:
         for chunk in chunks:
-            chunk.validate()
+            validate(chunk)
             if first is None:
                 first = chunk
-            else:
-                SlateLog.concat([first.select([]), chunk.select([])])  # refuses differences
+            elif reason := difference(first, chunk):
+                raise LogError(f"A chunk does not match the first one: {reason}.")
             tables = {"interactions": _to_table(chunk, first_user=rows)}
             if chunk is first or chunk.anonymous:
                 tables["users"] = _features_table(chunk.user_features)
@@ -205,7 +212,7 @@ def _write_into(folder: Path, chunks: Iterable[SlateLog]) -> None:
     (folder / "problem.json").write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
 
 
-def _to_table(log: SlateLog, first_user: int) -> pa.Table:
+def _to_table(log: LogData, first_user: int) -> pa.Table:
     columns: dict[str, pa.Array] = {}
     for name in _PLAIN:
         if getattr(log, name) is not None:
@@ -220,8 +227,8 @@ def _to_table(log: SlateLog, first_user: int) -> pa.Table:
 
 
 def _from_table(
-    table: pa.Table, meta: dict[str, Any], problem: Problem, features: Floats32
-) -> SlateLog:
+    table: pa.Table, meta: dict[str, Any], problem: Problem, features: Floats32, kind: type[Log]
+) -> Log:
     columns: dict[str, Any] = {}
     feedback: dict[str, Floats] = {}
     for name in table.column_names:
@@ -234,7 +241,7 @@ def _from_table(
     if meta["anonymous"]:
         columns["user"] = np.arange(len(table))
     try:
-        return SlateLog(
+        return kind(
             problem=problem,
             feedback=feedback,
             user_features=features,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats
 from recsim.errors import LogError, did_you_mean
-
-if TYPE_CHECKING:
-    from recsim.log.slate_log import SlateLog
-
+from recsim.log.data import LogData
 
 NOT_PROPENSITY = "is not a probability in (0, 1]"
 
@@ -23,7 +20,7 @@ def not_propensities(values: Floats) -> Bools:
     return wrong
 
 
-def validate(log: SlateLog, *, where: str = "Log", first_row: int = 0) -> None:
+def validate(log: LogData, *, where: str = "Log", first_row: int = 0) -> None:
     """Check the shapes and entries of a log.
 
     Args:
@@ -55,7 +52,7 @@ class _EntryError(Exception):
         self.of_users = of_users
 
 
-def _check_entries(log: SlateLog) -> None:
+def _check_entries(log: LogData) -> None:
     items = log.problem.num_items
     outside = (log.slate < -1) | (log.slate >= items)
     _refuse(outside, log.slate, f"is outside the catalogue (0 ... {items - 1}, -1 where empty)")
@@ -89,7 +86,7 @@ def _check_entries(log: SlateLog) -> None:
     _refuse(wrong, log.user_features, "is not a finite number", "user_features", of_users=True)
 
 
-def _check_shapes(log: SlateLog) -> None:
+def _check_shapes(log: LogData) -> None:
     rows, problem = len(log), log.problem
     slots = (rows, problem.slate_size)
     shapes: dict[str, tuple[NDArray[Any] | None, tuple[int, ...]]] = {
@@ -124,7 +121,7 @@ def _check_shapes(log: SlateLog) -> None:
         )
 
 
-def _check_rewards(log: SlateLog) -> None:
+def _check_rewards(log: LogData) -> None:
     for name in log.problem.rewards:
         if name not in log.feedback:
             near = did_you_mean(name, log.feedback)

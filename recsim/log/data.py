@@ -1,0 +1,95 @@
+"""The columns of a log, and what two logs need to have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.arrays import Floats, Floats32, Ints
+from recsim.problem import Problem
+
+# Columns with one entry per row; all others describe the whole log.
+ROW_COLUMNS = ("user", "session", "day", "step", "slate", "clicks")
+OPTIONAL_ROW_COLUMNS = (
+    *("propensity", "slate_propensity", "prefix_propensity"),
+    *("position", "candidates"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class LogData:
+    """M logged slates of K positions, as columns; rows are in the order of time.
+
+    Attributes:
+        problem: The catalogue that the item ids refer to, and the reward weights.
+        user: User of the row, ``(M,)``; indexes ``user_features``.
+        session: The user's session, ``(M,)``.
+        day: Day of the row, ``(M,)``.
+        step: Step of the session, ``(M,)``.
+        slate: Item ids shown, ``(M, K)``, padded with -1.
+        clicks: 1 where the item was clicked, ``(M, K)`` int8.
+        feedback: Named rewards, each ``(M,)`` float64; the names of ``problem.rewards``.
+        user_features: What the system knows about each user, ``(U, F)`` float32.
+        propensity: Probability that the logging policy put the item at its position,
+            ``(M, K)``, or None if unknown. In (0, 1]; 1 at padding.
+        slate_propensity: Probability of the whole ordered slate, ``(M,)``, or None.
+        prefix_propensity: Probability of the first k items in this order, ``(M, K)``, or None; the
+            last column is that of the whole slate.
+        position: Position on the page of each slot, ``(M, K)``, or None for 0 ... K-1.
+        candidates: Item ids that could have been shown, ``(M, C)``, or None for the catalogue.
+        anonymous: True if the log does not identify its users: every row is then a user of its
+            own, ``user`` is 0 ... M-1, and no row has a history.
+    """
+
+    problem: Problem
+    user: Ints
+    session: Ints
+    day: Ints
+    step: Ints
+    slate: Ints
+    clicks: NDArray[np.int8]
+    feedback: dict[str, Floats] = field(default_factory=dict)
+    user_features: Floats32 = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
+    propensity: Floats | None = None
+    slate_propensity: Floats | None = None
+    prefix_propensity: Floats | None = None
+    position: Ints | None = None
+    candidates: Ints | None = None
+    anonymous: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of rows M."""
+        return len(self.user)
+
+    @property
+    def reward(self) -> Floats:
+        """Scalar reward, ``(M,)``: the weighted sum of the named rewards."""
+        total = np.zeros(len(self))
+        for name, weight in self.problem.rewards.items():
+            if weight:
+                total += weight * self.feedback[name]
+        return total
+
+    @cached_property
+    def by_user(self) -> Ints:
+        """Row numbers sorted by user, in the order of the log within a user, ``(M,)``."""
+        return np.argsort(self.user, kind="stable")
+
+
+def difference(first: LogData, other: LogData) -> str:
+    """Return why two logs cannot be concatenated; empty if they can."""
+    for name in [item.name for item in fields(Problem)]:
+        one, two = getattr(first.problem, name), getattr(other.problem, name)
+        if not (np.array_equal(one, two) if isinstance(one, np.ndarray) else one == two):
+            return f"they differ in problem.{name}"
+    if first.anonymous != other.anonymous:
+        return "one is anonymous and the other is not"
+    for name in OPTIONAL_ROW_COLUMNS:
+        if (getattr(first, name) is None) != (getattr(other, name) is None):
+            return f"only one of them has the column {name!r}"
+    if set(first.feedback) != set(other.feedback):
+        return f"the feedback is {sorted(other.feedback)}, not {sorted(first.feedback)}"
+    return ""
