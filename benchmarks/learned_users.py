@@ -1,7 +1,7 @@
-"""Does a model fitted to a log tell what the world behind the log does?
+"""Does a user model fitted to a log rank agents as the world behind the log does?
 
-A random agent logs users of a simulated world, a user model is fitted to the log, and agents that
-learned from it play in both: true users and the model's. Run as
+A random agent logs users of a simulated world and a user model is fitted to the log. Agents that
+learned from the log then run both in the world and in the model. Run as
 ``python benchmarks/learned_users.py --preset retention --users 3000 --steps 80``.
 """
 
@@ -21,37 +21,37 @@ METRICS = ("reward_per_step", "return_per_session")
 
 
 def compare(
-    preset: str, *, users: int, steps: int, seed: int, met: int = 300
+    preset: str, *, users: int, steps: int, seed: int, evaluated: int = 300
 ) -> tuple[pd.DataFrame, ModelError]:
-    """Let agents play in a world and in a model of it.
+    """Run agents in a world and in a model of it.
 
     Args:
-        preset: Of ``SlateRec-v0``.
-        users: How many are logged.
-        steps: Slates per user, at most.
-        seed: Of everything.
-        met: Users that each agent meets.
+        preset: Preset of ``SlateRec-v0``.
+        users: Users in the log.
+        steps: Most slates per user.
+        seed: Seed of the log, the agents and the users.
+        evaluated: Users in the evaluation of each agent.
 
     Returns:
-        One row per agent, with columns ``true_<metric>`` and ``model_<metric>``; and the errors of
+        One row per agent with columns ``true_<metric>`` and ``model_<metric>``; and the errors of
         the model.
     """
     world = SlateRecVectorEnv(users, preset=preset, max_steps=steps)
     logger = agents.make("random", world.problem, seed=seed)
     log = rollout(world, logger, seed=seed, max_steps=steps, record=True).to_log()
     model = fit_user_model(log)
-    places = {
-        "true": SlateRecVectorEnv(met, preset=preset, max_steps=steps),
-        "model": LearnedRecVectorEnv(met, user_model=model, max_steps=steps),
+    environments = {
+        "true": SlateRecVectorEnv(evaluated, preset=preset, max_steps=steps),
+        "model": LearnedRecVectorEnv(evaluated, user_model=model, max_steps=steps),
     }
     rows = {}
     for name in AGENTS:
         rows[name] = {}
-        for place, env in places.items():
+        for source, env in environments.items():
             agent = agents.make(name, env.problem, seed=seed)
             agent.fit(log)
-            played = rollout(env, agent, seed=100 + seed, max_steps=steps).summary()
-            rows[name] |= {f"{place}_{m}": played[m] for m in METRICS if m in played}
+            summary = rollout(env, agent, seed=100 + seed, max_steps=steps).summary()
+            rows[name] |= {f"{source}_{m}": summary[m] for m in METRICS if m in summary}
     return pd.DataFrame.from_dict(rows, orient="index"), model.error
 
 

@@ -1,13 +1,13 @@
-"""Slate-steps per second of SlateRec-v0, beside the bare arithmetic of the same world.
+"""User-steps per second of SlateRec-v0, compared with the bare arithmetic of the same world.
 
     python benchmarks/simulate.py [--users 1 64 1024 8192] [--seconds 2.0] [--device cuda]
 
-The world: 1,000 items, slates of 10, multinomial logit with interest drift, 8 dimensions. The floor
-is a hand-written numpy loop over the same arithmetic (gather, logits, one draw, drift with noise,
-renormalise) with neither observations nor rewards nor checks of the action, timed in the same run:
-each figure is the best of five repeats taken in turn with the floor's. One user goes through
-gymnasium.make, several through gymnasium.make_vec; torch runs on --device, or on the GPU if there
-is one.
+The world: 1,000 items, slates of 10, multinomial logit with interest drift, 8 dimensions. The
+baseline is a hand-written numpy loop over the same arithmetic (gather, logits, one draw, drift with
+noise, normalisation) without observations, rewards or checks of the action, timed in the same run:
+each figure is the best of five repeats that alternate with those of the baseline. One user runs
+through gymnasium.make, several through gymnasium.make_vec. Torch runs on --device, by default the
+GPU if there is one.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ REPEATS = 5
 
 
 def actions(users: int) -> list[np.ndarray]:
-    """Sixteen batches of slates of distinct items, (B, K)."""
+    """Return sixteen batches of slates of distinct items, (B, K)."""
     rng = np.random.default_rng(0)
     return [rng.random((users, ITEMS)).argpartition(SLATE, axis=1)[:, :SLATE] for _ in range(16)]
 
 
-def floor(users: int) -> Callable[[int], None]:
-    """The bare arithmetic in numpy."""
+def baseline(users: int) -> Callable[[int], None]:
+    """Return a function that runs steps of the bare arithmetic in numpy."""
     rng = np.random.default_rng(0)
     items = rng.standard_normal((ITEMS, DIM), dtype=np.float32)
     interest = rng.standard_normal((users, DIM), dtype=np.float32)
@@ -64,7 +64,7 @@ def floor(users: int) -> Callable[[int], None]:
 
 
 def environment(users: int, backend: str = "numpy", device: str = "cpu") -> Callable[[int], None]:
-    """The environment as its users get it."""
+    """Return a function that runs steps of the environment."""
     settings = {"world": WORLD, "slate_size": SLATE, "max_steps": 0}
     slates: list = actions(users)
     if users == 1 and backend == "numpy":
@@ -88,7 +88,7 @@ def environment(users: int, backend: str = "numpy", device: str = "cpu") -> Call
 
 
 def rates(runs: list[Callable[[int], None]], users: int, seconds: float) -> list[float]:
-    """User-steps per second of each, the best of repeats taken in turn."""
+    """Return user-steps per second of each function: the best of alternating repeats."""
     counts = []
     for run in runs:
         run(5)
@@ -105,12 +105,12 @@ def rates(runs: list[Callable[[int], None]], users: int, seconds: float) -> list
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure and print the table."""
     import torch
 
-    parser = argparse.ArgumentParser(description="Slate-steps per second of SlateRec-v0.")
+    parser = argparse.ArgumentParser(description="User-steps per second of SlateRec-v0.")
     parser.add_argument("--users", type=int, nargs="+", default=[1, 64, 1024, 8192])
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each figure")
+    parser.add_argument("--seconds", type=float, default=2.0, help="CPU time for each figure")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -120,10 +120,10 @@ def main() -> None:
         caption=f"slaterec {recsim.__version__}, numpy {np.__version__}, torch {torch.__version__},"
         f" Python {platform.python_version()}, one thread; torch on {device}",
     )
-    for name in ("users", "floor (numpy)", "SlateRec (numpy)", "of the floor", "SlateRec (torch)"):
+    for name in ("users", "baseline (numpy)", "SlateRec (numpy)", "ratio", "SlateRec (torch)"):
         table.add_column(name, justify="right")
     for users in options.users:
-        runs = [floor(users), environment(users), environment(users, "torch", options.device)]
+        runs = [baseline(users), environment(users), environment(users, "torch", options.device)]
         bare, ours, on_torch = rates(runs, users, options.seconds)
         table.add_row(
             f"{users:,}", f"{bare:,.0f}", f"{ours:,.0f}", f"{ours / bare:.2f}", f"{on_torch:,.0f}"

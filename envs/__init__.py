@@ -1,1 +1,1 @@
-"""Where users live: simulated worlds and replayed logs, as Gymnasium environments."""
+"""Gymnasium environments: simulated users, conversations, critiquing and replayed logs."""

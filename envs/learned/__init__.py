@@ -1,1 +1,1 @@
-"""Users like those of a log: a world that is fitted to it, with its errors on users held out."""
+"""``LearnedRec-v0``: a user model fitted to a log, with its errors on held-out users."""

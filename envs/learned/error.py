@@ -1,4 +1,4 @@
-"""How wrong a user model is about users that it has never seen."""
+"""Errors of a user model on users that took no part in its fit."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Floats, Ints
 from recsim.metrics.calibration import auc, calibration_error, calibration_table, log_loss
 
-Floats = NDArray[np.float64]
 Table = tuple[tuple[float, float, int], ...]
 
 
@@ -20,28 +19,28 @@ Table = tuple[tuple[float, float, int], ...]
 class ModelError:
     """Errors of a user model, measured on users that took no part in fitting or calibrating it.
 
-    What is said of returns is NaN where the log has none.
+    Errors of returns are NaN if the log has no return.
 
     Attributes:
-        users_fitted: Users whom the model was fitted to.
-        users_calibrated: Users who ended the training and calibrated it.
-        users_tested: Users of the errors below.
-        click_rate: Share of the shown items that were clicked.
-        click_log_loss: Mean log loss of an item shown, in nats.
-        click_log_loss_base: The same of the click rate of the users fitted to.
-        click_log_loss_popularity: The same of each item's smoothed click rate among them.
+        users_fitted: Number of users that the model was fitted to.
+        users_calibrated: Number of users for early stopping and calibration.
+        users_tested: Number of users for the errors below.
+        click_rate: Click rate of the shown items.
+        click_log_loss: Mean log loss of the click on a shown item, in nats.
+        click_log_loss_base: The same for the click rate of the fitted users as prediction.
+        click_log_loss_popularity: The same for the smoothed click rate of each item among them.
         click_ece: Expected calibration error of click probabilities, ten bins.
-        click_auc: Probability that a clicked item was given more than one that was not.
+        click_auc: Area under the ROC curve of click probabilities.
         return_mean: Mean return of a session.
         return_mae: Mean absolute error of the expected return.
-        return_mae_base: The same of the mean return of the users fitted to.
+        return_mae_base: The same for the mean return of the fitted users as prediction.
         return_ece: Expected calibration error of the expected return, ten bins.
-        return_log_loss: Mean log loss of the class of the return, in nats.
-        return_log_loss_base: The same of the shares of the classes among the users fitted to.
-        never_share: Sessions after which the user did not come back.
+        return_log_loss: Mean log loss of the return class, in nats.
+        return_log_loss_base: The same for the class frequencies of the fitted users.
+        never_share: Fraction of sessions after which the user did not return.
         never_predicted: Mean predicted probability of that.
-        feedback: Of each other named feedback, the root mean square error given what was clicked,
-            over that of the mean (1 is no better than the mean).
+        feedback: Root mean square error of every other named feedback given the clicks, divided by
+            that of the mean (1 is no better than the mean).
         click_table: Rows of ``predicted``, ``observed``, ``count`` behind ``click_ece``.
         return_table: The same behind ``return_ece``.
     """
@@ -68,9 +67,7 @@ class ModelError:
     return_table: Table = ()
 
     def numbers(self) -> dict[str, float]:
-        """Return every error that is known by name, those of other feedback as
-        ``feedback_<name>``.
-        """  # noqa: D205
+        """Return every known error by name; those of other feedback are ``feedback_<name>``."""
         plain = {
             item.name: float(getattr(self, item.name))
             for item in fields(self)
@@ -85,7 +82,7 @@ class ModelError:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Return what `to_dict` gave."""
+        """Return the errors that `to_dict` converted."""
         tables = {
             name: tuple((float(p), float(o), int(n)) for p, o, n in values[name])
             for name in ("click_table", "return_table")
@@ -96,13 +93,13 @@ class ModelError:
 def click_errors(
     predicted: Floats, clicked: Floats, base: float, popularity: Floats
 ) -> dict[str, Any]:
-    """Measure click probabilities.
+    """Measure the errors of click probabilities.
 
     Args:
-        predicted: Of each item shown, ``(N,)``.
+        predicted: Predicted probability of every shown item, ``(N,)``.
         clicked: 1 where it was clicked, ``(N,)``.
-        base: Click rate of the users fitted to.
-        popularity: Their click rate of the same item, ``(N,)``.
+        base: Click rate of the fitted users.
+        popularity: Click rate of the same item among the fitted users, ``(N,)``.
     """
     return {
         "click_rate": float(clicked.mean()),
@@ -116,16 +113,16 @@ def click_errors(
 
 
 def return_errors(
-    probability: Floats, classes: NDArray[np.int64], returns: Floats, values: Floats, base: Floats
+    probability: Floats, classes: Ints, returns: Floats, values: Floats, base: Floats
 ) -> dict[str, Any]:
-    """Measure predicted returns.
+    """Measure the errors of predicted returns.
 
     Args:
-        probability: Of each class, ``(N, C)``.
-        classes: Which it was, ``(N,)``.
-        returns: The return, ``(N,)``.
+        probability: Predicted probability of each class, ``(N, C)``.
+        classes: Observed class, ``(N,)``.
+        returns: Observed return, ``(N,)``.
         values: Mean return of each class, ``(C,)``.
-        base: Share of each class among the users fitted to, ``(C,)``.
+        base: Frequency of each class among the fitted users, ``(C,)``.
     """
     expected = probability @ values
     rows = np.arange(len(classes))
@@ -146,10 +143,10 @@ def return_errors(
 def feedback_errors(
     names: tuple[str, ...], predicted: Floats, observed: Floats
 ) -> dict[str, float]:
-    """Measure other feedback: root mean square error over that of the mean.
+    """Return the root mean square error of other feedback, divided by that of the mean.
 
     Args:
-        names: Of the columns.
+        names: Names of the columns.
         predicted: ``(N, R)``.
         observed: ``(N, R)``.
     """

@@ -1,4 +1,4 @@
-"""From a log to a model of its users."""
+"""Fitting a user model to a log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from envs.learned.config import UserModelConfig
@@ -19,38 +18,35 @@ from envs.learned.outcomes import FeedbackValues, ReturnClasses, end_hazard
 from envs.learned.rows import Rows, batches, session_clock
 from envs.learned.sessions import RETURN, Sessions
 from envs.learned.training import calibrate, train
-from recsim.arrays import torch_device
-from recsim.errors import UserError
+from recsim.arrays import Ints, torch_device
+from recsim.errors import LogError
 from recsim.log import SlateLog
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 def fit_user_model(log: SlateLog, config: UserModelConfig | None = None) -> UserModel:
     """Fit a model to the users of a log, calibrate it, and measure its errors.
 
     Args:
-        log: In the order of time; the clicks of every shown item must be known.
-        config: Settings; the defaults if None.
+        log: In chronological order; the clicks of every shown item must be known.
+        config: Settings; None for the defaults.
 
     Raises:
-        UserError: The log does not know its users or has too few, no session that is known to have
-            ended, or no clicks; or there is no such device.
+        UserError: If the log is anonymous, or has too few users, no clicks, or no session that is
+            known to have ended; or if there is no such device.
     """
     config = config or UserModelConfig()
     torch_device(config.device)
     if log.anonymous:
-        raise UserError("a model of users needs a log that knows its users; this one does not.")
+        raise LogError("a user model needs a log with user ids; this log is anonymous.")
     log = log.validate()
     if not log.clicks.any():
-        raise UserError("the log has no clicks, so nothing can be learned of what is clicked.")
+        raise LogError("the log has no clicks, so a user model cannot be fitted to it.")
     split = Split.of(log, config)
     rows = Rows(log, config.history, config.device)
     sessions = Sessions.of(log, config.window)
     if not sessions.end.any():
-        raise UserError(
-            "no session of the log is known to have ended: the log must go on for "
+        raise LogError(
+            "no session of the log is known to have ended: the log must continue for "
             f"{config.window} days (window) after the last session of a user."
         )
     returns = _return_classes(log, sessions, split.fit)
@@ -113,7 +109,7 @@ def choice_loss(utilities: Tensor, shown: Tensor, clicked: Tensor, bias: Tensor 
         utilities: ``(B, K)``.
         shown: Where an item was shown, ``(B, K)``.
         clicked: 1 where it was clicked, ``(B, K)``.
-        bias: Of the position, for `envs.world.choice.PositionBased`; None for
+        bias: Position bias of `envs.world.choice.PositionBased`; None for
             `envs.world.choice.MultinomialLogit` with a utility of 0 for no click.
     """
     if bias is None:
@@ -122,15 +118,15 @@ def choice_loss(utilities: Tensor, shown: Tensor, clicked: Tensor, bias: Tensor 
         total = torch.cat([nothing, weights], dim=1).logsumexp(dim=1)
         return total - (utilities * clicked).sum(dim=1)
     rank = torch.arange(1, utilities.shape[1] + 1, device=utilities.device)
-    looked = -bias * rank.log()  # log of the examination probability, (K,)
-    log_click = looked + nn.functional.logsigmoid(utilities)
+    examined = -bias * rank.log()  # log of the examination probability, (K,)
+    log_click = examined + nn.functional.logsigmoid(utilities)
     log_none = torch.log1p(-log_click.exp().clamp(max=1 - 1e-6))
     losses = torch.where(clicked > 0, log_click, log_none)
     return -torch.where(shown, losses, 0.0).sum(dim=1)
 
 
 def _start(log: SlateLog, at_most_one: bool) -> tuple[float, float]:
-    """Utility and position bias of users who find all items alike, from clicks by position."""
+    """Return utility and position bias from clicks by position, as if all items were equal."""
     shown, clicks = (log.slate >= 0).sum(axis=0), log.clicks.sum(axis=0)  # (K,)
     rate = (clicks + 0.5) / (shown + 1)
     if at_most_one:
@@ -160,7 +156,7 @@ def _fit_returns(
     split: Split,
     config: UserModelConfig,
 ) -> list[float]:
-    """Fit the network, and return the scaling that calibrates it."""
+    """Fit the network, and return the scaling that calibrates its logits."""
     classes = returns.classify(rows.log.feedback[RETURN])
 
     def logits(at: Ints) -> Tensor:
@@ -181,20 +177,20 @@ def _fit_returns(
 
     def calibrated(scaling: Tensor) -> Tensor:
         loss = nn.functional.cross_entropy(scale_logits(fixed, scaling), target)
-        # Constants with a normal prior: classes that few of these users were in stay as they are.
+        # A normal prior on the constants keeps rare classes close to the uncalibrated logits.
         return loss + (scaling[1:] / 0.3).square().sum() / (2 * len(target))
 
     return calibrate(calibrated, [1.0, *[0.0] * fixed.shape[1]])
 
 
 def _in_batches(function: Callable[[Ints], tuple[Tensor, ...]], rows: Ints) -> list[Tensor]:
-    """Results for all rows on the CPU, without gradients."""
+    """Return the results for all rows on the CPU, without gradients."""
     with torch.no_grad():
         parts = [[_cpu(tensor) for tensor in function(batch)] for batch in batches(rows)]
     return [torch.cat(column) for column in zip(*parts, strict=True)]
 
 
 def _cpu(tensor: Tensor) -> Tensor:
-    """On the CPU without gradients, in double precision where it holds real numbers."""
+    """Return the tensor on the CPU without gradients, real numbers in double precision."""
     tensor = tensor.detach().cpu()
     return tensor.double() if tensor.is_floating_point() else tensor

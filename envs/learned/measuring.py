@@ -1,4 +1,4 @@
-"""How the errors of a user model are measured, and on whom."""
+"""Measuring the errors of a user model, and the split of users."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs.learned.config import UserModelConfig
 from envs.learned.error import ModelError, click_errors, feedback_errors, return_errors
 from envs.learned.model import UserModel
 from envs.learned.rows import Rows, batches
 from envs.learned.sessions import RETURN, Sessions
-from recsim.errors import UserError
+from recsim.arrays import Floats, Ints
+from recsim.errors import LogError
 from recsim.log import SlateLog
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of three groups of users.
+    """Rows of three disjoint groups of users.
 
     Attributes:
-        fit: Rows that the networks are fitted to.
-        calibration: Rows that end the training and calibrate.
-        test: Rows that tell the errors.
+        fit: Rows for fitting the networks.
+        calibration: Rows for early stopping and calibration.
+        test: Rows for measuring the errors.
     """
 
     fit: Ints
@@ -36,10 +33,10 @@ class Split:
 
     @classmethod
     def of(cls, log: SlateLog, config: UserModelConfig) -> Split:
-        """Draw the groups.
+        """Draw the groups of users.
 
         Raises:
-            UserError: A group would be empty.
+            LogError: If a group would be empty.
         """
         users = np.unique(log.user)
         order = np.random.default_rng([config.seed, 0]).permutation(len(users))
@@ -48,7 +45,7 @@ class Split:
             round(config.test_share * len(users)),
         ]
         if min(*sizes, len(users) - sum(sizes)) < 1:
-            raise UserError(
+            raise LogError(
                 f"the log has {len(users)} users: too few to fit to some, calibrate on others and "
                 "measure the errors on the rest."
             )
@@ -112,7 +109,7 @@ def measure(model: UserModel, log: SlateLog, split: Split) -> ModelError:
 
 
 def click_rates(log: SlateLog, smoothing: float) -> tuple[float, Floats]:
-    """Return the click rate of shown items, and the smoothed one of each item, ``(I,)``."""
+    """Return the click rate of shown items, and the smoothed click rate of each item, ``(I,)``."""
     shown = log.slate >= 0
     count = np.bincount(log.slate[shown], minlength=log.problem.num_items)
     clicks = np.bincount(

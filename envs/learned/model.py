@@ -1,8 +1,7 @@
-"""A model of the users of a log: what they click, what it earns, and whether they return.
+"""A model of the users of a log: clicks, other feedback, and returns.
 
-Two networks are fitted to some of the users and end when others are predicted no better; those
-others then calibrate them, and a third part of the users tells how wrong they are. The model is
-frozen after that: it never learns from what it is shown.
+Two networks are fitted to some of the users, with early stopping and calibration on others; a third
+part of the users is for measuring the errors. After that the model is frozen.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from envs.learned.config import UserModelConfig
@@ -22,12 +20,10 @@ from envs.learned.networks import ResponseNetwork, ReturnNetwork
 from envs.learned.outcomes import FeedbackValues, ReturnClasses
 from envs.learned.rows import CLOCK, clock_numbers
 from envs.world.choice import ChoiceModel, MultinomialLogit, PositionBased
+from recsim.arrays import Floats, Floats32, Ints
 from recsim.problem import Problem
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-# Utilities beyond this leave no room for a sum of exponentials in float32.
+# Exponentials of larger utilities cannot be summed in float32.
 _LARGEST = 50.0
 
 
@@ -36,23 +32,23 @@ class UserModel:
     """A fitted model; `envs.learned.fitting.fit_user_model` makes one.
 
     Attributes:
-        config: How it was fitted.
+        config: Settings of the fit.
         problem: The catalogue and the rewards of the log.
         population: Features of the users of the log, ``(U, F)``.
-        response: Utility of items.
+        response: Network for the utility of items.
         scaling: Factor and constant that calibrate utilities.
         at_most_one: Whether a slate gets at most one click.
         end_hazard: Probability that a session ends with its first, second, ... slate, ``(S,)``.
-        feedback: What items earn besides the click.
-        error: How wrong the model is about users that it has never seen.
-        returning: Logits of the classes of return, or None where the log has no return.
+        feedback: Expected feedback other than clicks.
+        error: Errors of the model on users that took no part in the fit.
+        returning: Network for the logits of the return classes; None if the log has no return.
         return_scaling: Factor and one constant per class that calibrate them, ``(1 + C,)``.
         returns: The classes, or None.
     """
 
     config: UserModelConfig
     problem: Problem
-    population: NDArray[np.float32]
+    population: Floats32
     response: ResponseNetwork
     scaling: list[float]
     at_most_one: bool
@@ -65,20 +61,18 @@ class UserModel:
 
     @cached_property
     def choice(self) -> ChoiceModel:
-        """How users choose between items of known utility."""
+        """Choice model for items of given utility."""
         if self.at_most_one:
             return MultinomialLogit(no_click=0.0)
         return PositionBased(threshold=0.0, bias=float(self.response.position_bias.detach()))
 
-    def utilities(
-        self, features: Any, items: Any, clicks: Any, slates: Ints | None
-    ) -> NDArray[np.float32]:
+    def utilities(self, features: Any, items: Any, clicks: Any, slates: Ints | None) -> Floats32:
         """Return calibrated utilities of items, ``(B, K)``, or of all, ``(B, I)``.
 
         Args:
-            features: Of the users, ``(B, F)``.
-            items: Slates that they remember, oldest first, padded with -1, ``(B, H, K)``.
-            clicks: What they clicked of them, ``(B, H, K)``.
+            features: User features, ``(B, F)``.
+            items: Last slates of the users, oldest first, padded with -1, ``(B, H, K)``.
+            clicks: Clicks on them, ``(B, H, K)``.
             slates: Item ids, ``(B, K)``; None for the whole catalogue, in the order of the ids.
         """
         with torch.no_grad():
@@ -91,35 +85,33 @@ class UserModel:
                 raw = self.response.utilities(users, self._tensor(slates))
             factor, constant = self.scaling
             scaled = (factor * raw + constant).clamp(-_LARGEST, _LARGEST)
-        utilities: NDArray[np.float32] = scaled.cpu().numpy()
+        utilities: Floats32 = scaled.cpu().numpy()
         return utilities
 
-    def click_probabilities(
-        self, features: Any, items: Any, clicks: Any, slates: Ints
-    ) -> NDArray[np.float32]:
+    def click_probabilities(self, features: Any, items: Any, clicks: Any, slates: Ints) -> Floats32:
         """Return the probability that each item of a slate is clicked, ``(B, K)``; 0 at padding.
 
-        Arguments as in `utilities`; an item is taken to stand once in a slate.
+        Arguments are those of `utilities`; slates are assumed to hold an item once.
         """
         shown = slates >= 0
         utilities = self.utilities(features, items, clicks, slates)
-        probabilities: NDArray[np.float32] = self.choice.probabilities(np, utilities, shown)
+        probabilities: Floats32 = self.choice.probabilities(np, utilities, shown)
         return probabilities
 
     def return_probabilities(
         self, features: Any, items: Any, clicks: Any, before: Ints, step: Ints
     ) -> Floats:
-        """Return the probability of each class of return after a session, ``(B, C)``.
+        """Return the probability of each return class after a session, ``(B, C)``.
 
         Args:
-            features: Of the users, ``(B, F)``.
-            items: Slates that they remember, the last of the session included, ``(B, H, K)``.
-            clicks: What they clicked of them, or the probabilities of it, ``(B, H, K)``.
-            before: Days since the session before, 0 in the first, ``(B,)``.
+            features: User features, ``(B, F)``.
+            items: Last slates of the users, including the last of the session, ``(B, H, K)``.
+            clicks: Clicks on them, or click probabilities, ``(B, H, K)``.
+            before: Days since the previous session, 0 in the first, ``(B,)``.
             step: Slates of the session before the last, ``(B,)``.
 
         Raises:
-            ValueError: The model knows no return.
+            ValueError: If the model was fitted to a log without a return.
         """
         if self.returning is None or self.return_scaling is None:
             raise ValueError("this user model was fitted to a log without a return")
@@ -148,23 +140,23 @@ class UserModel:
 
 
 def scale_logits(logits: Tensor, scaling: Tensor) -> Tensor:
-    """Return calibrated logits, ``(N, C)``: a common factor, and a constant for each class."""
+    """Return calibrated logits, ``(N, C)``, by a common factor and a constant for each class."""
     return scaling[0] * logits + scaling[1:]
 
 
 def build_networks(
     config: UserModelConfig,
     problem: Problem,
-    population: NDArray[np.float32],
+    population: Floats32,
     classes: int,
 ) -> tuple[ResponseNetwork, ReturnNetwork | None]:
-    """Build the two networks with random weights, a function of the seed of the settings.
+    """Build the two networks with random weights from the seed of the settings.
 
     Args:
         config: Sizes, seed and device.
         problem: The catalogue.
-        population: Features of the users to standardise by, ``(U, F)``.
-        classes: Classes of return; 0 where the log has no return.
+        population: User features, for standardisation, ``(U, F)``.
+        classes: Number of return classes; 0 if the log has no return.
     """
     users = torch.as_tensor(np.nan_to_num(population))
     items = torch.as_tensor(np.nan_to_num(problem.item_features))

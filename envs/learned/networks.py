@@ -1,4 +1,4 @@
-"""The networks of a user model: what users remember, what they click and whether they return."""
+"""The networks of a user model: memory of past slates, clicks and returns."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 class Memory(nn.Module):
     """A user's last slates as one vector: decayed means over the items clicked and shown.
 
-    With age a of a slate (0 for the last), w = decay^a for each of its items and vectors v of the
-    items, the means are ``sum w v / (1 + sum w)``, which is 0 for an empty history. Added to them
-    are the decayed click rate and the (logarithmic) number of slates.
+    With age a of a slate (0 for the last), w = decay^a for each of its items and item vectors v,
+    the means are ``sum w v / (1 + sum w)``, which is 0 for an empty history. The decayed click rate
+    and the logarithm of one plus the number of slates are appended.
 
     Args:
-        item_features: Known of each item, ``(I, F)``.
+        item_features: ``(I, F)``.
         dim: D.
     """
 
@@ -31,7 +31,7 @@ class Memory(nn.Module):
 
         Args:
             items: Slates, oldest first, -1 where nothing was shown, ``(B, H, K)``.
-            clicks: 1 where an item was clicked, or the probability of it, ``(B, H, K)``.
+            clicks: 1 where an item was clicked, or click probabilities, ``(B, H, K)``.
         """
         shown = (items >= 0).float()
         age = torch.arange(items.shape[1] - 1, -1, -1, device=items.device)
@@ -49,7 +49,7 @@ class Memory(nn.Module):
 
 
 class ItemVectors(nn.Module):
-    """A vector of each item: one of its own, plus a linear function of its features.
+    """A vector per item: an embedding plus a linear function of the item's features.
 
     Args:
         features: ``(I, F)``.
@@ -83,7 +83,7 @@ class ItemVectors(nn.Module):
 
 
 class Tower(nn.Module):
-    """A linear map plus a hidden layer: as good as linear where that is all there is to learn.
+    """A linear map plus a network with one hidden layer.
 
     Args:
         inputs: Length of the input.
@@ -105,12 +105,12 @@ class Tower(nn.Module):
 
 
 class ResponseNetwork(nn.Module):
-    """Utility of items to a user: ``q . v_i + b_i + o_i + c``; q and c tell of the user.
+    """Utility of items to a user: ``q . v_i + b_i + o_i + c``, where q and c depend on the user.
 
-    The offset o_i is given and not learned: how much better item i did than others.
+    The offset o_i is given, not learned: the log-odds of item i's click rate relative to the mean.
 
     Args:
-        user_features: Of the users fitted to, ``(U, F)``, to standardise by.
+        user_features: Features of the fitted users, ``(U, F)``, for standardisation.
         item_features: ``(I, F)``.
         dim: Length of q and v_i.
         hidden: Width of the hidden layer.
@@ -125,11 +125,11 @@ class ResponseNetwork(nn.Module):
         self.memory = Memory(item_features, dim)
         self.items = ItemVectors(item_features, dim + 1)  # v_i and b_i
         self.tower = Tower(user_features.shape[1] + self.memory.size, hidden, dim + 1)
-        # The effect of the position, before the softplus that keeps it from being negative.
+        # The position bias before the softplus that makes it positive.
         self.bias = nn.Parameter(torch.tensor(0.0))
 
     def users(self, features: Tensor, items: Tensor, clicks: Tensor) -> Tensor:
-        """Return q and c of B users, ``(B, D + 1)``; arguments as in `ReturnNetwork.forward`."""
+        """Return q and c of users, ``(B, D + 1)``; arguments as in `ReturnNetwork.forward`."""
         known = torch.cat([self.scale(features), self.memory(items, clicks)], dim=1)
         vectors: Tensor = self.tower(known)
         return vectors
@@ -150,7 +150,7 @@ class ResponseNetwork(nn.Module):
         return utilities
 
     def start(self, utility: float, bias: float, offset: Tensor) -> None:
-        """Begin with a mean utility, a bias above 0 of the position, and offsets ``(I,)``."""
+        """Initialise the mean utility, the position bias (positive) and the offsets ``(I,)``."""
         with torch.no_grad():
             self.offset.copy_(offset)
             self.tower.linear.bias[-1] = utility
@@ -164,14 +164,14 @@ class ResponseNetwork(nn.Module):
 
 
 class ReturnNetwork(nn.Module):
-    """Logits of the classes of return, of what is known at the end of a session.
+    """Logits of the return classes at the end of a session.
 
     Args:
-        user_features: Of the users fitted to, ``(U, F)``, to standardise by.
+        user_features: Features of the fitted users, ``(U, F)``, for standardisation.
         item_features: ``(I, F)``.
         dim: Length of the item vectors.
         hidden: Width of the hidden layer.
-        clock: How many numbers tell of the time.
+        clock: Number of time features.
         classes: C.
     """
 
@@ -193,10 +193,10 @@ class ReturnNetwork(nn.Module):
         """Return the logits, ``(B, C)``.
 
         Args:
-            features: Of the users, ``(B, F)``.
-            items: Their last slates, this one included, ``(B, H, K)``.
-            clicks: What was clicked of them, ``(B, H, K)``.
-            clock: What the time tells, ``(B, clock)``.
+            features: User features, ``(B, F)``.
+            items: Their last slates including the current one, ``(B, H, K)``.
+            clicks: Clicks on them, ``(B, H, K)``.
+            clock: Time features, ``(B, clock)``.
         """
         known = torch.cat([self.scale(features), self.memory(items, clicks), clock], dim=1)
         logits: Tensor = self.tower(known)
@@ -204,7 +204,7 @@ class ReturnNetwork(nn.Module):
 
 
 class Standardise(nn.Module):
-    """Brings columns to mean 0 and deviation 1, as they are among given rows ``(N, F)``."""
+    """Standardises columns by their means and standard deviations in given rows ``(N, F)``."""
 
     mean: Tensor
     deviation: Tensor
@@ -216,12 +216,12 @@ class Standardise(nn.Module):
         self.register_buffer("deviation", torch.where(spread > 1e-6, spread, 1.0))
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return the rows, ``(B, F)``, within 10 deviations of the mean."""
+        """Return the standardised rows, ``(B, F)``, clipped at 10 deviations from the mean."""
         scaled: Tensor = (rows - self.mean) / self.deviation
         return scaled.clamp(-10, 10)
 
 
 def standardised(rows: Tensor) -> Tensor:
-    """Return ``(N, F)`` with columns of mean 0 and deviation 1; constant ones are 0."""
+    """Return standardised columns, ``(N, F)``; constant columns are 0."""
     scaled: Tensor = Standardise(rows)(rows)
     return scaled

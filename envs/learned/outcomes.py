@@ -1,4 +1,4 @@
-"""What comes of clicks and of sessions, beside the networks: tables of a log's own outcomes."""
+"""Tables of outcomes in a log: returns, feedback of clicks, and ends of sessions."""
 
 from __future__ import annotations
 
@@ -7,29 +7,26 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from envs.learned.sessions import RETURN, Sessions, life_table
+from recsim.arrays import Floats, Ints
 from recsim.log import SlateLog
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 MAX_CLASSES = 16
 
 
 @dataclass(frozen=True, eq=False)
 class ReturnClasses:
-    """Returns in classes: 0 for users who do not come back, then from the smallest to the largest.
+    """Returns in classes: class 0 for no return, then from the smallest to the largest.
 
-    Each value of the log is a class of its own, or values are put together by quantiles where there
-    are many.
+    Each distinct return of the log is its own class; if there are many, they are grouped by
+    quantiles.
 
     Attributes:
         edges: Between the classes above 0, ``(C - 2,)``.
         values: Mean return of each class, ``(C,)``; 0 for class 0.
         gaps: Probability of 1, 2, ... days until the return in each class, ``(C, G)``; zeros in
-            class 0. Users whom the log loses sight of count as long as they could have been seen.
+            class 0. Gaps that reach the end of the log are censored.
     """
 
     edges: Floats
@@ -38,11 +35,11 @@ class ReturnClasses:
 
     @classmethod
     def of(cls, returns: Floats, gap: Ints, unseen: Ints) -> Self:
-        """Make the classes of sessions that have ended.
+        """Build the classes from sessions that have ended.
 
         Args:
             returns: Return of each session, ``(N,)``.
-            gap: Days until the next session, 0 where there is none in the log, ``(N,)``.
+            gap: Days until the next session, 0 if there is none in the log, ``(N,)``.
             unseen: Days until the end of the log, ``(N,)``.
         """
         back = returns[returns > 0]
@@ -58,7 +55,7 @@ class ReturnClasses:
         means = [float(returns[classes == c].mean()) for c in range(1, count)]
         gaps = np.zeros((count, max([1, *(len(table) for table in tables if table is not None)])))
         for c, (table, mean) in enumerate(zip(tables, means, strict=True), start=1):
-            if table is None:  # nobody was seen to come back: as often as the return says
+            if table is None:  # no return was observed: the gap that the return stands for
                 gaps[c, min(max(round(1 / mean), 1), gaps.shape[1]) - 1] = 1.0
             else:
                 gaps[c, : len(table)] = table
@@ -73,11 +70,11 @@ class ReturnClasses:
         """Draw returns and days until them.
 
         Args:
-            probability: Of each class, ``(B, C)``.
+            probability: Probability of each class, ``(B, C)``.
             chance: Uniform numbers, ``(B, 2)``.
 
         Returns:
-            Return ``(B,)`` and days ``(B,)``; both 0 for users who do not come back.
+            Return ``(B,)`` and days ``(B,)``; both 0 for users who do not return.
         """
         drawn = _invert(probability, chance[:, 0])
         days = _invert(self.gaps[drawn], chance[:, 1]) + 1
@@ -90,7 +87,7 @@ def _gap_table(gap: Ints, unseen: Ints) -> Floats | None:
 
 
 def _invert(probability: Floats, chance: Floats) -> Ints:
-    """Index of the column that holds the uniform number, ``(B, C)`` and ``(B,)`` to ``(B,)``."""
+    """Draw a column of each row of probabilities ``(B, C)`` by uniform numbers ``(B,)``."""
     cumulative = np.cumsum(probability, axis=1)
     below = cumulative <= chance[:, None] * cumulative[:, -1:]
     columns: Ints = np.minimum(below.sum(axis=1), probability.shape[1] - 1)
@@ -99,16 +96,16 @@ def _invert(probability: Floats, chance: Floats) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class FeedbackValues:
-    """What an item earns besides the click: so much where it is shown, more where it is clicked.
+    """Expected feedback other than clicks: an amount per shown item and one per clicked item.
 
     ``feedback = sum over shown items of base + sum over clicked items of of_click``
 
     Attributes:
-        names: The named feedback, R of them.
-        base: Per item shown, ``(R,)``: the mean over slates that nobody clicked.
-        of_click: Per click on each item, ``(R, I)``: the mean of what is left of the feedback of
-            its slates after the base, shared among their clicks, drawn to the overall mean by
-            ``smoothing`` clicks. Never below 0 where the feedback never is.
+        names: Names of the feedback, R of them.
+        base: Amount per shown item, ``(R,)``: the mean over slates without a click.
+        of_click: Amount per click on each item, ``(R, I)``: the mean of the feedback of its slates
+            minus the base, shared among the clicks of a slate, shrunk to the overall mean by
+            ``smoothing`` clicks. At least 0 if the feedback is never negative.
     """
 
     names: tuple[str, ...]
@@ -117,7 +114,7 @@ class FeedbackValues:
 
     @classmethod
     def of(cls, log: SlateLog, smoothing: float) -> Self:
-        """Average over a log."""
+        """Estimate the amounts from a log."""
         names = tuple(name for name in log.problem.rewards if name not in ("click", RETURN))
         shown = (log.slate >= 0).sum(axis=1)
         clicks = log.clicks.sum(axis=1)
@@ -138,28 +135,28 @@ class FeedbackValues:
         return cls(names, base, of_click)
 
     def expected(self, items: Ints, clicks: Any) -> Floats:
-        """Return the feedback, ``(B, R)``.
+        """Return the expected feedback, ``(B, R)``.
 
         Args:
             items: Slates, -1 where nothing was shown, ``(B, K)``.
-            clicks: What was clicked, or the probabilities of it, ``(B, K)``.
+            clicks: Clicks, or click probabilities, ``(B, K)``.
         """
         shown = items >= 0
-        earned = self.of_click[:, items] * np.where(shown, clicks, 0.0)  # (R, B, K)
-        feedback: Floats = (shown.sum(axis=1) * self.base[:, None] + earned.sum(axis=2)).T
+        of_clicks = self.of_click[:, items] * np.where(shown, clicks, 0.0)  # (R, B, K)
+        feedback: Floats = (shown.sum(axis=1) * self.base[:, None] + of_clicks.sum(axis=2)).T
         return feedback
 
     def payoff(self, weights: Mapping[str, float]) -> Floats:
         """Return the immediate reward of a click on each item, ``(I,)``."""
-        mine = np.array([weights.get(name, 0.0) for name in self.names])
-        earned: Floats = mine @ self.of_click + weights.get("click", 0.0)
-        return earned
+        of_names = np.array([weights.get(name, 0.0) for name in self.names])
+        payoff: Floats = of_names @ self.of_click + weights.get("click", 0.0)
+        return payoff
 
 
 def end_hazard(sessions: Sessions) -> Floats:
     """Return the probability that a session ends with its first, second, ... slate, ``(S,)``.
 
-    The last is 1: no session is longer than the longest that came to its end.
+    The last is 1: no session is longer than the longest one that ended in the log.
     """
     probability = life_table(sessions.step[sessions.end] + 1, sessions.end[sessions.end])
     alive = 1 - np.concatenate([[0.0], np.cumsum(probability)[:-1]])

@@ -1,4 +1,4 @@
-"""The return that a user model expects of slates that were not shown."""
+"""Expected returns after slates that were not shown in the log."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from envs.learned.model import UserModel
 from envs.learned.rows import Rows, batches
 from envs.learned.sessions import Sessions
+from recsim.arrays import Floats, Ints
 from recsim.log import SlateLog
 
 
-def predicted_returns(
-    model: UserModel, log: SlateLog, rows: Any, slates: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return the expected return after slates in the place of logged ones, ``(B,)``.
+def predicted_returns(model: UserModel, log: SlateLog, rows: Any, slates: Ints) -> Floats:
+    """Return the expected return after slates shown instead of the logged ones, ``(B,)``.
 
-    It is what `recsim.metrics.mean_predicted_return` averages. The clicks of a slate enter by their
-    probabilities. The score is too good if the agent has learned from the users whom the model was
-    fitted to: fit the model on others, e.g. those of the test split, and never anew for an agent.
+    `recsim.metrics.mean_predicted_return` averages these. Clicks on a slate enter as probabilities.
+    The score is too optimistic if the agent was fitted to the users that the model was fitted to:
+    fit the model to others, e.g. those of the test split, and use the same model for all agents.
 
     Args:
-        model: Fitted to a log of the same catalogue that has a return.
-        log: Whose users and histories are asked about.
-        rows: Numbers of rows, or a mask, each the last of a session.
-        slates: Item ids that would have been shown, -1 for nothing, ``(B, K)``.
+        model: Fitted to a log with a return and the same catalogue.
+        log: Log with the users and their histories.
+        rows: Numbers of rows, or a mask; each the last row of a session.
+        slates: Item ids shown instead, -1 for an empty slot, ``(B, K)``.
 
     Raises:
-        ValueError: The model knows no return.
+        ValueError: If the model was fitted to a log without a return.
     """
     chosen = np.arange(len(log))[rows]
     inputs = Rows(log, model.config.history, model.config.device)

@@ -1,33 +1,29 @@
-"""What a log tells of sessions: where they end, and when the user is there again."""
+"""Sessions of a log: where they end, and when their users return."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Floats, Ints
 from recsim.log import SlateLog
 from recsim.log.encode import rank_within
-
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 RETURN = "return"
 
 
 @dataclass(frozen=True, eq=False)
 class Sessions:
-    """What is known of the session of each row, ``(M,)`` each.
+    """The session of each row of a log, ``(M,)`` each.
 
     Attributes:
         step: Rows of the session before this one.
         end: True at the last row of a session that is known to have ended.
-        gap: At the last row of a session, days until the user's next one, at least 1; 0 where
+        gap: At the last row of a session, days until the user's next session, at least 1; 0 if
             there is none in the log.
         unseen: Days from the row to the end of the log.
-        before: Days since the user's session before; 0 in the first.
+        before: Days since the user's previous session; 0 in the first.
     """
 
     step: Ints
@@ -38,11 +34,11 @@ class Sessions:
 
     @classmethod
     def of(cls, log: SlateLog, window: int) -> Sessions:
-        """Read the sessions off a log whose order is the order of time.
+        """Find the sessions of a log in chronological order.
 
-        A log does not say whether a user's last session came to its end. It did if all sessions
-        are single rows, if the row has a return, or if the log has none; otherwise it counts as
-        ended, without a return, where the log goes on for at least ``window`` days.
+        A log does not record whether a user's last session has ended. It has if all sessions are
+        single rows, if the row has a return, or if the log has no return at all; otherwise it
+        counts as ended, without a return, if the log continues for at least ``window`` days.
         """
         order = log.by_user
         user, session, day = log.user[order], log.session[order], log.day[order]
@@ -51,7 +47,7 @@ class Sessions:
         number = np.cumsum(new) - 1
         first = np.flatnonzero(new)
         last = np.append(first[1:], len(user))[: len(first)] - 1  # of each session
-        follows = np.zeros(len(first), dtype=np.bool_)  # the same user has a next session
+        follows = np.zeros(len(first), dtype=np.bool_)  # the user has another session
         follows[:-1] = ~new_user[first[1:]]
         pause = np.zeros(len(first), dtype=np.int64)
         pause[:-1] = np.maximum(day[first[1:]] - day[last[:-1]], 1)
@@ -79,14 +75,15 @@ class Sessions:
 
 
 def life_table(durations: Ints, ended: Bools) -> Floats:
-    """Return the probability that something ends after 1, 2, ... steps, ``(T,)``.
+    """Return the probability of a duration of 1, 2, ... steps, ``(T,)``.
 
-    The discrete Kaplan-Meier estimate: what was cut off counts as long as it was seen. What would
-    have lasted longer than anything seen to end is taken to end last.
+    The discrete Kaplan-Meier estimate: a censored duration counts for as long as it was observed.
+    The remaining probability is put on the longest observed duration.
 
     Args:
-        durations: Steps until the end, or until it was cut off, ``(N,)``, at least 0.
-        ended: Whether it was the end, ``(N,)``; one at least, after at least one step.
+        durations: Steps until the end or until censoring, ``(N,)``, at least 0.
+        ended: False where the duration is censored, ``(N,)``; at least one is True, after at least
+            one step.
     """
     last = int(durations[ended].max())
     events = np.bincount(durations[ended], minlength=last + 1)[1:]  # (T,)

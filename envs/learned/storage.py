@@ -1,4 +1,4 @@
-"""User models on disk: one file that ``torch.load(weights_only=True)`` opens."""
+"""User models on disk: one file that ``torch.load(weights_only=True)`` can open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from envs.learned.error import ModelError
 from envs.learned.model import UserModel, build_networks
 from envs.learned.outcomes import FeedbackValues, ReturnClasses
 from recsim.arrays import torch_device
-from recsim.errors import UserError
+from recsim.errors import EnvError, UserError
 from recsim.files import load_state, save_state
 from recsim.problem import Problem
 
@@ -23,18 +23,18 @@ _FORMAT = "slaterec-user-model-1"
 def save_model(
     model: UserModel, folder: str | Path, source: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write a model, in full or not at all.
+    """Write a model atomically.
 
     Args:
         model: The model.
-        folder: Where to; it is made, and a model that is there is replaced.
-        source: What the model was fitted to, as plain data, kept beside it.
+        folder: Folder of the file; it is made if missing, and a model in it is replaced.
+        source: The log and the settings of the fit, as plain data, stored with the model.
 
     Returns:
         The file.
 
     Raises:
-        UserError: It cannot be written there.
+        EnvError: If the file cannot be written.
     """
     file = Path(folder) / FILE
     state: dict[str, Any] = {
@@ -60,19 +60,19 @@ def save_model(
         save_state(draft, state)
         draft.replace(file)
     except OSError as error:
-        raise UserError(f"model: {file} cannot be written: {error.strerror}.") from error
+        raise EnvError(f"model: {file} cannot be written: {error.strerror}.") from error
     return file
 
 
 def load_model(folder: str | Path, device: str | None = None) -> UserModel:
-    """Read what `save_model` wrote.
+    """Load a model that `save_model` wrote.
 
     Args:
         folder: The folder.
-        device: Where it computes; that on which it was fitted, if None.
+        device: Torch device of the networks; None for the one of the fit.
 
     Raises:
-        UserError: There is no model, or something else; or there is no such device.
+        UserError: If there is no model, the file is not one, or there is no such device.
     """
     state = _read(folder)
     config = UserModelConfig(**state["config"])
@@ -103,7 +103,7 @@ def load_model(folder: str | Path, device: str | None = None) -> UserModel:
 
 
 def source_of(folder: str | Path) -> dict[str, Any] | None:
-    """Return what a saved model was fitted to, or None if there is no model."""
+    """Return the source of a saved model, see `save_model`; None if there is no model."""
     if not (Path(folder) / FILE).exists():
         return None
     source: dict[str, Any] = _read(folder)["source"]
@@ -113,11 +113,11 @@ def source_of(folder: str | Path) -> dict[str, Any] | None:
 def _read(folder: str | Path) -> dict[str, Any]:
     file = Path(folder) / FILE
     if not file.exists():
-        raise UserError(f"There is no user model at {folder}: a model is a folder with {FILE}.")
+        raise EnvError(f"There is no user model at {folder}: a model is a folder with {FILE}.")
     try:
         state = load_state(file)
     except UserError as error:
-        raise UserError(f"{file} is not a user model: {error}") from None
+        raise EnvError(f"{file} is not a user model: {error}") from None
     if state.get("format") != _FORMAT:
-        raise UserError(f"{file} is not a user model of this release.")
+        raise EnvError(f"{file} is not a user model that this version of SlateRec can read.")
     return state

@@ -1,1 +1,1 @@
-"""``SlateRec-v0``: settings, simulation and its two faces."""
+"""``SlateRec-v0``: settings, simulation and both faces."""

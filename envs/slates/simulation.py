@@ -11,8 +11,9 @@ from gymnasium import spaces
 from envs.faces import Arrays, Simulation, first_row
 from envs.slates.settings import SlateSettings
 from envs.slates.transcript import transcript
-from envs.slates.users import Users, UserWorld
+from envs.slates.users import UserWorld
 from envs.world.backend import Array, Backend, Stream
+from envs.world.users import Users
 from envs.world.world import Outcome
 from recsim.arrays import Bools
 from recsim.problem import Problem

@@ -1,4 +1,4 @@
-"""One step of a slate environment as a line of text."""
+"""A step of a slate environment as a line of text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def transcript(info: Mapping[str, Any]) -> str:
     """Describe a step of one user.
 
     Args:
-        info: Info of `envs.slates.env.SlateRecEnv.step`; empty before the first slate.
+        info: Info of `envs.slates.env.SlateRecEnv`; empty before the first slate.
     """
     if not info:
         return "a new user; nothing shown yet"

@@ -1,1 +1,1 @@
-"""The batched world: a catalogue, a population, how users choose, change, tire and return."""
+"""The batched world: catalogue, population, choice, dynamics, retention."""

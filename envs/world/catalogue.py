@@ -1,4 +1,4 @@
-"""The items: what they are about, how good they are, how they tempt, how long they last."""
+"""The items: topics, quality, bait and length."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Catalogue(Part):
 
     Quality :math:`q_i` and bait :math:`b_i` are uniform on [0, 1], coupled by a Gaussian copula
     with correlation ``bait_quality_correlation``. Length in minutes is log-normal with mean
-    ``length`` and log-deviation ``length_spread``; of it
-    :math:`m_i = \ell_i (c + (1 - c) q_i)` is watched, ``c = completion``. Group sizes are
-    proportional to :math:`\text{rank}^{-\text{group_skew}}`.
+    ``length`` and log-deviation ``length_spread``; a user who clicks watches
+    :math:`m_i = \ell_i (c + (1 - c) q_i)` of it, ``c = completion``. Group sizes are proportional
+    to :math:`\text{rank}^{-\text{group_skew}}`.
 
-    A real system sees ``item_features``: the embedding plus noise of deviation
+    The system observes ``item_features``: the embedding plus noise with standard deviation
     ``feature_noise / sqrt(dim)`` per coordinate, and the standardised log-length.
 
     Source: mixture of topics and per-item quality after the documents of RecSim (Ie et al. 2019,
-    arXiv 1909.04847, section 5); the copula of bait and quality is this project's.
+    arXiv 1909.04847, section 5); the copula of bait and quality is our own.
     """
 
     num_items: int = Field(200, ge=2, le=10_000_000, description="items in the catalogue, I")
@@ -40,7 +40,7 @@ class Catalogue(Part):
     bait_quality_correlation: float = Field(0.0, ge=-1, le=1)
     length: float = Field(4.0, gt=0, description="mean length of an item, minutes")
     length_spread: float = Field(0.4, ge=0, description="deviation of the log-length")
-    completion: float = Field(0.3, ge=0, le=1, description="share watched at quality 0")
+    completion: float = Field(0.3, ge=0, le=1, description="fraction watched at quality 0")
     feature_noise: float = Field(0.3, ge=0, description="noise of the visible item features")
     seed: int = Field(0, ge=0, description="the catalogue is a function of this seed")
 
@@ -58,10 +58,10 @@ class Catalogue(Part):
         bait = _normal_cdf(rho * z[0] + math.sqrt(1 - rho**2) * z[1])
         log_length = self.length_spread * rng.standard_normal(self.num_items)
         length = self.length * np.exp(log_length - self.length_spread**2 / 2)
-        seen = rng.standard_normal((self.num_items, self.dim)) / math.sqrt(self.dim)
+        error = rng.standard_normal((self.num_items, self.dim)) / math.sqrt(self.dim)
         features = np.column_stack(
             [
-                embedding + self.feature_noise * seen,
+                embedding + self.feature_noise * error,
                 log_length / self.length_spread if self.length_spread else log_length,
             ]
         )
@@ -89,7 +89,7 @@ class Items:
         quality: Long-term value in [0, 1], ``(I,)``.
         bait: Short-term temptation in [0, 1], ``(I,)``.
         minutes: Minutes watched when clicked, ``(I,)``.
-        features: What a real system sees, ``(I, d + 1)``.
+        features: Item features that the system observes, ``(I, d + 1)``.
     """
 
     embedding: NDArray[np.float32]

@@ -1,9 +1,8 @@
-"""How a user picks from a slate.
+"""Choice models: which items of a slate a user clicks.
 
-Every model maps utilities ``(B, K)`` to clicks ``(B, K)`` and knows the exact click
-probabilities. ``shown`` is False where a slot shows nothing (padding, or an item that stands
-earlier in the slate); None means that every slot shows an item. ``at_most_one`` says whether a
-slate gets at most one click.
+Every model maps utilities ``(B, K)`` to clicks ``(B, K)`` and has exact click probabilities.
+``shown`` is False where a slot shows nothing (padding, or a repeat of an earlier item); None means
+that every slot shows an item. ``at_most_one`` is True if a slate gets at most one click.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ def draw_one(stream: Stream, cumulative: Array, total: Array) -> Array:
     Args:
         stream: Source of one uniform number per user.
         cumulative: Cumulative sum of the weights over slots, ``(B, K)``.
-        total: ``(B, 1)`` or a number, at least the sum; what is left over is "no click".
+        total: ``(B, 1)`` or a number, at least the sum; the remainder is the weight of no click.
 
     Returns:
         One-hot or zero rows, bool ``(B, K)``.
     """
     below = cumulative <= stream.uniform((len(cumulative), 1)) * total  # (B, K)
-    # The slot whose interval of the cumulative sum holds the uniform number: the first not below.
+    # The clicked slot is the first whose cumulative weight exceeds the uniform number.
     clicks = ~below
     clicks[:, 1:] &= below[:, :-1]
     return clicks
 
 
 def attraction(xp: Any, utility: Array) -> Array:
-    """The logistic function; below -80 it is the value there, where float32 would overflow."""
+    """Return the logistic function; utilities are clipped at -80, as float32 would overflow."""
     return 1 / (1 + xp.exp(xp.clip(-utility, None, 80.0)))
 
 
 class MultinomialLogit(Part):
-    r"""One click at most, by the multinomial logit with a no-click option.
+    r"""At most one click, by a multinomial logit with a no-click option.
 
     .. math:: P(\text{click } k) = \frac{e^{u_k}}{e^{u_\varnothing} + \sum_j e^{u_j}}
 
@@ -59,7 +58,7 @@ class MultinomialLogit(Part):
         return xp.exp(utility) if shown is None else xp.exp(utility) * shown
 
     def probabilities(self, xp: Any, utility: Array, shown: Array | None = None) -> Array:
-        """Click probability of each slot, ``(B, K)``."""
+        """Return the click probability of each slot, ``(B, K)``."""
         weights = self._weights(xp, utility, shown)
         return weights / (weights.sum(1)[:, None] + math.exp(self.no_click))
 
@@ -69,14 +68,24 @@ class MultinomialLogit(Part):
         return draw_one(stream, cumulative, cumulative[:, -1:] + math.exp(self.no_click))
 
 
-class Cascade(Part):
+class _Attracting(Part):
+    """Choice models in which an examined item is clicked by itself, with its attraction."""
+
+    threshold: float = Field(2.0, ge=-50, le=50, description="utility that attracts half the time")
+
+    def attraction(self, xp: Any, utility: Array) -> Array:
+        """Return the probability that an examined item is clicked, same shape as ``utility``."""
+        return attraction(xp, utility - self.threshold)
+
+
+class Cascade(_Attracting):
     r"""The user scans from the top, clicks the first item that attracts, and stops.
 
     .. math:: a_k = \sigma(u_k - \text{threshold}), \qquad
        P(\text{click } k) = a_k \prod_{j<k} \gamma (1 - a_j)
 
-    ``patience`` is :math:`\gamma`, the probability of looking at the next slot after passing one.
-    A slot that shows nothing is passed without effort.
+    ``patience`` is :math:`\gamma`, the probability of examining the next slot after passing one. An
+    empty slot is always passed.
 
     Source: Craswell et al. 2008 (cascade model); patience as the satisfaction-free dynamic
     Bayesian network of Chapelle and Zhang 2009.
@@ -85,15 +94,10 @@ class Cascade(Part):
     at_most_one: ClassVar[bool] = True
 
     kind: Literal["cascade"] = "cascade"
-    threshold: float = Field(2.0, ge=-50, le=50, description="utility that attracts half the time")
     patience: float = Field(0.95, gt=0, le=1)
 
-    def attraction(self, xp: Any, utility: Array) -> Array:
-        """Probability that a slot which is looked at is clicked, same shape as ``utility``."""
-        return attraction(xp, utility - self.threshold)
-
     def probabilities(self, xp: Any, utility: Array, shown: Array | None = None) -> Array:
-        """Click probability of each slot, ``(B, K)``."""
+        """Return the click probability of each slot, ``(B, K)``."""
         attraction = self.attraction(xp, utility)
         passing = self.patience * (1 - attraction)  # (B, K)
         if shown is not None:
@@ -108,34 +112,29 @@ class Cascade(Part):
         return draw_one(stream, self.probabilities(xp, utility, shown).cumsum(1), 1.0)
 
 
-class PositionBased(Part):
-    r"""Every slot is looked at with a probability of its own; several clicks can happen.
+class PositionBased(_Attracting):
+    r"""Every slot is examined with its own probability; several clicks are possible.
 
     .. math:: P(\text{click } k) = (k+1)^{-\eta}\, \sigma(u_k - \text{threshold})
 
     independently over slots k = 0, 1, ...; ``bias`` is :math:`\eta`, 0 for no position bias.
 
-    Source: Craswell et al. 2008 (position model); the power form of examination is the usual one
-    of unbiased learning to rank, e.g. Joachims et al. 2017 (arXiv 1608.04468).
+    Source: Craswell et al. 2008 (position model); the power form of examination is common in
+    unbiased learning to rank, e.g. Joachims et al. 2017 (arXiv 1608.04468).
     """
 
     at_most_one: ClassVar[bool] = False
 
     kind: Literal["position_based"] = "position_based"
-    threshold: float = Field(2.0, ge=-50, le=50, description="utility that attracts half the time")
     bias: float = Field(1.0, ge=0, le=20)
 
     def examination(self, xp: Any, like: Array) -> Array:
-        """Probability that each slot is looked at, ``(1, K)``, dtype and device of ``like``."""
+        """Return the examination probability of each slot, ``(1, K)``, of the type of ``like``."""
         rank = xp.ones_like(like[:1]).cumsum(1)  # (1, K)
         return rank**-self.bias
 
-    def attraction(self, xp: Any, utility: Array) -> Array:
-        """Probability that a slot which is looked at is clicked, same shape as ``utility``."""
-        return attraction(xp, utility - self.threshold)
-
     def probabilities(self, xp: Any, utility: Array, shown: Array | None = None) -> Array:
-        """Click probability of each slot, ``(B, K)``."""
+        """Return the click probability of each slot, ``(B, K)``."""
         clicked = self.examination(xp, utility) * self.attraction(xp, utility)
         return clicked if shown is None else clicked * shown
 

@@ -1,4 +1,4 @@
-"""How a user changes with what is consumed."""
+"""How users change with what they consume."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class InterestDrift(Part):
     :math:`\sigma` per step. Each user moves by their own clicks alone.
 
     Source: the interest evolution of RecSim (Ie et al. 2019, arXiv 1909.04847), with a fixed
-    direction in place of a random one.
+    direction instead of a random one.
     """
 
     rate: float = Field(0.1, ge=0, le=100)
@@ -44,7 +44,7 @@ class InterestDrift(Part):
         if self.noise:
             users, dim = interest.shape
             interest += (self.noise / dim**0.5) * stream.normal((users, dim))
-        # The small number keeps an interest that its own item cancels at 0, not at 0 / 0.
+        # The small number avoids 0 / 0 for an interest that is cancelled by the clicked item.
         interest /= xp.sqrt(xp.vecdot(interest, interest) + 1e-12)[:, None]
 
 
@@ -60,34 +60,33 @@ class Satisfaction(Part):
     raises clicks now and lowers satisfaction; quality does the opposite.
 
     Source: RecSim's long-term satisfaction (Ie et al. 2019, arXiv 1909.04847: "choc" against
-    "kale"), with a bounded moving average in place of the logistic of the net
-    exposure.
+    "kale"), with a bounded moving average instead of the logistic function of net exposure.
     """
 
     start: float = Field(0.5, ge=0, le=1, description="satisfaction of a new user")
     rate: float = Field(0.1, ge=0, le=1, description="eta, per click")
     bait_cost: float = Field(1.0, ge=0, le=1)
-    neglect: float = Field(0.4, ge=0, le=1, description="where a step without a click leads")
+    neglect: float = Field(0.4, ge=0, le=1, description="limit of steps without a click")
     appeal: float = Field(2.0, ge=0, le=20, description="effect on utility")
     engagement: float = Field(0.5, ge=0, le=1, description="effect on minutes watched")
-    recovery: float = Field(0.05, ge=0, le=1, description="share recovered per day away")
+    recovery: float = Field(0.05, ge=0, le=1, description="fraction recovered per day away")
 
     def step(self, xp: Any, satisfaction: Array, value: Array, count: Array) -> Array:
-        """New satisfaction ``(B,)``, from the summed value and number of clicks ``(B,)``."""
+        """Return the new satisfaction ``(B,)`` from summed value and number of clicks ``(B,)``."""
         missed = count == 0
         change = value - count * satisfaction + missed * (self.neglect - satisfaction)
         return xp.clip(satisfaction + self.rate * change, 0.0, 1.0)
 
     def lift(self, satisfaction: Array) -> Array:
-        """What satisfaction adds to the utility of every item, ``(B,)``."""
+        """Return the term that satisfaction adds to the utility of every item, ``(B,)``."""
         return self.appeal * (satisfaction - 0.5)
 
     def rest(self, satisfaction: Array, days: Array) -> Array:
-        """Satisfaction after ``days`` away, ``(B,)``."""
+        """Return the satisfaction after ``days`` away, ``(B,)``."""
         return self.start + (satisfaction - self.start) * (1 - self.recovery) ** days
 
     def engaged(self, satisfaction: Array) -> Array:
-        """Factor on the minutes watched, ``(B,)``."""
+        """Return the factor on the minutes watched, ``(B,)``."""
         return (1 - self.engagement) + (2 * self.engagement) * satisfaction
 
 
@@ -97,10 +96,10 @@ class GroupFatigue(Part):
     .. math:: f'_g = \rho f_g + (1 - \rho)\, |\{k\ \text{clicked}: g(k) = g\}|
 
     with ``memory`` :math:`\rho` per step and ``daily_memory`` per day away; ``weight`` times
-    :math:`f_g` is taken from the utility of the group's items.
+    :math:`f_g` is subtracted from the utility of the group's items.
 
-    Source: the boredom of SARDINE (Deffayet et al. 2023), with exponential forgetting in place of
-    a threshold.
+    Source: boredom in SARDINE (Deffayet et al. 2023), with exponential decay instead of a
+    threshold.
     """
 
     weight: float = Field(4.0, ge=0, le=100)
@@ -108,23 +107,23 @@ class GroupFatigue(Part):
     daily_memory: float = Field(0.5, ge=0, le=1)
 
     def step(self, fatigue: Array, consumed: Array) -> Array:
-        """New fatigue ``(B, G)`` from the number of clicks in each group ``(B, G)``."""
+        """Return the new fatigue ``(B, G)`` from the clicks on each group ``(B, G)``."""
         return self.memory * fatigue + (1 - self.memory) * consumed
 
     def rest(self, fatigue: Array, days: Array) -> Array:
-        """Fatigue after ``days`` away, ``(B, G)``."""
+        """Return the fatigue after ``days`` away, ``(B, G)``."""
         return fatigue * (self.daily_memory ** days[:, None])
 
 
 class SessionBudget(Part):
-    r"""A session lasts as long as the user's time does.
+    r"""A session ends when the user's time budget is used up.
 
-    Every slate costs ``step_minutes`` plus the minutes watched, and gives back ``refund`` minutes
-    times the value :math:`v_k` of what was clicked. The session ends when nothing is left. The
-    budget of a session is log-normal with mean ``minutes`` and log-deviation ``spread``.
+    Every slate costs ``step_minutes`` plus the minutes watched, and returns ``refund`` minutes
+    times the value :math:`v_k` of each clicked item. The budget of a session is log-normal with
+    mean ``minutes`` and log-deviation ``spread``.
 
-    Source: RecSim's interest evolution, whose users have a time budget that good documents extend
-    (Ie et al. 2019, arXiv 1909.04847).
+    Source: RecSim's interest evolution, where good documents extend the time budget of users (Ie
+    et al. 2019, arXiv 1909.04847).
     """
 
     minutes: float = Field(20.0, gt=0)
@@ -133,6 +132,6 @@ class SessionBudget(Part):
     refund: float = Field(0.0, ge=0)
 
     def draw(self, xp: Any, stream: Stream, num: int) -> Array:
-        """Budgets of new sessions in minutes, ``(num,)``."""
+        """Draw the budgets of new sessions in minutes, ``(num,)``."""
         log = self.spread * stream.normal((num,)) - self.spread**2 / 2
         return self.minutes * xp.exp(log)

@@ -1,8 +1,9 @@
-"""The best slate: exact maximisers of the expected payoff of one step.
+"""The oracle slate: exact maximisers of the expected payoff of one step.
 
-The payoff of an item is what its click earns; the value of a slate is the sum over slots of click
-probability times payoff. Fewer than K items may be best (an item with a small payoff takes clicks
-from one with a large payoff): the left-over slots repeat the first item, which shows nothing.
+The payoff of an item is the reward of a click on it; the value of a slate is the sum over slots of
+click probability times payoff. The best slate may have fewer than K items (an item with a small
+payoff takes clicks from one with a large payoff): the remaining slots repeat the first item and
+show nothing.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from envs.world.choice import Cascade, ChoiceModel, MultinomialLogit, PositionBa
 def best_slate(
     xp: Any, choice: ChoiceModel, utility: Array, payoff: Array, slate_size: int
 ) -> Array:
-    """Indices of the slate with the largest expected payoff, ``(B, K)``.
+    """Return indices of the slate with the largest expected payoff, ``(B, K)``.
 
     Args:
         xp: Array namespace of the arguments.
-        choice: How users choose.
+        choice: Choice model of the users.
         utility: Utility of every candidate, ``(B, C)``.
-        payoff: What a click on it earns, ``(B, C)``; may be negative.
+        payoff: Reward of a click on it, ``(B, C)``; may be negative.
         slate_size: K, at most C.
     """
     if isinstance(choice, MultinomialLogit):
@@ -37,7 +38,7 @@ def best_slate(
 
 
 def top_k(scores: Array, k: int) -> Array:
-    """Indices of the k largest scores of each row, best first, ``(B, k)``."""
+    """Return indices of the k largest scores of each row, best first, ``(B, k)``."""
     if not isinstance(scores, np.ndarray):
         return scores.topk(k, dim=1).indices
     if k < scores.shape[1]:
@@ -49,7 +50,7 @@ def top_k(scores: Array, k: int) -> Array:
 
 
 def _drop(xp: Any, slate: Array, keep: Array) -> Array:
-    """Replace the slots that are not kept by repeats of the first."""
+    """Replace slots that are not kept with repeats of the first."""
     return xp.where(keep, slate, slate[:, :1])
 
 
@@ -58,10 +59,10 @@ def _best_multinomial(
 ) -> Array:
     r"""Dinkelbach's method for the ratio :math:`\sum w r / (w_\varnothing + \sum w)`.
 
-    At the optimal value v the best slate holds the items with the largest positive
-    :math:`w_i (r_i - v)`; the value of each such slate is a better v, until it no longer grows.
-    Source: Dinkelbach 1967; the same parametric form is used for assortments by
-    Rusmevichientong, Shen and Shmoys 2010.
+    At the optimal value v the best slate consists of the items with the largest positive
+    :math:`w_i (r_i - v)`. The value of that slate is the next v, until it no longer increases.
+    Source: Dinkelbach 1967; Rusmevichientong, Shen and Shmoys 2010 use the same parametric form for
+    assortments.
     """
     weights = xp.exp(utility)
     gain = weights * payoff
@@ -69,7 +70,7 @@ def _best_multinomial(
     while True:
         best = top_k(gain, slate_size)
         keep = xp.take_along_axis(gain, best, axis=1) > 0
-        # One item is always shown, even where none is worth it.
+        # One item is always shown, even if no item has a positive gain.
         keep[:, 0] = True
         click = choice.probabilities(xp, xp.take_along_axis(utility, best, axis=1), keep)
         value = (click * xp.take_along_axis(payoff, best, axis=1)).sum(1)[:, None]  # (B, 1)
@@ -84,12 +85,12 @@ def _best_cascade(
 ) -> Array:
     r"""Dynamic programme over items in the order of :math:`a r / (1 - \gamma (1 - a))`.
 
-    In any slate, exchanging two neighbours shows that this order is best; what remains is which
-    items to take: :math:`V_i(k) = \max(V_{i+1}(k),\; a_i r_i + \gamma (1-a_i) V_{i+1}(k-1))`.
+    An exchange of neighbours shows that this order is best in any slate. It remains to choose the
+    items: :math:`V_i(k) = \max(V_{i+1}(k),\; a_i r_i + \gamma (1-a_i) V_{i+1}(k-1))`.
     """
     attraction = choice.attraction(xp, utility)
     passing = choice.patience * (1 - attraction)
-    # The smallest float32 keeps an item that nobody clicks, and everybody passes, from 0 / 0.
+    # The small number avoids 0 / 0 for an item that is always passed and never clicked.
     order = xp.argsort(-(attraction * payoff) / (1 - passing + 1e-30), axis=1)  # (B, C)
     a_r = xp.take_along_axis(attraction * payoff, order, axis=1)
     passing = xp.take_along_axis(passing, order, axis=1)
@@ -102,7 +103,7 @@ def _best_cascade(
         takes.append(take)
         value[:, 1:] = xp.where(take, taken, value[:, 1:])
     takes.reverse()
-    # Where nothing is worth taking, the least bad item is shown alone.
+    # If no item has a positive payoff, the one with the smallest loss is shown alone.
     slate = xp.argmax(attraction * payoff, axis=1)[:, None] + 0 * order[:, :slate_size]
     left = slate_size + 0 * order[:, 0]  # (B,) slots still free
     for i in range(num):

@@ -1,4 +1,4 @@
-"""Base of the world's parts."""
+"""Base class of the parts of a world."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Part(BaseModel):
-    """A named part of a world: its parameters, and the formula that uses them.
+    """A part of a world: its parameters, and the formula that uses them.
 
     Parts are frozen; unknown parameters are errors.
     """

@@ -1,4 +1,4 @@
-"""Who arrives: interests, and what the system is told of them."""
+"""New users: their interests, and the features that the system observes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from envs.world.part import Part
 
 
 class Population(Part):
-    r"""New users like one group above all, and everything else a little.
+    r"""New users prefer one group and have a small random interest in everything else.
 
     .. math:: u \propto c_g + \text{spread}\,\epsilon / \sqrt{d}, \qquad \|u\| = 1,
 
-    g uniform over the groups. The system sees ``user_features`` = u at arrival plus noise of
-    deviation ``feature_noise / sqrt(d)`` per coordinate.
+    g uniform over the groups. The system observes ``user_features``: u at arrival plus noise with
+    standard deviation ``feature_noise / sqrt(d)`` per coordinate.
     """
 
     spread: float = Field(0.8, ge=0)

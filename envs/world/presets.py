@@ -1,4 +1,4 @@
-"""The known problems of the field, each as a world with a reward and an episode."""
+"""Presets: the known problems of the field, each a world with a reward and limits."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from envs.world.part import Part
 from envs.world.population import Population
 from envs.world.retention import Retention
 from envs.world.world import WorldConfig
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import EnvError, did_you_mean
 from recsim.settings import validated
 
 
 class Preset(Part):
-    """A world and how it is played.
+    """A world, its reward and the limits of an episode.
 
     Attributes:
-        description: One line.
+        description: One line for lists of presets.
         world: The parts.
         rewards: Weight of each named reward in the scalar.
         slate_size: Items shown at a time, K.
         max_steps: Slates after which an episode is truncated.
-        max_days: Day from which on an episode is truncated; only with retention.
+        max_days: Day from which an episode is truncated; only with retention.
     """
 
     description: str
@@ -50,7 +50,7 @@ PRESETS: dict[str, Preset] = {
         max_steps=200,
     ),
     "interest_exploration": Preset(
-        description="the system is told almost nothing of new users and must explore",
+        description="the system knows almost nothing about new users and must explore",
         world=WorldConfig(
             catalogue=Catalogue(group_skew=1.0, feature_noise=0.2),
             population=Population(spread=0.4, feature_noise=1.5),
@@ -59,7 +59,7 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "long_term_satisfaction": Preset(
-        description="bait is clicked now and costs satisfaction, which all later clicks need",
+        description="bait gets clicks now but lowers satisfaction and thereby later clicks",
         world=WorldConfig(
             catalogue=Catalogue(bait_quality_correlation=-0.8),
             satisfaction=Satisfaction(rate=0.2, appeal=10.0, engagement=0.8, neglect=0.5),
@@ -79,7 +79,7 @@ PRESETS: dict[str, Preset] = {
         ),
     ),
     "position_bias": Preset(
-        description="lower positions are seldom looked at; several clicks can happen",
+        description="lower positions are rarely examined; several clicks are possible",
         world=WorldConfig(
             choice=PositionBased(threshold=2.5, bias=1.0),
             quality_appeal=2.0,
@@ -87,7 +87,7 @@ PRESETS: dict[str, Preset] = {
         slate_size=8,
     ),
     "retention": Preset(
-        description="satisfied users return soon, others late or never; bait works against it",
+        description="satisfied users return soon, others late or never; bait drives users away",
         world=WorldConfig(
             catalogue=Catalogue(bait_quality_correlation=-0.8, completion=0.0, length_spread=0.2),
             satisfaction=Satisfaction(rate=0.15, appeal=2.0, neglect=0.4, recovery=0.1),
@@ -106,26 +106,26 @@ PRESETS: dict[str, Preset] = {
 
 
 def preset(name: str) -> Preset:
-    """The preset called ``name``.
+    """Return the preset called ``name``.
 
     Raises:
-        UserError: There is none; the message names the nearest.
+        EnvError: If there is none; the message names the nearest.
     """
     if name not in PRESETS:
-        raise UserError(f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)}")
+        raise EnvError(f"Unknown preset {name!r}.{did_you_mean(name, PRESETS)}")
     return PRESETS[name]
 
 
 def override(world: WorldConfig, changes: Mapping[str, Any]) -> WorldConfig:
-    """A copy of ``world`` with ``changes``, nested as the parts are.
+    """Return a copy of ``world`` with ``changes``, nested as the parts are.
 
-    ``{"drift": None}`` removes a part; ``{"drift": {"rate": 0.3}}`` changes one parameter of it,
-    or adds the part; a ``kind`` that differs replaces the choice model.
+    ``{"drift": None}`` removes a part; ``{"drift": {"rate": 0.3}}`` changes one parameter of it, or
+    adds the part; a different ``kind`` replaces the choice model.
 
     Raises:
-        UserError: A key or a value is wrong.
+        EnvError: If a key or a value is wrong.
     """
-    return validated(WorldConfig, _merged(world.model_dump(), changes), "world")
+    return validated(WorldConfig, _merged(world.model_dump(), changes), "world", error=EnvError)
 
 
 def _merged(base: Any, changes: Any) -> Any:

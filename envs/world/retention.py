@@ -1,4 +1,4 @@
-"""Whether and when a user comes back."""
+"""Whether and when a user returns."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Retention(Part):
 
     .. math:: \sigma(\text{churn} - \text{churn_slope}\,(s - \tfrac12)),
 
-    else returns after a gap of :math:`D \ge 1` days, geometric with the daily hazard
+    and otherwise returns after a gap of :math:`D \ge 1` days, geometric with the daily hazard
 
     .. math:: h = \sigma(\text{hazard} + \text{hazard_slope}\,(s - \tfrac12)).
 
-    The reward ``return`` of the session's last step is 1/D, or 0 where the user never returns.
+    The reward ``return`` of the session's last step is 1/D, or 0 if the user never returns.
 
     Source: return time as a hazard that depends on the experience, Du et al. 2015 (time-sensitive
     recommendation) and Zou et al. 2019 (arXiv 1902.05570, delayed retention reward).
@@ -33,25 +33,25 @@ class Retention(Part):
     hazard_slope: float = Field(6.0, ge=0, le=50)
 
     def churn_probability(self, xp: Any, satisfaction: Array) -> Array:
-        """Probability of never returning, ``(B,)``."""
+        """Return the probability of never returning, ``(B,)``."""
         return 1 / (1 + xp.exp(self.churn_slope * (satisfaction - 0.5) - self.churn))
 
     def daily_hazard(self, xp: Any, satisfaction: Array) -> Array:
-        """Probability of returning on a given day, ``(B,)``."""
+        """Return the probability of returning on a given day, ``(B,)``."""
         return 1 / (1 + xp.exp(-self.hazard - self.hazard_slope * (satisfaction - 0.5)))
 
     def draw(self, xp: Any, stream: Stream, satisfaction: Array) -> tuple[Array, Array]:
-        """Draw what happens after a session.
+        """Draw whether and when users return after a session.
 
         Returns:
-            ``gap`` in days ``(B,)`` float, 0 where the user churned, and ``churned`` ``(B,)`` bool.
+            ``gap`` in days ``(B,)`` float, 0 if the user churned, and ``churned`` ``(B,)`` bool.
         """
         users = satisfaction.shape[0]
         chance = stream.uniform((users, 2))
         churned = chance[:, 0] < self.churn_probability(xp, satisfaction)
         hazard = self.daily_hazard(xp, satisfaction)
-        # Inverse of the geometric distribution function. The hazard is kept off 0 and 1, so that
-        # every gap is a number of days that can be counted.
+        # Inverse of the geometric distribution function. The hazard is clipped away from 0 and 1,
+        # so that every gap is a finite number of days.
         survive = xp.log1p(-xp.clip(hazard, 1e-6, 1 - 1e-6))
         days = xp.ceil(xp.log1p(-chance[:, 1]) / survive)
         days = xp.maximum(days, xp.ones_like(days))

@@ -1,6 +1,6 @@
-"""The batched kernel: B users meet B slates, all at once.
+"""The batched kernel: B users react to B slates at once.
 
-Everything that an item does to a user is linear in one row of the item table,
+Every effect of an item on a user is linear in one row of the item table,
 
     [ affinity * e_i | appeal_i | value_i | 1 | minutes_i | 0 | one-hot group ]    (D = d + 5 + G)
 
@@ -8,8 +8,8 @@ so a step is one gather and two batched products. Rows times the user's weight v
 
     [ interest | 1 | 0 | lift of satisfaction | 0 | 0 | -weight * fatigue ]
 
-gives utilities; clicks times rows gives all that was consumed, its columns 1, minutes and 0 being
-the named rewards click, watch and return. Parts that a world does not have cost nothing.
+gives utilities; clicks times rows gives what was consumed, whose columns 1, minutes and 0 are the
+named rewards click, watch and return. Parts that a world does not have cost nothing.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from envs.world.oracle import best_slate
 from envs.world.part import Part
 from envs.world.population import Population
 from envs.world.retention import Retention
+from envs.world.users import Users
 
-# Largest utility whose exponential still leaves room for a sum in float32.
+# Largest utility whose exponentials can be summed in float32.
 MAX_UTILITY = 80.0
 
 
 class WorldConfig(Part):
-    r"""A world is composed of parts; a part that is None is absent.
+    r"""The parts of a world; a part that is None is absent.
 
     The utility of item i for a user with interest u, satisfaction s and fatigue f is
 
@@ -44,9 +45,8 @@ class WorldConfig(Part):
        - \text{weight}\, f_{g(i)}.
 
     The rewards are ``click`` (number of clicks), ``watch`` (minutes) and, where there is
-    retention, ``return`` (1 / days until the return). ``foresight`` is what one unit of
-    satisfaction is worth to `World.long_term_slate`, in units of immediate reward; users know
-    nothing of it.
+    retention, ``return`` (1 / days until the return). ``foresight`` is the value of one unit of
+    satisfaction to `World.long_term_slate`, in units of immediate reward; it does not affect users.
     """
 
     catalogue: Catalogue = Catalogue()
@@ -84,46 +84,33 @@ class WorldConfig(Part):
 
 
 @dataclass(eq=False)
-class State:
-    """The latent state of B users. Rows are independent.
+class State(Users):
+    """The latent state of B users.
 
     Attributes:
         weights: Weight vector of the module docstring, ``(B, D)``.
-        features: What the system knows of the user, ``(B, d)``.
-        satisfaction: In [0, 1], ``(B,)``; zeros where the world has no satisfaction.
-        fatigue: Per group, ``(B, G)``; ``(B, 0)`` where the world has no fatigue.
-        budget: Minutes left in the session, ``(B,)``; zeros where sessions do not end.
-        clock: Day, session, step of the session, slates since arrival, ``(B, 4)`` int64.
+        satisfaction: In [0, 1], ``(B,)``; zeros in a world without satisfaction.
+        fatigue: Per group, ``(B, G)``; ``(B, 0)`` in a world without fatigue.
+        budget: Minutes left in the session, ``(B,)``; zeros if sessions do not end.
     """
 
     weights: Array
-    features: Array
     satisfaction: Array
     fatigue: Array
     budget: Array
-    clock: Array
-
-    def take(self, rows: Array) -> State:
-        """Copies of ``rows`` (indices)."""
-        return State(**{name: array[rows] for name, array in vars(self).items()})
-
-    def put(self, rows: Array, other: State) -> None:
-        """Overwrite ``rows`` (indices) by the users of ``other``."""
-        for name, array in vars(self).items():
-            array[rows] = getattr(other, name)
 
 
 class Outcome(NamedTuple):
-    """What one step did to B users.
+    """The outcome of one step for B users.
 
     Attributes:
         clicks: Clicked slots, bool ``(B, K)``.
-        shown: Slots that showed an item, bool ``(B, K)``; None where all did.
+        shown: Slots that showed an item, bool ``(B, K)``; None if all did.
         rewards: Named rewards, ``(B, R)`` float32, in the order of ``reward_names``.
-        session_end: ``(B,)`` bool; None where no session ended.
-        gap: Days until the return, ``(B,)`` int64, 0 where no session ended or the user never
-            returns; None where it is 0 for all.
-        churned: The user has left for good, ``(B,)`` bool; None where nobody has.
+        session_end: Whether the session ended, ``(B,)`` bool; None if no session did.
+        gap: Days until the return, ``(B,)`` int64, 0 if no session ended or the user never
+            returns; None if it is 0 for all users.
+        churned: Whether the user left for good, ``(B,)`` bool; None if no user did.
     """
 
     clicks: Array
@@ -155,7 +142,7 @@ class World:
 
     @property
     def foresighted(self) -> bool:
-        """Whether `long_term_slate` is another one than `oracle_slate`."""
+        """Whether `long_term_slate` may differ from `oracle_slate`."""
         return self.config.foresight > 0
 
     def draw_users(self, stream: Stream, num: int) -> State:
@@ -210,14 +197,14 @@ class World:
         return Outcome(clicks, shown, rewards, ended, xp.astype(gap, xp.int64), churned)
 
     def click_probabilities(self, state: State, slate: Array) -> Array:
-        """Exact probability that each slot is clicked, ``(B, K)``; arguments as in `step`."""
+        """Return the exact click probability of each slot, ``(B, K)``; arguments as in `step`."""
         shown, _, utility = self._look(state, slate)
         return self.config.choice.probabilities(self.xp, utility, shown)
 
     def expected_reward(self, state: State, slate: Array, weights: dict[str, float]) -> Array:
-        """Exact expected immediate reward of a slate, ``(B,)``.
+        """Return the exact expected immediate reward of a slate, ``(B,)``.
 
-        The immediate rewards are ``click`` and ``watch``; ``return`` comes later and is not in it.
+        The immediate rewards are ``click`` and ``watch``; ``return`` comes later and is left out.
         """
         xp = self.xp
         shown, rows, utility = self._look(state, slate)
@@ -228,7 +215,7 @@ class World:
     def oracle_slate(
         self, state: State, candidates: Array | None, slate_size: int, weights: dict[str, float]
     ) -> Array:
-        """Candidate indices with the largest expected immediate reward, ``(B, K)``.
+        """Return candidate indices with the largest expected immediate reward, ``(B, K)``.
 
         Args:
             state: B users.
@@ -243,26 +230,26 @@ class World:
     def long_term_slate(
         self, state: State, candidates: Array | None, slate_size: int, weights: dict[str, float]
     ) -> Array:
-        """Candidate indices of a foresighted slate, ``(B, K)``; arguments as in `oracle_slate`.
+        """Return candidate indices of a slate that looks ahead, ``(B, K)``.
 
-        It maximises the immediate reward plus ``foresight`` times the expected change of
-        satisfaction, which is ``rate`` times (v - neglect) for a click on an item of value v, up
-        to a constant (v - s in worlds with several clicks, where it leaves out the step without
-        one): a one-step look ahead that knows the latent state, not the optimal policy. Without
-        satisfaction it is the oracle slate.
+        The slate maximises the immediate reward plus ``foresight`` times the expected change of
+        satisfaction. Up to a constant, a click on an item of value v changes it by ``rate`` times
+        (v - neglect); in worlds with several clicks by ``rate`` times (v - s), which ignores the
+        effect of a step without a click. This is a one-step look-ahead that knows the latent
+        state, not the optimal policy. Without satisfaction it is the oracle slate.
+
+        Arguments are those of `oracle_slate`.
         """
         utility, minutes, value = self._candidates(state, candidates)
         payoff = self._payoff(state, minutes, weights) + 0 * utility  # (B, C)
         part = self.config.satisfaction
         if part:
-            otherwise = (
-                part.neglect if self.config.choice.at_most_one else state.satisfaction[:, None]
-            )
-            payoff = payoff + self.config.foresight * part.rate * (value - otherwise)
+            base = part.neglect if self.config.choice.at_most_one else state.satisfaction[:, None]
+            payoff = payoff + self.config.foresight * part.rate * (value - base)
         return best_slate(self.xp, self.config.choice, utility, payoff, slate_size)
 
     def latent(self, state: State) -> dict[str, Array]:
-        """Copies of the latent variables that this world has."""
+        """Return copies of the latent variables that this world has."""
         parts = {"interest": state.weights[:, : self.dim]}
         if self.config.satisfaction:
             parts["satisfaction"] = state.satisfaction
@@ -273,13 +260,13 @@ class World:
         return {name: self.xp.asarray(array, copy=True) for name, array in parts.items()}
 
     def _look(self, state: State, slate: Array) -> tuple[Array | None, Array, Array]:
-        """Shown slots, item rows ``(B, K, D)`` and utilities ``(B, K)``."""
+        """Return shown slots, item rows ``(B, K, D)`` and utilities ``(B, K)``."""
         rows = self.backend.take_rows(self.table, slate.reshape(-1)).reshape(*slate.shape, -1)
         utility = (rows @ state.weights[:, :, None])[:, :, 0]
         return shown_slots(self.backend, slate), rows, utility
 
     def _candidates(self, state: State, candidates: Array | None) -> tuple[Array, Array, Array]:
-        """Utility ``(B, C)``, minutes and value ``(B, C)`` or ``(1, C)`` of every candidate."""
+        """Return utility ``(B, C)``, minutes and value ``(B, C)`` or ``(1, C)`` of candidates."""
         utility = state.weights @ self.table.T  # (B, I)
         minutes, value = (self.table[:, self.dim + column][None] for column in (3, 1))
         if candidates is None:
@@ -293,13 +280,13 @@ class World:
         )
 
     def _payoff(self, state: State, minutes: Array, weights: dict[str, float]) -> Array:
-        """Immediate reward of a click, same shape as ``minutes``."""
+        """Return the immediate reward of a click, same shape as ``minutes``."""
         if self.config.satisfaction:
             minutes = minutes * self.config.satisfaction.engaged(state.satisfaction)[:, None]
         return weights.get("click", 0.0) + weights.get("watch", 0.0) * minutes
 
     def _change(self, state: State, stream: Stream, consumed: Array) -> None:
-        """Interests, satisfaction and fatigue after what was consumed, ``(B, D)``."""
+        """Update interests, satisfaction and fatigue after what was consumed, ``(B, D)``."""
         xp, config, dim = self.xp, self.config, self.dim
         if config.drift:
             interest = state.weights[:, :dim]
@@ -321,13 +308,15 @@ class World:
             state.weights[:, self.dim + 5 :] = -self.config.fatigue.weight * fatigue
 
     def _leave(self, state: State, stream: Stream, ended: Array) -> tuple[Array, Array]:
-        """Let the users of ``ended`` (B,) leave; those who return start a session when they do.
+        """Draw whether and when users return after the sessions that ended, ``(B,)``.
+
+        Returning users start a new session.
 
         Returns:
-            Gap in days ``(B,)`` float, 0 where there is none, and churned ``(B,)`` bool.
+            Gap in days ``(B,)`` float, 0 if there is none, and churned ``(B,)`` bool.
         """
         xp, config = self.xp, self.config
-        # WorldConfig has seen to it that a world with retention has the other two.
+        # WorldConfig checks that a world with retention has the other two.
         assert config.session
         assert config.retention
         assert config.satisfaction
@@ -348,7 +337,7 @@ class World:
 
 
 def shown_slots(backend: Backend, slate: Array) -> Array | None:
-    """Slots that show an item, bool ``(B, K)``: the first occurrences; None if all are."""
+    """Return the slots that show an item, bool ``(B, K)``: first occurrences; None if all do."""
     ordered = backend.sort_rows(slate)
     if not backend.any(ordered[:, 1:] == ordered[:, :-1]):
         return None
@@ -359,7 +348,7 @@ def shown_slots(backend: Backend, slate: Array) -> Array | None:
 
 
 def _item_table(config: WorldConfig, items: Items) -> NDArray[np.float32]:
-    """The item table of the module docstring, ``(I, D)``."""
+    """Return the item table of the module docstring, ``(I, D)``."""
     bait_cost = config.satisfaction.bait_cost if config.satisfaction else 0.0
     columns = [
         config.affinity * items.embedding,

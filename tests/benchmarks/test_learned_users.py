@@ -11,7 +11,7 @@ ORDER = ["random", "popularity", "linucb"]
 
 
 def test_clicks_rank_agents_as_the_true_world_does():
-    table, error = compare("interest_evolution", users=500, steps=30, seed=0, met=200)
+    table, error = compare("interest_evolution", users=500, steps=30, seed=0, evaluated=200)
     for place in ("true", "model"):
         assert table[f"{place}_reward_per_step"].sort_values().index.tolist() == ORDER
     # Noise of 200 users is about 0.05.

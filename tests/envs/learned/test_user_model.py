@@ -118,7 +118,7 @@ def test_logs_that_cannot_be_fitted_are_refused(make_log):
         fit_user_model(silent)
     with pytest.raises(UserError, match="too few to fit"):
         fit_user_model(make_log(users=2))
-    with pytest.raises(UserError, match="needs a log that knows its users"):
+    with pytest.raises(UserError, match="needs a log with user ids"):
         fit_user_model(replace(make_log(), anonymous=True))
 
 
