@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 __all__ = [
     "AgentError",
@@ -14,6 +15,7 @@ __all__ = [
     "ScenarioError",
     "UserError",
     "did_you_mean",
+    "located",
 ]
 
 
@@ -61,3 +63,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if close:
         return f" Did you mean {close[0]!r}?"
     return f" Known: {', '.join(names)}." if names else ""
+
+
+@contextlib.contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put a place in front of the message of a `UserError`, such as a key path of a scenario.
+
+    Args:
+        where: The place; nothing is added if it is empty.
+    """
+    try:
+        yield
+    except UserError as error:
+        if not where:
+            raise
+        raise type(error)(f"{where}: {error}") from error

@@ -6,11 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsim.errors import UserError
-from recsim.scenario.files import find_scenario, load_scenario, packaged_scenarios
+from recsim.errors import UserError, located
+from recsim.scenario.files import find_scenario, load_scenario
 from recsim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
@@ -27,22 +28,22 @@ examples:
   python -m recsim.run quickstart --resume
   python -m recsim.run open_bandit data.path=path/to/obd
 
-exit codes: 0 all went well; 1 a trial failed, the others are finished; 2 a mistake in what was
-given, nothing was written; 130 interrupted, what is finished is kept.
+exit codes: 0 success; 1 a trial failed, the others are finished; 2 a mistake in the scenario or the
+command line, nothing was written; 130 interrupted, finished trials are kept.
 """
 
 
+@dataclass(frozen=True)
 class Run:
-    """A run that is over.
+    """A finished run.
 
     Attributes:
         folder: Its folder; see `recsim.runs.folder`.
         failed: Trials that failed, in words.
     """
 
-    def __init__(self, folder: RunFolder, failed: list[str]) -> None:
-        self.folder = folder
-        self.failed = failed
+    folder: RunFolder
+    failed: list[str]
 
 
 def run_scenario(
@@ -57,21 +58,21 @@ def run_scenario(
     """Run every trial of a scenario that is not finished yet, and summarise them.
 
     Args:
-        scenario: What to run, from `recsim.scenario.files.load_scenario`.
+        scenario: From `recsim.load_scenario`.
         workers: Processes; by default as many as there are cores, and never more than trials.
             With one, everything runs in this process.
-        resume: Go on with an earlier run: True for the newest one of the same scenario, or its
+        resume: Continue an earlier run: True for the newest one of the same scenario, or its
             folder.
         executor: Another engine to run on, in place of local processes.
-        console: A ``rich.console.Console`` for progress; silent without.
-        source: File of the scenario, to be named where it is wrong.
+        console: A ``rich.console.Console`` for progress; by default nothing is printed.
+        source: File of the scenario, named in messages.
 
     Returns:
         The folder with everything in it, and what failed.
 
     Raises:
         UserError: If the scenario cannot run, there is nothing to resume, another process
-            works on the folder, or the script that calls is not guarded by
+            works on the folder, or the calling script is not guarded by
             ``if __name__ == "__main__":``. Nothing is written.
         KeyboardInterrupt: After an interrupt; finished trials are kept and can be resumed.
     """
@@ -80,11 +81,11 @@ def run_scenario(
     from recsim.runs.executor import refuse_unguarded
     from recsim.runs.folder import RunFolder
     from recsim.runs.lock import locked
-    from recsim.trials import checks
+    from recsim.runs.work import work
 
     refuse_unguarded()
-    console = console or Console(quiet=True)
-    checks.check(scenario, source)
+    with located(str(source)):
+        scenario.check()
     if resume is False:
         folder = RunFolder.create(scenario)
     else:
@@ -92,57 +93,11 @@ def run_scenario(
         folder.check_matches(scenario)
     with locked(folder.path):
         try:
-            return _work(folder, workers, executor, console)
+            failed = work(folder, workers, executor, console or Console(quiet=True))
         except UserError:
             if resume is False:
                 folder.remove()
             raise
-
-
-def _work(folder: RunFolder, workers: int | None, executor: Executor | None, console: Any) -> Run:
-    """Run the trials that a folder lacks, and summarise all of them."""
-    from recsim.report.console import Reporter
-    from recsim.report.html import write_report
-    from recsim.report.tables import trials, write_summary
-    from recsim.runs.executor import ProcessExecutor, SerialExecutor
-    from recsim.trials.simulation import run_trial
-
-    folder.clean()
-    for name, (before, now) in folder.changed_versions().items():
-        console.print(
-            f"warning: this run was begun with {name} {before}, now it is {now}: "
-            "numbers may differ.",
-            soft_wrap=True,
-        )
-    console.print(f"run folder: {folder.path}", soft_wrap=True, highlight=False)
-    every = trials(folder.scenario)
-    todo = [trial for trial in every if not folder.has(trial)]
-    if executor is None:
-        count = min(workers or _cores(), max(len(todo), 1))
-        executor = SerialExecutor() if count == 1 else ProcessExecutor(count)
-    for trial in todo:
-        executor.submit(trial, run_trial, str(folder.path), trial)
-    failed = []
-    try:
-        with Reporter(console, len(every), len(every) - len(todo)) as reporter:
-            for outcome in executor.gather():
-                if outcome.error is None:
-                    reporter.finished(outcome.key)
-                    continue
-                path = folder.write_error(outcome.key, outcome.error)
-                reporter.failed(outcome.key, outcome.error, str(path))
-                failed.append(str(outcome.key))
-        write_summary(folder)
-        write_report(folder)
-    except KeyboardInterrupt:
-        executor.cancel()
-        finished = sum(folder.has(trial) for trial in every)
-        console.print(
-            f"interrupted: {finished} of {len(every)} trials are finished and kept in "
-            f"{folder.path}; go on with the same command and --resume.",
-            soft_wrap=True,
-        )
-        raise
     return Run(folder, failed)
 
 
@@ -197,18 +152,18 @@ def _scenario(given: argparse.Namespace) -> tuple[Scenario, Path]:
 
 
 def _run(scenario: Scenario, source: Path, given: argparse.Namespace) -> int:
-    from recsim.report.console import make_console, print_results
+    from recsim.report.console import make_console, print_summary
 
     console = make_console()
     run = run_scenario(
         scenario, workers=given.workers, resume=given.resume, console=console, source=source
     )
-    print_results(run.folder, console)
+    print_summary(run.folder.scenario.summarise(run.folder), console)
     console.print(f"report: {run.folder.path / 'report.html'}", soft_wrap=True, highlight=False)
     if run.failed:
         print(
             f"error: {len(run.failed)} of the trials failed: {'; '.join(run.failed)}. "
-            "After mending the cause, --resume runs only these.",
+            "Fix the cause, then run with --resume: only these trials are repeated.",
             file=sys.stderr,
         )
         return 1
@@ -216,18 +171,16 @@ def _run(scenario: Scenario, source: Path, given: argparse.Namespace) -> int:
 
 
 def _validate(scenario: Scenario, source: Path) -> int:
-    from recsim.report.tables import trials
-    from recsim.trials import checks
-
-    checks.check(scenario, source)
-    print(f"{scenario.name} is valid: {len(trials(scenario))} trials, digest {scenario.digest()}.")
+    with located(str(source)):
+        scenario.check()
+    print(f"{scenario.name} is valid: {len(scenario.trials())} trials, digest {scenario.digest()}.")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m recsim.run",
-        description="Run a scenario: agents meet simulated users or are judged on a log.",
+        description="Run a scenario: evaluate agents in a simulation or on a log.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -268,46 +221,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _print_list() -> None:
-    import agents
-    from recsim import estimators
-    from recsim.log import READERS
-    from recsim.scenario.building import environment_presets, registered_environments
+    from recsim.scenario.available import available
 
-    sections = {
-        "environments": registered_environments(),
-        "presets of SlateRec-v0": environment_presets(),
-        "agents": agents.available(),
-        "log readers": READERS.describe(),
-        # Every estimator is a function of arrays too, which says what it is.
-        "estimators": {
-            name: _first_line(getattr(estimators, name)) for name in estimators.ESTIMATORS
-        },
-        "scenarios": {name: _description(path) for name, path in packaged_scenarios().items()},
-    }
-    for heading, entries in sections.items():
+    for heading, entries in available().items():
+        assert isinstance(entries, dict)
         width = max(map(len, entries), default=0)
         print(f"{heading}:")
         for name, line in entries.items():
             print(f"  {name:{width}}  {line}".rstrip())
-
-
-def _first_line(thing: object) -> str:
-    return (thing.__doc__ or "").strip().partition("\n")[0]
-
-
-def _description(path: Path) -> str:
-    from omegaconf import DictConfig, OmegaConf
-
-    # Not validated: some need data that is not there.
-    config = OmegaConf.load(path)
-    return str(config.get("description", "")) if isinstance(config, DictConfig) else ""
-
-
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

@@ -15,9 +15,12 @@ from typing import Any
 from recsim.chat import conversations, critiquing
 from recsim.chat.session import Ask, InputEnded, Session, Terminal
 from recsim.errors import UserError, did_you_mean
-from recsim.scenario.building import kind_of_environment, make_env
+from recsim.scenario.agents import AgentSpec
+from recsim.scenario.environments import make_env
 from recsim.scenario.files import load_scenario
-from recsim.scenario.schema import AgentSpec, Scenario
+from recsim.scenario.schema import Scenario
+from recsim.trials.conversations import Conversations
+from recsim.trials.critiquing import Critiquing
 
 __all__ = ["main", "prepare"]
 
@@ -39,8 +42,7 @@ def prepare(
         UserError: If the scenario has neither conversations nor critiques, or the agent, the seed,
             the user or the data are wrong.
     """
-    kind = None if scenario.env is None else _KINDS.get(kind_of_environment(scenario.env))
-    if scenario.env is None or kind is None:
+    if not isinstance(scenario, Conversations | Critiquing):
         raise UserError(
             "a chat needs a scenario with conversations, such as 'conversation', or with "
             "critiques, such as 'critiquing'."
@@ -48,6 +50,7 @@ def prepare(
     if seed < 0:
         raise UserError(f"--seed is {seed}; it must be 0 or more.")
     spec = _chosen(scenario, label)
+    kind = _KINDS[scenario.kind]
     with contextlib.closing(make_env(scenario.env, 1)) as env:
         start: Callable[[], Session] = kind.start(scenario, spec, seed, user, env.unwrapped)
     return start

@@ -13,9 +13,9 @@ from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.slates import Observation
 from recsim.conversation import ConversationProblem
 from recsim.errors import UserError
-from recsim.scenario.schema import AgentSpec, Scenario
-from recsim.trials.conversations import practise_with
-from recsim.trials.simulation import Seeds
+from recsim.scenario.agents import AgentSpec
+from recsim.trials.conversations import Conversations, practise_with
+from recsim.trials.seeds import TrialSeeds
 
 __all__ = ["Conversation", "start"]
 
@@ -123,7 +123,7 @@ class Conversation(Session):
 
 
 def start(
-    scenario: Scenario, spec: AgentSpec, seed: int, user: str | None, world: Any
+    scenario: Conversations, spec: AgentSpec, seed: int, user: str | None, world: Any
 ) -> Callable[[], Session]:
     """Fit an agent and let it practise; return a function that starts a conversation with it.
 
@@ -137,13 +137,12 @@ def start(
     Raises:
         UserError: If a setting is not supported in a chat, or the agent cannot be built.
     """
-    assert scenario.env is not None
     check_fixed(scenario.env.options, _FIXED)
     if user is not None:
         raise UserError("--user: needs a scenario with critiques, such as 'critiquing'.")
     problem, agent = world.problem, fitted(spec, world, seed)
     if spec.practice:
-        practise_with(scenario, agent, seed=Seeds.of(seed).practice, rounds=spec.practice)
+        practise_with(scenario, agent, seed=TrialSeeds.of(seed).practice, rounds=spec.practice)
     unknown = scenario.env.options.get("answer_model") == "unknown"
     return lambda: Conversation(agent, problem, unknown=unknown)
 

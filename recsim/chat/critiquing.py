@@ -19,7 +19,8 @@ from recsim.contracts.slates import Observation
 from recsim.critiquing import AspectReviews, CritiquingProblem
 from recsim.critiquing.seeker import after_critique
 from recsim.errors import UserError, did_you_mean
-from recsim.scenario.schema import AgentSpec, Scenario
+from recsim.scenario.agents import AgentSpec
+from recsim.trials.critiquing import Critiquing
 
 __all__ = ["CritiquingSession", "start"]
 
@@ -149,7 +150,7 @@ class CritiquingSession(Session):
 
 
 def start(
-    scenario: Scenario, spec: AgentSpec, seed: int, user: str | None, world: Any
+    scenario: Critiquing, spec: AgentSpec, seed: int, user: str | None, world: Any
 ) -> Callable[[], Session]:
     """Fit an agent; return a function that starts a session with it.
 
@@ -161,10 +162,9 @@ def start(
         world: The environment.
 
     Raises:
-        UserError: If a setting is not supported in a chat, there is no such user, or the agent
-            cannot be built.
+        UserError: If a setting is not supported in a chat, there is no such user, or the
+            agent cannot be built.
     """
-    assert scenario.env is not None
     options = scenario.env.options
     problem, reviews = world.problem, world.training_data
     check_fixed(options, _FIXED)

@@ -9,9 +9,8 @@ from typing import Any, TypeVar
 from rich.console import Console
 
 from recsim.errors import UserError
-from recsim.scenario.building import make_agent
-from recsim.scenario.schema import AgentSpec
-from recsim.trials.simulation import Seeds
+from recsim.scenario.agents import AgentSpec
+from recsim.trials.seeds import TrialSeeds
 
 __all__ = ["Ask", "InputEnded", "Session", "Terminal", "check_fixed", "fitted"]
 
@@ -103,7 +102,7 @@ def fitted(spec: AgentSpec, world: Any, seed: int) -> Any:
     Raises:
         UserError: If the agent or one of its settings is wrong.
     """
-    agent: Any = make_agent(spec, world.problem, Seeds.of(seed).agent)
+    agent: Any = spec.build(world.problem, TrialSeeds.of(seed).agent)
     agent.fit(world.training_data)
     return agent
 

@@ -1,14 +1,14 @@
 """Pictures: reward curves, immediate against long-term reward, estimates with their intervals.
 
-Each function takes tables and returns a matplotlib figure that no window holds; `save` writes it.
+Each function takes tables and returns a matplotlib figure that no window holds.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from recsim.report.tables import lower_is_better
-from recsim.report.words import shows_case
 from recsim.statistics import band
 
-__all__ = ["estimates", "front", "metrics", "reward_curves", "save"]
+__all__ = ["estimates", "front", "metrics", "png", "reward_curves"]
 
-# Okabe and Ito's palette: told apart by readers with any colour vision, and in print.
+# Okabe and Ito's palette: distinct with any colour vision, and in print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -60,19 +58,24 @@ def looks(labels: Sequence[str]) -> dict[str, Look]:
 
 
 def reward_curves(
-    curves: Mapping[str, Sequence[pd.DataFrame]], *, level: float = 0.95, title: str = ""
+    curves: Mapping[str, Sequence[pd.DataFrame]],
+    panels: Sequence[tuple[str, str]],
+    *,
+    level: float = 0.95,
+    title: str = "",
 ) -> Figure:
-    """Draw how reward, retention and regret went, with bands over the seeds.
+    """Draw reward, retention and regret over time, with bands over the seeds.
 
     Args:
         curves: Per agent, the curves of each seed as `Rollout.curves` or
             `recsim.play.rounds.round_curves` gives them.
+        panels: Column and heading of each panel; those of which nothing is known are left out.
         level: Coverage of the bands.
         title: Written above.
     """
     frames = [frame for group in curves.values() for frame in group]
     axis = str(frames[0].index.name)
-    panels = [(name, heading) for name, heading in _panels(axis) if _has(frames, name)]
+    panels = [(name, heading) for name, heading in panels if _has(frames, name)]
     look = looks(list(curves))
     longest = max(len(frame) for frame in frames)
     figure, axes = _grid(len(panels), title)
@@ -94,16 +97,18 @@ def front(
     immediate: str,
     long_term: str,
     *,
+    lower_is_better: Callable[[str], bool],
     level: float = 0.95,
     title: str = "",
 ) -> Figure:
-    """Draw long-term against immediate reward: intervals, single seeds, and who is not dominated.
+    """Draw long-term against immediate reward: intervals, single seeds and the Pareto front.
 
     Args:
-        seeds: One row per agent and seed, as `recsim.report.tables.seeds_table` gives it.
-        summary: One row per agent and metric, as `recsim.report.tables.summary_table` gives it.
+        seeds: One row per agent and seed, as `recsim.trials.measured.seeds_table` gives it.
+        summary: One row per agent and metric, as `recsim.trials.measured.metrics_table` gives it.
         immediate: Metric of the horizontal axis.
         long_term: Metric of the vertical axis.
+        lower_is_better: Whether a small value of a metric is a good one.
         level: Coverage of the intervals.
         title: Written above.
     """
@@ -137,7 +142,7 @@ def front(
     plot.set_ylabel(f"long-term: {_words(long_term)}")
     words = ["small dots: single seeds", f"bars: {level:.0%} interval"]
     if len(best) > 1:
-        words.append("dashed: beaten by nobody in both")
+        words.append("dashed: Pareto front")
     _legend(figure, plot, "; ".join(words))
     return figure
 
@@ -149,7 +154,7 @@ def estimates(values: pd.DataFrame, *, title: str = "") -> Figure:
     reward of the log that the evaluated policy collected itself, where there is one.
 
     Args:
-        values: As `recsim.report.tables.values_table` gives it.
+        values: As `recsim.trials.logs.values_table` gives it.
         title: Written above.
     """
     groups = list(values.groupby("case", sort=False))
@@ -179,11 +184,11 @@ def estimates(values: pd.DataFrame, *, title: str = "") -> Figure:
             names.append(f"{row['agent']}: {_words(row['estimator'])}{seed}")
         plot.set_yticks(range(len(names)), names)
         plot.invert_yaxis()
-        plot.set_title(str(case) if shows_case(values) else "")
+        plot.set_title(str(case) if case != "all" else "")
         plot.set_xlabel("value: mean reward")
         if any(lines["warnings"].map(len)):
             hollow: Look = {"marker": "o", "color": "0.4", "markerfacecolor": "white"}
-            plot.plot([], [], linestyle="", label="warned against", **hollow)
+            plot.plot([], [], linestyle="", label="with a warning", **hollow)
         if plot.get_legend_handles_labels()[0]:
             plot.legend(loc="best")
     return figure
@@ -195,7 +200,7 @@ def metrics(
     """Draw some metrics of all agents with their intervals, one panel per metric.
 
     Args:
-        table: One row per agent and metric, as `recsim.report.tables.summary_table` gives it.
+        table: One row per agent and metric, as `recsim.trials.measured.metrics_table` gives it.
         names: The metrics.
         level: Coverage of the intervals.
         title: Written above.
@@ -248,35 +253,13 @@ def aligned(group: Sequence[pd.DataFrame], name: str, longest: int = 0) -> NDArr
     return table
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, the same bytes for the same picture."""
+def png(figure: Figure) -> bytes:
+    """Return a figure as PNG, the same bytes for the same picture."""
     FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
     # Without a version in it, the file depends on the picture alone.
-    figure.savefig(path, format="png", metadata={"Software": None})
-
-
-def _panels(axis: str) -> list[tuple[str, str]]:
-    if axis == "round":
-        return [
-            ("reward", "Reward per slate"),
-            ("regret", "Regret per slate"),
-            ("cumulative_regret", "Regret so far,\nper user of a round"),
-            ("active", "Share of users still there\nat the end of a round"),
-        ]
-    if axis == "turn":
-        return [
-            ("success_rate", "Share of conversations that have succeeded"),
-            ("found", "Share of sessions that have found\nwhat was looked for"),
-            ("found_by_critiques", "The same, less what it were\nhad nobody criticised"),
-        ]
-    per = {"step": "per slate", "day": "per day"}[axis]
-    return [
-        ("immediate", f"Immediate: reward {per},\nusers still there"),
-        ("cumulative_reward", "Long-term: reward so far,\nper initial user"),
-        ("cumulative_return", "Long-term: return reward so far,\nper initial user"),
-        ("active", "Long-term: share of users\nstill there"),
-        ("cumulative_regret", "Regret so far,\nper initial user"),
-    ]
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def _column(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from recsim.errors import UserError
 
-__all__ = ["Executor", "Outcome", "ProcessExecutor", "SerialExecutor"]
+__all__ = ["Executor", "Outcome", "ProcessExecutor", "SerialExecutor", "one_thread"]
 
 _Submitted = tuple[Any, Callable[..., object], tuple[Any, ...]]
 
@@ -176,7 +176,7 @@ class ProcessExecutor:
 def _call(function: Callable[..., object], args: tuple[Any, ...]) -> str | None:
     """Call and return the traceback of what it raised, or None."""
     try:
-        with _one_thread():
+        with one_thread():
             function(*args)
     except Exception:
         return traceback.format_exc()
@@ -184,7 +184,7 @@ def _call(function: Callable[..., object], args: tuple[Any, ...]) -> str | None:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Compute on one thread: sums would else depend on the number of cores in the last digits."""
     import torch  # noqa: F401  its threads can only be limited once it is there
 

@@ -23,8 +23,6 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -33,44 +31,21 @@ from typing import Any, Self
 import pandas as pd
 import yaml
 
-from recsim.errors import UserError
-from recsim.files import csv_text, load_state, plain, save_state, with_nan, write_atomically
+from recsim.errors import RunError, UserError
+from recsim.files import csv_text, plain, save_state, with_nan, write_atomically
+from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.schema import Scenario
+from recsim.scenario.trial import Trial, TrialResult
 
-__all__ = ["RunFolder", "Trial", "load_state", "save_state", "versions"]
+__all__ = ["RunFolder", "versions"]
 
 MARKER = "run.json"
 _FORMAT = "slaterec-run"
-_FORMAT_VERSION = 1
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One agent with one seed, the unit that is computed, written and resumed.
-
-    Attributes:
-        agent: Label of the agent.
-        seed: Its seed.
-        case: Which of the logs of a log scenario, e.g. ``men``; empty for simulated users.
-    """
-
-    agent: str
-    seed: int
-    case: str = ""
-
-    @property
-    def path(self) -> Path:
-        """Place of the trial inside ``trials``."""
-        return Path(self.case) / self.agent / f"seed-{self.seed}"
-
-    def __str__(self) -> str:
-        """Return the trial in words."""
-        case = f" on {self.case}" if self.case else ""
-        return f"{self.agent}{case}, seed {self.seed}"
+_FORMAT_VERSION = 2
 
 
 class RunFolder:
-    """A run folder that exists and is ours.
+    """A run folder on disk.
 
     Attributes:
         path: Where it is.
@@ -88,7 +63,7 @@ class RunFolder:
         """Make the folder of a new run.
 
         Raises:
-            UserError: If the place for run folders cannot be written to.
+            RunError: If the place for run folders cannot be written to.
         """
         parent = Path(scenario.output) / scenario.name
         stem = f"{datetime.now():%Y%m%d-%H%M%S}-{scenario.digest()}"
@@ -96,7 +71,7 @@ class RunFolder:
             parent.mkdir(parents=True, exist_ok=True)
             path = _new_folder(parent, stem)
         except OSError as error:
-            raise UserError(
+            raise RunError(
                 f"run folders cannot be written to {parent}: {error.strerror}. "
                 "Give another place with output=..."
             ) from None
@@ -117,35 +92,39 @@ class RunFolder:
         """Open the folder of an earlier run.
 
         Raises:
-            UserError: If it does not exist, is not a run folder, or is damaged.
+            RunError: If it does not exist, is not a run folder, or is damaged.
         """
         path = Path(path)
         if not path.is_dir():
             what = "is a file, not a run folder" if path.exists() else "does not exist"
-            raise UserError(f"run folder {path} {what}.")
+            raise RunError(f"run folder {path} {what}.")
         marker = path / MARKER
         if not marker.is_file():
-            raise UserError(f"{path} is not a run folder: it has no {MARKER}. Nothing was touched.")
+            raise RunError(f"{path} is not a run folder: it has no {MARKER}. Nothing was touched.")
         try:
             info = json.loads(marker.read_text(encoding="utf-8"))
             known = info["format"] == _FORMAT and isinstance(info["digest"], str)
         except (ValueError, KeyError, TypeError):
             known = False
         if not known:
-            raise UserError(
+            raise RunError(
                 f"{path} is not a run folder: its {MARKER} was not written by this program. "
                 "Nothing was touched."
             )
         if info.get("format_version") != _FORMAT_VERSION:
-            raise UserError(
-                f"run folder {path} has format version {info.get('format_version')}, "
-                f"this program knows {_FORMAT_VERSION}: run the scenario anew."
+            version = info.get("versions", {}).get("slaterec", "another version")
+            raise RunError(
+                f"run folder {path} was written by SlateRec {version} (format "
+                f"{info.get('format_version')}, this version has format {_FORMAT_VERSION}): it cannot "
+                "be continued. Its tables and report stay readable; run the scenario anew."
             )
         try:
             content = yaml.safe_load((path / "scenario.yaml").read_text(encoding="utf-8"))
-            scenario = Scenario.model_validate(content)
-        except (OSError, ValueError, yaml.YAMLError):
-            raise UserError(f"run folder {path}: scenario.yaml is missing or damaged.") from None
+            scenario = parse_scenario(content)
+        except (OSError, ValueError, TypeError, yaml.YAMLError, UserError) as error:
+            raise RunError(
+                f"run folder {path}: scenario.yaml is missing or damaged: {error}"
+            ) from None
         return cls(path, scenario, info)
 
     @classmethod
@@ -153,7 +132,7 @@ class RunFolder:
         """Open the newest run folder of this very scenario.
 
         Raises:
-            UserError: If there is none.
+            RunError: If there is none.
         """
         parent = Path(scenario.output) / scenario.name
         digest = scenario.digest()
@@ -161,7 +140,7 @@ class RunFolder:
         if not found:
             others = len(list(parent.glob(f"*/{MARKER}")))
             hint = f" ({others} there, of other settings)" if others else ""
-            raise UserError(
+            raise RunError(
                 f"nothing to resume: no run of this scenario with these settings in {parent}{hint}."
             )
         return cls.open(max(found, key=lambda p: p.name))
@@ -170,17 +149,12 @@ class RunFolder:
         """Refuse a scenario that would compute something else than this folder holds.
 
         Raises:
-            UserError: If the scenarios differ; names the keys.
+            RunError: If the scenarios differ; names the keys.
         """
         if self.info["digest"] == scenario.digest():
             return
-        mine, theirs = _flatten(self.scenario.resolved()), _flatten(scenario.resolved())
-        keys = [
-            key
-            for key in dict.fromkeys([*mine, *theirs])
-            if mine.get(key) != theirs.get(key) and key not in {"output", "description", "question"}
-        ]
-        raise UserError(
+        keys = self.scenario.differences(scenario)
+        raise RunError(
             f"run folder {self.path} belongs to another scenario or other settings "
             f"(different: {', '.join(keys) or 'format'}). Run without --resume to start anew."
         )
@@ -198,20 +172,12 @@ class RunFolder:
         """Return whether the trial is finished."""
         return (self._folder(trial) / "result.json").is_file()
 
-    def write(
-        self,
-        trial: Trial,
-        result: Mapping[str, Any],
-        curves: pd.DataFrame | None = None,
-        state: Mapping[str, Any] | None = None,
-    ) -> None:
+    def write(self, trial: Trial, result: TrialResult) -> None:
         """Write a finished trial, all of it at once.
 
         Args:
             trial: Which one.
-            result: Its numbers, as plain data; NaN becomes null.
-            curves: Its reward curves.
-            state: The agent after the run.
+            result: Its numbers, where NaN becomes null, its curves and the state of its agent.
         """
         final = self._folder(trial)
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -219,11 +185,10 @@ class RunFolder:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         try:
-            if curves is not None:
-                write_atomically(draft / "curves.csv", csv_text(curves.reset_index()))
-            if state is not None:
-                save_state(draft / "agent.pt", state)
-            text = json.dumps(plain(result), indent=2, allow_nan=False) + "\n"
+            if result.curves is not None:
+                write_atomically(draft / "curves.csv", csv_text(result.curves.reset_index()))
+            save_state(draft / "agent.pt", result.state)
+            text = json.dumps(plain(result.numbers), indent=2, allow_nan=False) + "\n"
             write_atomically(draft / "result.json", text)
             if not self.has(trial):  # another process may have been faster; its result is the same
                 shutil.rmtree(final, ignore_errors=True)
@@ -275,16 +240,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[name] = "not installed"
     return found
-
-
-def _flatten(content: Any, prefix: str = "") -> dict[str, Any]:
-    """Return ``{"a.b": value}`` of nested mappings."""
-    if not isinstance(content, dict) or not content:
-        return {prefix: content}
-    flat: dict[str, Any] = {}
-    for key, entry in content.items():
-        flat |= _flatten(entry, f"{prefix}.{key}" if prefix else str(key))
-    return flat
 
 
 def _new_folder(parent: Path, stem: str) -> Path:

@@ -1,14 +1,13 @@
-"""How values are estimated from a log, and how estimators are judged: keys of a scenario."""
+"""How values are estimated from a log: keys of a scenario."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PositiveInt,
     field_validator,
     model_validator,
 )
@@ -17,10 +16,7 @@ from recsim.estimators import LoggingSettings, RewardModel
 from recsim.estimators.impressions.clipping import ClipRule
 from recsim.estimators.intervals import IntervalKind
 
-__all__ = ["BenchmarkSpec", "EstimationSpec", "LoggingSpec"]
-
-# Keys of a benchmark that belong to simulated users.
-USERS_ONLY = ("env", "users")
+__all__ = ["EstimationSpec", "LoggingSpec"]
 
 Above = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -113,47 +109,3 @@ class EstimationSpec(BaseModel):
     @classmethod
     def _estimate_alone(cls, value: Any) -> Any:
         return {"estimate": value} if isinstance(value, str) else value
-
-
-class BenchmarkSpec(BaseModel):
-    """Many logs of a problem whose value is known, to judge estimators by.
-
-    Attributes:
-        source: ``users``: the first slate, of one item, of simulated users. ``digits``: handwritten
-            digits, whose label is to be guessed. See `recsim.trials.logged_bandits`.
-        env: Arguments of ``SlateRec-v0``, for ``users``.
-        users: Simulated users.
-        agent: Who makes the logs; must know its propensities.
-        config: Its settings.
-        training: Rows of a uniform log that this agent and the evaluated ones are fitted on.
-        rounds: Rows of each log.
-        logs: Logs for each seed of the scenario.
-        intervals: Kinds of intervals that are judged.
-        seed: Seed of the users and of the training log, the same for all seeds of the scenario.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    source: Literal["users", "digits"] = "users"
-    env: dict[str, Any] = {}
-    users: Annotated[PositiveInt, Field(le=100_000)] = 500
-    agent: str = "softmax"
-    config: dict[str, Any] = {}
-    training: PositiveInt = 5000
-    rounds: PositiveInt = 1000
-    logs: PositiveInt = 200
-    intervals: Annotated[
-        tuple[Literal["bootstrap", "t"], ...], Field(min_length=1, strict=False)
-    ] = ("bootstrap", "t")
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _users_only(self) -> Self:
-        if self.source == "digits" and self.model_fields_set & set(USERS_ONLY):
-            raise ValueError("'env' and 'users' have no effect with source 'digits': remove them")
-        return self
-
-    def resolved(self) -> dict[str, Any]:
-        """Return the keys that have an effect, as plain data."""
-        unused = set(USERS_ONLY) if self.source == "digits" else set()
-        return self.model_dump(mode="json", exclude=unused)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -12,9 +13,9 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import ScenarioError, did_you_mean, located
+from recsim.scenario.kinds import explain_fault, kind_of_scenario, parse_scenario, relevant_faults
 from recsim.scenario.schema import Scenario
-from recsim.settings import explain
 
 __all__ = ["find_scenario", "load_scenario", "packaged_scenarios"]
 
@@ -34,7 +35,7 @@ def find_scenario(name: str) -> Path:
         name: A path, or the name of a packaged scenario.
 
     Raises:
-        UserError: If there is no such file and no such packaged scenario.
+        ScenarioError: If there is no such file and no such packaged scenario.
     """
     path = Path(name)
     if path.is_file():
@@ -44,22 +45,26 @@ def find_scenario(name: str) -> Path:
         return known[name]
     if path.suffix in {".yaml", ".yml"} or len(path.parts) > 1:
         what = "is a folder" if path.is_dir() else "does not exist"
-        raise UserError(f"scenario file {name} {what}.{did_you_mean(path.stem, known)}")
-    raise UserError(f"unknown scenario {name!r}.{did_you_mean(name, known)}")
+        raise ScenarioError(f"scenario file {name} {what}.{did_you_mean(path.stem, known)}")
+    raise ScenarioError(f"unknown scenario {name!r}.{did_you_mean(name, known)}")
 
 
-def load_scenario(name: str | Path, overrides: Sequence[str] = ()) -> Scenario:
+def load_scenario(name: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Scenario:
     """Read a scenario.
 
     Args:
-        name: A path, or the name of a packaged scenario.
+        name: A path, the name of a packaged scenario, or the scenario itself as a mapping.
         overrides: ``key=value`` each, where the key is a dotted path (``agents.0.config.alpha``)
             and the value is YAML.
 
     Raises:
-        UserError: If anything in the file or the overrides is wrong; every mistake is listed
+        ScenarioError: If anything in the file or the overrides is wrong; every mistake is listed
             with its file, line and key path.
     """
+    if isinstance(name, Mapping):
+        if overrides:
+            raise ScenarioError("overrides change a file; change the mapping itself.")
+        return parse_scenario(name)
     path = find_scenario(str(name))
     text = _read_text(path)
     config = _parse(path, text)
@@ -70,25 +75,27 @@ def load_scenario(name: str | Path, overrides: Sequence[str] = ()) -> Scenario:
         key = error.full_key or "some key"
         # OmegaConf wraps the reason: KeyError raised while resolving interpolation: "reason".
         reason = _first_line(error).partition(': "')[2].rstrip('"') or _first_line(error)
-        raise UserError(
+        raise ScenarioError(
             f"{path}: {key}: {reason}. Set it, or give {key}=... on the command line."
         ) from None
     except OmegaConfBaseException as error:
-        raise UserError(f"{path}: {_first_line(error)}") from None
+        raise ScenarioError(f"{path}: {_first_line(error)}") from None
+    with located(str(path)):
+        kind = kind_of_scenario(cast(dict[str, Any], content))
     try:
-        return Scenario.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
-        faults = [_explain(fault, path, text, changed) for fault in _worth_telling(error)]
-        raise UserError("\n".join(dict.fromkeys(faults))) from None
+        faults = [_explain(fault, kind, path, text, changed) for fault in relevant_faults(error)]
+        raise ScenarioError("\n".join(dict.fromkeys(faults))) from None
 
 
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file in UTF-8, so not a scenario.") from None
+        raise ScenarioError(f"{path}: not a text file in UTF-8, so not a scenario.") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}.") from None
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}.") from None
 
 
 def _parse(path: Path, text: str) -> DictConfig:
@@ -99,16 +106,16 @@ def _parse(path: Path, text: str) -> DictConfig:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
         context = f"{error.context}: " if error.context else ""
-        raise UserError(f"{where}: not valid YAML: {context}{error.problem}.") from None
+        raise ScenarioError(f"{where}: not valid YAML: {context}{error.problem}.") from None
     except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path}: not valid YAML: {_first_line(error)}.") from None
+        raise ScenarioError(f"{path}: not valid YAML: {_first_line(error)}.") from None
     root = yaml.compose(text)
     if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
-        raise UserError(
+        raise ScenarioError(
             f"{path}: the file is empty; a scenario is a list of 'key: value' lines, with a 'name'."
         )
     if not isinstance(config, DictConfig) or not config or _is_bare_text(config, text):
-        raise UserError(f"{path}: a scenario is a list of 'key: value' lines, with a 'name'.")
+        raise ScenarioError(f"{path}: a scenario is a list of 'key: value' lines, with a 'name'.")
     agents = config.get("agents") if not OmegaConf.is_missing(config, "agents") else None
     if isinstance(agents, ListConfig):
         config.agents = [{"name": agent} if isinstance(agent, str) else agent for agent in agents]
@@ -126,40 +133,32 @@ def _apply(config: DictConfig, override: str) -> Path_:
     key = key.strip()
     parts = tuple(int(part) if part.isdigit() else part for part in key.split("."))
     if not equals or not key or "" in parts:
-        raise UserError(f"override {override!r} is not of the form key=value, e.g. users=100.")
+        raise ScenarioError(f"override {override!r} is not of the form key=value, e.g. users=100.")
     try:
         value = OmegaConf.from_dotlist([f"value={raw}"])["value"]
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         problem = getattr(error, "problem", None) or _first_line(error)
-        raise UserError(f"override {override!r}: the value is not valid YAML: {problem}.") from None
+        raise ScenarioError(
+            f"override {override!r}: the value is not valid YAML: {problem}."
+        ) from None
     if key == "agents" and isinstance(value, ListConfig):
         value = [{"name": agent} if isinstance(agent, str) else agent for agent in value]
     try:
         OmegaConf.update(config, key, value, force_add=True)
     except (OmegaConfBaseException, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
+        raise ScenarioError(
             f"override {override!r}: {key!r} cannot be set: {_first_line(error)}."
         ) from None
     return parts
 
 
-def _worth_telling(error: ValidationError) -> Iterable[ErrorDetails]:
-    """Return the faults, without those that only follow from an unknown key."""
-    faults = error.errors(include_url=False)
-    unknown = [fault for fault in faults if fault["type"] == "extra_forbidden"]
-    # A missing key next to an unknown one is nearly always the unknown one misspelt.
-    parents = {fault["loc"][:-1] for fault in unknown}
-    # A list whose entries are wrong is also reported as too short.
-    inside = {fault["loc"][:n] for fault in faults for n in range(len(fault["loc"]))}
-    return [
-        fault
-        for fault in faults
-        if not (fault["type"] == "missing" and fault["loc"][:-1] in parents)
-        and not (fault["type"] == "too_short" and fault["loc"] in inside)
-    ]
-
-
-def _explain(fault: ErrorDetails, path: Path, text: str, changed: Sequence[Path_]) -> str:
+def _explain(
+    fault: ErrorDetails,
+    kind: type[Scenario],
+    path: Path,
+    text: str,
+    changed: Sequence[Path_],
+) -> str:
     """Return one line: where, which key, what is wrong, what would be right."""
     location: Path_ = fault["loc"]
     key = ".".join(map(str, location))
@@ -171,7 +170,7 @@ def _explain(fault: ErrorDetails, path: Path, text: str, changed: Sequence[Path_
     where = f"{path}:{line}" if line else f"{path}"
     where = "command line" if overridden and location else where
     where = f"{where}: {key}" if key else where
-    return f"{where}: {explain(fault, Scenario)}"
+    return f"{where}: {explain_fault(fault, kind)}"
 
 
 def _line_of(text: str, location: Path_) -> tuple[int | None, bool]:
@@ -180,10 +179,10 @@ def _line_of(text: str, location: Path_) -> tuple[int | None, bool]:
     line = None
     for step in location:
         if isinstance(node, yaml.MappingNode):
-            found = next(((k, v) for k, v in node.value if k.value == str(step)), None)
-            if found is None:
+            entry = next(((k, v) for k, v in node.value if k.value == str(step)), None)
+            if entry is None:
                 return line, False
-            line, node = found[0].start_mark.line + 1, found[1]
+            line, node = entry[0].start_mark.line + 1, entry[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
             if step >= len(node.value):
                 return line, False

@@ -1,12 +1,16 @@
-"""Where a scenario takes place: among simulated users, or on a log."""
+"""Sources of a scenario: an environment with simulated users, or a log."""
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+import re
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator
 
-__all__ = ["DataSpec", "EnvSpec"]
+from recsim.log import SlateLog
+
+__all__ = ["DataSpec", "EnvSpec", "combinations"]
 
 
 class _Model(BaseModel):
@@ -14,7 +18,7 @@ class _Model(BaseModel):
 
 
 class EnvSpec(_Model):
-    """Where the users live; keys beyond ``id`` are arguments of the environment.
+    """The environment; keys beyond ``id`` are arguments of the environment.
 
     Attributes:
         id: A registered Gymnasium id with a vector entry point.
@@ -29,7 +33,7 @@ class EnvSpec(_Model):
 
 
 class DataSpec(_Model):
-    """Which log; keys beyond those below are options of the reader.
+    """A log; keys beyond those below are options of the reader.
 
     Attributes:
         reader: Name of the reader.
@@ -43,6 +47,21 @@ class DataSpec(_Model):
     path: str
     each: dict[str, list[Any]] = {}
     reference: dict[str, Any] | None = None
+
+    _log: Any = PrivateAttr(default=None)
+
+    @classmethod
+    def of(cls, log: SlateLog) -> Self:
+        """Return the source that is a log in memory."""
+        spec = cls(reader="saved", path="")
+        spec._log = log
+        return spec
+
+    @property
+    def log(self) -> SlateLog | None:
+        """The log, if it is in memory."""
+        log: SlateLog | None = self._log
+        return log
 
     @property
     def options(self) -> dict[str, Any]:
@@ -58,3 +77,15 @@ class DataSpec(_Model):
             if len({str(value) for value in values}) < len(values):
                 raise ValueError(f"{key!r} lists a value twice")
         return each
+
+
+def combinations(data: DataSpec) -> dict[str, dict[str, Any]]:
+    """Return the reader options of every combination of ``each``, by a name fit for a folder."""
+    named: dict[str, dict[str, Any]] = {}
+    for values in itertools.product(*data.each.values()):
+        name = "-".join(re.sub(r"[^A-Za-z0-9_.+]", "_", str(value)) for value in values)
+        name = name.lstrip(".") or "all"
+        if name in named:
+            name = f"{name}-{len(named)}"
+        named[name] = dict(zip(data.each, values, strict=True))
+    return named

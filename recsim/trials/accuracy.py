@@ -1,96 +1,229 @@
-"""One trial of a benchmark scenario: many logs, many estimates, one value that is known."""
+"""How accurate are estimators, where the value is known?"""
 
 from __future__ import annotations
 
 import functools
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 import agents
 from recsim.contracts.slates import Agent
-from recsim.errors import UserError
+from recsim.errors import AgentError, located
 from recsim.estimators import evaluate
-from recsim.estimators.accuracy import ErrorSums, seeds_of_logs
-from recsim.runs.folder import Trial
-from recsim.scenario.building import blame, make_agent
-from recsim.scenario.estimation import BenchmarkSpec
-from recsim.scenario.schema import AgentSpec, Scenario
+from recsim.estimators.accuracy import COVERS, ErrorSums, accuracy_table, misses, seeds_of_logs
+from recsim.report.summary import Note, Summary, Table
+from recsim.report.words import interval_text, number
+from recsim.scenario.agents import AgentSpec
+from recsim.scenario.estimation import EstimationSpec
+from recsim.scenario.keys import Keys, Seeds
+from recsim.scenario.schema import Scenario, distinct
+from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.logged_bandits import LoggedBandit, digits, simulated_users
+from recsim.trials.seeds import TrialSeeds
 
-__all__ = ["benchmark_trial", "check_benchmark"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Accuracy", "BenchmarkSpec", "accuracy_figure"]
+
+_HEADS = (
+    "policy (its value)",
+    "estimator",
+    "bias",
+    "RMSE",
+    "interval",
+    "coverage",
+    "mean width",
+    "effective sample",
+    "warned",
+    "logs",
+    "verdict",
+)
+
+# Keys of a benchmark that belong to simulated users.
+_USERS_ONLY = ("env", "users")
+# Keys of `EstimationSpec` that a benchmark decides itself.
+_DECIDED = ("logging", "interval", "bound")
+
+_COLOURS = {"bootstrap": "#0072B2", "t": "#D55E00"}
 
 
-def benchmark_trial(
-    scenario: Scenario, trial: Trial, *, log_seed: int, agent_seed: int
-) -> tuple[list[dict[str, Any]], Agent]:
-    """Estimate the value of an agent on many logs of another one.
+class BenchmarkSpec(Keys):
+    """Many logs of a problem whose value is known, to test estimators on.
 
-    Args:
-        scenario: A scenario with ``benchmark``.
-        trial: Which agent is evaluated.
-        log_seed: Seed of the logs, and of the bootstrap of each.
-        agent_seed: Seed of the evaluated agent.
-
-    Returns:
-        For each estimator and kind of interval the sums of `recsim.estimators.accuracy.ErrorSums`,
-        with the policy and its exact value; and the agent.
+    Attributes:
+        source: ``users``: the first slate, of one item, of simulated users. ``digits``: handwritten
+            digits, whose label is to be guessed. See `recsim.trials.logged_bandits`.
+        env: Arguments of ``SlateRec-v0``, for ``users``.
+        users: Simulated users.
+        agent: The agent that makes the logs; must know its propensities.
+        config: Its settings.
+        training: Rows of a uniform log that this agent and the evaluated ones are fitted on.
+        rounds: Rows of each log.
+        logs: Logs for each seed of the scenario.
+        intervals: Kinds of intervals whose coverage is measured.
+        seed: Seed of the users and of the training log, the same for all seeds of the scenario.
     """
-    spec = scenario.benchmark
-    assert spec is not None
-    bandit = _bandit(json.dumps(spec.resolved()))
-    chosen = next(agent for agent in scenario.agents if agent.label == trial.agent)
-    logger, agent = _policies(spec, bandit, chosen, agent_seed)
-    with blame(f"agents: {trial.agent}"):
-        value = bandit.value(agent)
-    with blame("benchmark"):
-        shown = bandit.probabilities(logger)
-    found: dict[tuple[str, str], ErrorSums] = {}
-    for seed in seeds_of_logs(log_seed, spec.logs):
-        log = bandit.log(shown, spec.rounds, seed)
-        for interval in spec.intervals:
-            estimates = evaluate(
-                log,
-                agent,
-                scenario.estimators,
-                **scenario.limits,
-                interval=interval,
-                level=scenario.bootstrap.level,
-                samples=scenario.bootstrap.samples,
-                seed=seed,
-                logging=logger,
-                overlap=False,
-            )
-            for estimate in estimates:
-                sums = found.setdefault((estimate.estimator, interval), ErrorSums())
-                sums.add(estimate, value)
-    rows = [
-        {"policy": trial.agent, "value": value, "estimator": estimator, "interval": interval}
-        | sums.sums
-        for (estimator, interval), sums in found.items()
-    ]
-    return rows, agent
+
+    source: Literal["users", "digits"] = "users"
+    env: dict[str, Any] = Field(default={})
+    users: Annotated[PositiveInt, Field(le=100_000)] = 500
+    agent: str = "softmax"
+    config: dict[str, Any] = Field(default={})
+    training: PositiveInt = 5000
+    rounds: PositiveInt = 1000
+    logs: PositiveInt = 200
+    intervals: Annotated[
+        tuple[Literal["bootstrap", "t"], ...], Field(min_length=1, strict=False)
+    ] = ("bootstrap", "t")
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _users_only(self) -> Self:
+        if self.source == "digits" and self.model_fields_set & set(_USERS_ONLY):
+            raise ValueError("'env' and 'users' have no effect with source 'digits': remove them")
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the keys that have an effect, as plain data."""
+        unused = set(_USERS_ONLY) if self.source == "digits" else set()
+        return self.model_dump(mode="json", exclude=unused)
 
 
-def check_benchmark(scenario: Scenario) -> None:
-    """Refuse a benchmark that could not run, by estimating every agent on one short log.
+class Accuracy(EstimationSpec, Scenario):
+    """Every agent's value is estimated on many logs, and compared with its exact value.
 
-    Raises:
-        UserError: Says which key is wrong.
+    The keys that say how values are estimated are those of `EstimationSpec`.
+
+    Attributes:
+        benchmark: The logs.
     """
-    spec = scenario.benchmark
-    assert spec is not None
-    small = spec.model_copy(
-        update={
-            "users": min(spec.users, 20),
-            "training": min(spec.training, 200),
-            "rounds": min(spec.rounds, 200),
-            "logs": 1,
-            "intervals": ("t",),
-        }
-    )
-    quick = scenario.model_copy(update={"benchmark": small})
-    for agent in scenario.agents:
-        benchmark_trial(quick, Trial(agent.label, 0), log_seed=0, agent_seed=0)
+
+    name_of_kind: ClassVar[str] = "accuracy"
+
+    benchmark: BenchmarkSpec
+    seeds: Seeds = (0,)
+
+    @classmethod
+    def claims(cls, content: dict[str, Any]) -> bool:
+        """Return whether the scenario has ``benchmark`` and no other source."""
+        others = ("env", "data")
+        return content.get("benchmark") is not None and all(content.get(k) is None for k in others)
+
+    @field_validator("estimators")
+    @classmethod
+    def _estimators_differ(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return distinct(values)
+
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> Self:
+        for key in _DECIDED:
+            if key in self.model_fields_set:
+                raise ValueError(
+                    f"{key!r} has no effect in a scenario of kind {self.name_of_kind!r}: remove it"
+                )
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """Return every key that has an effect; see `Scenario.resolved`."""
+        content = super().resolved() | {"benchmark": self.benchmark.resolved()}
+        return {key: value for key, value in content.items() if key not in _DECIDED}
+
+    def check(self) -> None:
+        """Estimate every agent's value on one short log."""
+        spec = self.benchmark
+        small = spec.model_copy(
+            update={
+                "users": min(spec.users, 20),
+                "training": min(spec.training, 200),
+                "rounds": min(spec.rounds, 200),
+                "logs": 1,
+                "intervals": ("t",),
+            }
+        )
+        quick = self.model_copy(update={"benchmark": small})
+        for agent in self.agents:
+            quick.run(Trial(agent.label, 0))
+
+    def run(self, trial: Trial) -> TrialResult:
+        """Sum the errors of every estimator and kind of interval over the logs of a seed."""
+        seeds = TrialSeeds.of(trial.seed)
+        spec = self.benchmark
+        bandit = _bandit(json.dumps(spec.resolved()))
+        logger, agent = self._policies(bandit, self.agent(trial.agent), seeds.agent)
+        with located(f"agents: {trial.agent}"):
+            value = bandit.value(agent)
+        with located("benchmark"):
+            shown = bandit.probabilities(logger)
+        errors: dict[tuple[str, str], ErrorSums] = {}
+        for seed in seeds_of_logs(seeds.log_users, spec.logs):
+            log = bandit.log(shown, spec.rounds, seed)
+            for interval in spec.intervals:
+                estimates = evaluate(
+                    log,
+                    agent,
+                    self.estimators,
+                    **self.limits,
+                    interval=interval,
+                    level=self.bootstrap.level,
+                    samples=self.bootstrap.samples,
+                    seed=seed,
+                    logging=logger,
+                    overlap=False,
+                )
+                for estimate in estimates:
+                    sums = errors.setdefault((estimate.estimator, interval), ErrorSums())
+                    sums.add(estimate, value)
+        rows = [
+            {"policy": trial.agent, "value": value, "estimator": estimator, "interval": interval}
+            | sums.sums
+            for (estimator, interval), sums in errors.items()
+        ]
+        numbers = {"agent": trial.agent, "seed": trial.seed, "accuracy": rows}
+        return TrialResult(numbers, state=agent.state_dict())
+
+    def summarise(self, results: Results) -> Summary:
+        """Return bias, error and coverage of every estimator, and which intervals do not cover."""
+        rows = [row for t in self.finished(results) for row in results.result(t)["accuracy"]]
+        level = self.bootstrap.level
+        table = accuracy_table(rows, level=level)
+        raw = Table("accuracy", table, file="summary.csv", in_json=True)
+        if table.empty:
+            return Summary([raw])
+        shown = Table(
+            "errors",
+            _cells(table),
+            title=f"{self.name}: estimates against the known value, with {level:.0%} intervals (in "
+            "brackets: 95% intervals of bias and coverage themselves)",
+            notes=[Note(text, "note") for text in misses(table, level)],
+            left=2,
+            grouped=True,
+            console=True,
+            report=True,
+        )
+        draw = functools.partial(accuracy_figure, table, level=level, title=self.name)
+        return Summary([raw, shown], {"accuracy": draw})
+
+    def _policies(self, bandit: LoggedBandit, chosen: AgentSpec, seed: int) -> tuple[Agent, Agent]:
+        """Return the logging policy and the evaluated one, both fitted on the same uniform log."""
+        spec = self.benchmark
+        uniform = AgentSpec.model_validate("random").build(bandit.problem, seed=spec.seed)
+        training = bandit.log(bandit.probabilities(uniform), spec.training, spec.seed)
+        with located("benchmark"):
+            logger = agents.make(spec.agent, bandit.problem, seed=spec.seed, **spec.config)
+            if logger.privileged:
+                raise AgentError(f"agent: {spec.agent!r} works in a simulation only.")
+        agent = chosen.build(bandit.problem, seed=seed)
+        if agent.privileged:
+            raise AgentError(f"agents: {chosen.label}: {chosen.name!r} works in a simulation only.")
+        logger.fit(training)
+        agent.fit(training)
+        return logger, agent
 
 
 @functools.lru_cache(maxsize=2)
@@ -98,23 +231,83 @@ def _bandit(settings: str) -> LoggedBandit:
     spec = BenchmarkSpec.model_validate(json.loads(settings))
     if spec.source == "digits":
         return digits()
-    with blame("benchmark"):
+    with located("benchmark"):
         return simulated_users(spec.env, spec.users, spec.seed)
 
 
-def _policies(
-    spec: BenchmarkSpec, bandit: LoggedBandit, chosen: AgentSpec, seed: int
-) -> tuple[Agent, Agent]:
-    """Return the logging policy and the evaluated one, both fitted on the same uniform log."""
-    uniform = make_agent(AgentSpec.model_validate("random"), bandit.problem, seed=spec.seed)
-    training = bandit.log(bandit.probabilities(uniform), spec.training, spec.seed)
-    with blame("benchmark"):
-        logger = agents.make(spec.agent, bandit.problem, seed=spec.seed, **spec.config)
-        if logger.privileged:
-            raise UserError(f"agent: {spec.agent!r} plays in a simulation only.")
-    agent = make_agent(chosen, bandit.problem, seed=seed)
-    if agent.privileged:
-        raise UserError(f"agents: {chosen.label}: {chosen.name!r} plays in a simulation only.")
-    logger.fit(training)
-    agent.fit(training)
-    return logger, agent
+def _cells(table: pd.DataFrame) -> pd.DataFrame:
+    rows = [
+        [
+            f"{row['policy']} ({number(row['value'])})",
+            str(row["estimator"]),
+            interval_text(row["bias"], row["bias_low"], row["bias_high"]),
+            number(row["rmse"], 3),
+            str(row["interval"]),
+            interval_text(row["coverage"], row["coverage_low"], row["coverage_high"]),
+            number(row["width"], 3),
+            number(row["ess"]),
+            f"{row['warned']:.0%}",
+            str(row["logs"]),
+            str(row["verdict"]),
+        ]
+        for _, row in table.iterrows()
+    ]
+    return pd.DataFrame(rows, columns=_HEADS)
+
+
+def accuracy_figure(table: pd.DataFrame, *, level: float, title: str = "") -> Figure:
+    """Draw bias and RMSE, and beside them coverage, one row of panels per policy.
+
+    Args:
+        table: From `recsim.estimators.accuracy.accuracy_table`.
+        level: Nominal coverage.
+        title: Written above.
+    """
+    from matplotlib.figure import Figure
+
+    policies = list(table["policy"].unique())
+    names = list(table["estimator"].unique())
+    height = 1.2 + len(policies) * (0.8 + 0.3 * len(names))
+    figure = Figure(figsize=(11, height), layout="constrained")
+    axes = figure.subplots(len(policies), 2, squeeze=False, sharey="row")
+    for (error, cover), policy in zip(axes, policies, strict=True):
+        rows = table[table["policy"] == policy]
+        _draw_errors(error, rows, names)
+        _draw_coverage(cover, rows, names, level)
+        error.set_title(f"{policy}: value {number(rows['value'].iloc[0])}")
+        error.set_yticks(range(len(names)), names)
+        error.invert_yaxis()
+    figure.suptitle(title)
+    return figure
+
+
+def _draw_errors(plot: Axes, rows: pd.DataFrame, names: list[str]) -> None:
+    once = rows.drop_duplicates("estimator").set_index("estimator").loc[names]
+    heights = np.arange(len(names))
+    plot.barh(heights, once["rmse"], color="0.85", label="RMSE")
+    reach = np.stack([once["bias"] - once["bias_low"], once["bias_high"] - once["bias"]])
+    style: dict[str, Any] = {"linestyle": "", "marker": "o", "color": "black", "capsize": 3}
+    plot.errorbar(once["bias"], heights, xerr=reach, label="bias, 95% interval", **style)
+    plot.axvline(0, color="0.4", linewidth=1)
+    plot.set_xlabel("error of the estimate")
+    plot.legend(loc="best")
+
+
+def _draw_coverage(plot: Axes, rows: pd.DataFrame, names: list[str], level: float) -> None:
+    plot.axvspan(level + COVERS[0], min(level + COVERS[1], 1), color="0.92", zorder=0)
+    plot.axvline(level, color="0.4", linewidth=1)
+    kinds = list(rows["interval"].unique())
+    for shift, kind in enumerate(kinds):
+        part = rows[rows["interval"] == kind].set_index("estimator").loc[names]
+        heights = np.arange(len(names)) + 0.25 * (shift - (len(kinds) - 1) / 2)
+        coverage = part["coverage"]
+        reach = np.stack([coverage - part["coverage_low"], part["coverage_high"] - coverage])
+        style: dict[str, Any] = {
+            "linestyle": "",
+            "marker": "o",
+            "capsize": 3,
+            "color": _COLOURS.get(kind),
+        }
+        plot.errorbar(coverage, heights, xerr=reach, label=kind, **style)
+    plot.set_xlabel("share of intervals that hold the value")
+    plot.legend(loc="best")

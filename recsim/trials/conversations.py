@@ -1,94 +1,121 @@
-"""One trial of a scenario with conversations: fit on the train part, then talk about the rest."""
+"""Agents hold conversations with users who look for an item: does asking help?"""
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any, ClassVar
 
 import pandas as pd
-from gymnasium.vector import VectorEnv
+from matplotlib.figure import Figure
+from pydantic import PositiveInt
 
 from recsim.contracts.conversations import ConversationAgent
-from recsim.contracts.slates import FitReport
-from recsim.conversation import ConversationProblem
+from recsim.errors import AgentError
+from recsim.metrics.metric import Metric
 from recsim.play.conversations import (
     conversation_curves,
     conversation_metrics,
     play_conversations,
     practise,
 )
-from recsim.runs.folder import Trial
-from recsim.scenario.building import make_agent, make_env
-from recsim.scenario.schema import Scenario
+from recsim.scenario.environments import make_env
 from recsim.scenario.sources import EnvSpec
-from recsim.trials.sessions import check_sessions
+from recsim.scenario.trial import Results, Trial, TrialResult
+from recsim.trials.measured import Measured
+from recsim.trials.seeds import TrialSeeds
+from recsim.trials.simulation import check_action, environment_kind
 
-__all__ = ["check_conversations", "conversation_trial", "practise_with"]
+__all__ = ["Conversations", "practise_with"]
 
 
-def conversation_trial(
-    scenario: Scenario,
-    trial: Trial,
-    *,
-    agent_seed: int,
-    users: int,
-    practice: int,
-) -> tuple[dict[str, float], pd.DataFrame, ConversationAgent, FitReport]:
-    """Fit an agent, let it practise, and let it talk about every interaction of the split.
+class Conversations(Measured):
+    """Every interaction of the environment's split is the goal of one conversation.
 
-    Args:
-        scenario: A scenario whose environment holds conversations.
-        trial: Which agent.
-        agent_seed: Seed of the agent.
-        users: Seed of openings and noise.
-        practice: Seed of the conversations that it practises with.
-
-    Returns:
-        Metrics, the course by turn, the agent, and what its training did.
+    Attributes:
+        env: The users, and what they look for.
+        users: Conversations at a time; the outcome does not depend on it.
     """
-    assert scenario.env is not None
-    spec = next(agent for agent in scenario.agents if agent.label == trial.agent)
-    with contextlib.closing(make_env(scenario.env, scenario.users)) as env:
-        world: Any = env.unwrapped
-        turns = world.problem.max_turns
-        agent = make_agent(spec, world.problem, agent_seed)
-        fitted = agent.fit(world.training_data)
-        if spec.practice:
-            practise_with(scenario, agent, seed=practice, rounds=spec.practice)
-        table = play_conversations(env, agent, seed=users)
-    return conversation_metrics(table, turns), conversation_curves(table, turns), agent, fitted
+
+    name_of_kind: ClassVar[str] = "conversations"
+    agent_keys: ClassVar[frozenset[str]] = frozenset({"practice"})
+    declared: ClassVar[tuple[Metric, ...]] = (
+        Metric("success_rate", "share of conversations", shown=True),
+        Metric("average_turns", "turns", better="low", shown=True),
+        Metric("hdcg", "discounted gain", shown=True),
+        Metric("questions", "questions per conversation", better="", shown=True),
+        Metric("recommendations", "slates per conversation", better="", shown=True),
+        Metric("items_shown", "items per conversation", better="", shown=True),
+        Metric("reward", "reward per conversation"),
+    )
+
+    env: EnvSpec
+    users: PositiveInt = 256
+
+    @classmethod
+    def claims(cls, content: dict[str, Any]) -> bool:
+        """Return whether the environment holds conversations."""
+        return environment_kind(content) == "conversations"
+
+    def check(self) -> None:
+        """Build the environment and every agent."""
+        check_action(self.env, "slate")
+        with closing(make_env(self.env, 2)) as env:
+            problem = env.unwrapped.problem  # type: ignore[attr-defined]
+            for spec in self.agents:
+                agent = spec.build(problem, seed=0)
+                if spec.practice and not hasattr(agent, "observe"):
+                    raise AgentError(
+                        f"agents: {spec.label}: 'practice' has no effect: {spec.name!r} does not "
+                        "learn from its conversations."
+                    )
+        self.check_metrics("metrics", self.metrics or (), _metric_names(problem.max_turns))
+
+    def run(self, trial: Trial) -> TrialResult:
+        """Fit on the train part, practise, and hold a conversation about every interaction."""
+        seeds = TrialSeeds.of(trial.seed)
+        spec = self.agent(trial.agent)
+        with closing(make_env(self.env, self.users)) as env:
+            world: Any = env.unwrapped
+            turns = world.problem.max_turns
+            agent = spec.build(world.problem, seeds.agent)
+            fitted = agent.fit(world.training_data)
+            if spec.practice:
+                practise_with(self, agent, seed=seeds.practice, rounds=spec.practice)
+            table = play_conversations(env, agent, seed=seeds.users)
+        return self.measured(
+            trial,
+            conversation_metrics(table, turns),
+            table,
+            agent,
+            fitted,
+            curves=conversation_curves(table, turns),
+        )
+
+    def figures(
+        self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
+    ) -> Mapping[str, Callable[[], Figure]]:
+        """Return the share of conversations that have succeeded, by turn."""
+        panels = [("success_rate", "Share of conversations that have succeeded")]
+        return {"curves": self.curves_figure(results, panels)}
 
 
-def practise_with(scenario: Scenario, agent: ConversationAgent, *, seed: int, rounds: int) -> None:
+def practise_with(
+    scenario: Conversations, agent: ConversationAgent, *, seed: int, rounds: int
+) -> None:
     """Let an agent practise with users of the train part.
 
     Args:
-        scenario: A scenario whose environment holds conversations.
+        scenario: Names the environment and how many conversations are held at a time.
         agent: Fitted.
         seed: Seed of the users.
         rounds: Batches of conversations.
     """
-    assert scenario.env is not None
     given = {"id": scenario.env.id, **scenario.env.options, "split": "train"}
-    with contextlib.closing(make_env(EnvSpec.model_validate(given), scenario.users)) as env:
+    with closing(make_env(EnvSpec.model_validate(given), scenario.users)) as env:
         practise(env, agent, seed=seed, rounds=rounds)
 
 
-def check_conversations(scenario: Scenario, env: VectorEnv[Any, Any, Any]) -> None:
-    """Refuse a scenario with conversations that could not run.
-
-    Raises:
-        UserError: Says which key is wrong, and what would be right.
-    """
-    problem: ConversationProblem = env.unwrapped.problem  # type: ignore[attr-defined]
-    known = conversation_metrics(_NO_CONVERSATION, problem.max_turns)
-    check_sessions(scenario, problem, of="conversations", action="slate", known=known)
-
-
-_NO_CONVERSATION = pd.DataFrame(
-    {
-        name: [0]
-        for name in ("success", "turn", "rank", "n_questions", "n_recs", "items_shown", "hdcg")
-    }
-    | {"reward": [0.0]}
-).astype({"success": bool})
+def _metric_names(max_turns: int) -> list[str]:
+    names = [metric.name for metric in Conversations.declared]
+    return [*names, *(f"success_at_{turn}" for turn in range(1, max_turns + 1))]

@@ -1,78 +1,122 @@
-"""One trial of a scenario with critiques: fit on the train part, then be criticised."""
+"""Users critique the reasons that agents give: do critiques help to find an item?"""
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
-from gymnasium.vector import VectorEnv
+from matplotlib.figure import Figure
+from pydantic import PositiveInt
 
-from recsim.contracts.critiquing import CritiquingAgent
-from recsim.contracts.slates import FitReport
-from recsim.play.critiquing import (
-    SESSION_COLUMNS,
-    TURN_COLUMNS,
-    CritiquingSessions,
-    critique_curves,
-    critique_metrics,
-    play_critiquing,
-)
-from recsim.runs.folder import Trial
-from recsim.scenario.building import make_agent, make_env
-from recsim.scenario.schema import Scenario
-from recsim.trials.sessions import check_sessions
+from recsim.metrics.metric import Metric
+from recsim.play.critiquing import critique_curves, critique_metrics, play_critiquing
+from recsim.scenario.environments import make_env
+from recsim.scenario.sources import EnvSpec
+from recsim.scenario.trial import Results, Trial, TrialResult
+from recsim.trials.measured import Measured
+from recsim.trials.seeds import TrialSeeds
+from recsim.trials.simulation import check_action, environment_kind
 
-__all__ = ["check_critiques", "critique_trial"]
+__all__ = ["Critiquing"]
+
+_SHARE = "share of sessions"
+_PANELS = [
+    ("found", "Share of sessions that have found\nthe goal"),
+    ("found_by_critiques", "The same, minus the share\nwithout critiques"),
+]
+# Cut-offs of rankings, and those beside the first place, which stands in front.
+_ALL, _OTHERS = (1, 5, 10, 20), (5, 10, 20)
+_JUSTIFICATIONS = ("justification", "justification_of_item")
 
 
-def critique_trial(
-    scenario: Scenario,
-    trial: Trial,
-    *,
-    agent_seed: int,
-    users: int,
-) -> tuple[dict[str, float], pd.DataFrame, CritiquingAgent, FitReport]:
-    """Fit an agent, and let it be criticised by every user of the split.
+class Critiquing(Measured):
+    """Every goal of the environment's split is looked for in one session.
 
-    Args:
-        scenario: A scenario whose environment takes critiques.
-        trial: Which agent.
-        agent_seed: Seed of the agent.
-        users: Seed of the users.
-
-    Returns:
-        Metrics, the course by turn, the agent, and what its training did.
+    Attributes:
+        env: The users, and what they look for.
+        users: Sessions at a time; the outcome does not depend on it.
     """
-    assert scenario.env is not None
-    spec = next(agent for agent in scenario.agents if agent.label == trial.agent)
-    with contextlib.closing(make_env(scenario.env, scenario.users)) as env:
-        world: Any = env.unwrapped
-        agent: CritiquingAgent = make_agent(spec, world.problem, agent_seed)
-        fitted = agent.fit(world.training_data)
-        result = play_critiquing(env, agent, seed=users)
-    return critique_metrics(result), critique_curves(result), agent, fitted
 
+    name_of_kind: ClassVar[str] = "critiquing"
+    declared: ClassVar[tuple[Metric, ...]] = (
+        Metric("sr_final@1", _SHARE, shown=True),
+        Metric("base_sr_final@1", _SHARE, shown=True),
+        Metric("gain", "difference of shares", shown=True),
+        Metric("sr_first@10", _SHARE, shown=True),
+        Metric("al", "turns", better="low", shown=True),
+        Metric("mrr", "reciprocal rank", shown=True),
+        Metric("justification_f1", "0 to 1", shown=True),
+        Metric("sr_final", _SHARE, cutoffs=_OTHERS),
+        Metric("sr_first", _SHARE, cutoffs=(1, 5, 20)),
+        Metric("al", "turns", better="low", cutoffs=_OTHERS),
+        Metric("base_sr_final", _SHARE, cutoffs=_OTHERS),
+        Metric("base_al", "turns", better="low"),
+        Metric("base_al", "turns", better="low", cutoffs=_OTHERS),
+        Metric("immediate", _SHARE),
+        Metric("long_term", "discounted share of sessions"),
+        Metric("won", _SHARE),
+        Metric("equal", _SHARE, better=""),
+        Metric("lost", _SHARE, better="low"),
+        Metric("auc", "0 to 1"),
+        Metric("hr", _SHARE, cutoffs=_ALL),
+        Metric("ndcg", "0 to 1", cutoffs=_ALL),
+        Metric("f_map", "difference of average precision", cutoffs=_OTHERS),
+        Metric("critiques", "critiques per session", better=""),
+        Metric("reward", "reward per session"),
+        Metric("aspects_shown", "aspects per turn", better=""),
+        Metric("justification_precision", "0 to 1"),
+        Metric("justification_recall", "0 to 1"),
+        *(
+            Metric(f"justification_of_item_{part}", "0 to 1")
+            for part in ("precision", "recall", "f1")
+        ),
+        *(
+            Metric(f"{of}_{name}", "0 to 1", cutoffs=_OTHERS)
+            for of in _JUSTIFICATIONS
+            for name in ("ndcg", "map", "recall", "precision")
+        ),
+    )
 
-def check_critiques(scenario: Scenario, env: VectorEnv[Any, Any, Any]) -> None:
-    """Refuse a scenario with critiques that could not run.
+    env: EnvSpec
+    users: PositiveInt = 256
 
-    Raises:
-        UserError: Says which key is wrong, and what would be right.
-    """
-    problem = env.unwrapped.problem  # type: ignore[attr-defined]
-    known = critique_metrics(_NO_SESSION)
-    check_sessions(scenario, problem, of="critiques", action="scores", known=known)
+    @classmethod
+    def claims(cls, content: dict[str, Any]) -> bool:
+        """Return whether the environment takes critiques."""
+        return environment_kind(content) == "critiquing"
 
+    def check(self) -> None:
+        """Build the environment and every agent."""
+        check_action(self.env, "scores")
+        with closing(make_env(self.env, 2)) as env:
+            problem = env.unwrapped.problem  # type: ignore[attr-defined]
+            for spec in self.agents:
+                spec.build(problem, seed=0)
+        known = [name for metric in self.declared for name in metric.names]
+        self.check_metrics("metrics", self.metrics or (), known)
 
-_ONE = np.zeros((1, 1), dtype=np.int64)
-_NO_SESSION = CritiquingSessions(
-    sessions=pd.DataFrame({name: [1.0] for name in SESSION_COLUMNS}),
-    ranks=_ONE,
-    base_ranks=_ONE,
-    turns=dict.fromkeys(TURN_COLUMNS, _ONE.astype(np.float64)),
-    aspects=_ONE.astype(np.float64),
-    goal_aspects=_ONE > 0,
-    item_aspects=_ONE > 0,
-)
+    def run(self, trial: Trial) -> TrialResult:
+        """Fit on the train part, and hold one session about every goal of the split."""
+        seeds = TrialSeeds.of(trial.seed)
+        spec = self.agent(trial.agent)
+        with closing(make_env(self.env, self.users)) as env:
+            world: Any = env.unwrapped
+            agent = spec.build(world.problem, seeds.agent)
+            fitted = agent.fit(world.training_data)
+            sessions = play_critiquing(env, agent, seed=seeds.users)
+        return self.measured(
+            trial,
+            critique_metrics(sessions),
+            sessions,
+            agent,
+            fitted,
+            curves=critique_curves(sessions),
+        )
+
+    def figures(
+        self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
+    ) -> Mapping[str, Callable[[], Figure]]:
+        """Return the share of sessions that have found the goal, by turn."""
+        return {"curves": self.curves_figure(results, _PANELS)}

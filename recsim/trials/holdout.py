@@ -1,127 +1,317 @@
-"""One trial of a holdout scenario: fit on some users of a log, recommend to the others."""
+"""Agents learn from some users of a log and recommend to the others: whose next slates fit?"""
 
 from __future__ import annotations
 
 import functools
 import json
 import math
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 import recsim.log
-from envs.learned.config import UserModelConfig
-from envs.learned.fitting import fit_user_model
-from envs.learned.model import UserModel
-from recsim.contracts.slates import Agent, FitReport
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import AgentError, LogError, ScenarioError, located
 from recsim.log import SlateLog
+from recsim.metrics import (
+    clipped_unigram_precision,
+    hit_rate_at,
+    mean_predicted_return,
+    ndcg_at,
+    never_returning_share,
+    precision_at,
+    recall,
+    return_improvement,
+    similarity_return_score,
+)
+from recsim.metrics.metric import Metric
+from recsim.metrics.model_error import PREFIX, model_metrics
 from recsim.play.next_slates import next_slates
-from recsim.runs.folder import Trial
-from recsim.scenario.building import blame, make_agent
-from recsim.scenario.schema import Scenario
+from recsim.report import plots
+from recsim.report.summary import Note
+from recsim.scenario.keys import Keys
+from recsim.scenario.sources import DataSpec
+from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.settings import validated
-from recsim.trials.holdout_spec import HoldoutSpec, held_out_rows, next_slate_metrics
-from recsim.trials.predicted_return import NAMES, predicted_return_metrics
+from recsim.trials.measured import Measured
+from recsim.trials.seeds import TrialSeeds
 
-__all__ = ["check_holdout", "holdout_trial"]
+if TYPE_CHECKING:
+    from envs.learned.model import UserModel
+
+__all__ = ["Holdout", "HoldoutSpec", "held_out_rows", "next_slate_metrics"]
+
+_PREDICTED = ("predicted_return", "return_improvement", "never_returning_share")
 
 
-def holdout_trial(
-    scenario: Scenario, trial: Trial, *, split_seed: int, agent_seed: int
-) -> tuple[dict[str, Any], Agent, FitReport]:
-    """Fit an agent on the users that are not held out, and compare its slates for those that are.
+class HoldoutSpec(Keys):
+    """Which users of a log are held out, and how an agent's slates for them are scored.
+
+    Attributes:
+        users: Share of the users that are held out; another draw for every seed.
+        cutoffs: The k of the metrics that look at the first k items.
+        target: The items that should have been shown: all that were ``shown``, or those that were
+            ``clicked``.
+        history: Past slates that agents see, H.
+        user_model: Settings of a model of the held-out users that predicts whether they would come
+            back after the slates of an agent (`envs.learned.config.UserModelConfig`); None for no
+            model.
+    """
+
+    users: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    cutoffs: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (5, 10)
+    target: Literal["shown", "clicked"] = "shown"
+    history: PositiveInt = 10
+    user_model: dict[str, Any] | None = None
+
+    @field_validator("cutoffs")
+    @classmethod
+    def _rising(cls, cutoffs: tuple[int, ...]) -> tuple[int, ...]:
+        if list(cutoffs) != sorted(set(cutoffs)):
+            raise ValueError("must rise")
+        return cutoffs
+
+
+class Holdout(Measured):
+    """Agents are fitted on most users of a log, and scored on the next slates of the others.
+
+    Before each slate of a held-out user an agent sees what really happened to the user so far, not
+    what it would have shown itself; then its slate is compared with the logged one.
+
+    Attributes:
+        data: The log.
+        holdout: Which users are held out, and how slates are scored.
+    """
+
+    name_of_kind: ClassVar[str] = "holdout"
+    declared: ClassVar[tuple[Metric, ...]] = (
+        Metric("hit_rate", "share of slates"),
+        Metric("ndcg", "0 to 1"),
+        Metric("precision", "share of items"),
+        Metric("recall", "share of items"),
+        Metric("return_score", "similarity-weighted return"),
+        Metric("predicted_return", "return reward per session"),
+        Metric("return_improvement", "relative to the logged return"),
+        Metric("never_returning_share", "share of users", better="low"),
+    )
+
+    data: DataSpec
+    holdout: HoldoutSpec
+
+    @classmethod
+    def claims(cls, content: dict[str, Any]) -> bool:
+        """Return whether the scenario has the key ``holdout``."""
+        return content.get("holdout") is not None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _needs_data(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("data") is None:
+            raise ValueError("'holdout' needs 'data', a log: no simulated user is logged")
+        return value
+
+    @field_validator("data")
+    @classmethod
+    def _one_log(cls, data: DataSpec) -> DataSpec:
+        for key in ("each", "reference"):
+            if getattr(data, key):
+                raise ValueError(f"'data.{key}' has no effect with 'holdout': remove it")
+        return data
+
+    def usual_metrics(self, known: Sequence[str]) -> list[str]:
+        """Return the metrics at the largest cut-off, and those without one."""
+        k = self.holdout.cutoffs[-1]
+        smaller = {f"{name}@{c}" for name in ("hit_rate", "ndcg", "precision") for c in range(k)}
+        return [name for name in known if name not in smaller and not name.startswith(PREFIX)]
+
+    def check(self) -> None:
+        """Read the log and build every agent."""
+        _read.cache_clear()
+        _user_model.cache_clear()  # files may have changed since an earlier run in this process
+        with located("data"):
+            log, _, return_days = _read(self._reader)
+            if log.anonymous:
+                raise LogError("'holdout' needs a log with user ids; this one is anonymous.")
+            if len(np.unique(log.user)) < 2:
+                raise LogError("'holdout' needs at least two users with a row.")
+        spec = self.holdout
+        if spec.cutoffs[-1] > log.problem.slate_size:
+            raise ScenarioError(
+                f"holdout.cutoffs: {spec.cutoffs[-1]} is more than the "
+                f"{log.problem.slate_size} items of a slate."
+            )
+        if spec.target == "clicked" and not log.clicks.any():
+            raise ScenarioError("holdout.target: this log has no click: use 'shown'.")
+        for agent in self.agents:
+            if agent.build(log.problem, seed=0).privileged:
+                raise AgentError(
+                    f"agents: {agent.label}: {agent.name!r} needs simulated users: "
+                    "no log knows the best slate."
+                )
+        first = log.select(slice(0, 1))
+        known = list(next_slate_metrics(first.slate, first, spec, return_days))
+        if spec.user_model is not None:
+            from envs.learned.config import UserModelConfig
+
+            with located("holdout.user_model"):
+                validated(UserModelConfig, spec.user_model, "user_model")
+                if "return" not in log.problem.rewards:
+                    raise LogError("this log has no 'return' that a model could predict.")
+            known += _PREDICTED if return_days is not None else _PREDICTED[:-1]
+        self.check_metrics("metrics", self.metrics or (), known)
+
+    def run(self, trial: Trial) -> TrialResult:
+        """Fit an agent on the other users, and compare its slates for the held-out ones."""
+        seeds = TrialSeeds.of(trial.seed)
+        log, counts, return_days = _read(self._reader)
+        # The same users for all agents.
+        held_out = held_out_rows(log.user, self.holdout.users, seeds.log_users)
+        agent = self.agent(trial.agent).build(log.problem, seeds.agent)
+        fitted = agent.fit(log.select(~held_out))
+        others = log.select(held_out)
+        slates = next_slates(agent, others, history=self.holdout.history, return_days=return_days)
+        metrics = next_slate_metrics(slates, others, self.holdout, return_days)
+        if self.holdout.user_model is not None:
+            model = _user_model(self._reader, self.holdout.model_dump_json(), seeds.log_users)
+            metrics |= predicted_return_metrics(model, slates, others, return_days)
+        return self.measured(
+            trial,
+            metrics,
+            (slates, others),
+            agent,
+            fitted,
+            log=counts,
+            held_out={"users": len(np.unique(others.user)), "sessions": len(others)},
+        )
+
+    def notes(self, results: Results) -> list[Note]:
+        """Return what became of the rows of the log, and how much is held out."""
+        contents = [results.result(trial) for trial in self.finished(results)]
+        rows = ", ".join(f"{count:,} {name}" for name, count in contents[0]["log"].items())
+        held_out = []
+        for name in ("users", "sessions"):
+            counts = sorted({content["held_out"][name] for content in contents})
+            ends = (counts[0], counts[-1])[: len(counts)]
+            held_out.append(f"{' to '.join(f'{count:,}' for count in ends)} {name}")
+        log = f"Read from the log: {rows}. " if rows else ""
+        return [Note(f"{log}Held out: {' with '.join(held_out)}.")]
+
+    def figures(
+        self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
+    ) -> Mapping[str, Callable[[], Figure]]:
+        """Return the shown metrics of all agents."""
+        names = self.shown_metrics(list(seeds.columns[2:]))
+        level = self.bootstrap.level
+        return {"metrics": partial(plots.metrics, table, names, level=level, title=self.name)}
+
+    @property
+    def _reader(self) -> str:
+        """Name and options of the reader as text, a key of the caches below."""
+        return json.dumps([self.data.reader, {"path": self.data.path, **self.data.options}])
+
+
+def held_out_rows(user: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Return which rows are of held-out users, ``(M,)``.
 
     Args:
-        scenario: A scenario with ``data`` and ``holdout``.
-        trial: Which agent.
-        split_seed: Seed of the draw of users, the same for all agents.
-        agent_seed: Seed of the agent.
+        user: User of each row, ``(M,)``, at least two.
+        share: Share of the users that are held out, rounded; at least one, and not all.
+        seed: Of the draw.
+    """
+    users = np.unique(user)
+    count = min(max(round(share * len(users)), 1), len(users) - 1)
+    chosen = np.random.default_rng(seed).choice(users, size=count, replace=False)
+    return np.isin(user, chosen)
+
+
+def next_slate_metrics(
+    slates: NDArray[np.int64], log: SlateLog, spec: HoldoutSpec, return_days: int | None
+) -> dict[str, float]:
+    """Compare generated slates with the logged ones, over the rows where something was wanted.
+
+    Args:
+        slates: Item ids generated for each row, ``(M, K)``.
+        log: The held-out rows, M of them.
+        spec: What is compared.
+        return_days: Days over which the reward ``return`` of the log counts; None if it has none.
 
     Returns:
-        ``metrics`` (see `recsim.trials.holdout_spec.next_slate_metrics` and
-        `recsim.trials.predicted_return.predicted_return_metrics`), ``log``, what became of the rows
-        of its files where the reader tells it, and ``held_out``, the users and sessions held out;
-        the agent; and what its training did.
+        Means over rows, by name: ``hit_rate@k``, ``ndcg@k`` and ``precision@k`` for every cutoff,
+        ``recall@K``, and ``return_score``, the mean similarity-based user return score, where there
+        are returns. NaN where nothing was wanted in any row.
     """
-    assert scenario.holdout is not None
-    spec = next(agent for agent in scenario.agents if agent.label == trial.agent)
-    log, counts, return_days = _read(_reader(scenario))
-    held_out = held_out_rows(log.user, scenario.holdout.users, split_seed)
-    agent = make_agent(spec, log.problem, agent_seed)
-    fitted = agent.fit(log.select(~held_out))
-    others = log.select(held_out)
-    slates = next_slates(agent, others, history=scenario.holdout.history, return_days=return_days)
-    metrics = next_slate_metrics(slates, others, scenario.holdout, return_days)
-    if scenario.holdout.user_model is not None:
-        model = _user_model(_reader(scenario), scenario.holdout.model_dump_json(), split_seed)
-        metrics |= predicted_return_metrics(model, slates, others, return_days)
-    result = {
-        "metrics": metrics,
-        "log": counts,
-        "held_out": {"users": len(np.unique(others.user)), "sessions": len(others)},
+    wanted = log.slate if spec.target == "shown" else np.where(log.clicks > 0, log.slate, -1)
+    values: dict[str, NDArray[np.float64]] = {}
+    for k in spec.cutoffs:
+        values[f"hit_rate@{k}"] = hit_rate_at(slates, wanted, k)
+        values[f"ndcg@{k}"] = ndcg_at(slates, wanted, k)
+        values[f"precision@{k}"] = precision_at(slates, wanted, k)
+    values[f"recall@{slates.shape[1]}"] = recall(slates, wanted)
+    metrics = {name: _mean(of_rows) for name, of_rows in values.items()}
+    if return_days is not None:
+        similarity = clipped_unigram_precision(slates, log.slate)
+        score = similarity_return_score(similarity, log.feedback["return"], return_days)
+        metrics["return_score"] = score.mean
+    return metrics
+
+
+def predicted_return_metrics(
+    model: UserModel, slates: NDArray[np.int64], log: SlateLog, return_days: int | None
+) -> dict[str, float]:
+    """Return what a frozen model expects of slates in the place of the logged ones.
+
+    Args:
+        model: Fitted to users that no agent was fitted on.
+        slates: Item ids generated for each row, ``(M, K)``; slots that were empty in the log are
+            left empty.
+        log: The rows, M of them.
+        return_days: Days over which the reward ``return`` of the log counts, or None.
+
+    Returns:
+        Over the rows that end a session: ``predicted_return`` (MB-URS), ``return_improvement``
+        (IUR, over the mean logged return) and, with ``return_days``, ``never_returning_share``
+        (NRC); and the errors of the model, ``model_*``.
+    """
+    from envs.learned.scoring import predicted_returns
+    from envs.learned.sessions import Sessions
+
+    rows = np.flatnonzero(Sessions.of(log, model.config.window).end)
+    # As many items as were shown: the model has not seen what longer slates do.
+    cut = np.where(log.slate[rows] >= 0, slates[rows], -1)
+    predicted = predicted_returns(model, log, rows, cut)
+    metrics = {
+        "predicted_return": mean_predicted_return(predicted),
+        "return_improvement": return_improvement(predicted, log.feedback["return"][rows]),
     }
-    return result, agent, fitted
+    if return_days is not None:
+        share = never_returning_share(log.user[rows], predicted, return_days)
+        metrics["never_returning_share"] = share
+    return metrics | model_metrics(model.error.numbers())
 
 
-def check_holdout(scenario: Scenario) -> None:
-    """Refuse a holdout scenario that could not run.
-
-    Raises:
-        UserError: Says which key is wrong, and what would be right.
-    """
-    assert scenario.holdout is not None
-    _read.cache_clear()
-    _user_model.cache_clear()  # files may have changed since an earlier run in this process
-    with blame("data"):
-        log, _, return_days = _read(_reader(scenario))
-        if log.anonymous:
-            raise UserError("'holdout' needs a log that knows its users; this one does not.")
-        if len(np.unique(log.user)) < 2:
-            raise UserError("'holdout' needs at least two users with a row.")
-    if scenario.holdout.cutoffs[-1] > log.problem.slate_size:
-        raise UserError(
-            f"holdout.cutoffs: {scenario.holdout.cutoffs[-1]} is more than the "
-            f"{log.problem.slate_size} items of a slate."
-        )
-    if scenario.holdout.target == "clicked" and not log.clicks.any():
-        raise UserError("holdout.target: nobody clicked anything in this log: use 'shown'.")
-    for spec in scenario.agents:
-        if make_agent(spec, log.problem, seed=0).privileged:
-            raise UserError(
-                f"agents: {spec.label}: {spec.name!r} needs simulated users: "
-                "no log knows the best slate."
-            )
-    first = log.select(slice(0, 1))
-    known = next_slate_metrics(first.slate, first, scenario.holdout, return_days)
-    if scenario.holdout.user_model is not None:
-        with blame("holdout.user_model"):
-            validated(UserModelConfig, scenario.holdout.user_model, "user_model")
-            if "return" not in log.problem.rewards:
-                raise UserError("this log has no 'return' that a model could predict.")
-        days = return_days is not None
-        known |= dict.fromkeys(NAMES if days else NAMES[:-1], math.nan)
-    for name in scenario.metrics or ():
-        if name not in known:
-            raise UserError(f"metrics: unknown metric {name!r}.{did_you_mean(name, known)}")
+def _mean(values: NDArray[np.float64]) -> float:
+    """Return the mean of those that are known; NaN if none is."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
 
 
-# Every agent with the same seed is judged by the same model.
+# The same model for every agent with the same seed.
 @functools.lru_cache(maxsize=8)
 def _user_model(reader: str, holdout: str, split_seed: int) -> UserModel:
-    """Fit a model to the held-out users, whom no agent has learned from."""
+    """Fit a model to the held-out users, which no agent has learned from."""
+    from envs.learned.config import UserModelConfig
+    from envs.learned.fitting import fit_user_model
+
     spec = HoldoutSpec.model_validate_json(holdout)
     log, _, _ = _read(reader)
     others = log.select(held_out_rows(log.user, spec.users, split_seed))
-    with blame("holdout.user_model"):
+    with located("holdout.user_model"):
         return fit_user_model(others, UserModelConfig(**(spec.user_model or {})))
-
-
-def _reader(scenario: Scenario) -> str:
-    """Return name and options of the reader as text, which can be remembered."""
-    assert scenario.data is not None
-    options = {"path": scenario.data.path, **scenario.data.options}
-    return json.dumps([scenario.data.reader, options])
 
 
 # All agents and seeds read the same log.

@@ -17,8 +17,8 @@ from recsim.errors import UserError
 from recsim.estimators.impressions.policies import Policy, action_probabilities
 from recsim.log import SlateLog
 from recsim.problem import Problem
-from recsim.scenario.building import make_env, problem_of
-from recsim.scenario.schema import EnvSpec
+from recsim.scenario.environments import make_env, problem_of
+from recsim.scenario.sources import EnvSpec
 
 __all__ = ["LoggedBandit", "digits", "simulated_users"]
 

@@ -1,18 +1,20 @@
-"""One trial of a log scenario: what an agent would have earned where another policy played."""
+"""What would a policy have earned on a log that another policy collected?"""
 
 from __future__ import annotations
 
-import functools
-import json
+import itertools
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import field_validator, model_validator
 
-import recsim.log
-from recsim.contracts.slates import Agent, FitReport
-from recsim.errors import UserError
+from recsim.contracts.slates import Agent
+from recsim.errors import AgentError, EstimationError, located
 from recsim.estimators import (
     PolicyValue,
     RewardModel,
@@ -32,155 +34,286 @@ from recsim.estimators.impressions.policies import (
 )
 from recsim.estimators.intervals import check_kind
 from recsim.log import SlateLog
-from recsim.problem import Problem
-from recsim.report.tables import cases
-from recsim.runs.folder import Trial
-from recsim.scenario.building import blame, make_agent
-from recsim.scenario.schema import AgentSpec, DataSpec, Scenario, TrainingLogSpec
+from recsim.report import plots
+from recsim.report.summary import Note, Summary, Table
+from recsim.report.words import interval_text, number
+from recsim.scenario.agents import AgentSpec, TrainingLogSpec
+from recsim.scenario.data import check_same_problem, forget_logs, read_data
+from recsim.scenario.estimation import EstimationSpec
+from recsim.scenario.keys import Seeds
+from recsim.scenario.schema import Scenario, distinct, training_log_of
+from recsim.scenario.sources import DataSpec, combinations
+from recsim.scenario.trial import Results, Trial, TrialResult
+from recsim.trials.measured import fit_numbers
+from recsim.trials.seeds import TrialSeeds
 
-__all__ = ["check_log_scenario", "check_same_problem", "evaluate_trial", "read_data"]
+__all__ = ["Logs", "values_table"]
+
+# Rows of the table beside those of the agents: the mean reward of the log itself, and of the log
+# that the evaluated policy collected.
+RESERVED_LABELS = ("logged", "reference")
+
+_INTERVALS = {
+    "bootstrap": "bootstrap",
+    "t": "Student-t",
+    "bernstein": "empirical Bernstein",
+    "hoeffding": "Hoeffding",
+}
 
 Row = dict[str, Any]
 
 
-def read_data(data: DataSpec, options: Mapping[str, Any] | None = None) -> SlateLog:
-    """Read the log of a scenario.
+class Logs(EstimationSpec, Scenario):
+    """Agents are evaluated on one or several logs by off-policy estimators.
 
-    Args:
-        data: The block ``data``.
-        options: Reader options that add to those of the block, or replace them.
+    The keys that say how values are estimated are those of `EstimationSpec`.
 
-    Raises:
-        UserError: If the reader or an option is wrong, a file is missing, or a row is malformed.
+    Attributes:
+        data: The logs.
+        training_log: What agents that need a log are fitted on.
+        seeds: Seeds of the agents and of the intervals.
     """
-    with blame("data"):
-        recsim.log.READERS.load(data.reader)  # refuses an unknown name, before the path is checked
-        return _read(
-            data.reader, json.dumps({"path": data.path, **data.options, **(options or {})})
+
+    name_of_kind: ClassVar[str] = "logs"
+    agent_keys: ClassVar[frozenset[str]] = frozenset({"training_log"})
+
+    data: DataSpec
+    training_log: TrainingLogSpec | None = None
+    seeds: Seeds = (0,)
+
+    @classmethod
+    def claims(cls, content: dict[str, Any]) -> bool:
+        """Return whether the scenario has ``data`` and no other source."""
+        others = ("env", "benchmark", "holdout")
+        return content.get("data") is not None and all(content.get(k) is None for k in others)
+
+    @field_validator("estimators")
+    @classmethod
+    def _estimators_differ(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return distinct(values)
+
+    @model_validator(mode="after")
+    def _rows_and_labels(self) -> Self:
+        for agent in self.agents:
+            if agent.label.lower() in RESERVED_LABELS:
+                raise ValueError(f"label {agent.label!r} is taken by a row of the log itself")
+            if agent.training_log is not None and agent.training_log.share is not None:
+                raise ValueError(
+                    f"agent {agent.label!r}: 'share' belongs to the scenario's own training_log, "
+                    "so that all agents are evaluated on the same rows"
+                )
+        for spec in (self.training_log, *(agent.training_log for agent in self.agents)):
+            if spec is not None and spec.data is None and spec.share is None:
+                raise ValueError(
+                    "training_log: a scenario with 'data' has no users to simulate: "
+                    "give 'share' or 'data'"
+                )
+        return self
+
+    def cases(self) -> dict[str, dict[str, Any]]:
+        """Return the reader options of every log, by a name fit for a folder."""
+        return combinations(self.data)
+
+    def check(self) -> None:
+        """Read every log, and build and ask every agent on its first rows."""
+        forget_logs()
+        self._check_estimation()
+        for options in self.cases().values():
+            log = read_data(self.data, options)
+            if self.data.reference is not None:
+                with located("reference"):
+                    other = read_data(self.data, options | self.data.reference)
+                    check_same_problem(other.problem, log.problem)
+            sample = log.select(slice(0, 2))
+            with located("data"):
+                known, logging = self._logging_policy(log)
+                evaluate(
+                    known.select(slice(0, 2)), _any_policy, ("ips",), samples=1, logging=logging
+                )
+            for spec in self.agents:
+                self._check_agent(spec, log, sample, options)
+
+    def run(self, trial: Trial) -> TrialResult:
+        """Estimate the value of an agent on one of the logs."""
+        seeds = TrialSeeds.of(trial.seed)
+        options = self.cases()[trial.case]
+        spec = self.agent(trial.agent)
+        log = read_data(self.data, options)
+        training, evaluated = self._split(training_log_of(self, spec), log, options)
+        agent: Agent = spec.build(log.problem, seeds.agent)
+        fitted = None if training is None else agent.fit(training)
+        known, logging = self._logging_policy(evaluated)
+        policy = self._policy(agent, evaluated)
+        values = evaluate(
+            known,
+            policy,
+            self.estimators,
+            **self.limits,
+            **self._intervals(seeds.bootstrap),
+            logging=logging,
+            overlap=knows_actions(policy) or log.problem.num_candidates <= MOST_ASKED,
         )
-
-
-# The two logs that consecutive trials read: that of the case, and its reference.
-@functools.lru_cache(maxsize=2)
-def _read(reader: str, options: str) -> SlateLog:
-    return recsim.log.read_log(reader, **json.loads(options))
-
-
-def evaluate_trial(
-    scenario: Scenario, trial: Trial, *, agent_seed: int, bootstrap_seed: int
-) -> tuple[dict[str, list[Row]], Agent, FitReport | None]:
-    """Estimate the value of an agent on one of the logs of a scenario.
-
-    Args:
-        scenario: A scenario with ``data``.
-        trial: Which agent, on which case.
-        agent_seed: Seed of the agent.
-        bootstrap_seed: Seed of the intervals of the agent's values.
-
-    Returns:
-        ``values`` of the agent, one row per estimator, and ``log``, the mean rewards of the logs
-        themselves; the agent; and what its training did, if there was any.
-    """
-    assert scenario.data is not None
-    options = cases(scenario.data)[trial.case]
-    spec = next(agent for agent in scenario.agents if agent.label == trial.agent)
-    log = read_data(scenario.data, options)
-    training = scenario.training_log_of(spec)
-    fitted_on, judged_on = _split(scenario, training, log, options)
-    agent = make_agent(spec, log.problem, agent_seed)
-    fitted = None if fitted_on is None else agent.fit(fitted_on)
-    settings = scenario.bootstrap
-    known, logging = _logging_policy(scenario, judged_on)
-    policy = _policy(scenario, agent, judged_on)
-    values = evaluate(
-        known,
-        policy,
-        scenario.estimators,
-        **scenario.limits,
-        interval=scenario.interval,
-        bound=scenario.bound,
-        level=settings.level,
-        samples=settings.samples,
-        seed=bootstrap_seed,
-        logging=logging,
-        overlap=knows_actions(policy) or log.problem.num_candidates <= MOST_ASKED,
-    )
-    # Their intervals do not depend on the trial, so that all trials tell the same of the logs.
-    means = {"logged": judged_on}
-    if scenario.data.reference is not None:
-        means["reference"] = read_data(scenario.data, options | scenario.data.reference)
-    of_logs = {
-        name: log_value(
-            part,
-            interval=scenario.interval,
-            bound=scenario.bound,
-            level=settings.level,
-            samples=settings.samples,
-            seed=0,
-        )
-        for name, part in means.items()
-    }
-    return (
-        {
+        # Their intervals do not depend on the trial, so that all trials say the same of the logs.
+        means = {"logged": evaluated}
+        if self.data.reference is not None:
+            means["reference"] = read_data(self.data, options | self.data.reference)
+        of_logs = {name: log_value(part, **self._intervals(0)) for name, part in means.items()}
+        numbers = {
+            "agent": trial.agent,
+            "seed": trial.seed,
+            "case": trial.case,
             "values": [_row(trial.agent, trial.seed, value) for value in values],
             "log": [
                 _row(name, "", value) | {"estimator": "mean"} for name, value in of_logs.items()
             ],
-        },
-        agent,
-        fitted,
-    )
+        }
+        return TrialResult(numbers | fit_numbers(fitted), state=agent.state_dict())
+
+    def summarise(self, results: Results) -> Summary:
+        """Return one row per estimate, and per mean reward of the logs themselves."""
+        values = values_table(self, results)
+        raw = Table("values", values, file="summary.csv", in_json=True)
+        if values.empty:
+            return Summary([raw])
+        level, kind = f"{self.bootstrap.level:.0%}", _INTERVALS[self.interval]
+        shown = Table(
+            "estimates",
+            _cells(values),
+            title=f"{self.name}: mean reward [{level} {kind} interval]; ! marks a warning below",
+            notes=[Note(text, "warning") for text in _warnings(values)],
+            left=3 if _several_logs(values) else 2,
+            grouped=_several_logs(values),
+            console=True,
+            report=True,
+        )
+        draw = partial(plots.estimates, values, title=self.name)
+        return Summary([raw, shown], {"estimates": draw})
+
+    def _intervals(self, seed: int) -> dict[str, Any]:
+        return {
+            "interval": self.interval,
+            "bound": self.bound,
+            "level": self.bootstrap.level,
+            "samples": self.bootstrap.samples,
+            "seed": seed,
+        }
+
+    def _check_estimation(self) -> None:
+        """Refuse estimators, rules, intervals and reward models that do not exist or fit."""
+        with located("estimators"):
+            built = [make_estimator(name) for name in self.estimators]
+            needs = frozenset[str]().union(*(estimator.needs for estimator in built))
+            if "actions" in needs and self.logging is None:
+                raise EstimationError(
+                    "'switch' needs the probability of every action under the logging policy: add "
+                    "e.g. 'logging: frequencies', or the agent that made the log."
+                )
+        limits = {"clip", "tau", "shrinkage", "subgaussian"}
+        for name in self.estimators:
+            key = PARAMETER_OF.get(name, "")
+            if key in limits and isinstance(rule := getattr(self, key), str):
+                with located(key):
+                    check_rule(name, rule)
+        with located("interval"):
+            check_kind(self.interval, self.bound, tuple(built))
+        RewardModel.of(self.reward_model)
+        if self.logging is not None:
+            _ = self.logging.settings
+
+    def _check_agent(
+        self, spec: AgentSpec, log: SlateLog, sample: SlateLog, options: Mapping[str, Any]
+    ) -> None:
+        agent = spec.build(log.problem, seed=0)
+        if agent.privileged:
+            raise AgentError(
+                f"agents: {spec.label}: {spec.name!r} needs simulated users: "
+                "no log knows the best slate."
+            )
+        training = training_log_of(self, spec)
+        if training is not None:
+            with located("training_log"):
+                fitted_on, evaluated = self._split(training, log, options)
+                assert fitted_on is not None
+                if not len(fitted_on) or not len(evaluated):
+                    raise AgentError(f"share: {len(log)} rows are too few to be divided.")
+                check_same_problem(fitted_on.problem, log.problem)
+        elif agent.needs_log:
+            raise AgentError(
+                f"agents: {spec.label}: {spec.name!r} must be fitted on a log: "
+                "add e.g. 'training_log: {share: 0.5}'."
+            )
+        else:
+            with located(f"agents: {spec.label}"):
+                policy = self._policy(agent, sample)
+                needs = {name: make_estimator(name).needs for name in self.estimators}
+                direct = [name for name, wanted in needs.items() if wanted <= {"policy"}]
+                known = replace(sample, propensity=np.ones(sample.slate.shape))
+                evaluate(known, policy, direct or ("ips",), samples=1)
+                if len(direct) < len(needs):
+                    action_probabilities(policy, sample.observations(), log.problem.slate_size)
+
+    def _logging_policy(self, log: SlateLog) -> tuple[SlateLog, Policy | None]:
+        """Return the log with the propensities to use, and its policy where that is known."""
+        spec = self.logging
+        if spec is None:
+            return log, None
+        with located("logging"):
+            if spec.settings is None:
+                named = AgentSpec.model_validate({"name": spec.agent, "config": spec.config})
+                agent = named.build(log.problem, seed=0)
+                if agent.needs_log or agent.privileged:
+                    raise AgentError(
+                        f"agent: {spec.agent!r} cannot be evaluated on a log: "
+                        "it needs to be fitted, or the state of simulated users."
+                    )
+                return log, agent
+            estimated = estimate_logging(log, spec.settings)
+            # Popularity is not a distribution over items: other actions have no probability.
+            whole = estimated if knows_actions(estimated) else None
+            return with_propensities(log, estimated), whole
+
+    def _policy(self, agent: Agent, log: SlateLog) -> Policy:
+        """Return the agent, or its draws if it does not know its own probabilities."""
+        if self.draws:
+            obs = log.observations(np.arange(min(len(log), 1)))
+            if agent.propensities(obs, log.slate[:1]) is None:
+                return SampledPolicy(agent, self.draws, self.smoothing)
+        return agent
+
+    def _split(
+        self, training: TrainingLogSpec | None, log: SlateLog, options: Mapping[str, Any]
+    ) -> tuple[SlateLog | None, SlateLog]:
+        """Return what the agent is fitted on, if anything, and what it is evaluated on."""
+        evaluated = log
+        # The scenario's share is set aside whatever an agent is fitted on: all see the same rows.
+        share = self.training_log.share if self.training_log is not None else None
+        if share is not None:
+            cut = int(np.floor(share * len(log)))
+            evaluated = log.select(slice(cut, None))
+        if training is None:
+            return None, evaluated
+        if training.data is None:
+            return log.select(slice(0, cut)), evaluated
+        own = training.data
+        # The same data set follows the case, unless it says otherwise itself.
+        same = own.reader == self.data.reader and own.path == self.data.path
+        return read_data(own, {**options, **own.options} if same else None), evaluated
 
 
-def _logging_policy(scenario: Scenario, log: SlateLog) -> tuple[SlateLog, Policy | None]:
-    """Return the log with the propensities to use, and its policy where that is known."""
-    spec = scenario.logging
-    if spec is None:
-        return log, None
-    with blame("logging"):
-        if spec.settings is None:
-            named = AgentSpec.model_validate({"name": spec.agent, "config": spec.config})
-            agent = make_agent(named, log.problem, seed=0)
-            if agent.needs_log or agent.privileged:
-                raise UserError(f"agent: {spec.agent!r} cannot say what it would show in a log.")
-            return log, agent
-        estimated = estimate_logging(log, spec.settings)
-        # Popularity is no distribution over items: it says nothing of the actions not taken.
-        whole = estimated if knows_actions(estimated) else None
-        return with_propensities(log, estimated), whole
+def values_table(scenario: Logs, results: Results) -> pd.DataFrame:
+    """Return one row per estimate of a log scenario, and per reference.
 
-
-def _policy(scenario: Scenario, agent: Agent, log: SlateLog) -> Policy:
-    """Return the agent, or its draws if it does not know its own probabilities."""
-    if scenario.draws:
-        obs = log.observations(np.arange(min(len(log), 1)))
-        if agent.propensities(obs, log.slate[:1]) is None:
-            return SampledPolicy(agent, scenario.draws, scenario.smoothing)
-    return agent
-
-
-def _split(
-    scenario: Scenario,
-    training: TrainingLogSpec | None,
-    log: SlateLog,
-    options: Mapping[str, Any],
-) -> tuple[SlateLog | None, SlateLog]:
-    """Return what the agent is fitted on, if anything, and what it is judged on."""
-    assert scenario.data is not None
-    judged_on = log
-    # The scenario's share is set aside whatever an agent is fitted on: all see the same rows.
-    share = scenario.training_log.share if scenario.training_log is not None else None
-    if share is not None:
-        cut = int(np.floor(share * len(log)))
-        judged_on = log.select(slice(cut, None))
-    if training is None:
-        return None, judged_on
-    if training.data is None:
-        return log.select(slice(0, cut)), judged_on
-    own = training.data
-    # The same data set follows the case, unless it says otherwise itself.
-    same = own.reader == scenario.data.reader and own.path == scenario.data.path
-    return read_data(own, {**options, **own.options} if same else None), judged_on
+    The rows of an agent are one per estimator; ``logged`` is the mean reward of the evaluated
+    log itself, ``reference`` that of the log of the evaluated policy, where one is given.
+    """
+    rows: list[dict[str, Any]] = []
+    finished = scenario.finished(results)
+    for case, group in itertools.groupby(finished, key=lambda trial: trial.case):
+        contents = [results.result(trial) for trial in group]
+        rows += [{"case": case, **row} for content in contents for row in content["values"]]
+        # Every trial reports the means of its case's logs; they are the same in all.
+        rows += [{"case": case, **row} for row in contents[0]["log"]]
+    return pd.DataFrame(rows, columns=None if rows else ["case", "agent", "seed", "warnings"])
 
 
 def _row(agent: str, seed: int | str, value: PolicyValue) -> Row:
@@ -189,122 +322,58 @@ def _row(agent: str, seed: int | str, value: PolicyValue) -> Row:
     return {"agent": agent, "seed": seed, **content, "warnings": list(value.warnings)}
 
 
-def check_log_scenario(scenario: Scenario) -> None:
-    """Refuse a log scenario that could not run.
-
-    Raises:
-        UserError: Says which key is wrong, and what would be right.
-    """
-    assert scenario.data is not None
-    _read.cache_clear()  # files may have changed since an earlier run in this process
-    _check_estimation(scenario)
-    for options in cases(scenario.data).values():
-        log = read_data(scenario.data, options)
-        if scenario.data.reference is not None:
-            with blame("reference"):
-                other = read_data(scenario.data, options | scenario.data.reference)
-                check_same_problem(other.problem, log.problem)
-        sample = log.select(slice(0, 2))
-        with blame("data"):
-            known, logging = _logging_policy(scenario, log)
-            evaluate(known.select(slice(0, 2)), _anything, ("ips",), samples=1, logging=logging)
-        for spec in scenario.agents:
-            _check_agent(scenario, spec, log, sample, options)
-
-
-def _check_estimation(scenario: Scenario) -> None:
-    """Refuse estimators, rules, intervals and reward models that cannot be."""
-    with blame("estimators"):
-        built = [make_estimator(name) for name in scenario.estimators]
-        needs = frozenset[str]().union(*(estimator.needs for estimator in built))
-        if "actions" in needs and scenario.logging is None:
-            raise UserError(
-                "'switch' needs the probability of every action under the logging policy: add e.g. "
-                "'logging: frequencies', or the agent that made the log."
-            )
-    limits = {"clip", "tau", "shrinkage", "subgaussian"}
-    for name in scenario.estimators:
-        key = PARAMETER_OF.get(name, "")
-        if key in limits and isinstance(rule := getattr(scenario, key), str):
-            with blame(key):
-                check_rule(name, rule)
-    with blame("interval"):
-        check_kind(scenario.interval, scenario.bound, tuple(built))
-    RewardModel.of(scenario.reward_model)
-    if scenario.logging is not None:
-        _ = scenario.logging.settings
-
-
-def check_same_problem(given: Problem, wanted: Problem) -> None:
-    """Refuse a log of another catalogue or slate size.
-
-    A log that tells nothing of its items is taken at its word that they are the same.
-
-    Raises:
-        UserError: Says how they differ.
-    """
-    for name in ("num_items", "slate_size", "user_feature_dim"):
-        mine, theirs = getattr(given, name), getattr(wanted, name)
-        if mine != theirs:
-            words = name.replace("_", " ").replace("num ", "number of ")
-            raise UserError(f"the log has {words} {mine}, where the agents need {theirs}.")
-    if given.item_features.shape[1]:
-        mine, theirs = given.item_features.shape[1], wanted.item_features.shape[1]
-        if mine != theirs:
-            raise UserError(f"the log has {mine} item features, where the agents need {theirs}.")
-        same = np.isclose(given.item_features, wanted.item_features, equal_nan=True).all(axis=1)
-        _refuse_other_items(same, "features")
-    if given.item_groups.any() and wanted.item_groups.any():
-        _refuse_other_items(given.item_groups == wanted.item_groups, "groups")
-
-
-def _refuse_other_items(same: Any, what: str) -> None:
-    """Refuse items, ``(I,)``, that are not the same."""
-    if not same.all():
-        raise UserError(
-            f"the log is of another catalogue of the same size: the {what} of "
-            f"{int((~same).sum())} of its {len(same)} items are others, "
-            f"those of item {int(np.argmin(same))} first."
-        )
-
-
-def _check_agent(
-    scenario: Scenario,
-    spec: AgentSpec,
-    log: SlateLog,
-    sample: SlateLog,
-    options: Mapping[str, Any],
-) -> None:
-    agent = make_agent(spec, log.problem, seed=0)
-    if agent.privileged:
-        raise UserError(
-            f"agents: {spec.label}: {spec.name!r} needs simulated users: "
-            "no log knows the best slate."
-        )
-    training = scenario.training_log_of(spec)
-    if training is not None:
-        with blame("training_log"):
-            fitted_on, judged_on = _split(scenario, training, log, options)
-            assert fitted_on is not None
-            if not len(fitted_on) or not len(judged_on):
-                raise UserError(f"share: {len(log)} rows are too few to be divided.")
-            check_same_problem(fitted_on.problem, log.problem)
-    elif agent.needs_log:
-        raise UserError(
-            f"agents: {spec.label}: {spec.name!r} must be fitted on a log: "
-            "add e.g. 'training_log: {share: 0.5}'."
-        )
-    else:
-        with blame(f"agents: {spec.label}"):
-            policy = _policy(scenario, agent, sample)
-            needs = {name: make_estimator(name).needs for name in scenario.estimators}
-            direct = [name for name, wanted in needs.items() if wanted <= {"policy"}]
-            known = replace(sample, propensity=np.ones(sample.slate.shape))
-            evaluate(known, policy, direct or ("ips",), samples=1)
-            if len(direct) < len(needs):
-                action_probabilities(policy, sample.observations(), log.problem.slate_size)
-
-
-def _anything(obs: Mapping[str, Any], items: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Stand for a policy while only the log is looked at."""
+def _any_policy(obs: Mapping[str, Any], items: NDArray[Any]) -> NDArray[Any]:
+    """Stand for a policy while only the log is checked."""
     return np.ones(items.shape)
+
+
+def _cells(values: pd.DataFrame) -> pd.DataFrame:
+    several = _several_logs(values)
+    rows = [
+        [
+            *([str(row["case"])] if several else []),
+            policy,
+            _estimator_text(row) + (" !" if row["warnings"] else ""),
+            interval_text(row["value"], row["low"], row["high"]),
+            number(row["ess"]),
+            number(row["n"]),
+            number(row["max_weight"]),
+            "" if pd.isna(row["clip"]) else f"{row['clipped_share']:.2%}",
+            "" if pd.isna(row["unsupported"]) else number(row["unsupported"]),
+        ]
+        for policy, (_, row) in zip(_policy_texts(values), values.iterrows(), strict=True)
+    ]
+    heads = ["policy", "estimator", "value", "effective sample", "impressions", "largest weight"]
+    heads = [*(["log"] if several else []), *heads, "clipped", "unsupported"]
+    return pd.DataFrame(rows, columns=heads)
+
+
+def _several_logs(values: pd.DataFrame) -> bool:
+    return set(values["case"]) != {"all"}
+
+
+def _estimator_text(row: Any) -> str:
+    """Return the name of an estimator with its parameter, and how that was chosen."""
+    inside = [str(row[key]) for key in ("parameter", "rule") if row.get(key)]
+    return f"{row['estimator']} ({', '.join(inside)})" if inside else str(row["estimator"])
+
+
+def _policy_texts(values: pd.DataFrame) -> list[str]:
+    """Return whose value each estimate is, with the seed where there are several."""
+    several = values.loc[values["seed"] != "", "seed"].nunique() > 1
+    words = {"logged": "(as logged)", "reference": "(reference)"}
+    return [
+        f"{words.get(agent, agent)}{f', seed {seed}' if several and seed != '' else ''}"
+        for agent, seed in zip(values["agent"].astype(str), values["seed"], strict=True)
+    ]
+
+
+def _warnings(values: pd.DataFrame) -> list[str]:
+    """Return the warnings of all estimates, each with its estimate, without repetition."""
+    several = _several_logs(values)
+    texts = [
+        ", ".join([*([row["case"]] if several else []), policy, f"{row['estimator']}: {text}"])
+        for policy, (_, row) in zip(_policy_texts(values), values.iterrows(), strict=True)
+        for text in row["warnings"]
+    ]
+    return list(dict.fromkeys(texts))

@@ -1,174 +1,264 @@
-"""One trial: one agent with one seed meets the users of a scenario, or is judged on its log.
-
-A trial is a function of the scenario, the agent and the seed alone. All its randomness comes from
-``numpy.random.SeedSequence(seed)``, split into one stream per purpose and shared by all agents:
-with the same seed every agent meets the same users (common random numbers), which makes paired
-comparisons sharp.
-"""
+"""Agents recommend slates to simulated users: now and in the long run, who is better?"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from pydantic import Field, PositiveInt, model_validator
 
 import agents
-from recsim.contracts.kinds import AnyAgent
-from recsim.contracts.slates import FitReport
+from recsim.contracts.slates import Agent
+from recsim.errors import AgentError, ScenarioError, located
 from recsim.log import SlateLog
+from recsim.metrics.metric import Metric
 from recsim.metrics.model_error import model_metrics
 from recsim.play.rollout import Rollout, rollout
 from recsim.play.rounds import RoundsResult, play_rounds, pool, round_curves
-from recsim.runs.folder import RunFolder, Trial
-from recsim.scenario.building import kind_of_environment, make_agent, make_env, problem_of
-from recsim.scenario.schema import AgentSpec, Scenario, TrainingLogSpec
-from recsim.trials.accuracy import benchmark_trial
-from recsim.trials.conversations import conversation_trial
-from recsim.trials.critiquing import critique_trial
-from recsim.trials.holdout import holdout_trial
-from recsim.trials.logs import evaluate_trial, read_data
+from recsim.problem import Problem
+from recsim.report import plots
+from recsim.scenario.agents import AgentSpec, TrainingLogSpec
+from recsim.scenario.data import check_same_problem, forget_logs, read_data
+from recsim.scenario.environments import check_memory, kind_of_environment, make_env, problem_of
+from recsim.scenario.schema import training_log_of
+from recsim.scenario.sources import EnvSpec
+from recsim.scenario.trial import Results, Trial, TrialResult
+from recsim.trials.measured import Measured
+from recsim.trials.seeds import TrialSeeds
 
-__all__ = ["Seeds", "collect_log", "metrics_of", "run_trial", "simulate"]
+__all__ = [
+    "Simulation",
+    "check_action",
+    "collect_log",
+    "environment_kind",
+    "metrics_of",
+    "reward_panels",
+]
 
 EARLY_SLATES = 5
 
+# Metrics that only worlds have in which users return.
+_OF_RETENTION = ("return_per_user", "return_per_session")
 
-@dataclass(frozen=True)
-class Seeds:
-    """What one seed of a scenario is split into.
+
+class Simulation(Measured):
+    """Simulated users are shown slates, for days or for several rounds.
 
     Attributes:
-        users: Seed of the environment, in the first round.
-        agent: Seed of the agent, in the first round.
-        log_users: Seed of the environment in which a training log is collected.
-        log_agent: Seed of the agent that collects it.
-        bootstrap: Seed of resampling.
-        practice: Seed of the cohorts that an agent practises on.
+        env: The simulated users.
+        training_log: What agents that need a log are fitted on.
+        users: Simulated users at a time.
+        steps: Slates per user, at most; the environment may stop earlier.
+        rounds: Cohorts of users, one after the other.
+        refit: Whether agents are fitted between rounds on everything logged so far.
+        axis: What reward curves are drawn over; by default ``round`` if there are several.
+        learn: Whether agents learn from the users they meet.
+        front: The two metrics, immediate and long-term, drawn against each other.
     """
 
-    users: int
-    agent: int
-    log_users: int
-    log_agent: int
-    bootstrap: int
-    practice: int
+    name_of_kind: ClassVar[str] = "simulation"
+    agent_keys: ClassVar[frozenset[str]] = frozenset({"training_log", "practice"})
+    declared: ClassVar[tuple[Metric, ...]] = (
+        Metric("early_reward_per_step", "reward per slate, first five slates", shown=True),
+        Metric("reward_per_step", "reward per slate"),
+        Metric("reward_per_user", "reward per user", shown=True),
+        Metric("click_per_step", "clicks per slate"),
+        Metric("return_per_user", "return reward per user", shown=True),
+        Metric("return_per_session", "return reward per session"),
+        Metric("sessions_per_user", "sessions per user"),
+        Metric("churned_share", "share of users", better="low", shown=True),
+        Metric("active_days", "days per user"),
+        Metric("regret_per_step", "reward per slate", better="low", shown=True),
+        Metric("regret_per_user", "reward per user", better="low"),
+        Metric("coverage", "share of items", better=""),
+        Metric("gini", "0 to 1", better="low"),
+        Metric("distinct_groups_per_slate", "groups per slate", better=""),
+    )
+
+    env: EnvSpec
+    training_log: TrainingLogSpec | None = None
+    users: PositiveInt = 256
+    steps: PositiveInt = 1000
+    rounds: PositiveInt = 1
+    refit: bool = True
+    axis: Literal["step", "day", "round"] = "step"
+    learn: bool = True
+    front: Annotated[tuple[str, str], Field(strict=False)] | None = None
 
     @classmethod
-    def of(cls, seed: int) -> Self:
-        """Split a seed; each part is independent of the others."""
-        return cls(*_split(seed, 6))
+    def claims(cls, content: dict[str, Any]) -> bool:
+        """Return whether the environment shows slates."""
+        return environment_kind(content) == "slates"
 
-    def users_of(self, rounds: int) -> list[int]:
-        """Return the seed of the environment in each round."""
-        return [self.users, *_split(self.users, rounds - 1)]
+    @model_validator(mode="before")
+    @classmethod
+    def _default_axis(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "axis" not in value and value.get("rounds", 1) != 1:
+            value = {**value, "axis": "round"}
+        return value
 
-    def agents_of(self, rounds: int) -> list[int]:
-        """Return the seed of the agent in each round, where it is built anew."""
-        return [self.agent, *_split(self.agent, rounds - 1)]
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> Self:
+        if self.rounds == 1 and "refit" in self.model_fields_set:
+            raise ValueError("'refit' has no effect with one round: give 'rounds', or remove it")
+        if self.rounds == 1 and self.axis == "round":
+            raise ValueError("axis: 'round' needs 'rounds' of 2 or more")
+        for spec in (self.training_log, *(agent.training_log for agent in self.agents)):
+            if spec is not None and spec.share is not None:
+                raise ValueError("training_log: 'share' needs a scenario with 'data'")
+        return self
 
-    def practice_of(self, cohorts: int) -> list[int]:
-        """Return the seed of the environment for each cohort of the practice."""
-        return _split(self.practice, cohorts)
+    def resolved(self) -> dict[str, Any]:
+        """Return every key that has an effect; see `Scenario.resolved`."""
+        content = super().resolved()
+        if self.rounds == 1:
+            del content["rounds"], content["refit"]
+        return content
 
+    def usual_metrics(self, known: Sequence[str]) -> list[str]:
+        """Return the metrics to print; churn only where users can return at all."""
+        names = [*super().usual_metrics(known), "last_round_reward_per_step"]
+        return [n for n in names if n != "churned_share" or "return_per_user" in known]
 
-def run_trial(folder: str | Path, trial: Trial) -> None:
-    """Compute a trial of a run and write it into the run folder.
+    def check(self) -> None:
+        """Build everything for two users, and show them one slate."""
+        forget_logs()
+        with closing(make_env(self.env, 2)) as env:
+            problem = problem_of(env)
+            check_memory(env, self.users)
+            for spec in self.agents:
+                self._check_agent(env, spec, problem)
+            check_action(self.env, "slate")
+            played = rollout(env, agents.make("random", problem), seed=0, max_steps=1)
+            known = list(metrics_of([played] * min(self.rounds, 2)))
+            known += model_metrics(getattr(env.unwrapped, "model_error", {}))
+        self.check_metrics("metrics", self.metrics or (), known)
+        self.check_metrics("front", self.front or (), known)
 
-    Args:
-        folder: The run folder; the scenario is read from it.
-        trial: Which one.
-    """
-    run = RunFolder.open(folder)
-    begin = time.perf_counter()
-    result: dict[str, Any]
-    agent: AnyAgent
-    fitted: FitReport | None
-    kind = None if run.scenario.env is None else kind_of_environment(run.scenario.env)
-    if kind == "critiquing":
-        seeds = Seeds.of(trial.seed)
-        metrics, curves, agent, fitted = critique_trial(
-            run.scenario, trial, agent_seed=seeds.agent, users=seeds.users
-        )
-        result = {"metrics": metrics}
-    elif kind == "conversations":
-        seeds = Seeds.of(trial.seed)
-        metrics, curves, agent, fitted = conversation_trial(
-            run.scenario,
+    def check_metrics(self, key: str, names: Any, known: Sequence[str]) -> None:
+        """Refuse names of metrics that this world does not give; see `Measured.check_metrics`."""
+        for name in names:
+            if name in _OF_RETENTION and name not in known:
+                raise ScenarioError(
+                    f"{key}: this world has no retention, so there is no {name!r}. "
+                    f"There are: {', '.join(known)}."
+                )
+        super().check_metrics(key, names, known)
+
+    def run(self, trial: Trial) -> TrialResult:
+        """Let the agent recommend round by round."""
+        course = self.simulate(trial)
+        metrics = metrics_of(course.rounds) | model_metrics(course.model_error)
+        refits = [{"rows": report.rows, "losses": report.losses} for report in course.refits]
+        return self.measured(
             trial,
-            agent_seed=seeds.agent,
-            users=seeds.users,
-            practice=seeds.practice,
+            metrics,
+            pool(course.rounds),
+            course.agent,
+            course.fitted,
+            curves=self._curves(course.rounds),
+            **({"refits": refits} if refits else {}),
         )
-        result = {"metrics": metrics}
-    elif run.scenario.env is not None:
-        course = simulate(run.scenario, trial)
-        agent, fitted = course.agent, course.fitted
-        curves = _curves(run.scenario, course.rounds)
-        result = {"metrics": metrics_of(course.rounds) | model_metrics(course.model_error)}
-        if course.refits:
-            result["refits"] = [_plain(report) for report in course.refits]
-    elif run.scenario.benchmark is not None:
-        seeds = Seeds.of(trial.seed)
-        accuracy, agent = benchmark_trial(
-            run.scenario, trial, log_seed=seeds.log_users, agent_seed=seeds.agent
-        )
-        curves, fitted, result = None, None, {"accuracy": accuracy}
-    elif run.scenario.holdout is not None:
-        seeds = Seeds.of(trial.seed)
-        result, agent, fitted = holdout_trial(
-            run.scenario, trial, split_seed=seeds.log_users, agent_seed=seeds.agent
-        )
-        curves = None
-    else:
-        seeds = Seeds.of(trial.seed)
-        rows, agent, fitted = evaluate_trial(
-            run.scenario, trial, agent_seed=seeds.agent, bootstrap_seed=seeds.bootstrap
-        )
-        curves, result = None, dict(rows)
-    head: dict[str, Any] = {"agent": trial.agent, "seed": trial.seed}
-    if trial.case:
-        head["case"] = trial.case
-    if fitted is not None:
-        result["fit"] = _plain(fitted)
-    result["seconds"] = round(time.perf_counter() - begin, 3)
-    run.write(trial, head | result, curves, agent.state_dict())
+
+    def simulate(self, trial: Trial) -> RoundsResult:
+        """Return everything that happens in a trial."""
+        seeds = TrialSeeds.of(trial.seed)
+        spec = self.agent(trial.agent)
+        training = training_log_of(self, spec)
+        with closing(make_env(self.env, self.users)) as env:
+            problem = problem_of(env)
+            return play_rounds(
+                env,
+                lambda seed: spec.build(problem, seed),
+                users=seeds.users_of(self.rounds),
+                agents=seeds.agents_of(self.rounds),
+                max_steps=self.steps,
+                practice=seeds.practice_of(spec.practice),
+                log=None if training is None else self._training_log(training, seeds),
+                learn=self.learn,
+                refit=self.refit and self.rounds > 1,
+            )
+
+    def figures(
+        self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
+    ) -> Mapping[str, Callable[[], Figure]]:
+        """Return the reward curves, and immediate against long-term reward."""
+        return {
+            "curves": self.curves_figure(results, reward_panels(self.axis)),
+            "front": lambda: plots.front(
+                seeds,
+                table,
+                *self.front_metrics(list(seeds.columns[2:])),
+                lower_is_better=self.lower_is_better,
+                level=self.bootstrap.level,
+                title=self.name,
+            ),
+        }
+
+    def front_metrics(self, known: Sequence[str]) -> tuple[str, str]:
+        """Return the immediate and the long-term metric that are drawn against each other."""
+        if self.front is not None:
+            return self.front
+        if "last_round_reward_per_step" in known:
+            return "first_round_reward_per_step", "last_round_reward_per_step"
+        long_term = "return_per_user" if "return_per_user" in known else "reward_per_user"
+        return "early_reward_per_step", long_term
+
+    def _check_agent(self, env: Any, spec: AgentSpec, problem: Problem) -> None:
+        agent: Agent = spec.build(problem, seed=0)
+        training = training_log_of(self, spec)
+        if training is None and agent.needs_log:
+            raise AgentError(
+                f"agents: {spec.label}: {spec.name!r} must be fitted on a log: "
+                "add e.g. 'training_log: {agent: random}'."
+            )
+        if training is not None:
+            with located("training_log"):
+                _check_training(training, problem)
+                if training.users is not None:
+                    check_memory(env, training.users)
+        if agent.privileged and self.env.options.get("reveal_state") is False:
+            raise AgentError(
+                f"agents: {spec.label}: {spec.name!r} needs env.reveal_state to be true."
+            )
+
+    def _training_log(self, training: TrainingLogSpec, seeds: TrialSeeds) -> SlateLog:
+        if training.data is not None:
+            return read_data(training.data)
+        return collect_log(self, training, seeds)
+
+    def _curves(self, rounds: Sequence[Rollout]) -> pd.DataFrame:
+        """Return the curves as far as they are known; a final row of zeros if all users churned."""
+        if self.axis == "round":
+            return round_curves(rounds)
+        played = pool(rounds)
+        curves = played.curves(self.axis)
+        if (played.terminated & played.active).any(axis=0).all():
+            # Nothing is unknown after that: a reader of the curve may repeat this row.
+            curves = played.curves(self.axis, len(curves) + 1)
+        return curves
 
 
-def simulate(scenario: Scenario, trial: Trial) -> RoundsResult:
-    """Let an agent recommend to the simulated users of a scenario, round by round."""
-    assert scenario.env is not None
-    seeds = Seeds.of(trial.seed)
-    spec = next(agent for agent in scenario.agents if agent.label == trial.agent)
-    training = scenario.training_log_of(spec)
-    env = make_env(scenario.env, scenario.users)
-    try:
-        problem = problem_of(env)
-        return play_rounds(
-            env,
-            lambda seed: make_agent(spec, problem, seed),
-            users=seeds.users_of(scenario.rounds),
-            agents=seeds.agents_of(scenario.rounds),
-            max_steps=scenario.steps,
-            practice=seeds.practice_of(spec.practice),
-            log=None if training is None else _training_log(scenario, training, seeds),
-            learn=scenario.learn,
-            refit=scenario.refit and scenario.rounds > 1,
-        )
-    finally:
-        env.close()
+def environment_kind(content: Mapping[str, Any]) -> str:
+    """Return what the environment of a scenario is for; empty if the scenario has none."""
+    env = content.get("env")
+    # Where other kinds of sources are given too, the scenario is of no kind.
+    others = ("data", "benchmark", "holdout")
+    if env is None or any(content.get(key) is not None for key in others):
+        return ""
+    spec = env if isinstance(env, dict) and isinstance(env.get("id", ""), str) else {}
+    return kind_of_environment(EnvSpec.model_validate(spec))
 
 
 def metrics_of(rounds: Sequence[Rollout]) -> dict[str, float]:
     """Return the metrics of all rounds together: `Rollout.summary`, and the immediate reward.
 
     ``early_reward_per_step`` is the reward per slate over each user's first five. All agents meet
-    the same users in the same state at the first slate; over the few that follow, what an agent
-    did to its users counts a little.
+    the same users in the same state at the first slate; over the few that follow, the agent's own
+    effect on its users counts a little.
 
     With several rounds, every metric is also given of the first and of the last round alone, with
     the prefix ``first_round_`` and ``last_round_``.
@@ -186,51 +276,59 @@ def metrics_of(rounds: Sequence[Rollout]) -> dict[str, float]:
     return {"early_reward_per_step": reward, **played.summary()}
 
 
-def collect_log(scenario: Scenario, training: TrainingLogSpec, seeds: Seeds) -> SlateLog:
+def collect_log(scenario: Simulation, training: TrainingLogSpec, seeds: TrialSeeds) -> SlateLog:
     """Let the training log's own agent meet users of the same world, and record it."""
-    assert scenario.env is not None
     if training.seed is not None:
-        seeds = Seeds.of(training.seed)
-    collector = AgentSpec.model_validate({"name": training.agent, "config": training.config})
+        seeds = TrialSeeds.of(training.seed)
     privileged = agents.load(training.agent).privileged
-    env = make_env(scenario.env, training.users or scenario.users, reveal=privileged)
-    try:
-        agent = make_agent(collector, problem_of(env), seeds.log_agent)
+    users = training.users or scenario.users
+    with closing(make_env(scenario.env, users, reveal=privileged)) as env:
         played = rollout(
             env,
-            agent,
+            training.collector.build(problem_of(env), seeds.log_agent),
             seed=seeds.log_users,
             max_steps=training.steps or scenario.steps,
             learn=scenario.learn,
             record=True,
         )
-    finally:
-        env.close()
     return played.to_log()
 
 
-def _training_log(scenario: Scenario, training: TrainingLogSpec, seeds: Seeds) -> SlateLog:
+def check_action(env: EnvSpec, wanted: str) -> None:
+    """Refuse another form of actions than the agents of a scenario take.
+
+    Raises:
+        ScenarioError: Names the form that is needed.
+    """
+    given = env.options.get("action", wanted)
+    if given != wanted:
+        raise ScenarioError(f"env.action: must be {wanted!r} in a scenario, not {given!r}.")
+
+
+def _check_training(training: TrainingLogSpec, problem: Problem) -> None:
     if training.data is not None:
-        return read_data(training.data)
-    return collect_log(scenario, training, seeds)
+        check_same_problem(read_data(training.data).problem, problem)
+    elif training.collector.build(problem, seed=0).needs_log:
+        raise AgentError(
+            f"agent: {training.agent!r} would have to be fitted itself: "
+            "choose one that needs no log, e.g. 'random'."
+        )
 
 
-def _curves(scenario: Scenario, rounds: Sequence[Rollout]) -> pd.DataFrame:
-    """Return the curves as far as they are known, and one row of nobody if all left for good."""
-    if scenario.axis == "round":
-        return round_curves(rounds)
-    played = pool(rounds)
-    curves = played.curves(scenario.axis)
-    if (played.terminated & played.active).any(axis=0).all():
-        # After that nothing is ever unknown: who reads the curve may go on with this row.
-        curves = played.curves(scenario.axis, len(curves) + 1)
-    return curves
-
-
-def _plain(report: FitReport) -> dict[str, Any]:
-    return {"rows": report.rows, "losses": report.losses}
-
-
-def _split(seed: int, parts: int) -> list[int]:
-    """Split a seed into independent ones; fewer parts are the first of more."""
-    return [int(s.generate_state(1)[0]) for s in np.random.SeedSequence(seed).spawn(parts)]
+def reward_panels(axis: str) -> list[tuple[str, str]]:
+    """Return column and heading of each panel of reward curves over an axis."""
+    if axis == "round":
+        return [
+            ("reward", "Reward per slate"),
+            ("regret", "Regret per slate"),
+            ("cumulative_regret", "Regret so far,\nper user of a round"),
+            ("active", "Share of users still there\nat the end of a round"),
+        ]
+    per = {"step": "per slate", "day": "per day"}[axis]
+    return [
+        ("immediate", f"Immediate: reward {per},\nusers still there"),
+        ("cumulative_reward", "Long-term: reward so far,\nper initial user"),
+        ("cumulative_return", "Long-term: return reward so far,\nper initial user"),
+        ("active", "Long-term: share of users\nstill there"),
+        ("cumulative_regret", "Regret so far,\nper initial user"),
+    ]

@@ -234,7 +234,7 @@ class TestEveryAgent:
     def test_a_fresh_agent_goes_on_from_the_saved_state(
         self, name, target, make_problem, make_log, observe_users, make_feedback, tmp_path
     ):
-        from recsim.runs.folder import load_state, save_state
+        from recsim.files import load_state, save_state
 
         problem = make_problem(num_items=9, num_candidates=6)
         agent = self.make(name, target, problem, make_log(problem, 20))

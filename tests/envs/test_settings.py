@@ -13,7 +13,7 @@ from gymnasium.envs.registration import load_env_creator
 
 import recsim
 from recsim.errors import EnvError
-from recsim.scenario.building import environment_presets, registered_environments
+from recsim.scenario.environments import environment_presets, registered_environments
 
 ENVIRONMENTS = sorted(registered_environments())
 WRONG = [
@@ -106,7 +106,7 @@ def test_the_size_of_a_batch_is_a_positive_number(size):
 
 def test_describing_environments_imports_nothing_heavy():
     code = (
-        "import sys; from recsim.scenario.building import *;"
+        "import sys; from recsim.scenario.environments import *;"
         "registered_environments(); environment_presets();"
         "print(*sorted({'torch', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )

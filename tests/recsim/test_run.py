@@ -20,7 +20,7 @@ from recsim.run import main, run_scenario
 from recsim.runs.executor import Outcome
 from recsim.runs.folder import RunFolder
 from recsim.scenario.files import load_scenario
-from recsim.trials import simulation as experiment
+from recsim.trials.simulation import Simulation
 
 TINY = """\
 name: tiny
@@ -222,7 +222,7 @@ def test_the_guide_knows_every_reader(root):
 
 
 def test_a_trial_that_crashes_is_reported_and_the_others_finish(place, capsys, monkeypatch):
-    simulate = experiment.simulate
+    simulate = Simulation.simulate
 
     def fails_once(scenario, trial):
         if trial.agent == "random" and trial.seed == 1:
@@ -230,7 +230,7 @@ def test_a_trial_that_crashes_is_reported_and_the_others_finish(place, capsys, m
         return simulate(scenario, trial)
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "simulate", fails_once)
+        patch.setattr(Simulation, "simulate", fails_once)
         assert main(["tiny.yaml", "--workers", "1"]) == 1
     out, err = capsys.readouterr()
     assert "failed: random, seed 1: RuntimeError: division by zero in the world" in out
@@ -251,13 +251,13 @@ def test_all_trials_failing_is_told_too(place, capsys, monkeypatch):
     def fails(scenario, trial):
         raise RuntimeError("no")
 
-    monkeypatch.setattr(experiment, "simulate", fails)
+    monkeypatch.setattr(Simulation, "simulate", fails)
     assert main(["tiny.yaml", "--workers", "1"]) == 1
     assert "4 of the trials failed" in capsys.readouterr().err
 
 
 def test_an_interrupt_keeps_what_is_finished(place, capsys, monkeypatch):
-    simulate = experiment.simulate
+    simulate = Simulation.simulate
 
     def interrupted(scenario, trial):
         if trial.agent == "popularity":
@@ -265,7 +265,7 @@ def test_an_interrupt_keeps_what_is_finished(place, capsys, monkeypatch):
         return simulate(scenario, trial)
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "simulate", interrupted)
+        patch.setattr(Simulation, "simulate", interrupted)
         assert main(["tiny.yaml", "--workers", "1"]) == 130
     out = capsys.readouterr().out
     assert "interrupted: 2 of 4 trials are finished" in out
@@ -276,7 +276,7 @@ def test_an_interrupt_keeps_what_is_finished(place, capsys, monkeypatch):
         computed.append(trial.agent)
         return simulate(scenario, trial)
 
-    monkeypatch.setattr(experiment, "simulate", recorded)
+    monkeypatch.setattr(Simulation, "simulate", recorded)
     assert main(["tiny.yaml", "--resume", "--workers", "1"]) == 0
     assert computed == ["popularity", "popularity"], "only what was missing"
     assert len(runs(place)) == 1

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from recsim.errors import UserError
+from recsim.files import load_state, save_state
 from recsim.play.critiquing import critique_metrics
-from recsim.runs.folder import load_state, save_state
 
 SHORT = {"bpr": {"epochs": 3}, "play": {"steps": 20}}
 PLREC = {"base": "plrec", "plrec": {"dim": 6}, "play": {"steps": 5}}

@@ -6,7 +6,7 @@ import pytest
 import agents
 from recsim.contracts.kinds import kind_of
 from recsim.errors import UserError
-from recsim.runs.folder import load_state, save_state
+from recsim.files import load_state, save_state
 
 LINEAR = {"base": {"bpr": {"dim": 4, "epochs": 2}}}
 CLOSED_FORM = {"base": {"base": "plrec", "plrec": {"dim": 6}}}

@@ -7,8 +7,8 @@ import pytest
 import agents
 from recsim.conversation import planted_codes, planted_tastes, read_attributes
 from recsim.errors import UserError
+from recsim.files import load_state, save_state
 from recsim.play.conversations import play_conversations
-from recsim.runs.folder import load_state, save_state
 
 WALK = {"walk": "tree", "stop": "unique_items", "bootstrap": 1.0, "feature_keep": 1.0, "trees": 1}
 

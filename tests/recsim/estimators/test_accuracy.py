@@ -16,7 +16,7 @@ from recsim.estimators.accuracy import (
     verdict,
     wilson,
 )
-from recsim.report.accuracy import accuracy_figure
+from recsim.trials.accuracy import accuracy_figure
 from recsim.trials.logged_bandits import digits, simulated_users
 
 

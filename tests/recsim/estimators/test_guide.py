@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from recsim.scenario.files import load_scenario
-from recsim.trials.checks import check
 
 
 @pytest.fixture
@@ -60,5 +59,5 @@ def test_the_code_prints_what_is_shown(guide, capsys):
 def test_the_scenario_is_one(guide, tmp_path):
     (tmp_path / "my_shop.yaml").write_text(block(guide, "yaml"), encoding="utf-8")
     scenario = load_scenario("my_shop.yaml")
-    check(scenario)
+    scenario.check()
     assert scenario.clip == "slope"

@@ -11,11 +11,10 @@ from envs.slates.env import SlateRecVectorEnv
 from recsim.errors import UserError
 from recsim.metrics.model_error import model_error_text, model_metrics
 from recsim.play.rollout import rollout
-from recsim.report.console import print_results
+from recsim.report.console import print_summary
 from recsim.run import main
 from recsim.runs.folder import RunFolder
-from recsim.scenario.schema import Scenario
-from recsim.trials.checks import check
+from recsim.scenario.kinds import parse_scenario
 
 SCENARIO = """\
 name: learned
@@ -58,7 +57,8 @@ def test_a_scenario_tells_the_error_of_its_users(place, capsys):
     summary = json.loads((folder / "summary.json").read_text())
     assert not any(row["metric"].startswith("model_") for row in summary["comparisons"])
     with (place / "out").open("w") as file:
-        print_results(RunFolder.open(folder), Console(file=file, width=200))
+        run = RunFolder.open(folder)
+        print_summary(run.scenario.summarise(run), Console(file=file, width=200))
     assert "Its errors on 8 held-out users" in (place / "out").read_text()
 
 
@@ -70,13 +70,13 @@ def test_an_error_can_be_a_column_only_with_a_user_model(place):
         "agents": ["random"],
         "metrics": ["reward_per_user", "model_click_ece"],
     }
-    check(Scenario.model_validate(content))
+    parse_scenario(content).check()
     content["env"] = {"preset": "retention"}
     with pytest.raises(UserError, match="unknown metric 'model_click_ece'"):
-        check(Scenario.model_validate(content))
+        parse_scenario(content).check()
     content["env"] = {"id": "LearnedRec-v0", "reader": "saved", "path": "log", "fitt": {}}
     with pytest.raises(UserError, match=r"env.fitt: unknown key.*'fit'"):
-        check(Scenario.model_validate(content))
+        parse_scenario(content).check()
 
 
 def test_the_sentence_on_the_errors():

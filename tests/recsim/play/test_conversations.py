@@ -66,7 +66,7 @@ class TestEveryAgent:
         )
 
     def test_a_new_agent_continues_from_the_saved_state(self, name, tmp_path):
-        from recsim.runs.folder import load_state, save_state
+        from recsim.files import load_state, save_state
 
         env = make_env()
         agent = fitted(name, env, seed=4)

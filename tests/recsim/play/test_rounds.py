@@ -7,10 +7,13 @@ from agents.baselines import RandomAgent
 from recsim.contracts.slates import FitReport
 from recsim.play.rollout import rollout
 from recsim.play.rounds import join, play_rounds, pool, refitted, round_curves
-from recsim.report.tables import front_metrics, main_metrics, seeds_table
-from recsim.runs.folder import RunFolder, Trial
-from recsim.scenario.schema import Scenario
-from recsim.trials.simulation import Seeds, metrics_of, run_trial, simulate
+from recsim.runs.folder import RunFolder
+from recsim.runs.work import run_trial
+from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.trial import Trial
+from recsim.trials.measured import seeds_table
+from recsim.trials.seeds import TrialSeeds
+from recsim.trials.simulation import metrics_of
 
 STEPS = 4
 
@@ -27,7 +30,7 @@ def scenario(**changes):
         "steps": STEPS,
         "rounds": 3,
     }
-    return Scenario.model_validate({**content, **changes})
+    return parse_scenario({**content, **changes})
 
 
 @pytest.fixture
@@ -53,13 +56,13 @@ def recorded(env, seed):
 
 
 def test_seeds_of_rounds_differ_and_do_not_depend_on_the_number_of_rounds():
-    seeds = Seeds.of(0)
+    seeds = TrialSeeds.of(0)
     users, makers, practice = seeds.users_of(9), seeds.agents_of(9), seeds.practice_of(9)
     assert len({*users, *makers, *practice, *vars(seeds).values()}) == 27 + 4
     assert seeds.users_of(4) == users[:4]
     assert (users[0], makers[0]) == (seeds.users, seeds.agent)
-    assert Seeds.of(0).users_of(9) == users
-    assert not set(users) & set(Seeds.of(1).users_of(9))
+    assert TrialSeeds.of(0).users_of(9) == users
+    assert not set(users) & set(TrialSeeds.of(1).users_of(9))
 
 
 def test_one_round_equals_a_rollout(env):
@@ -179,7 +182,7 @@ def test_practice_comes_first_with_online_learning(env):
     assert outcome.agent.steps == 2 * STEPS
     assert len(outcome.rounds) == 3
     labels = ("linucb", "practised")
-    plain, practised = (simulate(scenario(rounds=1), Trial(label, 0)) for label in labels)
+    plain, practised = (scenario(rounds=1).simulate(Trial(label, 0)) for label in labels)
     assert str(plain.agent.state_dict()) != str(practised.agent.state_dict())
     np.testing.assert_array_equal(
         plain.rounds[0].oracle_reward[0], practised.rounds[0].oracle_reward[0]
@@ -237,14 +240,14 @@ def test_a_trial_of_rounds_is_saved_and_summarised(tmp_path):
     for label in ("random", "linucb", "practised"):
         run_trial(folder.path, Trial(label, 0))
     result = folder.result(Trial("linucb", 0))
-    outcome = simulate(folder.scenario, Trial("linucb", 0))
+    outcome = folder.scenario.simulate(Trial("linucb", 0))
     assert result["metrics"] == pytest.approx(metrics_of(outcome.rounds))
     assert [report["rows"] for report in result["refits"]] == [15 + 24, 15 + 48]
     curves = folder.curves(Trial("linucb", 0))
     np.testing.assert_allclose(curves, round_curves(outcome.rounds))
-    known = list(seeds_table(folder).columns[2:])
-    assert front_metrics(folder.scenario, known) == (
+    known = list(seeds_table(folder.scenario, folder).columns[2:])
+    assert folder.scenario.front_metrics(known) == (
         "first_round_reward_per_step",
         "last_round_reward_per_step",
     )
-    assert "last_round_reward_per_step" in main_metrics(folder.scenario, known)
+    assert "last_round_reward_per_step" in folder.scenario.shown_metrics(known)

@@ -5,10 +5,10 @@ import re
 import pandas as pd
 import pytest
 
-from recsim.report.html import write_report
-from recsim.report.tables import trials
 from recsim.runs.folder import RunFolder
-from recsim.scenario.schema import Scenario
+from recsim.runs.work import summarise
+from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.trial import TrialResult
 
 CURVE = pd.DataFrame(
     {"reward": [1.0, 0.5], "cumulative_reward": [1.0, 1.5], "active": [1.0, 0.5]},
@@ -31,6 +31,11 @@ VALUE = {
 }
 
 
+def write(run):
+    summarise(run)
+    return sorted(path for path in run.path.iterdir() if path.suffix in {".png", ".html"})
+
+
 @pytest.fixture
 def run(tmp_path):
     content = {
@@ -42,20 +47,20 @@ def run(tmp_path):
         "seeds": 2,
         "output": str(tmp_path),
     }
-    return RunFolder.create(Scenario.model_validate(content))
+    return RunFolder.create(parse_scenario(content))
 
 
 def fill(run, without=()):
-    for trial in trials(run.scenario):
+    for trial in run.scenario.trials():
         if trial in without:
             continue
         numbers = {"early_reward_per_step": 1.0 + trial.seed, "reward_per_user": 2.0}
-        run.write(trial, {"metrics": numbers}, CURVE)
+        run.write(trial, TrialResult({"metrics": numbers}, CURVE))
 
 
 def test_the_report_needs_nothing_beside_it(run):
     fill(run)
-    files = write_report(run)
+    files = write(run)
     assert [path.name for path in files] == ["curves.png", "front.png", "report.html"]
     text = files[-1].read_text()
     embedded = re.findall(r'src="data:image/png;base64,([^"]+)"', text)
@@ -66,52 +71,52 @@ def test_the_report_needs_nothing_beside_it(run):
 
 def test_the_report_says_what_was_asked_and_found(run):
     fill(run)
-    text = write_report(run)[-1].read_text()
+    text = write(run)[-1].read_text()
     assert '<p class="question">Is 1 &lt; 2 &amp; so on?</p>' in text
     assert "<td>1.5 [1.0, 2.0]</td>" in text
     assert "linucb against random" in text
     assert "<td>equal in all 2</td>" in text
-    assert "<th>agent</th><th>seeds</th>" in text
-    assert "<td>random</td><td>2</td>" in text
+    assert '<th class="left">agent</th><th>seeds</th>' in text
+    assert '<td class="left">random</td><td>2</td>' in text
     assert "With 2 seeds an interval is hardly more than" in text
     assert run.info["digest"] in text
     assert "Not finished" not in text
 
 
 def test_what_is_missing_is_said(run):
-    fill(run, without=trials(run.scenario)[2:])
-    text = write_report(run)[-1].read_text()
+    fill(run, without=run.scenario.trials()[2:])
+    text = write(run)[-1].read_text()
     assert "Not finished: linucb, seed 0." in text
     assert "Not finished: linucb, seed 1." in text
 
 
 def test_a_run_without_results_has_a_report_too(run):
-    assert "No trial has finished." in write_report(run)[-1].read_text()
+    assert "No trial has finished." in write(run)[-1].read_text()
 
 
 def test_estimates_and_their_warnings(tmp_path):
     data = {"reader": "r", "path": "p", "each": {"campaign": ["men", "women"]}}
     content = {"name": "demo", "description": "d", "data": data, "agents": ["random"]}
-    run = RunFolder.create(Scenario.model_validate({**content, "output": str(tmp_path)}))
-    for trial in trials(run.scenario):
+    run = RunFolder.create(parse_scenario({**content, "output": str(tmp_path)}))
+    for trial in run.scenario.trials():
         mean = VALUE | {"agent": "logged", "seed": "", "estimator": "mean", "warnings": []}
-        run.write(trial, {"values": [VALUE], "log": [mean]})
-    files = write_report(run)
+        run.write(trial, TrialResult({"values": [VALUE], "log": [mean]}))
+    files = write(run)
     assert [path.name for path in files] == ["estimates.png", "report.html"]
     text = files[-1].read_text()
     assert "men, random, ips: it hangs on one row" in text
-    assert "<td>women: random</td><td>ips !</td>" in text
-    assert "<td>women: (as logged)</td><td>mean</td>" in text
-    assert "the values marked with !" in text
+    left = '<td class="left">{}</td>'
+    assert "".join(map(left.format, ("women", "random", "ips !"))) in text
+    assert "".join(map(left.format, ("women", "(as logged)", "mean"))) in text
     assert "<th>impressions</th>" in text
 
 
 def test_the_only_log_has_no_name(tmp_path):
     data = {"reader": "r", "path": "p"}
     content = {"name": "demo", "description": "d", "data": data, "agents": ["random"]}
-    run = RunFolder.create(Scenario.model_validate({**content, "output": str(tmp_path)}))
-    (trial,) = trials(run.scenario)
-    run.write(trial, {"values": [VALUE | {"warnings": []}], "log": []})
-    text = write_report(run)[-1].read_text()
-    assert "<td>random</td><td>ips</td>" in text
-    assert "marked with !" not in text
+    run = RunFolder.create(parse_scenario({**content, "output": str(tmp_path)}))
+    (trial,) = run.scenario.trials()
+    run.write(trial, TrialResult({"values": [VALUE | {"warnings": []}], "log": []}))
+    text = write(run)[-1].read_text()
+    assert '<td class="left">random</td><td class="left">ips</td>' in text
+    assert "ips !" not in text

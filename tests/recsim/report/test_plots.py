@@ -6,6 +6,12 @@ import pytest
 from matplotlib.image import imread
 
 from recsim.report import plots
+from recsim.trials.simulation import reward_panels
+
+
+def reward_curves(curves, **given):
+    axis = next(iter(curves.values()))[0].index.name
+    return plots.reward_curves(curves, reward_panels(axis), **given)
 
 
 def curve(active, reward=None, axis="step", **columns):
@@ -39,15 +45,15 @@ def test_immediate_reward_is_per_user_still_there_while_there_are_some():
 
 def test_panels_that_would_be_empty_are_left_out():
     full = curve([1.0, 0.5], cumulative_regret=[0.1, 0.2], cumulative_return=[0.0, 1.0])
-    assert len(titles(plots.reward_curves({"a": [full]}))) == 5
-    bare = plots.reward_curves({"a": [curve([1.0, 1.0])]})
+    assert len(titles(reward_curves({"a": [full]}))) == 5
+    bare = reward_curves({"a": [curve([1.0, 1.0])]})
     assert len(titles(bare)) == 2
     assert not any("Regret" in title or "share" in title for title in titles(bare))
 
 
 def test_rounds_have_panels_of_their_own():
     full = curve([1.0, 0.9], axis="round", regret=[0.3, 0.2], cumulative_regret=[0.3, 0.5])
-    figure = plots.reward_curves({"a": [full, full]})
+    figure = reward_curves({"a": [full, full]})
     assert [title.partition(",")[0] for title in titles(figure)] == [
         "Reward per slate",
         "Regret per slate",
@@ -57,12 +63,12 @@ def test_rounds_have_panels_of_their_own():
     assert figure.axes[2].lines[0].get_ydata().tolist() == [0.3, 0.5]
     assert {plot.get_xlabel() for plot in figure.axes} == {"round"}
     hidden = curve([1.0, 1.0], axis="round", regret=[math.nan] * 2)
-    assert titles(plots.reward_curves({"a": [hidden]})) == ["Reward per slate"]
+    assert titles(reward_curves({"a": [hidden]})) == ["Reward per slate"]
 
 
 def test_curves_have_a_line_per_agent_a_band_over_seeds_and_a_legend():
     group = [curve([1.0, 1.0], reward=[x, 2 * x]) for x in (1.0, 2.0, 3.0)]
-    figure = plots.reward_curves({"a": group, "b": group[:1]}, title="demo")
+    figure = reward_curves({"a": group, "b": group[:1]}, title="demo")
     plot = figure.axes[1]
     assert [line.get_label() for line in plot.lines] == ["a", "b"]
     assert plot.lines[0].get_ydata().tolist() == [2.0, 6.0]
@@ -78,15 +84,15 @@ def test_the_front_joins_who_is_not_dominated():
     summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="iqm")
     summary["low"] = summary["iqm"] - 0.1
     summary["high"] = summary["iqm"] + 0.1
-    figure = plots.front(seeds, summary, "now", "churned_share")
+    figure = plots.front(
+        seeds, summary, "now", "churned_share", lower_is_better=lambda name: name == "churned_share"
+    )
     dashed = [line for line in figure.axes[0].lines if line.get_linestyle() == "--"]
     # Fewer who leave is better: a and b, not c.
     assert dashed[0].get_xydata().tolist() == [[1.0, 1.0], [2.0, 2.0]]
     assert "churned share" in figure.axes[0].get_ylabel()
     caption = figure.legends[0].get_title().get_text().replace("\n", " ")
-    assert caption == (
-        "small dots: single seeds; bars: 95% interval; dashed: beaten by nobody in both"
-    )
+    assert caption == ("small dots: single seeds; bars: 95% interval; dashed: Pareto front")
 
 
 def test_undominated_by_hand():
@@ -111,7 +117,7 @@ def test_estimates_show_intervals_the_reference_and_what_is_warned_against():
     labels = [text.get_text() for text in men.get_yticklabels()]
     assert labels == ["x: ips", "logged: mean"]
     legend = [text.get_text() for text in men.get_legend().get_texts()]
-    assert legend == ["reference", "warned against"]
+    assert legend == ["reference", "with a warning"]
     assert women.get_legend() is None
     faces = [line.get_markerfacecolor() for line in men.lines if line.get_marker() in "os"]
     assert "white" in faces
@@ -137,10 +143,10 @@ def test_legends_stand_below_the_axes_and_inside_the_picture(tmp_path, agents, l
     summary = summary.assign(low=summary["iqm"] - 0.1, high=summary["iqm"] + 0.1)
     group = [curve([1.0, 1.0])]
     for figure in (
-        plots.front(seeds, summary, "now", "later"),
-        plots.reward_curves({label: group for label in labels}),
+        plots.front(seeds, summary, "now", "later", lower_is_better=lambda name: False),
+        reward_curves({label: group for label in labels}),
     ):
-        plots.save(figure, tmp_path / "a.png")
+        (tmp_path / "a.png").write_bytes(plots.png(figure))
         (legend,) = figure.legends
         box, page = legend.get_window_extent(), figure.bbox
         assert page.x0 <= box.x0, "nothing is cut off"
@@ -155,7 +161,7 @@ def test_pictures_say_what_they_show():
     two, three = [curve([1.0, 1.0])] * 2, [curve([1.0, 1.0])] * 3
 
     def caption(level=0.95, **curves):
-        (legend,) = plots.reward_curves(curves, level=level).legends
+        (legend,) = reward_curves(curves, level=level).legends
         return legend.get_title().get_text().replace("\n", " ")
 
     words = "lines: interquartile mean over {} seeds; bands: {} interval at each point"
@@ -169,6 +175,6 @@ def test_pictures_are_written_the_same_twice(tmp_path, panels):
     columns = {"cumulative_regret": [0.0, 1.0], "cumulative_return": [0.0, 1.0]}
     frame = curve([1.0, 1.0], **dict(list(columns.items())[: max(panels - 3, 0)]))
     for name in ("a.png", "b.png"):
-        plots.save(plots.reward_curves({"a": [frame, frame]}, title="t"), tmp_path / name)
+        (tmp_path / name).write_bytes(plots.png(reward_curves({"a": [frame, frame]}, title="t")))
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert imread(tmp_path / "a.png").ndim == 3

@@ -5,28 +5,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsim.report.html import write_report
-from recsim.report.tables import (
-    cases,
-    comparisons,
-    front_metrics,
-    main_metrics,
-    seeds_table,
-    summary_table,
-    trials,
-    values_table,
-    write_summary,
-)
-from recsim.runs.folder import RunFolder, Trial
-from recsim.scenario.schema import DataSpec, Scenario
+from recsim.runs.folder import RunFolder
+from recsim.runs.work import summarise, write_tables
+from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.schema import BootstrapSpec
+from recsim.scenario.sources import DataSpec, combinations
+from recsim.scenario.trial import Trial, TrialResult
+from recsim.trials.logs import values_table
+from recsim.trials.measured import comparisons_table, metrics_table, seeds_table
 
+CURVE = pd.DataFrame(
+    {"reward": [1.0], "cumulative_reward": [1.0], "active": [1.0]},
+    index=pd.Index([0], name="step"),
+)
 # Scores of two agents on four seeds.
 SCORES = {"a": [1.0, 2.0, 3.0, 100.0], "b": [2.0, 4.0, 6.0, 8.0]}
 
 
 @pytest.fixture
 def simulated(tmp_path):
-    scenario = Scenario.model_validate(
+    scenario = parse_scenario(
         {
             "name": "demo",
             "description": "d",
@@ -41,7 +39,7 @@ def simulated(tmp_path):
 
 @pytest.fixture
 def logged(tmp_path):
-    scenario = Scenario.model_validate(
+    scenario = parse_scenario(
         {
             "name": "demo",
             "description": "d",
@@ -54,10 +52,11 @@ def logged(tmp_path):
 
 
 def fill(run, only=None, order=1):
-    for trial in trials(run.scenario)[::order]:
+    for trial in run.scenario.trials()[::order]:
         if only is None or trial in only:
             score = SCORES[trial.agent][trial.seed]
-            run.write(trial, {"metrics": {"reward": score, "regret": math.nan}, "seconds": 0.1})
+            numbers = {"reward": score, "regret": math.nan}
+            run.write(trial, TrialResult({"metrics": numbers}, CURVE))
 
 
 def estimate(case, agent, name="ips"):
@@ -71,20 +70,23 @@ def estimate(case, agent, name="ips"):
         "n": 10,
         "ess": 5.0,
         "clip": math.inf,
+        "max_weight": 3.0,
+        "clipped_share": 0.0,
+        "unsupported": 0,
         "warnings": ["one", "two"],
     }
 
 
 def fill_log(run):
-    for trial in trials(run.scenario):
+    for trial in run.scenario.trials():
         mean = estimate(trial.case, "logged", "mean") | {"seed": "", "warnings": []}
         values = [estimate(trial.case, trial.agent, name) for name in ("ips", "snips")]
-        run.write(trial, {"values": values, "log": [mean]})
+        run.write(trial, TrialResult({"values": values, "log": [mean]}))
 
 
 def test_trials_are_in_the_order_of_the_scenario(simulated, logged):
-    assert trials(simulated.scenario)[:5] == [Trial("a", s) for s in range(4)] + [Trial("b", 0)]
-    assert trials(logged.scenario) == [
+    assert simulated.scenario.trials()[:5] == [Trial("a", s) for s in range(4)] + [Trial("b", 0)]
+    assert logged.scenario.trials() == [
         Trial(agent, 0, case) for case in ("men", "women") for agent in ("random", "linucb")
     ]
 
@@ -93,16 +95,18 @@ def test_cases_are_all_combinations_with_names_fit_for_folders():
     data = DataSpec.model_validate(
         {"reader": "r", "path": "p", "each": {"c": ["x/y", "x_y"], "n": [1, 2]}}
     )
-    found = cases(data)
+    found = combinations(data)
     assert list(found.values()) == [{"c": c, "n": n} for c in ("x/y", "x_y") for n in (1, 2)]
     assert len(set(found)) == 4
     assert not any(set(name) & set("/\\") for name in found)
-    assert list(cases(DataSpec.model_validate({"reader": "r", "path": "p"}))) == ["all"]
+    assert list(combinations(DataSpec.model_validate({"reader": "r", "path": "p"}))) == ["all"]
 
 
 def test_the_summary_by_hand(simulated):
     fill(simulated)
-    table = summary_table(simulated, seeds_table(simulated)).set_index(["agent", "metric"])
+    table = metrics_table(seeds_table(simulated.scenario, simulated), BootstrapSpec()).set_index(
+        ["agent", "metric"]
+    )
     row = table.loc[("a", "reward")]
     assert (row["iqm"], row["mean"], row["min"], row["max"], row["seeds"]) == (2.5, 26.5, 1, 100, 4)
     assert row["std"] == pytest.approx(np.std([1, 2, 3, 100], ddof=1))
@@ -112,7 +116,9 @@ def test_the_summary_by_hand(simulated):
 
 def test_comparisons_are_paired_against_the_first_agent(simulated):
     fill(simulated)
-    table = comparisons(simulated, seeds_table(simulated)).set_index("metric")
+    table = comparisons_table(
+        simulated.scenario, seeds_table(simulated.scenario, simulated)
+    ).set_index("metric")
     row = table.loc["reward"]
     assert (row["agent"], row["baseline"], row["pairs"]) == ("b", "a", 4)
     assert row["difference"] == pytest.approx(np.mean([1, 2]))  # of -92, 1, 2, 3
@@ -121,13 +127,15 @@ def test_comparisons_are_paired_against_the_first_agent(simulated):
 
 def test_only_seeds_that_both_have_are_compared(simulated):
     fill(simulated, only=[Trial("a", 0), Trial("a", 1), Trial("b", 1), Trial("b", 2)])
-    table = comparisons(simulated, seeds_table(simulated)).set_index("metric")
+    table = comparisons_table(
+        simulated.scenario, seeds_table(simulated.scenario, simulated)
+    ).set_index("metric")
     assert table.loc["reward", "pairs"] == 1
     assert table.loc["reward", "difference"] == 2.0
 
 
 def test_nothing_finished_is_an_empty_summary(simulated):
-    write_summary(simulated)
+    write_tables(simulated)
     content = json.loads((simulated.path / "summary.json").read_text())
     assert len(content["missing"]) == 8
     assert content["metrics"] == []
@@ -136,26 +144,25 @@ def test_nothing_finished_is_an_empty_summary(simulated):
 
 def test_nothing_finished_of_a_log_is_an_empty_summary(logged, tmp_path):
     empty = RunFolder.create(logged.scenario.model_copy(update={"output": str(tmp_path / "none")}))
-    write_summary(empty)
-    write_report(empty)
+    summarise(empty)
     assert "No trial has finished" in (empty.path / "report.html").read_text()
     assert pd.read_csv(empty.path / "summary.csv").empty
 
 
 def test_the_summary_does_not_depend_on_who_finished_first(simulated, tmp_path):
     fill(simulated)
-    write_summary(simulated)
+    write_tables(simulated)
     content = {**simulated.scenario.resolved(), "output": str(tmp_path / "other")}
-    other = RunFolder.create(Scenario.model_validate(content))
+    other = RunFolder.create(parse_scenario(content))
     fill(other, order=-1)
-    write_summary(other)
+    write_tables(other)
     for name in ("summary.csv", "seeds.csv", "summary.json"):
         assert (other.path / name).read_bytes() == (simulated.path / name).read_bytes()
 
 
 def test_the_written_files(simulated):
     fill(simulated)
-    write_summary(simulated)
+    write_tables(simulated)
     table = pd.read_csv(simulated.path / "summary.csv")
     assert table["agent"].tolist() == ["a", "a", "b", "b"]
     assert pd.read_csv(simulated.path / "seeds.csv")["reward"].tolist() == [
@@ -172,11 +179,11 @@ def test_the_written_files(simulated):
 
 def test_values_end_with_those_of_the_log_once_per_case(logged):
     fill_log(logged)
-    table = values_table(logged)
+    table = values_table(logged.scenario, logged)
     agents = ["random", "random", "linucb", "linucb", "logged"]
     assert table["agent"].tolist() == agents * 2
     assert table["case"].tolist() == ["men"] * 5 + ["women"] * 5
-    write_summary(logged)
+    write_tables(logged)
     written = pd.read_csv(logged.path / "summary.csv")
     assert written["warnings"].tolist()[0] == "one | two"
     assert math.isnan(written["clip"][0])
@@ -185,15 +192,42 @@ def test_values_end_with_those_of_the_log_once_per_case(logged):
 
 def test_metrics_to_show(simulated):
     known = ["early_reward_per_step", "reward_per_user", "gini"]
-    assert main_metrics(simulated.scenario, known) == known[:2]
-    assert front_metrics(simulated.scenario, known) == tuple(known[:2])
+    assert simulated.scenario.shown_metrics(known) == known[:2]
+    assert simulated.scenario.front_metrics(known) == tuple(known[:2])
     known.append("churned_share")
-    assert main_metrics(simulated.scenario, known) == known[:2], "where nobody can return"
+    assert simulated.scenario.shown_metrics(known) == known[:2], "where nobody can return"
     known.append("return_per_user")
-    assert set(main_metrics(simulated.scenario, known)) == {*known[:2], *known[-2:]}
-    assert front_metrics(simulated.scenario, known)[1] == "return_per_user"
-    chosen = Scenario.model_validate(
+    assert set(simulated.scenario.shown_metrics(known)) == {*known[:2], *known[-2:]}
+    assert simulated.scenario.front_metrics(known)[1] == "return_per_user"
+    chosen = parse_scenario(
         {**simulated.scenario.resolved(), "metrics": ["gini"], "front": ["gini", "x"]}
     )
-    assert main_metrics(chosen, known) == ["gini"]
-    assert front_metrics(chosen, known) == ("gini", "x")
+    assert chosen.shown_metrics(known) == ["gini"]
+    assert chosen.front_metrics(known) == ("gini", "x")
+
+
+def shown_estimates(run, rows):
+    for trial in run.scenario.trials():
+        case = {**rows[0], "agent": trial.agent}
+        run.write(trial, TrialResult({"values": [case, *rows[1:]], "log": []}))
+    return run.scenario.summarise(run).table("estimates")
+
+
+def test_warnings_name_their_estimate_once(logged):
+    row = estimate("men", "random")
+    table = shown_estimates(logged, [row])
+    texts = [note.text for note in table.notes]
+    assert texts[:2] == ["men, random, ips: one", "men, random, ips: two"]
+    assert len(texts) == len(set(texts)) == 8
+    assert {note.level for note in table.notes} == {"warning"}
+
+
+def test_the_only_log_needs_no_name(logged, tmp_path):
+    data = {"reader": "r", "path": "p"}
+    content = {"name": "one", "description": "d", "data": data, "agents": ["random"]}
+    run = RunFolder.create(parse_scenario({**content, "output": str(tmp_path / "one")}))
+    row = estimate("", "random")
+    table = shown_estimates(run, [row, row | {"agent": "logged", "seed": ""}])
+    assert [note.text for note in table.notes][:1] == ["random, ips: one"]
+    assert table.heads[0] == "policy"
+    assert [cells[0] for cells in table.rows] == ["random", "(as logged)"]

@@ -1,15 +1,12 @@
 import math
 
-import pandas as pd
 import pytest
 
 from recsim.report.words import (
     interval_text,
     number,
     p_text,
-    policy_texts,
     seeds_note,
-    warnings_of,
     wins_text,
 )
 
@@ -48,11 +45,6 @@ def test_p_values():
     assert [p_text(p) for p in (0.25, 0.0001, math.nan)] == ["0.250", "< 0.001", "-"]
 
 
-def test_warnings_name_what_they_speak_of_once():
-    row = {"case": "men", "agent": "a", "seed": 0, "estimator": "ips", "warnings": ["x", "y"]}
-    assert warnings_of(pd.DataFrame([row, row])) == ["men, a, ips: x", "men, a, ips: y"]
-
-
 def test_wins_and_ties_in_words():
     assert wins_text(0.6, 0, 5) == "3 of 5"
     assert wins_text(0.5, 2, 4) == "1 of 4, equal in 2"
@@ -60,22 +52,8 @@ def test_wins_and_ties_in_words():
     assert wins_text(math.nan, 0, 3) == "-"
 
 
-def test_the_only_log_needs_no_name():
-    row = {"case": "all", "agent": "a", "seed": 0, "estimator": "ips", "warnings": ["x"]}
-    assert warnings_of(pd.DataFrame([row])) == ["a, ips: x"]
-    both = pd.DataFrame([row, row | {"case": "men"}])
-    assert warnings_of(both) == ["all, a, ips: x", "men, a, ips: x"]
-
-
 def test_intervals_of_few_seeds_are_marked():
     assert "no intervals" in seeds_note(1)
     assert seeds_note(2).startswith("With 2 seeds an interval is hardly more than the lowest and")
     assert seeds_note(3).startswith("With 3 seeds")
     assert seeds_note(4) == ""
-
-
-def test_policies_have_a_seed_where_there_are_several():
-    rows = pd.DataFrame({"agent": ["a", "a", "logged", "reference"], "seed": [0, 1, "", ""]})
-    named = ["a, seed 0", "a, seed 1", "(as logged)", "(reference)"]
-    assert policy_texts(rows) == named
-    assert policy_texts(rows.iloc[1:]) == ["a", *named[2:]]

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsim.errors import UserError
-from recsim.runs.folder import RunFolder, Trial
-from recsim.scenario.schema import Scenario
+from recsim.errors import RunError, UserError
+from recsim.runs.folder import RunFolder
+from recsim.scenario.trial import Trial, TrialResult
+from recsim.scenario.kinds import parse_scenario
 
 TRIAL = Trial("random", 0)
 
@@ -23,7 +24,7 @@ def scenario(tmp_path):
             "agents": ["random"],
             "output": str(tmp_path / "runs"),
         }
-        return Scenario.model_validate({**content, **changes})
+        return parse_scenario({**content, **changes})
 
     return make
 
@@ -52,8 +53,8 @@ def test_a_place_that_cannot_be_written_to(scenario, tmp_path):
         ("{", "not written by this program"),
         ("[]", "not written by this program"),
         ('{"format": "other", "digest": "x"}', "not written by this program"),
-        ('{"format": "slaterec-run", "format_version": 99, "digest": "x"}', "version 99"),
-        ('{"format": "slaterec-run", "format_version": 1, "digest": "x"}', "scenario.yaml"),
+        ('{"format": "slaterec-run", "format_version": 99, "digest": "x"}', "format 99"),
+        ('{"format": "slaterec-run", "format_version": 2, "digest": "x"}', "scenario.yaml"),
     ],
 )
 def test_a_folder_that_is_not_ours_is_refused_and_left_alone(tmp_path, marker, message):
@@ -64,6 +65,13 @@ def test_a_folder_that_is_not_ours_is_refused_and_left_alone(tmp_path, marker, m
     with pytest.raises(UserError, match=message):
         RunFolder.open(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_a_run_of_an_older_version_is_refused_and_the_version_named(tmp_path):
+    old = {"format": "slaterec-run", "format_version": 1, "digest": "x"}
+    (tmp_path / "run.json").write_text(json.dumps({**old, "versions": {"slaterec": "0.1.0"}}))
+    with pytest.raises(RunError, match=r"written by SlateRec 0\.1\.0"):
+        RunFolder.open(tmp_path)
 
 
 def test_a_folder_that_is_not_there(tmp_path):
@@ -93,7 +101,8 @@ def test_a_trial_is_read_as_it_was_written(scenario):
     folder = RunFolder.create(scenario())
     curves = pd.DataFrame({"reward": [0.1, 0.2]}, index=pd.Index([0, 1], name="day"))
     assert not folder.has(TRIAL)
-    folder.write(TRIAL, {"metrics": {"a": 0.1, "b": math.nan}}, curves, {"n": np.arange(3)})
+    numbers = {"metrics": {"a": 0.1, "b": math.nan}}
+    folder.write(TRIAL, TrialResult(numbers, curves, {"n": np.arange(3)}))
     assert folder.has(TRIAL)
     metrics = folder.result(TRIAL)["metrics"]
     assert metrics["a"] == 0.1
@@ -110,7 +119,7 @@ def test_a_trial_that_was_not_written_to_its_end_is_not_there(scenario, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", stop)
         with pytest.raises(OSError, match="power"):
-            folder.write(TRIAL, {"metrics": {}})
+            folder.write(TRIAL, TrialResult({"metrics": {}}))
     assert not folder.has(TRIAL)
     # What a killed process leaves behind is cleaned away.
     draft = folder.path / "trials" / "random" / ".seed-0.123"
@@ -119,14 +128,14 @@ def test_a_trial_that_was_not_written_to_its_end_is_not_there(scenario, monkeypa
     assert not folder.has(TRIAL)
     folder.clean()
     assert not draft.exists()
-    folder.write(TRIAL, {"metrics": {"a": 1}})
+    folder.write(TRIAL, TrialResult({"metrics": {"a": 1}}))
     assert folder.result(TRIAL)["metrics"] == {"a": 1}
 
 
 def test_the_first_of_two_writers_wins(scenario):
     folder = RunFolder.create(scenario())
-    folder.write(TRIAL, {"metrics": {"a": 1}})
-    folder.write(TRIAL, {"metrics": {"a": 2}})
+    folder.write(TRIAL, TrialResult({"metrics": {"a": 1}}))
+    folder.write(TRIAL, TrialResult({"metrics": {"a": 2}}))
     assert folder.result(TRIAL)["metrics"] == {"a": 1}
     assert os.listdir(folder.path / "trials" / "random") == ["seed-0"]
 
@@ -135,7 +144,7 @@ def test_an_error_is_kept_until_the_trial_succeeds(scenario):
     folder = RunFolder.create(scenario())
     path = folder.write_error(TRIAL, "Traceback: what went wrong")
     assert path.read_text() == "Traceback: what went wrong"
-    folder.write(TRIAL, {"metrics": {}})
+    folder.write(TRIAL, TrialResult({"metrics": {}}))
     assert not path.exists()
 
 

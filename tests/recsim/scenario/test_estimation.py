@@ -17,13 +17,13 @@ from recsim.estimators import (
     policy_samples,
     with_propensities,
 )
-from recsim.report.console import print_results
-from recsim.report.html import write_report
+from recsim.report.console import print_summary
 from recsim.run import run_scenario
-from recsim.runs.folder import RunFolder, Trial
-from recsim.scenario.schema import Scenario
-from recsim.trials.checks import check
-from recsim.trials.logs import evaluate_trial, read_data
+from recsim.runs.folder import RunFolder
+from recsim.scenario.data import read_data
+from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.trial import Trial
+from recsim.trials.seeds import TrialSeeds
 
 NAMES = [name for name in ESTIMATORS if name != "replay"]
 
@@ -47,19 +47,19 @@ def scenario(tmp_path, random_log):
             "bootstrap": {"samples": 100},
             "output": str(tmp_path / "runs"),
         }
-        return Scenario.model_validate({**content, **changes})
+        return parse_scenario({**content, **changes})
 
     return make
 
 
 def values(scenario, agent="random"):
-    rows, _, _ = evaluate_trial(scenario, Trial(agent, 0, "all"), agent_seed=1, bootstrap_seed=2)
-    return {row["estimator"]: row for row in rows["values"]}
+    rows = scenario.run(Trial(agent, 0, "all")).numbers["values"]
+    return {row["estimator"]: row for row in rows}
 
 
 def complaint(scenario):
     with pytest.raises(UserError) as caught:
-        check(scenario)
+        scenario.check()
     return str(caught.value)
 
 
@@ -70,7 +70,7 @@ def test_all_estimators_of_all_agents(scenario):
         logging="frequencies",
         training_log={"share": 0.25},
     )
-    check(s)
+    s.check()
     for agent in s.agents:
         found = values(s, agent.label)
         assert list(found) == NAMES
@@ -94,7 +94,14 @@ def test_the_values_are_those_of_the_library(scenario):
     log = with_propensities(log, policy)
     model = RewardModel(name="ridge", options={"alpha": 5.0}, folds=4)
     expected = evaluate(
-        log, uniform, s.estimators, seed=2, model=model, logging=policy, overlap=True, **settings
+        log,
+        uniform,
+        s.estimators,
+        seed=TrialSeeds.of(0).bootstrap,
+        model=model,
+        logging=policy,
+        overlap=True,
+        **settings,
     )
     for value, row in zip(expected, values(s).values(), strict=True):
         for name in ("value", "low", "high", "parameter", "rule", "unsupported", "ess"):
@@ -109,7 +116,7 @@ def test_every_kind_of_interval(scenario, kind, bound, random_log, tmp_path):
     # Bounds are for one impression per unit.
     random_log(rows=90, slots=1, anonymous=True).save(tmp_path / "log", overwrite=True)
     s = scenario(interval=kind, bound=bound, estimators=["ips", "clipped_ips"])
-    check(s)
+    s.check()
     found = values(s)["ips"]
     assert found["interval_kind"] == kind
     assert found["low"] < found["value"] < found["high"]
@@ -119,14 +126,14 @@ def test_an_agent_may_stand_for_the_logging_policy(scenario, random_log, tmp_pat
     random_log(rows=90, slots=1, propensity=None).save(tmp_path / "log", overwrite=True)
     assert "no propensities" in complaint(scenario())
     s = scenario(logging={"agent": "random"}, estimators=["ips", "switch"])
-    check(s)
+    s.check()
     assert values(s)["ips"]["value"] == pytest.approx(read_data(s.data).clicks.mean())
     assert values(s)["ips"]["max_weight"] == 1.0
 
 
 def test_popularity_gives_propensities_only(scenario):
     s = scenario(logging={"estimate": "popularity", "floor": 0.2}, estimators=["ips", "dr"])
-    check(s)
+    s.check()
     assert values(s)["dr"]["max_weight"] <= 1 / 7 / 0.2 * (1 + 1e-9)
 
 
@@ -135,14 +142,14 @@ def test_agents_that_do_not_know_themselves_are_drawn_from(scenario, random_log,
     agents = [{"name": "softmax", "label": "soft"}, "random"]
     assert "does not know the probability" in complaint(scenario(agents=agents))
     s = scenario(agents=agents, draws=50, estimators=["ips", "dr"])
-    check(s)
+    s.check()
     assert values(s, "soft")["dr"]["policy_draws"] == 50
     assert values(s, "random")["dr"]["policy_draws"] == 0
 
 
 def test_replay_by_scenario(scenario):
     s = scenario(agents=["linucb"], estimators=["replay"], training_log={"share": 0.5})
-    check(s)
+    s.check()
     assert values(s, "linucb")["replay"]["n"] == 120
     assert "replay needs a deterministic policy" in complaint(scenario(estimators=["replay"]))
 
@@ -156,13 +163,13 @@ def test_a_resolved_scenario_is_the_scenario_again(scenario):
         interval="hoeffding",
         bound=3.0,
     )
-    again = Scenario.model_validate(s.resolved())
+    again = parse_scenario(s.resolved())
     assert again == s
     assert again.digest() == s.digest()
     assert s.digest() != scenario().digest()
     assert (
         "reward_model"
-        not in Scenario.model_validate(
+        not in parse_scenario(
             {"name": "e", "description": "d", "env": {}, "agents": ["random"]}
         ).resolved()
     )
@@ -173,13 +180,12 @@ def test_tables_and_report_tell_parameters_and_unsupported_actions(scenario):
     run = run_scenario(s, workers=1, console=Console(quiet=True))
     console = Console(width=200, record=True, file=io.StringIO())
     folder = RunFolder.open(run.folder.path)
-    print_results(folder, console)
+    print_summary(folder.scenario.summarise(folder), console)
     text = console.export_text()
     assert "95% Student-t interval" in text
     assert "unsupported" in text
     assert "clipped_ips (clip=" in text
     assert ", slope)" in text
-    write_report(folder)
     html = (run.folder.path / "report.html").read_text()
     assert "95% Student-t interval" in html
     assert "unsupported" in html
@@ -205,7 +211,7 @@ def test_mistakes(scenario):
     assert "logging.smothing: unknown key. Did you mean 'smoothing'?" in complaint(
         scenario(logging={"estimate": "frequencies", "smothing": 1})
     )
-    assert "logging: agent: 'popularity' cannot say" in complaint(
+    assert "logging: agent: 'popularity' cannot be evaluated on a log" in complaint(
         scenario(logging={"agent": "popularity"})
     )
     for wrong, words in (
@@ -215,5 +221,5 @@ def test_mistakes(scenario):
         ({"clip": -1.0}, "clip"),
         ({"clip": "slop"}, "clip"),
     ):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(UserError, match=words):
             scenario(**wrong)

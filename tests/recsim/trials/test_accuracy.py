@@ -5,11 +5,10 @@ import json
 import pandas as pd
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import ScenarioError, UserError
 from recsim.run import main
 from recsim.scenario.files import load_scenario
-from recsim.scenario.schema import Scenario
-from recsim.trials import checks
+from recsim.scenario.kinds import parse_scenario
 
 SMALL = {
     "name": "small",
@@ -31,7 +30,7 @@ SMALL = {
 
 
 def scenario(**changes):
-    return Scenario.model_validate({**SMALL, **changes})
+    return parse_scenario({**SMALL, **changes})
 
 
 def test_a_run_prints_and_writes_the_accuracy(tmp_path, capsys):
@@ -55,24 +54,24 @@ def test_a_run_prints_and_writes_the_accuracy(tmp_path, capsys):
 def test_the_resolved_scenario_is_a_scenario_again():
     for benchmark in (SMALL["benchmark"], {"source": "digits"}):
         one = scenario(benchmark=benchmark)
-        assert Scenario.model_validate(one.resolved()) == one
+        assert parse_scenario(one.resolved()) == one
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"benchmark": {"source": "digits", "users": 5}}, "no effect with source 'digits'"),
-        ({"users": 5}, "'users' has no effect in a scenario with 'benchmark'"),
-        ({"interval": "t"}, "'interval' has no effect in a scenario with 'benchmark'"),
+        ({"users": 5}, "'users' has no effect in a scenario of kind 'accuracy'"),
+        ({"interval": "t"}, "'interval' has no effect in a scenario of kind 'accuracy'"),
         ({"env": {}}, "give exactly one of .* not 'env' and 'benchmark'"),
         (
             {"agents": [{"name": "random", "training_log": {"agent": "random"}}]},
-            "'training_log' has no effect in a scenario with 'benchmark'",
+            "'training_log' has no effect in a scenario of kind 'accuracy'",
         ),
     ],
 )
 def test_keys_without_effect_are_refused(changes, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ScenarioError, match=message):
         scenario(**changes)
 
 
@@ -105,12 +104,12 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path, capsys, override
     ],
 )
 def test_agents_that_need_a_simulation_are_refused(changes):
-    with pytest.raises(UserError, match="'oracle' plays in a simulation only"):
-        checks.check(scenario(**changes))
+    with pytest.raises(UserError, match="'oracle' works in a simulation only"):
+        scenario(**changes).check()
 
 
 @pytest.mark.parametrize("name", ["estimator_accuracy", "estimator_digits"])
 def test_packaged_benchmarks_are_valid(name):
     loaded = load_scenario(name)
-    assert loaded.kind == "benchmark"
-    checks.check(loaded)
+    assert loaded.kind == "accuracy"
+    loaded.check()

@@ -5,18 +5,18 @@ import gymnasium
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
-from recsim.scenario.building import environment_presets, make_env, registered_environments
-from recsim.scenario.schema import EnvSpec, Scenario
-from recsim.trials.checks import check
-from recsim.trials.logs import check_same_problem
+from recsim.errors import UserError, located
+from recsim.scenario.data import check_same_problem
+from recsim.scenario.environments import environment_presets, make_env, registered_environments
+from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.sources import EnvSpec
 
 SIMULATED = {"name": "s", "description": "d", "env": {"preset": "retention"}, "agents": ["random"]}
 
 
 def complaint(base=SIMULATED, source="", **changes):
-    with pytest.raises(UserError) as caught:
-        check(Scenario.model_validate({**base, **changes}), source)
+    with pytest.raises(UserError) as caught, located(source):
+        parse_scenario({**base, **changes}).check()
     return str(caught.value)
 
 
@@ -28,7 +28,7 @@ def env(**options):
 def test_every_preset_passes(preset):
     agents = ["random", "linucb", "popularity", "epsilon_greedy", "oracle"]
     content = {**SIMULATED, "env": {"preset": preset}, "agents": agents, "training_log": {}}
-    check(Scenario.model_validate(content))
+    parse_scenario(content).check()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_every_preset_passes(preset):
         ({"id": "CartPole-v1"}, "env.id: CartPole-v1 is not an environment for recommendation"),
         (env(history=10**11), "env: SlateRec-v0 needs more memory than there is"),
         (env(world={"catalogue": {"num_items": 10**9}}), "must be less than or equal to 10000000"),
-        (env(action="slot"), "env: cannot be played with these settings"),
+        (env(action="slot"), "env.action: must be 'slate' in a scenario, not 'slot'."),
     ],
 )
 def test_mistakes_about_the_environment(options, message):
@@ -146,7 +146,7 @@ def test_mistakes_about_metrics():
         "metrics: unknown metric 'last_round_g"
     )
     good = {"metrics": ["last_round_gini", "first_round_reward_per_step"], "rounds": 2}
-    check(Scenario.model_validate(SIMULATED | good))
+    parse_scenario(SIMULATED | good).check()
     assert complaint(front=["reward_per_step", "joy"]).startswith("front: unknown metric 'joy'.")
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from recsim.errors import UserError
 from recsim.run import main, run_scenario
-from recsim.scenario.schema import Scenario
-from recsim.trials.checks import check
+from recsim.scenario.kinds import parse_scenario
 
 PLANTED = {"num_items": 80, "num_attributes": 8, "users": 40, "interactions": 6, "per_user": 4}
 SMALL = {
@@ -22,7 +21,7 @@ SMALL = {
 
 
 def scenario(**changes):
-    return Scenario.model_validate({**SMALL, **changes})
+    return parse_scenario({**SMALL, **changes})
 
 
 def test_a_run_tells_of_every_turn(tmp_path):
@@ -65,12 +64,18 @@ def test_practice_changes_what_was_learned(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training_log": {}}, "'training_log' has no effect on conversations: remove it"),
-        ({"axis": "day"}, "'axis' has no effect on conversations"),
-        ({"rounds": 2}, "'rounds' has no effect on conversations"),
-        ({"steps": 3}, "'steps' has no effect on conversations"),
-        ({"learn": False}, "'learn' has no effect on conversations"),
-        ({"front": ["hdcg", "success_rate"]}, "'front' has no effect on conversations"),
+        (
+            {"training_log": {}},
+            "'training_log' has no effect in a scenario of kind",
+        ),
+        ({"axis": "day"}, "'axis' has no effect in a scenario of kind 'conversations'"),
+        ({"rounds": 2}, "'rounds' has no effect in a scenario of kind 'conversations'"),
+        ({"steps": 3}, "'steps' has no effect in a scenario of kind 'conversations'"),
+        ({"learn": False}, "'learn' has no effect in a scenario of kind 'conversations'"),
+        (
+            {"front": ["hdcg", "success_rate"]},
+            "'front' has no effect in a scenario of kind 'conversations'",
+        ),
         ({"metrics": ["succes_rate"]}, "unknown metric 'succes_rate'. Did you mean 'success_rate'"),
         ({"agents": ["linucb"]}, "agents: linucb: agent 'linucb' recommends slates to users"),
         (
@@ -79,23 +84,26 @@ def test_practice_changes_what_was_learned(tmp_path):
         ),
         (
             {"agents": [{"name": "conv_bayes", "training_log": {}}]},
-            "'training_log' has no effect on conversations",
+            "'training_log' has no effect in a scenario of kind 'conversations'",
         ),
-        ({"env": {"id": "ConvRec-v0", "action": "discrete"}}, "env.action: agents of a scenario"),
+        (
+            {"env": {"id": "ConvRec-v0", "action": "discrete"}},
+            "env.action: must be 'slate'",
+        ),
         ({"env": {"id": "ConvRec-v0", "max_turn": 3}}, "Did you mean 'max_turns'"),
         ({"env": {"id": "ConvRec-v0", "path": "nowhere"}}, "'path' must be a folder"),
     ],
 )
 def test_mistakes_are_told(changes, message):
     with pytest.raises(UserError) as told:
-        check(scenario(**changes))
+        scenario(**changes).check()
     assert message in str(told.value)
 
 
 def test_an_agent_of_conversations_in_a_scenario_of_slates():
     slates = {**SMALL, "env": {"preset": "boredom"}, "agents": ["fact_crs"]}
     with pytest.raises(UserError, match="'fact_crs' holds conversations with users"):
-        check(Scenario.model_validate(slates))
+        parse_scenario(slates).check()
 
 
 def test_the_packaged_scenario_is_sound(capsys):

@@ -4,11 +4,9 @@ import pandas as pd
 import pytest
 
 from recsim.errors import UserError
-from recsim.report.console import make_console, print_results
-from recsim.report.tables import lower_is_better
+from recsim.report.console import make_console, print_summary
 from recsim.run import main, run_scenario
-from recsim.scenario.schema import Scenario
-from recsim.trials.checks import check
+from recsim.scenario.kinds import parse_scenario
 
 PLANTED = {"users": 40, "num_items": 60, "num_aspects": 8, "reviews": 6}
 SMALL = {
@@ -25,7 +23,7 @@ SMALL = {
 
 
 def scenario(**changes):
-    return Scenario.model_validate({**SMALL, **changes})
+    return parse_scenario({**SMALL, **changes})
 
 
 def test_a_run_tells_of_every_turn(tmp_path):
@@ -62,7 +60,7 @@ def test_agents_may_differ_in_what_they_are_judged_by(tmp_path, capsys):
             assert pd.isna(told["critique_random"])
         else:
             assert told.empty
-        print_results(run.folder, make_console())
+        print_summary(run.folder.scenario.summarise(run.folder), make_console())
         assert ("justification ndcg@5" in capsys.readouterr().out) == (len(agents) == 2)
 
 
@@ -78,8 +76,11 @@ def test_the_number_of_users_at_a_time_does_not_matter(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"training_log": {}}, "'training_log' has no effect on critiques: remove it"),
-        ({"axis": "day"}, "'axis' has no effect on critiques"),
+        (
+            {"training_log": {}},
+            "'training_log' has no effect in a scenario of kind",
+        ),
+        ({"axis": "day"}, "'axis' has no effect in a scenario of kind 'critiquing'"),
         ({"metrics": ["sr_final"]}, "unknown metric 'sr_final'. Did you mean 'sr_final@"),
         ({"agents": ["linucb"]}, "agents: linucb: agent 'linucb' recommends slates to users"),
         (
@@ -88,11 +89,11 @@ def test_the_number_of_users_at_a_time_does_not_matter(tmp_path):
         ),
         (
             {"agents": [{"name": "critique_random", "practice": 3}]},
-            "'practice' has no effect: 'critique_random' does not learn from the critiques",
+            "'practice' has no effect in a scenario of kind 'critiquing'",
         ),
         (
             {"env": {"id": "CritiqueRec-v0", "action": "item"}},
-            "env.action: agents of a scenario say what they show: use 'scores'",
+            "env.action: must be 'scores' in a scenario",
         ),
         ({"env": {"id": "CritiqueRec-v0", "max_turn": 3}}, "Did you mean 'max_turns'"),
         ({"env": {"id": "CritiqueRec-v0", "path": "nowhere"}}, "nowhere does not exist"),
@@ -104,14 +105,14 @@ def test_the_number_of_users_at_a_time_does_not_matter(tmp_path):
 )
 def test_mistakes_are_told(changes, message):
     with pytest.raises(UserError) as told:
-        check(scenario(**changes))
+        scenario(**changes).check()
     assert message in str(told.value)
 
 
 def test_an_agent_of_critiques_in_a_scenario_of_slates():
     slates = {**SMALL, "env": {"preset": "boredom"}, "agents": ["critique_random"]}
     with pytest.raises(UserError, match="'critique_random' is criticised by users"):
-        check(Scenario.model_validate(slates))
+        parse_scenario(slates).check()
 
 
 def test_the_packaged_scenario_is_sound(capsys):
@@ -120,5 +121,5 @@ def test_the_packaged_scenario_is_sound(capsys):
 
 @pytest.mark.parametrize("name", ["al", "al@5", "base_al", "base_al@5", "lost"])
 def test_fewer_turns_are_better(name):
-    assert lower_is_better(name)
-    assert not lower_is_better("sr_final@1")
+    assert scenario().lower_is_better(name)
+    assert not scenario().lower_is_better("sr_final@1")

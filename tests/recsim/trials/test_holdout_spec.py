@@ -7,7 +7,7 @@ from recsim.errors import UserError
 from recsim.log import SlateLog
 from recsim.problem import Problem
 from recsim.settings import validated
-from recsim.trials.holdout_spec import HoldoutSpec, held_out_rows, next_slate_metrics
+from recsim.trials.holdout import HoldoutSpec, held_out_rows, next_slate_metrics
 
 
 def small_log() -> SlateLog:

@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 
 from recsim.errors import UserError
-from recsim.report.tables import cases
-from recsim.runs.folder import Trial
-from recsim.scenario.schema import Scenario
-from recsim.trials.checks import check
-from recsim.trials.logs import evaluate_trial, read_data
+from recsim.scenario.data import read_data
+from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.trial import Trial
 
 
 @pytest.fixture
@@ -24,23 +22,23 @@ def scenario(tmp_path, random_log):
             "bootstrap": {"samples": 100},
         }
         data = changes.pop("data", {})
-        return Scenario.model_validate({**content, **changes, "data": {**content["data"], **data}})
+        return parse_scenario({**content, **changes, "data": {**content["data"], **data}})
 
     return make
 
 
 def run(scenario, agent="random", case="all", seed=0):
-    return evaluate_trial(scenario, Trial(agent, seed, case), agent_seed=1, bootstrap_seed=2)
+    return scenario.run(Trial(agent, seed, case)).numbers
 
 
 def complaint(scenario):
     with pytest.raises(UserError) as caught:
-        check(scenario)
+        scenario.check()
     return str(caught.value)
 
 
 def test_the_uniform_policy_by_hand(scenario):
-    rows, _, fitted = run(scenario(training_log=None, agents=["random"]))
+    rows = run(scenario(training_log=None, agents=["random"]))
     log = read_data(scenario().data)
     weights = (1 / 7) / log.propensity[:, 0]
     rewards = log.feedback["click"]
@@ -48,40 +46,40 @@ def test_the_uniform_policy_by_hand(scenario):
     assert values["ips"]["value"] == pytest.approx(np.mean(weights * rewards))
     assert values["snips"]["value"] == pytest.approx((weights * rewards).sum() / weights.sum())
     assert values["ips"]["low"] <= values["ips"]["value"] <= values["ips"]["high"]
-    assert fitted is None
+    assert "fit" not in rows
     (logged,) = rows["log"]
     assert (logged["agent"], logged["estimator"], logged["seed"]) == ("logged", "mean", "")
     assert logged["value"] == pytest.approx(rewards.mean())
 
 
 def test_a_share_trains_and_the_rest_judges(scenario):
-    rows, _, fitted = run(scenario(), "popularity")
-    assert fitted.rows == 50
+    rows = run(scenario(), "popularity")
+    assert rows["fit"]["rows"] == 50
     assert rows["values"][0]["n"] == 150
     assert rows["log"][0]["n"] == 150
     # Agents with a log of their own are judged on the same rows.
     own = {"data": scenario().data.model_dump()}
     agents = [{"name": "popularity", "training_log": own}]
-    rows, _, fitted = run(scenario(agents=agents), "popularity")
-    assert (fitted.rows, rows["values"][0]["n"]) == (200, 150)
+    rows = run(scenario(agents=agents), "popularity")
+    assert (rows["fit"]["rows"], rows["values"][0]["n"]) == (200, 150)
 
 
 def test_the_reference_is_the_mean_of_its_log(scenario, tmp_path):
     s = scenario(data={"reference": {"path": str(tmp_path / "other")}})
-    rows, _, _ = run(s)
+    rows = run(s)
     logged, reference = rows["log"]
     assert (reference["agent"], reference["n"]) == ("reference", 80)
     other = read_data(s.data, {"path": str(tmp_path / "other")})
     assert reference["value"] == pytest.approx(other.feedback["click"].mean())
     # The intervals of logs do not depend on who asks.
-    assert run(s, "linucb", seed=3)[0]["log"] == [logged, reference]
+    assert run(s, "linucb", seed=3)["log"] == [logged, reference]
 
 
 def test_each_case_reads_its_own_log(scenario, tmp_path):
     places = [str(tmp_path / "log"), str(tmp_path / "other")]
     s = scenario(data={"each": {"path": places}}, training_log=None, agents=["random"])
-    check(s)
-    counts = [run(s, case=case)[0]["values"][0]["n"] for case in cases(s.data)]
+    s.check()
+    counts = [run(s, case=case)["values"][0]["n"] for case in s.cases()]
     assert counts == [200, 80]
 
 
@@ -89,22 +87,22 @@ def test_a_training_log_of_the_same_data_follows_the_case(scenario, tmp_path):
     places = [str(tmp_path / "log"), str(tmp_path / "other")]
     data = {"reader": "saved", "path": places[0]}
     s = scenario(data={"each": {"path": places}}, training_log={"data": data})
-    first, second = cases(s.data)
-    assert run(s, "popularity", first)[2].rows == 200
-    assert run(s, "popularity", second)[2].rows == 80
+    first, second = s.cases()
+    assert run(s, "popularity", first)["fit"]["rows"] == 200
+    assert run(s, "popularity", second)["fit"]["rows"] == 80
 
 
 def test_files_that_changed_are_read_again(scenario, tmp_path, random_log):
     s = scenario()
-    check(s)
+    s.check()
     random_log(rows=30, slots=1).save(tmp_path / "log", overwrite=True)
-    check(s)
+    s.check()
     assert len(read_data(s.data)) == 30
 
 
 def test_good_scenarios_pass(scenario):
-    check(scenario())
-    check(scenario(agents=["random"], training_log=None))
+    scenario().check()
+    scenario(agents=["random"], training_log=None).check()
 
 
 def test_mistakes(scenario, tmp_path, random_log):

@@ -3,9 +3,12 @@ import pytest
 
 import agents
 from recsim.files import load_state
-from recsim.runs.folder import RunFolder, Trial
-from recsim.scenario.schema import Scenario
-from recsim.trials.simulation import Seeds, collect_log, metrics_of, run_trial, simulate
+from recsim.runs.folder import RunFolder
+from recsim.runs.work import run_trial
+from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.trial import Trial
+from recsim.trials.seeds import TrialSeeds
+from recsim.trials.simulation import collect_log, metrics_of
 
 
 def scenario(**changes):
@@ -19,36 +22,36 @@ def scenario(**changes):
         "users": 6,
         "steps": 12,
     }
-    return Scenario.model_validate({**content, **changes})
+    return parse_scenario({**content, **changes})
 
 
 def test_a_seed_is_split_into_different_streams():
-    seeds = Seeds.of(3)
-    assert Seeds.of(3) == seeds
+    seeds = TrialSeeds.of(3)
+    assert TrialSeeds.of(3) == seeds
     parts = list(vars(seeds).values())
     assert len(set(parts)) == 6
-    assert not set(parts) & set(vars(Seeds.of(4)).values())
+    assert not set(parts) & set(vars(TrialSeeds.of(4)).values())
 
 
 def test_a_trial_is_a_function_of_its_seed():
-    first, again, other = (simulate(scenario(), Trial("linucb", seed)).rounds for seed in (0, 0, 1))
+    first, again, other = (scenario().simulate(Trial("linucb", seed)).rounds for seed in (0, 0, 1))
     np.testing.assert_array_equal(first[0].items, again[0].items)
     assert metrics_of(first) == metrics_of(again)
     assert metrics_of(first) != metrics_of(other)
 
 
 def test_all_agents_meet_the_same_users():
-    runs = [simulate(scenario(), Trial(label, 0)).rounds[0] for label in ("random", "popularity")]
+    runs = [scenario().simulate(Trial(label, 0)).rounds[0] for label in ("random", "popularity")]
     # The best reward possible in the first state tells users apart.
     np.testing.assert_array_equal(runs[0].oracle_reward[0], runs[1].oracle_reward[0])
-    (other,) = simulate(scenario(), Trial("random", 1)).rounds
+    (other,) = scenario().simulate(Trial("random", 1)).rounds
     assert (other.oracle_reward[0] != runs[0].oracle_reward[0]).all()
 
 
 def test_the_training_log_is_used_and_its_users_are_others():
     seen = {}
     for seed in (0, 1):
-        course = simulate(scenario(), Trial("popularity", seed))
+        course = scenario().simulate(Trial("popularity", seed))
         assert 6 <= course.fitted.rows <= 24
         seen[seed] = course.agent.state_dict()
     first, other = (str(state) for state in seen.values())
@@ -57,20 +60,20 @@ def test_the_training_log_is_used_and_its_users_are_others():
 
 def test_one_log_for_all_seeds_if_it_has_a_seed():
     s = scenario(training_log={"users": 6, "steps": 4, "seed": 9})
-    states = [str(simulate(s, Trial("popularity", seed)).agent.state_dict()) for seed in (0, 1)]
+    states = [str(s.simulate(Trial("popularity", seed)).agent.state_dict()) for seed in (0, 1)]
     assert states[0] == states[1]
 
 
 def test_without_learning_the_agent_stays_as_it_was_fitted():
     def arrays(learn):
-        return simulate(scenario(learn=learn), Trial("linucb", 0)).agent.state_dict()
+        return scenario(learn=learn).simulate(Trial("linucb", 0)).agent.state_dict()
 
     fixed, learned = arrays(False), arrays(True)
     assert str(fixed) != str(learned)
 
 
 def test_early_reward_is_that_of_the_first_five_slates():
-    (played,) = simulate(scenario(), Trial("random", 0)).rounds
+    (played,) = scenario().simulate(Trial("random", 0)).rounds
     active = played.active[:5]
     expected = played.reward[:5][active].mean()
     assert metrics_of([played])["early_reward_per_step"] == pytest.approx(expected)
@@ -83,7 +86,7 @@ def test_a_trial_is_written_with_curves_numbers_and_agent(tmp_path, axis):
     run_trial(folder.path, trial)
     result = folder.result(trial)
     assert (result["agent"], result["seed"]) == ("linucb", 1)
-    course = simulate(folder.scenario, trial)
+    course = folder.scenario.simulate(trial)
     (played,) = course.rounds
     assert result["metrics"] == pytest.approx(metrics_of([played]), nan_ok=True)
     assert result["fit"]["rows"] == course.fitted.rows
@@ -111,8 +114,8 @@ def test_a_curve_says_whether_anybody_is_left(tmp_path):
 
 
 def test_a_log_on_disk_trains_agents_too(tmp_path):
-    log = collect_log(scenario(), scenario().training_log, Seeds.of(5))
+    log = collect_log(scenario(), scenario().training_log, TrialSeeds.of(5))
     log.save(tmp_path / "log")
     training = {"data": {"reader": "saved", "path": str(tmp_path / "log")}}
-    course = simulate(scenario(training_log=training), Trial("popularity", 0))
+    course = scenario(training_log=training).simulate(Trial("popularity", 0))
     assert course.fitted.rows == len(log)

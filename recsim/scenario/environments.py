@@ -1,39 +1,29 @@
-"""From the words of a scenario to environments and agents; every mistake is a `UserError`."""
+"""Environments of a scenario; every mistake is a `UserError`."""
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import math
 import os
-from collections.abc import Iterator
-from typing import Any, overload
+from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.vector import VectorEnv
 from pydantic import BaseModel
 
-import agents
 import recsim  # registers the environments
-from recsim.contracts.conversations import ConversationAgent
-from recsim.contracts.critiquing import CritiquingAgent
-from recsim.contracts.kinds import AnyAgent, AnyProblem, is_problem, kind_of
-from recsim.contracts.slates import Agent
-from recsim.conversation import ConversationProblem
-from recsim.critiquing import CritiquingProblem
-from recsim.errors import EnvError, UserError, did_you_mean
+from recsim.contracts.kinds import is_problem, kind_of
+from recsim.errors import EnvError, UserError, did_you_mean, located
 from recsim.problem import Problem
 from recsim.registry import first_line
-from recsim.scenario.schema import AgentSpec, EnvSpec
+from recsim.scenario.sources import EnvSpec
 from recsim.settings import signature_model, validated
 
 __all__ = [
-    "blame",
     "check_memory",
     "environment_presets",
     "kind_of_environment",
-    "make_agent",
     "make_env",
     "problem_of",
     "registered_environments",
@@ -41,15 +31,6 @@ __all__ = [
 
 # Set by this program, not by the scenario.
 _OWN_ARGUMENTS = {"num_envs", "render_mode", "max_episode_steps"}
-
-
-@contextlib.contextmanager
-def blame(key: str) -> Iterator[None]:
-    """Put the key path of the scenario in front of the message of a user's mistake."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{key}: {error}") from error
 
 
 def registered_environments() -> dict[str, str]:
@@ -91,10 +72,10 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
         validated(settings, options, "env", error=EnvError, also_known=["id"])
         if "reveal_state" in settings.model_fields:
             options.setdefault("reveal_state", reveal)
-    with blame("env"):
+    with located("env"):
         try:
             env = gymnasium.make_vec(spec.id, num_envs=users, **options)
-        except (TypeError, ValueError, OverflowError, gymnasium.error.Error) as error:
+        except (OverflowError, gymnasium.error.Error) as error:
             raise EnvError(f"{spec.id} cannot be built: {error}") from error
         except MemoryError as error:
             raise EnvError(f"{spec.id} needs more memory than there is: {error}") from error
@@ -148,28 +129,6 @@ def _bytes(space: gymnasium.Space[Any]) -> int:
     if space.shape is None or space.dtype is None:
         return 0
     return math.prod(space.shape) * space.dtype.itemsize
-
-
-@overload
-def make_agent(spec: AgentSpec, problem: Problem, seed: int) -> Agent: ...
-
-
-@overload
-def make_agent(spec: AgentSpec, problem: ConversationProblem, seed: int) -> ConversationAgent: ...
-
-
-@overload
-def make_agent(spec: AgentSpec, problem: CritiquingProblem, seed: int) -> CritiquingAgent: ...
-
-
-def make_agent(spec: AgentSpec, problem: AnyProblem, seed: int) -> AnyAgent:
-    """Build an agent of a scenario.
-
-    Raises:
-        UserError: If its name or a setting is wrong, or it cannot work on this problem.
-    """
-    with blame(f"agents: {spec.label}"):
-        return agents.make(spec.name, problem, seed=seed, **spec.config)
 
 
 def _settings(env_id: str) -> type[BaseModel] | None:

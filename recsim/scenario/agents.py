@@ -1,0 +1,119 @@
+"""The agents of a scenario, and the logs that they are fitted on."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+from pydantic import Field, PositiveInt, PrivateAttr, model_validator
+
+import agents
+from recsim.contracts.kinds import AnyProblem
+from recsim.errors import located
+from recsim.scenario.keys import Keys, Label
+from recsim.scenario.sources import DataSpec
+from recsim.settings import validated
+
+__all__ = ["AgentSpec", "TrainingLogSpec"]
+
+
+class TrainingLogSpec(Keys):
+    """What an agent is fitted on: a simulated log, a log on disk, or a share of ``data``.
+
+    Attributes:
+        agent: The agent that collects the simulated log.
+        config: Settings of that agent.
+        users: Simulated users; by default as many as the scenario has.
+        steps: Slates per user, at most; by default as in the scenario.
+        seed: Seed of the collection. By default every seed of the scenario collects its own log,
+            so that the intervals include the variation of the training data.
+        data: A log on disk.
+        share: In a log scenario, the share of rows, the earliest, that agents are fitted on; the
+            estimates use the others.
+    """
+
+    agent: str = "random"
+    config: dict[str, Any] = Field(default={})
+    users: PositiveInt | None = None
+    steps: PositiveInt | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+    data: DataSpec | None = None
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        simulated = self.model_fields_set & {"agent", "config", "users", "steps", "seed"}
+        if self.data is not None and (simulated or self.share is not None):
+            raise ValueError("'data' stands alone: a log on disk has no other settings")
+        if self.share is not None and simulated:
+            raise ValueError("'share' stands alone: it takes rows of the scenario's own data")
+        return self
+
+    @property
+    def collector(self) -> AgentSpec:
+        """The agent that collects a simulated log."""
+        return AgentSpec.model_validate({"name": self.agent, "config": self.config})
+
+
+class AgentSpec(Keys):
+    """One agent.
+
+    Attributes:
+        name: Registered name.
+        label: Name in tables and folders; by default the registered name.
+        config: Its settings.
+        training_log: What this agent is fitted on, in place of the scenario's training log.
+        practice: Batches of simulated users that the agent learns from before it is measured.
+    """
+
+    name: str
+    label: Label
+    config: dict[str, Any] = Field(default={})
+    training_log: TrainingLogSpec | None = None
+    practice: Annotated[int, Field(ge=0)] = 0
+    _given: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_label(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {"name": value}
+        if isinstance(value, dict) and "label" not in value:
+            value = {**value, "label": value.get("name", "agent")}
+        return value
+
+    @classmethod
+    def of(cls, label: str, agent: Any) -> Self:
+        """Return the entry of an agent from Python.
+
+        Args:
+            label: Name in tables.
+            agent: A registered name, a mapping with the keys of an entry, a class that follows the
+                agent contract, or an instance; every trial works on a copy of an instance.
+        """
+        if isinstance(agent, str):
+            return cls.model_validate({"name": agent, "label": label})
+        if isinstance(agent, Mapping):
+            return cls.model_validate({"label": label, **agent})
+        name = agent.__name__ if inspect.isclass(agent) else type(agent).__name__
+        spec = cls.model_validate({"name": name, "label": label})
+        spec._given = agent
+        return spec
+
+    def build(self, problem: AnyProblem, seed: int) -> Any:
+        """Build the agent.
+
+        Raises:
+            UserError: If its name or a setting is wrong, or it cannot work on this problem.
+        """
+        with located(f"agents: {self.label}"):
+            given: Any = self._given
+            if given is None:
+                return agents.make(self.name, problem, seed=seed, **self.config)
+            if inspect.isclass(given):
+                build: Any = given
+                config = validated(build.Config, self.config, f"agent {self.name!r}: config")
+                return build(config, problem, seed)
+            return copy.deepcopy(given)

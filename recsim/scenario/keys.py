@@ -1,0 +1,40 @@
+"""Types that keys of a scenario share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+__all__ = ["Keys", "Label", "Seeds"]
+
+# Names and labels become folder names.
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)]
+
+# Every seed is a trial of every agent; more is a slip of the hand.
+_MOST_SEEDS = 10_000
+
+
+class Keys(BaseModel):
+    """A block of a scenario: unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def _counted(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 1:
+            raise ValueError("there must be at least one seed")
+        if value > _MOST_SEEDS:
+            raise ValueError(f"must be at most {_MOST_SEEDS} seeds, not {value}")
+        return tuple(range(value))
+    if isinstance(value, list | tuple):
+        return value
+    raise ValueError("must be a number of seeds or a list of seeds")
+
+
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    Field(min_length=1, strict=False),
+    BeforeValidator(_counted),
+]
