@@ -115,8 +115,8 @@ class RunFolder:
             version = info.get("versions", {}).get("slaterec", "another version")
             raise RunError(
                 f"run folder {path} was written by SlateRec {version} (format "
-                f"{info.get('format_version')}, this version has format {_FORMAT_VERSION}): it cannot "
-                "be continued. Its tables and report stay readable; run the scenario anew."
+                f"{info.get('format_version')}, this version has format {_FORMAT_VERSION}): it "
+                "cannot be continued. Its tables and report stay readable; run the scenario anew."
             )
         try:
             content = yaml.safe_load((path / "scenario.yaml").read_text(encoding="utf-8"))

@@ -8,8 +8,8 @@ import pytest
 
 from recsim.errors import RunError, UserError
 from recsim.runs.folder import RunFolder
-from recsim.scenario.trial import Trial, TrialResult
 from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.trial import Trial, TrialResult
 
 TRIAL = Trial("random", 0)
 

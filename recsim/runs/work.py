@@ -1,0 +1,120 @@
+"""Run the trials that a run folder lacks, and summarise all of them."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from recsim.report.console import Reporter
+from recsim.report.html import Page, write_report
+from recsim.report.summary import Summary, write_summary
+from recsim.runs.executor import Executor, ProcessExecutor, SerialExecutor
+from recsim.runs.folder import RunFolder
+from recsim.scenario.trial import Trial
+
+__all__ = ["run_trial", "summarise", "work", "write_tables"]
+
+
+def work(
+    folder: RunFolder, workers: int | None, executor: Executor | None, console: Console
+) -> list[str]:
+    """Run the trials that a folder lacks, write tables and report, and return what failed.
+
+    Args:
+        folder: The run folder, locked.
+        workers: Processes; by default as many as there are cores.
+        executor: Another engine, in place of local processes.
+        console: Where progress is shown.
+
+    Raises:
+        KeyboardInterrupt: After an interrupt; finished trials are kept and can be resumed.
+    """
+    folder.clean()
+    for name, (before, now) in folder.changed_versions().items():
+        console.print(
+            f"warning: this run was begun with {name} {before}, now it is {now}: "
+            "numbers may differ.",
+            soft_wrap=True,
+        )
+    console.print(f"run folder: {folder.path}", soft_wrap=True, highlight=False)
+    trials = folder.scenario.trials()
+    todo = [trial for trial in trials if not folder.has(trial)]
+    if executor is None:
+        count = min(workers or _cores(), max(len(todo), 1))
+        executor = SerialExecutor() if count == 1 else ProcessExecutor(count)
+    for trial in todo:
+        executor.submit(trial, run_trial, str(folder.path), trial)
+    failed = []
+    try:
+        with Reporter(console, len(trials), len(trials) - len(todo)) as reporter:
+            for outcome in executor.gather():
+                if outcome.error is None:
+                    reporter.finished(outcome.key)
+                    continue
+                path = folder.write_error(outcome.key, outcome.error)
+                reporter.failed(outcome.key, outcome.error, str(path))
+                failed.append(str(outcome.key))
+        summarise(folder)
+    except KeyboardInterrupt:
+        executor.cancel()
+        console.print(
+            f"interrupted: {len(folder.scenario.finished(folder))} of {len(trials)} trials are "
+            f"finished and kept in {folder.path}; continue with the same command and --resume.",
+            soft_wrap=True,
+        )
+        raise
+    return failed
+
+
+def run_trial(folder: str | Path, trial: Trial) -> None:
+    """Compute a trial of a run and write it into the run folder.
+
+    Args:
+        folder: The run folder; the scenario is read from it.
+        trial: Which one.
+    """
+    run = RunFolder.open(folder)
+    begin = time.perf_counter()
+    result = run.scenario.run(trial)
+    seconds = round(time.perf_counter() - begin, 3)
+    run.write(trial, replace(result, numbers={**result.numbers, "seconds": seconds}))
+
+
+def summarise(folder: RunFolder) -> Summary:
+    """Write the tables, pictures and report of a run, and return them."""
+    scenario = folder.scenario
+    summary = write_tables(folder)
+    page = Page(
+        title=scenario.name,
+        question=scenario.question or scenario.description,
+        missing=_missing(folder),
+        settings=(folder.path / "scenario.yaml").read_text(encoding="utf-8"),
+        digest=folder.info["digest"],
+        versions=folder.info["versions"],
+    )
+    write_report(folder.path / "report.html", page, summary if summary.figures else None)
+    return summary
+
+
+def write_tables(folder: RunFolder) -> Summary:
+    """Write the tables of a run, and return them with its pictures."""
+    summary = folder.scenario.summarise(folder)
+    level = folder.scenario.bootstrap.level
+    head = {**folder.info, "missing": _missing(folder), "level": level}
+    write_summary(folder.path, summary, head)
+    return summary
+
+
+def _missing(folder: RunFolder) -> list[str]:
+    return [str(trial) for trial in folder.scenario.trials() if not folder.has(trial)]
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
