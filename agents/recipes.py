@@ -48,13 +48,12 @@ def recipe_of(agent: AnyAgent) -> Recipe:
         AgentError: If the agent was neither built by `agents.make` nor inherits from a base class
             in `agents.shared.base`.
     """
-    from agents.shared.base import BaseAgent
-
     with contextlib.suppress(TypeError):
         if agent in _RECIPES:
             return _RECIPES[agent]
-    if isinstance(agent, BaseAgent):
-        return agent.recipe
+    own = getattr(agent, "recipe", None)  # the base classes keep it themselves
+    if isinstance(own, Recipe):
+        return own
     raise AgentError(
         f"it is not known what this {type(agent).__name__} was built from: build it by "
         "agents.make(THE_CLASS, problem, ...), or let the class inherit from a base class in "

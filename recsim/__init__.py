@@ -14,6 +14,7 @@ import gymnasium as gym
 
 if TYPE_CHECKING:
     from agents import make as make_agent
+    from agents.saving import load_agent, save_agent
     from recsim.compare import Comparison, compare
     from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitReport
     from recsim.errors import UserError
@@ -43,11 +44,13 @@ __all__ = [
     "evaluate",
     "evaluate_slates",
     "evaluate_trajectories",
+    "load_agent",
     "load_scenario",
     "make_agent",
     "read_log",
     "rollout",
     "run_scenario",
+    "save_agent",
 ]
 
 __version__ = "0.2.0"
@@ -70,11 +73,13 @@ _HOMES = {
     "evaluate": "recsim.estimators",
     "evaluate_slates": "recsim.estimators",
     "evaluate_trajectories": "recsim.estimators",
+    "load_agent": "agents.saving",
     "load_scenario": "recsim.scenario.files",
     "make_agent": "agents",
     "read_log": "recsim.log",
     "rollout": "recsim.play.rollout",
     "run_scenario": "recsim.run",
+    "save_agent": "agents.saving",
 }
 _NAMES_THERE = {"make_agent": "make"}
 

@@ -1,4 +1,4 @@
-"""The walls of the house: who may import whom, how long a file may be, what an import may cost."""
+"""The architecture: which module may import which, how long a file may be, what an import costs."""
 
 import ast
 import subprocess
@@ -10,37 +10,42 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("recsim", "envs", "agents", "scenarios")
 
-# Package -> what its modules must not import. Names are prefixes of dotted module names.
-LOW = ("recsim.log", "recsim.estimators", "recsim.metrics", "recsim.statistics")
-FORBIDDEN = {
-    "agents": ("envs",),
-    "envs": ("agents",),
-    **dict.fromkeys(LOW, ("agents", "envs")),
-    "recsim.problem": ("agents", "envs"),
-    "recsim.errors": ("agents", "envs"),
-}
-# The bench stands on top: nothing below may import it.
-TOP = (
-    "recsim.run",
-    "recsim.trials.simulation",
-    "recsim.scenario.schema",
-    "recsim.play.rollout",
-    "recsim.runs.executor",
+# Floors from the ground up. A room imports from the rooms of lower floors and from itself.
+FLOORS = (
+    ("recsim.errors",),
+    ("recsim.arrays", "recsim.registry", "recsim.settings", "recsim.files"),
+    ("recsim.problem", "recsim.statistics"),
+    ("recsim.log", "recsim.metrics"),
+    ("recsim.conversation",),
+    ("recsim.critiquing",),
+    ("recsim.estimators",),
+    ("recsim.contracts",),
+    ("agents", "envs", "recsim.report", "scenarios"),
+    ("recsim.scenario",),
+    ("recsim.play", "recsim.runs"),
+    ("recsim.trials",),
+    ("recsim.chat", "recsim.compare", "recsim.run"),
 )
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+# The front door names things of every floor, and is imported for the version and the registration
+# of the environments.
+FRONT_DOOR = "recsim"
 
 
 def modules() -> dict[str, Path]:
     """Return every module of the packages by dotted name."""
-    found = {}
+    paths = {}
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+            paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return paths
 
 
-def inside(name: str, package: str) -> bool:
-    return name == package or name.startswith(package + ".")
+def room_of(name: str) -> str:
+    """Return the room that a module belongs to, a key of `FLOOR_OF`."""
+    package, *rest = name.split(".")
+    return ".".join([package, *rest[:1]]) if package == "recsim" else package
 
 
 def imports(name: str, path: Path) -> set[str]:
@@ -59,11 +64,18 @@ def imports(name: str, path: Path) -> set[str]:
     return found
 
 
+def imported_modules(name: str) -> set[str]:
+    """Return the modules of the packages that a module imports."""
+    targets = set()
+    for dotted in imports(name, MODULES[name]):
+        while dotted and dotted not in MODULES:
+            dotted = dotted.rpartition(".")[0]
+        targets.add(dotted)
+    return targets - {"", name}
+
+
 MODULES = modules()
-
-
-def test_there_are_modules_to_look_at():
-    assert {"recsim.play.rollout", "agents.bandits.linucb", "recsim.log"} <= MODULES.keys()
+GRAPH = {name: imported_modules(name) for name in MODULES}
 
 
 def test_relative_imports_are_resolved(tmp_path):
@@ -75,20 +87,50 @@ def test_relative_imports_are_resolved(tmp_path):
     assert {"pack.sub.a", "pack.other.b", "c.d", "e"} <= found
 
 
-def test_imports_go_down_only():
+def test_every_module_has_a_floor():
+    rooms = {room_of(name) for name in MODULES} - {FRONT_DOOR}
+    assert rooms == set(FLOOR_OF)
+
+
+def test_the_root_of_recsim_has_ten_modules_at_most():
+    assert len(list((ROOT / "recsim").glob("*.py"))) <= 10
+
+
+@pytest.mark.parametrize("floor", range(len(FLOORS)), ids=[" ".join(rooms) for rooms in FLOORS])
+def test_a_floor_imports_from_lower_floors_only(floor):
+    wrong = [
+        f"{name} must not import {target}"
+        for name, targets in GRAPH.items()
+        if name != FRONT_DOOR and room_of(name) in FLOORS[floor]
+        for target in sorted(targets - {FRONT_DOOR})
+        if room_of(target) != room_of(name) and FLOOR_OF[room_of(target)] >= floor
+    ]
+    assert wrong == []
+
+
+def test_no_two_modules_import_each_other():
+    # A package and a module inside it are one thing: the package re-exports its modules.
+    wrong = [
+        f"{name} and {target}"
+        for name, targets in GRAPH.items()
+        for target in targets
+        if FRONT_DOOR not in (name, target)
+        and name < target
+        and name in GRAPH[target]
+        and not target.startswith(f"{name}.")
+    ]
+    assert wrong == []
+
+
+def test_private_names_stay_in_their_package():
     wrong = []
     for name, path in MODULES.items():
-        imported = imports(name, path)
-        barred = {
-            bar for package, bars in FORBIDDEN.items() if inside(name, package) for bar in bars
-        }
-        if any(inside(name, package) for package in ("agents", "envs", *LOW)):
-            barred |= set(TOP)
-        wrong += [
-            f"{name} must not import {found}"
-            for found in sorted(imported)
-            if any(inside(found, bar) for bar in barred)
-        ]
+        for dotted in imports(name, path):
+            module, _, attribute = dotted.rpartition(".")
+            if attribute.startswith("_") and not attribute.startswith("__") and module in MODULES:
+                own = name if path.name == "__init__.py" else name.rpartition(".")[0]
+                if module != own and module.rpartition(".")[0] != own:
+                    wrong.append(f"{name} must not import {dotted}")
     assert wrong == []
 
 

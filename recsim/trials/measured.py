@@ -96,8 +96,8 @@ class Measured(Scenario):
         self,
         trial: Trial,
         metrics: Mapping[str, float],
-        played: Any,
-        agent: Any,
+        played: Any = None,
+        agent: Any = None,
         fitted: FitReport | None = None,
         *,
         curves: pd.DataFrame | None = None,
@@ -109,7 +109,7 @@ class Measured(Scenario):
             trial: Which one.
             metrics: Numbers by name.
             played: What metrics of other packages are computed from.
-            agent: The agent after the trial.
+            agent: The agent after the trial, whose state is kept; None for none.
             fitted: What its training did, if there was any.
             curves: Curves over time.
             **numbers: Further numbers.
@@ -119,7 +119,7 @@ class Measured(Scenario):
         return TrialResult(
             head | {"metrics": {**metrics, **added}, **numbers} | fit_numbers(fitted),
             curves,
-            agent.state_dict(),
+            {} if agent is None else agent.state_dict(),
         )
 
     def summarise(self, results: Results) -> Summary:
