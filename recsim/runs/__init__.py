@@ -1,0 +1,1 @@
+"""Run folders, and where the work of a run is done."""
