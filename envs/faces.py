@@ -134,8 +134,8 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
         """Start a new episode.
 
         Args:
-            seed: Seed of all randomness; without one the random numbers go on.
-            options: See the class.
+            seed: Seed of all random numbers; None to continue the random stream.
+            options: Options of the environment, see its class.
 
         Raises:
             UserError: If an option is unknown or wrong.

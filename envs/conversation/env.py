@@ -41,7 +41,7 @@ class ConvRecEnv(SessionEnv[ConversationSimulation]):
     It is illegal to ask again for an answered attribute, to ask on the last turn (where only a
     slate can succeed), and to show an item again: an error is raised, or with
     ``illegal="penalise"`` the turn passes without effect. ``info["action_mask"]`` and `action_masks`
-    hold which questions are legal; their last entry stands for a slate, which is always legal.
+    hold which questions are legal; the last entry is for a slate, which is always legal.
 
     ## Observation Space
     | key | shape | content |

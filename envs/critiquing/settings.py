@@ -32,5 +32,5 @@ class CritiqueRecSettings(SessionSettings, Rules):
     @model_validator(mode="after")
     def _reader_has_a_path(self) -> Self:
         if self.reader is not None and self.path is None:
-            raise ValueError("'reader' says how to read 'path': give that too")
+            raise ValueError("reader has no effect without path")
         return self

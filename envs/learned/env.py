@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from envs.faces import ScalarEnv
 from envs.learned.model import UserModel
 from envs.learned.settings import LearnedRecSettings
 from envs.learned.source import user_model_of
 from envs.learned.world import LearnedWorld
 from envs.slates.building import simulation_of
-from envs.slates.faces import SlateBatchEnv
+from envs.slates.faces import SlateBatchEnv, SlateEnv
 from envs.slates.simulation import SlateSimulation
 from envs.world.backend import Backend
 from recsim.errors import EnvError
@@ -33,7 +32,7 @@ class _Learned:
         return self.user_model.error.numbers()
 
 
-class LearnedRecEnv(_Learned, ScalarEnv[SlateSimulation]):
+class LearnedRecEnv(_Learned, SlateEnv):
     """A simulated user like those of a log, as predicted by a model fitted to it.
 
     ## Description

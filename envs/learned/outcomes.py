@@ -55,7 +55,7 @@ class ReturnClasses:
         means = [float(returns[classes == c].mean()) for c in range(1, count)]
         gaps = np.zeros((count, max([1, *(len(table) for table in tables if table is not None)])))
         for c, (table, mean) in enumerate(zip(tables, means, strict=True), start=1):
-            if table is None:  # no return was observed: the gap that the return stands for
+            if table is None:  # no gap was observed: take that of the mean return
                 gaps[c, min(max(round(1 / mean), 1), gaps.shape[1]) - 1] = 1.0
             else:
                 gaps[c, : len(table)] = table

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from envs.faces import ScalarEnv
 from envs.slates.building import simulation_of
-from envs.slates.faces import SlateBatchEnv
+from envs.slates.faces import SlateBatchEnv, SlateEnv
 from envs.slates.settings import SlateRecSettings, SlateRecVectorSettings
 from envs.slates.simulation import SlateSimulation
 from envs.world.backend import Backend
@@ -17,7 +16,7 @@ from recsim.errors import EnvError
 from recsim.problem import Problem
 
 
-class SlateRecEnv(ScalarEnv[SlateSimulation]):
+class SlateRecEnv(SlateEnv):
     """One simulated user who is shown slates of items.
 
     ## Description

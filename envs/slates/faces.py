@@ -1,10 +1,20 @@
-"""The vector face of environments that show slates."""
+"""The faces of environments that show slates."""
 
 from __future__ import annotations
 
-from envs.faces import BatchEnv
+from envs.faces import BatchEnv, ScalarEnv
 from envs.slates.simulation import SlateSimulation
 from recsim.errors import EnvError
+from recsim.problem import Problem
+
+
+class SlateEnv(ScalarEnv[SlateSimulation]):
+    """One user who is shown slates."""
+
+    @property
+    def problem(self) -> Problem:
+        """The public facts: catalogue, slate size, reward names and weights."""
+        return self.simulation.problem
 
 
 class SlateBatchEnv(BatchEnv[SlateSimulation]):
@@ -28,6 +38,11 @@ class SlateBatchEnv(BatchEnv[SlateSimulation]):
                 )
             simulation.max_steps = min(slates, simulation.max_steps or slates)
         super().__init__(simulation)
+
+    @property
+    def problem(self) -> Problem:
+        """The public facts: catalogue, slate size, reward names and weights."""
+        return self.simulation.problem
 
     @property
     def max_days(self) -> int | None:

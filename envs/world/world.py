@@ -169,8 +169,7 @@ class World:
 
         Args:
             state: B users.
-            slate: Item ids, ``(B, K)`` int64; an item that stands earlier in the slate shows
-                nothing.
+            slate: Item ids, ``(B, K)`` int64; a repeat of an earlier item shows nothing.
             stream: Source of randomness.
         """
         xp, config = self.xp, self.config

@@ -97,6 +97,14 @@ def test_the_spec_survives_json(name, settings):
     assert json.loads(env.spec.to_json())["kwargs"] == settings
 
 
+@pytest.mark.parametrize("name", ["ConvRec-v0", "CritiqueRec-v0"])
+def test_make_vec_passes_the_limit_of_turns(name):
+    env = gym.make_vec(f"recsim:{name}", num_envs=2, max_episode_steps=4)
+    assert env.unwrapped.problem.max_turns == 4
+    env = gym.make_vec(f"recsim:{name}", num_envs=2, max_episode_steps=4, max_turns=3)
+    assert env.unwrapped.problem.max_turns == 3
+
+
 @pytest.mark.parametrize("size", [0, -1, 2.5, True])
 def test_the_size_of_a_batch_is_a_positive_number(size):
     for name in ("SlateRec-v0", "ConvRec-v0", "CritiqueRec-v0"):

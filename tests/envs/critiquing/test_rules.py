@@ -286,7 +286,7 @@ def test_unknown_pairs_are_refused(make, options, message):
         ({"action": "items"}, r"CritiqueRec-v0\.action: must be 'scores' or 'item', not 'items'"),
         ({"justification": "agents"}, r"justification: must be 'agent' or 'item', not 'agents'"),
         ({"planted": {}}, "only one of 'data', 'path' and 'planted'"),
-        ({"reader": {}}, "'reader' says how to read 'path'"),
+        ({"reader": {}}, "reader has no effect without path"),
     ],
 )
 def test_wrong_settings_are_refused(make, settings, message):
