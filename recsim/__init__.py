@@ -53,42 +53,33 @@ __all__ = [
     "save_agent",
 ]
 
-__version__ = "0.2.0"
-
-# Where each public name is defined, and what it is called there.
-_HOMES = {
-    "Agent": "recsim.contracts.slates",
-    "AgentConfig": "recsim.contracts.slates",
-    "Comparison": "recsim.compare",
-    "Decision": "recsim.contracts.slates",
-    "Feedback": "recsim.contracts.slates",
-    "FitReport": "recsim.contracts.slates",
-    "Metric": "recsim.metrics.metric",
-    "Problem": "recsim.problem",
-    "Rollout": "recsim.play.rollout",
-    "SlateLog": "recsim.log",
-    "UserError": "recsim.errors",
-    "available": "recsim.scenario.available",
-    "compare": "recsim.compare",
-    "evaluate": "recsim.estimators",
-    "evaluate_slates": "recsim.estimators",
-    "evaluate_trajectories": "recsim.estimators",
-    "load_agent": "agents.saving",
-    "load_scenario": "recsim.scenario.files",
-    "make_agent": "agents",
-    "read_log": "recsim.log",
-    "rollout": "recsim.play.rollout",
-    "run_scenario": "recsim.run",
-    "save_agent": "agents.saving",
+# Where each of them is defined.
+_NAMES = {
+    "agents": ["make_agent"],
+    "agents.saving": ["load_agent", "save_agent"],
+    "recsim.compare": ["Comparison", "compare"],
+    "recsim.contracts.slates": ["Agent", "AgentConfig", "Decision", "Feedback", "FitReport"],
+    "recsim.errors": ["UserError"],
+    "recsim.estimators": ["evaluate", "evaluate_slates", "evaluate_trajectories"],
+    "recsim.log": ["SlateLog", "read_log"],
+    "recsim.metrics.metric": ["Metric"],
+    "recsim.play.rollout": ["Rollout", "rollout"],
+    "recsim.problem": ["Problem"],
+    "recsim.run": ["run_scenario"],
+    "recsim.scenario.available": ["available"],
+    "recsim.scenario.files": ["load_scenario"],
 }
-_NAMES_THERE = {"make_agent": "make"}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES[name]), _NAMES_THERE.get(name, name))
+    module = importlib.import_module(_HOMES[name])
+    value = getattr(module, "make" if name == "make_agent" else name)
     globals()[name] = value
     return value
 
