@@ -12,13 +12,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import gymnasium
 import numpy as np
 from pydantic import PositiveFloat
 
-import agents
-from agents import AgentConfig, Decision, FitReport
-from recsim.play.rollout import rollout
+import recsim
+from recsim import AgentConfig, Decision, FitReport
 
 
 class ThompsonConfig(AgentConfig):
@@ -78,25 +76,17 @@ class ThompsonAgent:
         np.add.at(self._skips, items[real], 1 - clicks[real])
 
 
-def clicks_per_slate(make_agent, seed: int) -> float:
-    """Let an agent serve 200 simulated users for 50 slates each."""
-    env = gymnasium.make_vec(
-        "recsim:SlateRec-v0", num_envs=200, preset="interest_exploration", max_steps=50
-    )
-    agent = make_agent(env.unwrapped.problem, seed)
-    return rollout(env, agent, seed=seed, max_steps=50).summary()["click_per_step"]
-
-
 def main() -> None:
     """Print the clicks per slate of three agents; with the same seed they meet the same users."""
-    makers = {
-        "random": lambda problem, seed: agents.make("random", problem, seed=seed),
-        "epsilon_greedy": lambda problem, seed: agents.make("epsilon_greedy", problem, seed=seed),
-        "own": lambda problem, seed: ThompsonAgent(ThompsonConfig(), problem, seed),
-    }
-    for name, make_agent in makers.items():
-        rates = [clicks_per_slate(make_agent, seed) for seed in range(3)]
-        print(f"{name:15} {np.mean(rates):.3f} clicks per slate")
+    result = recsim.compare(
+        {"id": "SlateRec-v0", "preset": "interest_exploration"},
+        {"random": "random", "epsilon_greedy": "epsilon_greedy", "own": ThompsonAgent},
+        seeds=3,
+        users=200,
+        steps=50,
+    )
+    clicks = result.table.query("metric == 'click_per_step'")
+    print(clicks[["agent", "iqm", "low", "high"]].round(3).to_string(index=False))
 
 
 if __name__ == "__main__":
