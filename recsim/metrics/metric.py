@@ -27,8 +27,8 @@ class Metric:
         shown: Whether it is printed unless the scenario names metrics.
         cutoffs: Every k for which there is a ``name@k``; empty for a metric without cut-offs.
         kind: Kind of the trials, for a metric of another package.
-        compute: Returns the number, given what trials of this kind hand over (see the page on
-            scenarios), for a metric of another package.
+        compute: Returns the number, given what trials of this kind produce (see
+            docs/python.md), for a metric of another package.
     """
 
     name: str
