@@ -2,8 +2,8 @@
 
 A user clicks an item if it is relevant and was seen: ``Y = O R`` with ``P(O = 1) = theta`` and
 ``P(R = 1) = gamma``. An item without a click may be irrelevant or unseen, and popular items are
-seen more. Relevance matrix factorisation (Rel-MF) weights the clicks by ``1 / theta``, so that its
-loss has the mean of the loss on relevance itself. The other methods are what it is compared to.
+seen more often. Relevance matrix factorisation (Rel-MF) weights clicks by ``1 / theta``, so that
+its loss is an unbiased estimate of the loss on relevance itself. The other methods are baselines.
 
 Reference: Saito, Yaginuma, Nishino, Sakata and Nakata, "Unbiased Recommender Learning from
 Missing-Not-At-Random Implicit Feedback", WSDM 2020, arXiv:1909.03601. ExpoMF: Liang, Charlin,
@@ -13,15 +13,16 @@ Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", IC
 Differences from the paper and its code:
 
 - Minibatches are drawn uniformly from all pairs of user and item, so that their loss is an unbiased
-  estimate of the full one. The published batches, half clicks and half pairs without one, are not;
-  they are an option (``sampling: half_clicks``).
-- The propensity of an item nobody clicked cannot be zero, and no gradient reaches a propensity.
-- The code weights the pairs without a click where its WMF is described as weighting the clicks:
-  both are here (``weight_on``).
-- ExpoMF's penalty reaches the model, and the density is that of the Gaussian; in the published code
-  the penalty is passed under a name that is never read, and the density has a misplaced bracket.
-- A user who was not in the training log is represented by the users who clicked what that user
-  clicked; the paper ranks for known users only.
+  estimate of the full loss. The published batches, half clicks and half pairs without a click, are
+  not; they are in ``reproductions/unbiased``.
+- The propensity of an item without clicks cannot be zero, and gradients do not flow through
+  propensities.
+- The paper's WMF weights pairs with a click, its code pairs without: both are available
+  (``weight_on``).
+- ExpoMF's penalty is applied, and its density is Gaussian; in the published code the penalty is
+  passed under a name that is never read, and the density has a misplaced bracket.
+- A user who was not in the training log is represented by the users who clicked the same items; the
+  paper ranks for known users only.
 """
 
 from agents.rel_mf.agent import RelMFAgent, RelMFConfig

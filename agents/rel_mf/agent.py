@@ -1,4 +1,4 @@
-"""The agent: ranks every user's candidates by the product of two vectors."""
+"""The agent: it ranks each user's candidates by the product of two vectors."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ from recsim.estimators.popularity import popularity_propensities
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-# Settings that some methods do not have.
+# The methods that have a setting; settings not listed belong to all methods.
 _ONLY = {
     "power": ("rel_mf",),
     "clip": ("rel_mf",),
     "non_negative": ("rel_mf",),
     "weight": ("wmf",),
     "weight_on": ("wmf",),
-    "sampling": ("rel_mf", "mf", "wmf"),
     "steps": ("rel_mf", "mf", "wmf"),
     "batch_size": ("rel_mf", "mf", "wmf"),
     "learning_rate": ("rel_mf", "mf", "wmf"),
@@ -43,26 +42,25 @@ _ONLY = {
 
 
 class RelMFConfig(AgentConfig):
-    """Settings of `RelMFAgent`; one that the method does not use is a mistake.
+    """Settings of `RelMFAgent`; a setting that the method does not use is refused.
 
     Attributes:
-        method: ``rel_mf``; or what it is compared to: ``mf`` (plain), ``wmf`` (weighted) or
-            ``expomf`` (exposure as a hidden variable).
+        method: ``rel_mf``, or a baseline: ``mf`` (plain), ``wmf`` (weighted) or ``expomf``
+            (exposure as a hidden variable).
         dim: Length of the vectors.
         l2: Penalty on the squared vectors.
         power: rel_mf: eta of the propensity ``(n_i / max n)^eta``.
-        clip: rel_mf: M, the least propensity that is divided by; 0 is unbiased, 1 is ``mf``.
-        non_negative: rel_mf: whether the loss of a pair is cut at 0.
+        clip: rel_mf: M, the lower bound of propensities; 0 is unbiased, 1 is ``mf``.
+        non_negative: rel_mf: whether the loss of a pair is clipped at 0 from below.
         weight: wmf: c.
-        weight_on: wmf: whether c multiplies the pairs that were clicked, or ``unclicked`` ones.
-        sampling: ``uniform`` batches from all pairs, whose loss is an unbiased estimate of the full
-            one, or the published ``half_clicks``.
-        steps: Gradient steps.
+        weight_on: wmf: whether c multiplies pairs with a click (``clicks``) or without
+            (``unclicked``).
+        steps: Number of gradient steps.
         batch_size: Pairs per step.
-        learning_rate: Of Adam.
+        learning_rate: Learning rate of Adam.
         iterations: expomf: rounds of expectation maximisation.
         precision: expomf: precision of a click around its score.
-        exposure: expomf: chance that an item is seen, at the start.
+        exposure: expomf: initial probability that an item is seen.
         device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 
@@ -74,7 +72,6 @@ class RelMFConfig(AgentConfig):
     non_negative: bool = False
     weight: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     weight_on: Literal["clicks", "unclicked"] = "clicks"
-    sampling: Literal["uniform", "half_clicks"] = "uniform"
     steps: PositiveInt = 1000
     batch_size: PositiveInt = 4096
     learning_rate: float = Field(default=0.005, gt=0, allow_inf_nan=False)
@@ -99,9 +96,9 @@ class RelMFConfig(AgentConfig):
 class RelMFAgent(DeviceAgent, Deterministic):
     """Ranks by matrix factorisation from clicks that are missing not at random.
 
-    Fitted on the clicks of a log; every pair of user and item without a click counts as unlabelled.
-    A second fit starts anew. Known users are told by ``obs["user"]``, others by what they clicked.
-    Ties go to the candidate listed first; deterministic, so propensities are 0 or 1.
+    Fitted on the clicks of a log; every pair of user and item without a click is unlabelled. A
+    second fit starts anew. Known users are identified by ``obs["user"]``, others are represented by
+    their clicks. Ties go to the candidate listed first; deterministic, so propensities are 0 or 1.
     """
 
     name: ClassVar[str] = "rel_mf"
@@ -182,15 +179,14 @@ class RelMFAgent(DeviceAgent, Deterministic):
             precision=config.precision,
             exposure=config.exposure,
         )
-        found = fit_expomf(clicks, settings, self._generator)
-        return found.users, found.items
+        fitted = fit_expomf(clicks, settings, self._generator)
+        return fitted.users, fitted.items
 
     def _fit_factors(
         self, clicks: ClickedPairs, losses: list[dict[str, float]]
     ) -> tuple[Tensor, Tensor]:
         config = self._config
         factors = Factors(clicks.num_users, clicks.num_items, config.dim, self._generator)
-        draw = clicks.uniform if config.sampling == "uniform" else clicks.half_clicks
         every = max(1, config.steps // 100)
 
         def note(step: int, loss: Tensor) -> bool:
@@ -199,19 +195,19 @@ class RelMFAgent(DeviceAgent, Deterministic):
             return False
 
         training = Training(config.learning_rate, config.l2, non_negative=config.non_negative)
-        drawn = batches(draw, config.batch_size, self._generator)
+        drawn = batches(clicks.uniform, config.batch_size, self._generator)
         coefficients = self._coefficients(clicks)
         train(factors, itertools.islice(drawn, config.steps), coefficients, training, on_step=note)
         return factors.users.detach(), factors.items.detach()
 
     def _coefficients(self, clicks: ClickedPairs) -> _Coefficients:
-        """Return the function that gives a and b of pairs of users and items."""
+        """Return the function that computes a and b of pairs of users and items."""
         config = self._config
         inverse = None
         if config.method == "rel_mf":
             counts = clicks.counts().cpu().numpy()
-            # An item without a click never has Y = 1, so its propensity does not matter; that of
-            # an item with a single click keeps it above 0.
+            # An item without a click never has Y = 1, so its propensity does not matter; it only
+            # has to be above 0: it gets the propensity of an item with one click.
             least = float(counts.max()) ** -config.power
             theta = popularity_propensities(counts, power=config.power, floor=least)
             inverse = inverse_propensities(torch.as_tensor(theta), config.clip)
@@ -220,7 +216,7 @@ class RelMFAgent(DeviceAgent, Deterministic):
 
 
 class _Coefficients:
-    """a and b of the pairs of a batch."""
+    """Computes a and b of the pairs of a batch."""
 
     def __init__(self, clicks: ClickedPairs, config: RelMFConfig, inverse: Tensor | None) -> None:
         self._clicks = clicks

@@ -1,15 +1,15 @@
-r"""ExpoMF: whether a user saw an item is a hidden variable, fitted by expectation maximisation.
+r"""ExpoMF: whether a user saw an item is a hidden variable, model by expectation maximisation.
 
 Model: ``A_ui ~ Bernoulli(mu_i)``, ``Y_ui ~ Normal(p_u . q_i, 1 / precision)`` if ``A_ui = 1``, and
 ``Y_ui = 0`` if not; Gaussian priors on the vectors, ``mu_i ~ Beta(alpha, beta)``.
 
-E-step, with phi the density at 0 of the normal distribution above::
+E-step, with phi the density of the normal distribution above at 0::
 
     a_ui = 1 where Y_ui = 1, else mu_i phi_ui / (mu_i phi_ui + 1 - mu_i)
 
 M-step: ``p_u = (precision sum_i a_ui q_i q_i^T + l2 I)^-1 precision sum_i a_ui Y_ui q_i``, the same
-for ``q_i``, and ``mu_i = (alpha + sum_u a_ui - 1) / (alpha + beta + U - 2)``. The E-step is taken
-anew before each of the three, so that every one of them raises the posterior.
+for ``q_i``, and ``mu_i = (alpha + sum_u a_ui - 1) / (alpha + beta + U - 2)``. The E-step is
+repeated before each of the three, so that each of them increases the posterior.
 
 Reference: Liang, Charlin, McInerney and Blei, "Modeling User Exposure in Recommendation", WWW 2016,
 arXiv:1510.07025.
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from agents.rel_mf.pairs import ClickedPairs
 
-# Numbers that a block of rows may hold at a time.
+# Numbers in a block of rows.
 _BLOCK = 2**24
 
 
@@ -38,9 +38,9 @@ class ExpoMF:
         dim: Length of the vectors.
         iterations: Rounds of expectation maximisation.
         l2: Precision of the Gaussian priors of the vectors, positive.
-        precision: That of a click around the score.
-        exposure: mu of every item at the start.
-        alpha: First parameter of the prior of mu; at least 1.
+        precision: Precision of a click around its score.
+        exposure: Initial mu of every item.
+        alpha: First parameter of the beta prior of mu; at least 1.
         beta: Second parameter.
     """
 
@@ -55,7 +55,7 @@ class ExpoMF:
 
 @dataclass(eq=False)
 class ExposureFactors:
-    """What is fitted.
+    """The fitted parameters.
 
     Attributes:
         users: p, ``(U, dim)``.
@@ -71,13 +71,13 @@ class ExposureFactors:
 def posterior_exposure(
     clicks: Tensor, scores: Tensor, exposure: Tensor, precision: float
 ) -> Tensor:
-    """Return a, the probability that each pair was seen given that it was clicked or not.
+    """Return a, the probability that each pair was seen, given whether it was clicked.
 
     Args:
         clicks: Y, ``(N, M)``.
         scores: ``p . q``, ``(N, M)``.
         exposure: mu, broadcastable to ``(N, M)``.
-        precision: That of a click around its score.
+        precision: Precision of a click around its score.
     """
     density = math.sqrt(precision / (2 * math.pi)) * torch.exp(-precision / 2 * scores**2)
     seen = exposure * density
@@ -93,9 +93,9 @@ def fit_expomf(
     """Fit the model to the clicks.
 
     Args:
-        clicks: What was clicked.
+        clicks: The pairs with a click.
         settings: Settings of the model.
-        generator: Randomness of the initial vectors, normal with deviation 0.01.
+        generator: Draws the initial vectors, normal with standard deviation 0.01.
         on_iteration: Called after every round, with its number from 1.
     """
     device = generator.device
@@ -103,17 +103,17 @@ def fit_expomf(
         0.01 * torch.randn(size, settings.dim, generator=generator, device=device)
         for size in (clicks.num_users, clicks.num_items)
     )
-    found = ExposureFactors(
+    model = ExposureFactors(
         users, items, torch.full((clicks.num_items,), settings.exposure, device=device)
     )
     swapped = clicks.transposed()
     for number in range(1, settings.iterations + 1):
-        found.users = _solve(clicks, found.users, found.items, found.exposure, settings)
-        found.items = _solve(swapped, found.items, found.users, found.exposure[:, None], settings)
-        found.exposure = _exposure(clicks, found, settings)
+        model.users = _solve(clicks, model.users, model.items, model.exposure, settings)
+        model.items = _solve(swapped, model.items, model.users, model.exposure[:, None], settings)
+        model.exposure = _exposure(clicks, model, settings)
         if on_iteration is not None:
-            on_iteration(number, found)
-    return found
+            on_iteration(number, model)
+    return model
 
 
 def _solve(
@@ -137,15 +137,15 @@ def _solve(
     return solved
 
 
-def _exposure(clicks: ClickedPairs, found: ExposureFactors, settings: ExpoMF) -> Tensor:
-    total = torch.zeros_like(found.exposure)
+def _exposure(clicks: ClickedPairs, model: ExposureFactors, settings: ExpoMF) -> Tensor:
+    total = torch.zeros_like(model.exposure)
     for start, stop in _blocks(clicks.num_users, clicks.num_items):
         y = clicks.rows(start, stop)
-        scores = found.users[start:stop] @ found.items.T
-        total += posterior_exposure(y, scores, found.exposure, settings.precision).sum(dim=0)
+        scores = model.users[start:stop] @ model.items.T
+        total += posterior_exposure(y, scores, model.exposure, settings.precision).sum(dim=0)
     prior = settings.alpha + settings.beta - 2
     mu = (settings.alpha + total - 1) / (prior + clicks.num_users)
-    return mu.clamp(1e-12, 1 - 1e-6)  # an item that everybody saw would stop learning
+    return mu.clamp(1e-12, 1 - 1e-6)  # an item with mu = 1 would stop learning
 
 
 def _blocks(rows: int, width: int) -> list[tuple[int, int]]:

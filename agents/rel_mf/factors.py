@@ -1,4 +1,4 @@
-"""Vectors of users and items, and how they are trained on pairs."""
+"""Vectors of users and items, and their training on pairs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from agents.rel_mf.pairs import Pairs
 
 
 class Factors(nn.Module):
-    """``logit(u, i) = p_u . q_i``, plus ``b_u + b_i + b`` where there are biases.
+    """``logit(u, i) = p_u . q_i``, plus ``b_u + b_i + b`` with biases.
 
     Args:
         num_users: U.
         num_items: I.
         dim: Length of the vectors.
-        generator: Randomness of the initial vectors, Xavier uniform; biases start at 0.
-        biases: Whether there are biases.
+        generator: Draws the initial vectors, Xavier uniform; biases start at 0.
+        biases: Whether to add biases.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Factors(nn.Module):
         return scores
 
     def all_scores(self) -> Tensor:
-        """Return the score of every pair, ``(U, I)``, without gradients."""
+        """Return the score of every pair, ``(U, I)``, without gradient."""
         with torch.no_grad():
             scores = self.users @ self.items.T
             if len(self.biases):
@@ -69,11 +69,11 @@ class Training:
     """How vectors are trained.
 
     Attributes:
-        learning_rate: Step size.
-        l2: Factor of the penalty.
+        learning_rate: Learning rate.
+        l2: Weight of the penalty.
         optimizer: ``adam`` or ``sgd``.
-        loss: The loss of a point.
-        non_negative: Whether the loss of a pair is cut at 0.
+        loss: Loss of a pair with known relevance.
+        non_negative: Whether the loss of a pair is clipped at 0 from below.
     """
 
     learning_rate: float = 0.005
@@ -89,20 +89,17 @@ def train(
     coefficients: Callable[[Tensor, Tensor], Coefficients],
     training: Training,
     *,
-    normaliser: Callable[[Tensor, Tensor], Tensor] | None = None,
     on_step: Callable[[int, Tensor], bool] | None = None,
 ) -> None:
     """Take one gradient step per batch.
 
     Args:
-        factors: Changed in place.
-        batches: Users and items of each batch, ``(N,)`` each; training ends with them.
-        coefficients: a and b of each pair of a batch; see `agents.rel_mf.losses`.
-        training: Optimizer and loss.
-        normaliser: What the summed loss of a batch is divided by, from users and items; by default
-            their number.
-        on_step: Called with the number of steps taken and the loss of the last batch; True ends
-            the training.
+        factors: Trained in place.
+        batches: Users and items of each batch, ``(N,)`` each.
+        coefficients: Returns a and b of each pair of a batch; see `agents.rel_mf.losses`.
+        training: Optimiser and loss.
+        on_step: Called with the number of steps taken and the loss of the last batch; if it returns
+            True, training stops.
     """
     kind = torch.optim.Adam if training.optimizer == "adam" else torch.optim.SGD
     optimizer = kind(factors.parameters(), lr=training.learning_rate)
@@ -113,8 +110,7 @@ def train(
             training.loss,
             non_negative=training.non_negative,
         )
-        size = len(users) if normaliser is None else normaliser(users, items)
-        loss = losses.sum() / size
+        loss = losses.sum() / len(users)
         optimizer.zero_grad(set_to_none=True)
         (loss + training.l2 * factors.penalty()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()

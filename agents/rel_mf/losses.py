@@ -1,20 +1,21 @@
-r"""Losses of one pair of user and item; every estimator is their mean over all pairs.
+r"""Losses of one pair of user and item; every method minimises their mean over all pairs.
 
 ``Y = O R``: clicked Y, seen O with probability theta, relevant R with probability gamma. With
-``d1`` the loss if the pair is relevant and ``d0`` if not, every loss here is ``a d1 + b d0``:
+``d1`` the loss of a relevant pair and ``d0`` that of an irrelevant one, every loss here is
+``a d1 + b d0``:
 
 ==============  ========================================  ======================================
 loss            a, b                                      mean over O and R
 ==============  ========================================  ======================================
 `ideal`         gamma, 1 - gamma                          the target
-`naive` (MF)    Y, 1 - Y                                  takes unseen for irrelevant
+`naive` (MF)    Y, 1 - Y                                  unseen counts as irrelevant
 `wmf`           c Y, 1 - Y (or Y, c (1 - Y))              biased
 `weighted`      Y/theta, 1 - Y/theta                      the target: unbiased (Rel-MF); a single
                                                           pair can be negative
   clipped       Y/max(theta, M), 1 - Y/max(theta, M)      M = 0 unbiased, M = 1 naive
 ==============  ========================================  ======================================
 
-Over n pairs, with the mean of gamma and theta known (derived; the tests enumerate it)::
+For the mean over n pairs with known gamma and theta (derived; the tests enumerate it)::
 
     variance of unbiased = sum of gamma (1/theta - gamma) (d1 - d0)^2 / n^2
     bias of clipped      = sum of gamma (theta / max(theta, M) - 1) (d1 - d0) / n
@@ -35,7 +36,7 @@ PointLoss = Literal["squared", "log"]
 
 
 def ideal(relevance: Tensor) -> Coefficients:
-    """Return a and b if the probability of relevance were known.
+    """Return a and b for a known probability of relevance.
 
     Args:
         relevance: gamma of each pair, ``(N,)``.
@@ -44,7 +45,7 @@ def ideal(relevance: Tensor) -> Coefficients:
 
 
 def naive(clicks: Tensor) -> Coefficients:
-    """Return a and b of plain matrix factorisation: what was not clicked is irrelevant.
+    """Return a and b of plain matrix factorisation: pairs without a click are irrelevant.
 
     Args:
         clicks: Y of each pair, ``(N,)``, 0 or 1.
@@ -60,7 +61,7 @@ def wmf(
     Args:
         clicks: Y of each pair, ``(N,)``.
         weight: c.
-        on: Whether it multiplies the pairs that were clicked, or those that were not.
+        on: Whether c multiplies pairs with a click, or pairs without.
     """
     if on == "clicks":
         return weight * clicks, 1 - clicks
@@ -68,24 +69,22 @@ def wmf(
 
 
 def inverse_propensities(propensities: Tensor, clip: float = 0.0) -> Tensor:
-    """Return ``1 / max(theta, clip)``, through which no gradient flows.
+    """Return ``1 / max(theta, clip)``, without gradient.
 
     Args:
         propensities: theta, ``(N,)``.
-        clip: M, in [0, 1]: the least propensity that is divided by.
+        clip: M, the lower bound of propensities, in [0, 1].
 
     Raises:
-        AgentError: A propensity is outside (0, 1], or the clip outside [0, 1].
+        AgentError: If a propensity is outside (0, 1], or the clip outside [0, 1].
     """
     if not 0 <= clip <= 1:
-        raise AgentError(f"clip must be in [0, 1], got {clip}: the least propensity divided by.")
+        raise AgentError(f"clip must be in [0, 1], not {clip}: it is a bound of propensities.")
     theta = propensities.detach()
     wrong = ~((theta > 0) & (theta <= 1))
     if bool(wrong.any()):
         row = int(wrong.flatten().int().argmax())
-        raise AgentError(
-            f"Row {row}: propensity {theta.flatten()[row].item()} is not a probability in (0, 1]."
-        )
+        raise AgentError(f"Row {row}: propensity {theta.flatten()[row].item()} is outside (0, 1].")
     return 1 / theta.clamp_min(clip)
 
 
@@ -94,7 +93,7 @@ def weighted(clicks: Tensor, inverse: Tensor) -> Coefficients:
 
     Args:
         clicks: Y of each pair, ``(N,)``.
-        inverse: What `inverse_propensities` gives for each pair, ``(N,)``.
+        inverse: Inverse propensity of each pair, ``(N,)``; see `inverse_propensities`.
     """
     a = clicks * inverse
     return a, 1 - a
@@ -103,8 +102,8 @@ def weighted(clicks: Tensor, inverse: Tensor) -> Coefficients:
 def point_losses(logits: Tensor, kind: PointLoss = "squared") -> tuple[Tensor, Tensor]:
     """Return d1 and d0, the loss of each pair if it is relevant and if it is not.
 
-    With ``f = sigmoid(logit)``: ``(1 - f)^2`` and ``f^2`` if ``squared``, ``-log f`` and
-    ``-log(1 - f)`` if ``log``.
+    With ``f = sigmoid(logit)``: ``(1 - f)^2`` and ``f^2`` for ``squared``, ``-log f`` and
+    ``-log(1 - f)`` for ``log``.
 
     Args:
         logits: Scores, ``(N,)``.
@@ -128,8 +127,8 @@ def pair_losses(
     Args:
         coefficients: a and b, ``(N,)`` each.
         logits: Scores, ``(N,)``.
-        kind: The loss of a point.
-        non_negative: Whether the loss of a pair is cut at 0. Then it is bounded below, and biased.
+        kind: ``squared`` or ``log``.
+        non_negative: Whether the loss of a pair is clipped at 0 from below; it is then biased.
     """
     a, b = coefficients
     if_relevant, if_not = point_losses(logits, kind)

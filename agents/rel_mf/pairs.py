@@ -1,4 +1,4 @@
-"""Which pairs of user and item were clicked, and how pairs are drawn for training."""
+"""The pairs of user and item that were clicked, and how pairs are drawn for training."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from recsim.errors import AgentError
-
 Pairs = tuple[Tensor, Tensor]  # users and items, (N,) each
 Sampler = Callable[[torch.Generator, int], Pairs]
 
 
 class ClickedPairs:
-    """The distinct pairs with a click, out of U times I; memory grows with the clicks only.
+    """The distinct pairs with a click, out of U times I; memory grows with the number of clicks.
 
     Args:
         users: ``(P,)`` in 0 ... U-1; repeats count once.
@@ -45,7 +43,7 @@ class ClickedPairs:
         return self._keys % self.num_items
 
     def counts(self) -> Tensor:
-        """Return n_i, how many users clicked each item, ``(I,)``."""
+        """Return n_i, the number of users who clicked each item, ``(I,)``."""
         return torch.bincount(self.items, minlength=self.num_items)
 
     def contains(self, users: Tensor, items: Tensor) -> Tensor:
@@ -70,7 +68,7 @@ class ClickedPairs:
     def uniform(self, generator: torch.Generator, size: int) -> Pairs:
         """Draw pairs uniformly from all U times I, with replacement.
 
-        The mean loss of such a batch has the mean loss over all pairs as its expectation.
+        The expectation of the mean loss of such a batch is the mean loss over all pairs.
         """
         device = self._keys.device
         keys = torch.randint(
@@ -78,34 +76,8 @@ class ClickedPairs:
         )
         return keys // self.num_items, keys % self.num_items
 
-    def half_clicks(self, generator: torch.Generator, size: int) -> Pairs:
-        """Draw half of the pairs from the clicked ones, half from the others, with replacement.
-
-        As published. The expectation of the batch's loss is not the loss over all pairs: clicks
-        weigh as if half of all pairs had one.
-
-        Raises:
-            AgentError: If every pair has a click.
-        """
-        device = self._keys.device
-        half = size // 2
-        clicked = torch.randint(len(self._keys), (half,), generator=generator, device=device)
-        # The j-th pair without a click has key j + (clicked keys up to it): the number of clicked
-        # keys k_m with k_m - m <= j.
-        free = self.num_users * self.num_items - len(self._keys)
-        if not free:
-            raise AgentError(
-                f"All {len(self._keys)} pairs of user and item were clicked, so that half_clicks "
-                "finds none without a click to draw: use sampling='uniform'."
-            )
-        ranks = torch.randint(free, (size - half,), generator=generator, device=device)
-        gaps = self._keys - torch.arange(len(self._keys), device=device)
-        others = ranks + torch.searchsorted(gaps, ranks, right=True)
-        keys = torch.cat([self._keys[clicked], others])
-        return keys // self.num_items, keys % self.num_items
-
 
 def batches(draw: Sampler, size: int, generator: torch.Generator) -> Iterator[Pairs]:
-    """Yield batches without end."""
+    """Yield batches forever."""
     while True:
         yield draw(generator, size)

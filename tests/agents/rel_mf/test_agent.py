@@ -16,7 +16,6 @@ METHODS = {
     "wmf": {"method": "wmf", "weight": 3, **QUICK},
     "wmf, unclicked": {"method": "wmf", "weight": 0.3, "weight_on": "unclicked", **QUICK},
     "expomf": {"method": "expomf", "dim": 4, "l2": 0.01},
-    "half of the batch clicks": {"sampling": "half_clicks", **QUICK},
     "non-negative": {"non_negative": True, **QUICK},
 }
 
@@ -52,7 +51,7 @@ def two_tastes(log_of):
 
 
 def obs_of(log, users, history=(), clicked=()):
-    """The observation of some users who are offered the whole catalogue."""
+    """Return the observation of some users, with the whole catalogue as candidates."""
     batch = len(users)
     return {
         "user": np.array(users),
@@ -64,7 +63,7 @@ def obs_of(log, users, history=(), clicked=()):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_users_are_shown_what_people_like_them_click(two_tastes, name):
+def test_users_are_shown_items_that_similar_users_click(two_tastes, name):
     agent = agents.make("rel_mf", two_tastes.problem, seed=1, **METHODS[name])
     report = agent.fit(two_tastes)
     assert report.rows == len(two_tastes)
@@ -78,8 +77,8 @@ def test_losses_fall(two_tastes):
     assert np.mean(losses[-10:]) < np.mean(losses[:10])
 
 
-def test_relevance_is_told_from_popularity(log_of):
-    # Everything is equally relevant; what differs is how often it is seen.
+def test_relevance_is_separated_from_exposure(log_of):
+    # All items are equally relevant, but they are seen with different probabilities.
     rng = np.random.default_rng(2)
     theta = np.linspace(1.0, 0.2, 9)
     log = log_of((rng.random((400, 9)) < 0.6) & (rng.random((400, 9)) < theta))
@@ -92,23 +91,23 @@ def test_relevance_is_told_from_popularity(log_of):
         agent.fit(log)
         logits = agent.scores(obs_of(log, range(400)))
         scores[method] = (1 / (1 + np.exp(-logits))).mean(axis=0)  # (B, I) -> (I,)
-    # Plain factorisation takes the least seen item for the least relevant.
+    # Plain factorisation estimates the lowest relevance for the item seen least.
     assert scores["mf"][0] - scores["mf"][-1] > 0.3
     assert np.ptp(scores["rel_mf"]) < 0.1
 
 
-def test_a_stranger_is_known_by_their_clicks(two_tastes):
+def test_an_unknown_user_is_represented_by_their_clicks(two_tastes):
     agent = agents.make("rel_mf", two_tastes.problem, seed=1, **QUICK)
     agent.fit(two_tastes)
     even = obs_of(two_tastes, [999], history=[2, 3, 6], clicked=[1, 0, 1])
     odd = obs_of(two_tastes, [999], history=[2, 3, 7], clicked=[0, 1, 1])
     assert (agent.act(even).slates % 2 == 0).all()
     assert (agent.act(odd).slates % 2 == 1).all()
-    del even["user"]  # a simulation does not say who somebody is
+    del even["user"]  # simulations have no user ids
     assert (agent.act(even).slates % 2 == 0).all()
 
 
-def test_the_same_number_with_other_features_is_a_stranger(two_tastes):
+def test_the_same_id_with_other_features_is_an_unknown_user(two_tastes):
     agent = agents.make("rel_mf", two_tastes.problem, seed=1, **QUICK)
     agent.fit(two_tastes)
     obs = obs_of(two_tastes, [0], history=[3, 5], clicked=[1, 1])
@@ -122,11 +121,11 @@ def test_users_who_are_not_in_the_log_do_not_count(two_tastes):
     agent = agents.make("rel_mf", some.problem, seed=1, **QUICK)
     agent.fit(some)
     assert (agent.act(obs_of(some, [20, 38])).slates % 2 == 1).all()
-    # User 5 was not there: shown what everybody else likes.
+    # User 5 was not in the log, and is shown what all others like.
     assert (agent.act(obs_of(some, [5])).slates % 2 == 1).all()
 
 
-def test_the_slate_is_the_top_of_the_scores_and_the_propensity_says_so(two_tastes):
+def test_the_slate_has_the_highest_scores_and_propensity_one(two_tastes):
     agent = agents.make("rel_mf", two_tastes.problem, **QUICK)
     agent.fit(two_tastes)
     obs = obs_of(two_tastes, [0, 39])
@@ -150,7 +149,7 @@ def test_equal_scores_go_to_the_candidate_listed_first(two_tastes):
     assert agent.act(obs_of(two_tastes, [0, 39])).slates.tolist() == [[0, 1], [0, 1]]
 
 
-def test_the_log_stays_as_it_was_and_the_seed_decides(two_tastes):
+def test_fitting_does_not_change_the_log_and_depends_on_the_seed(two_tastes):
     before = [two_tastes.clicks.copy(), two_tastes.slate.copy(), two_tastes.user.copy()]
 
     def scores(seed):
@@ -166,7 +165,7 @@ def test_the_log_stays_as_it_was_and_the_seed_decides(two_tastes):
         assert np.array_equal(old, array)
 
 
-def test_an_item_that_nobody_clicked_is_no_trouble(log_of):
+def test_items_without_clicks_are_supported(log_of):
     clicks = np.zeros((6, 5))
     clicks[:, 1] = 1
     log = log_of(clicks)
@@ -176,14 +175,14 @@ def test_an_item_that_nobody_clicked_is_no_trouble(log_of):
     assert agent.act(obs_of(log, [3])).slates[0, 0] == 1
 
 
-def test_what_cannot_be_learned_from_is_refused(two_tastes):
+def test_unsuitable_logs_are_refused(two_tastes):
     agent = agents.make("rel_mf", two_tastes.problem)
     with pytest.raises(UserError, match=r"must be fitted on a log before it can act"):
         agent.act(obs_of(two_tastes, [0]))
     rows = len(two_tastes)
-    nobody = dataclasses.replace(two_tastes, anonymous=True, user=np.arange(rows))
+    anonymous = dataclasses.replace(two_tastes, anonymous=True, user=np.arange(rows))
     with pytest.raises(UserError, match=r"does not know its users: it is anonymous"):
-        agent.fit(nobody)
+        agent.fit(anonymous)
     with pytest.raises(UserError, match=r"learns from clicks, but the log has none"):
         agent.fit(dataclasses.replace(two_tastes, clicks=np.zeros_like(two_tastes.clicks)))
 
@@ -200,12 +199,12 @@ def test_what_cannot_be_learned_from_is_refused(two_tastes):
         ({"dims": 5}, r"config\.dims: unknown key\. Did you mean 'dim'"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(config, message):
+def test_wrong_settings_are_refused(config, message):
     with pytest.raises(UserError, match=message):
         agents.configure("rel_mf", **config)
 
 
-def test_a_device_that_is_not_there_is_named(make_problem):
+def test_a_missing_device_is_refused(make_problem):
     with pytest.raises(UserError, match=r"no device 'nowhere' here"):
         agents.make("rel_mf", make_problem(), device="nowhere")
 

@@ -44,23 +44,7 @@ def test_one_step_of_gradient_descent_by_hand(generator):
     torch.testing.assert_close(factors.users[1], p[1] * (1 - rate * l2))
 
 
-def test_a_normaliser_replaces_the_number_of_pairs(generator):
-    found = []
-    for normaliser in (None, lambda users, items: torch.tensor(8.0)):
-        factors = Factors(2, 2, 3, torch.Generator().manual_seed(0))
-        batch = torch.tensor([0, 1]), torch.tensor([0, 1])
-        train(
-            factors,
-            [batch],
-            lambda u, i: naive(torch.ones(2)),
-            Training(),
-            normaliser=normaliser,
-            on_step=lambda step, loss: found.append(float(loss)) or False,
-        )
-    assert found[0] == pytest.approx(4 * found[1])
-
-
-def test_training_ends_when_told_to(generator):
+def test_training_can_be_stopped(generator):
     clicks = ClickedPairs(torch.tensor([0]), torch.tensor([0]), 2, 2)
     steps = []
 
@@ -80,7 +64,7 @@ def test_training_ends_when_told_to(generator):
 
 @pytest.mark.parametrize(("optimizer", "rate"), [("adam", 0.05), ("sgd", 5.0)])
 @pytest.mark.parametrize("loss", ["squared", "log"])
-def test_relevance_is_learned_where_it_is_known(generator, optimizer, rate, loss):
+def test_known_relevance_is_learned(generator, optimizer, rate, loss):
     # Two kinds of users, two kinds of items: the minimum of either loss is gamma itself.
     kinds = torch.arange(8) % 2
     gamma = torch.where(kinds[:, None] == kinds, 0.8, 0.3)

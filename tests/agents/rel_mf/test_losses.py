@@ -160,7 +160,7 @@ def test_no_gradient_reaches_the_propensity():
 
 @pytest.mark.parametrize("wrong", [0.0, -0.1, 1.5, float("nan"), float("inf")])
 def test_what_is_no_propensity_is_named(wrong):
-    with pytest.raises(UserError, match=r"Row 1: propensity .* is not a probability in \(0, 1\]"):
+    with pytest.raises(UserError, match=r"Row 1: propensity .* is outside \(0, 1\]"):
         losses.inverse_propensities(torch.tensor([0.5, wrong]), 0.1)
 
 
