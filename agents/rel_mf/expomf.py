@@ -1,4 +1,4 @@
-r"""ExpoMF: whether a user saw an item is a hidden variable, model by expectation maximisation.
+r"""ExpoMF: whether a user saw an item is a hidden variable, fitted by expectation maximisation.
 
 Model: ``A_ui ~ Bernoulli(mu_i)``, ``Y_ui ~ Normal(p_u . q_i, 1 / precision)`` if ``A_ui = 1``, and
 ``Y_ui = 0`` if not; Gaussian priors on the vectors, ``mu_i ~ Beta(alpha, beta)``.

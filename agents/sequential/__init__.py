@@ -1,7 +1,7 @@
-"""Next-item recommenders: what a user does next, told from the order of what was done before.
+"""Next-item recommenders: they predict a user's next event from the sequence of earlier ones.
 
-Three encoders of a sequence of items, each with the loss of its paper, behind one agent. They are
-myopic: an item is scored by how likely it comes next, whatever it earns in the long run.
+Three encoders of item sequences, each with the loss of its paper, in one agent. They are myopic: an
+item's score is how likely it comes next, regardless of its long-term reward.
 
 References:
 - ``sasrec``: Kang and McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018,
@@ -13,23 +13,23 @@ References:
 
 Differences from the papers:
 
-- All: every sequence begins with a start token. Its state is what is known of somebody without
-  events, so their ranking is learned popularity; the papers leave such users out.
-- All: a long sequence is cut into windows, all of which are trained on; training stops when the
-  reciprocal rank of the next events of held-out users no longer improves, and the best state is
-  kept. Ranks are among the whole catalogue, not among sampled items.
-- Both transformers: padding stands at the right; ``sasrec`` counts positions from the oldest event,
-  ``bert4rec`` from the latest (the papers: from the latest). Blocks normalise first and have a GELU
-  layer of width 4 D (SASRec: ReLU of width D; BERT4Rec normalises last). Vectors of positions start
-  as large as those of items.
-- ``sasrec``: negatives are all items but the next one, where the authors leave out everything that
-  the user ever did; the softmax over all items is an option.
-- ``bert4rec``: ``next_share`` of the windows are cut at a random place and only their last event is
-  masked, as in acting; the paper masks the last of the whole sequence. The learning rate is
-  constant.
-- ``gru4rec``: negatives are drawn uniformly and for each event; in the paper they are the other
-  events of the batch, hence drawn by popularity. Sequences of one batch are padded, not run in
-  parallel sessions, and the optimiser is Adam. There is one layer by default.
+- All: every sequence begins with a start token. Its state represents users without events, so
+  their ranking is learned popularity; the papers omit such users.
+- All: a long sequence is cut into windows, and all of them are used for training. Training stops
+  when the mean reciprocal rank of the next events of held-out users no longer improves, and the
+  best state is kept. Ranks are among the whole catalogue, not among sampled items.
+- Both transformers: padding is on the right. ``sasrec`` counts positions from the oldest event,
+  ``bert4rec`` from the latest (the papers: from the latest). Blocks are pre-norm and have a GELU
+  layer of width 4 D (SASRec: ReLU of width D; BERT4Rec is post-norm). Position embeddings are
+  initialised at the scale of item embeddings.
+- ``sasrec``: negatives are drawn from all items except the next one; the authors exclude all events
+  of the user. The softmax over all items is an option.
+- ``bert4rec``: a fraction ``next_share`` of the windows are cut at a random position and only their
+  last event is masked, as in acting; the paper masks the last event of the whole sequence. The
+  learning rate is constant.
+- ``gru4rec``: negatives are drawn uniformly for each event; in the paper they are the other events
+  of the batch, hence drawn by popularity. Sequences of a batch are padded, not run in parallel
+  sessions, and the optimiser is Adam. There is one layer by default.
 """
 
 from agents.sequential.agent import BERT4RecAgent, GRU4RecAgent, SASRecAgent

@@ -13,21 +13,21 @@ Config = TypeVar("Config", bound="SequentialConfig")
 
 
 class SequentialConfig(AgentConfig):
-    """What the three have in common.
+    """Settings that the three agents share.
 
     Attributes:
-        events: Which items make a user's sequence: those ``clicked``, or all that were ``shown``.
-        exclude_seen: Whether items of the observed sequence come after all others.
+        events: The items of a user's sequence: those ``clicked``, or all that were ``shown``.
+        exclude_seen: Whether items of the observed sequence are ranked below all others.
         dim: D, length of item vectors and states.
         layers: Blocks of the transformer, or layers of the recurrent network.
-        dropout: Share of entries dropped in training.
-        max_length: L, events in a window; acting looks back on L - 1.
-        steps: Gradient steps at most.
+        dropout: Fraction of entries dropped in training.
+        max_length: L, events in a window; acting uses the last L - 1.
+        steps: Largest number of gradient steps.
         batch_size: Windows per step.
-        learning_rate: Of Adam.
-        held_out: Share of users by whom it is judged when to stop; 0 takes all steps.
-        evaluate_every: Steps between looks at the held-out users.
-        patience: Looks without improvement after which training stops.
+        learning_rate: Learning rate of Adam.
+        held_out: Fraction of users held out for early stopping; with 0, all steps are taken.
+        evaluate_every: Steps between two evaluations on the held-out users.
+        patience: Evaluations without improvement after which training stops.
         device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 
@@ -47,18 +47,20 @@ class SequentialConfig(AgentConfig):
 
 
 class TransformerConfig(SequentialConfig):
-    """With attention.
+    """Settings of the two agents with attention.
 
     Attributes:
-        heads: Attention heads; they share ``dim`` equally.
+        heads: Number of attention heads; must divide ``dim``.
     """
 
     heads: PositiveInt = 2
 
     @model_validator(mode="after")
-    def _heads_share_equally(self) -> Self:
+    def _heads_divide_dim(self) -> Self:
         if self.dim % self.heads:
-            raise ValueError(f"'heads' must divide 'dim', but {self.heads} heads share {self.dim}")
+            raise ValueError(
+                f"'heads' must divide 'dim': {self.dim} is no multiple of {self.heads}"
+            )
         return self
 
 
@@ -66,15 +68,15 @@ class SASRecConfig(TransformerConfig):
     """Settings of `SASRecAgent`, with those of `TransformerConfig`.
 
     Attributes:
-        loss: ``bce`` against sampled negatives, or ``cross_entropy`` over the whole catalogue.
-        negatives: Items drawn for each event; for ``bce``.
+        loss: ``bce`` with sampled negatives, or ``cross_entropy`` over the whole catalogue.
+        negatives: For ``bce``: negatives sampled for each event.
     """
 
     loss: Literal["bce", "cross_entropy"] = "bce"
     negatives: PositiveInt = 1
 
     @model_validator(mode="after")
-    def _negatives_are_used(self) -> Self:
+    def _negatives_have_an_effect(self) -> Self:
         return _check_negatives(self, self.loss)
 
 
@@ -82,9 +84,9 @@ class BERT4RecConfig(TransformerConfig):
     """Settings of `BERT4RecAgent`, with those of `TransformerConfig`.
 
     Attributes:
-        mask_share: Chance that an event is masked.
-        next_share: Share of windows that are cut at a random place and have only their last event
-            masked, as in acting.
+        mask_share: Probability that an event is masked.
+        next_share: Fraction of windows that are cut at a random position, with only their last
+            event masked, as in acting.
     """
 
     mask_share: float = Field(default=0.2, gt=0, le=1)
@@ -95,9 +97,9 @@ class GRU4RecConfig(SequentialConfig):
     """Settings of `GRU4RecAgent`, with those of `SequentialConfig`.
 
     Attributes:
-        loss: ``cross_entropy`` over the whole catalogue, or ``bpr`` or ``top1_max`` against sampled
+        loss: ``cross_entropy`` over the whole catalogue, or ``bpr`` or ``top1_max`` with sampled
             negatives.
-        negatives: Items drawn for each event; for ``bpr`` and ``top1_max``.
+        negatives: For ``bpr`` and ``top1_max``: negatives sampled for each event.
     """
 
     layers: PositiveInt = 1
@@ -105,11 +107,11 @@ class GRU4RecConfig(SequentialConfig):
     negatives: PositiveInt = 32
 
     @model_validator(mode="after")
-    def _negatives_are_used(self) -> Self:
+    def _negatives_have_an_effect(self) -> Self:
         return _check_negatives(self, self.loss)
 
 
 def _check_negatives(config: Config, loss: str) -> Config:
     if loss == "cross_entropy" and "negatives" in config.model_fields_set:
-        raise ValueError("'negatives' has no effect on 'cross_entropy', which is over all items")
+        raise ValueError("'negatives' has no effect on 'cross_entropy', which uses all items")
     return config

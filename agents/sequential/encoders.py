@@ -1,4 +1,4 @@
-"""From the tokens of a sequence to a state after every token."""
+"""Encoders: they map the tokens of a sequence to a state after every token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.shared.transformer import Block
 
 
 class Embedding(nn.Module):
-    """Vectors of all tokens, of unit length on average; that of padding is 0 and stays so.
+    """Vectors of all tokens, initially of unit length on average; that of padding is fixed at 0.
 
     Args:
         num_items: I.
@@ -40,17 +40,17 @@ class Embedding(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Self-attention over the tokens, each at its position.
+    """Self-attention over the tokens and their positions.
 
-    Positions are counted from the first token where it is causal, else from the last one.
+    Positions are counted from the first token if it is causal, else from the last one.
 
     Args:
         dim: D.
         layers: Blocks.
         heads: Attention heads.
-        dropout: Share of entries dropped in training.
-        max_tokens: Longest sequence.
-        causal: Whether a position sees none after it.
+        dropout: Fraction of entries dropped in training.
+        max_tokens: Length of the longest sequence.
+        causal: Whether a position attends only to itself and earlier ones.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Transformer(nn.Module):
     ) -> None:
         super().__init__()
         self._causal = causal
-        # As large as the inputs: attention to a neighbour is found by position.
+        # At the scale of the inputs, so that attention to neighbours is learned from positions.
         self.position = nn.Parameter(torch.randn(max_tokens, dim))
         self.drop = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """Return the state at every token, ``(B, T, D)``; what padding holds means nothing.
+        """Return the state at every token, ``(B, T, D)``; arbitrary at padding.
 
         Args:
             vectors: ``(B, T, D)``.
@@ -76,7 +76,7 @@ class Transformer(nn.Module):
         if self._causal:
             allowed = allowed & (place[:, None] >= place)  # (B, 1, T, T)
         else:
-            # From the last token: the event to come always stands at the same position.
+            # From the last token, so that the next event is always at the same position.
             place = (present.sum(dim=1, keepdim=True) - 1 - place).clamp_min(0)  # (B, T)
         states = self.drop(vectors + self.position[place])
         for block in self.blocks:
@@ -86,12 +86,12 @@ class Transformer(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """Gated recurrent units; a state knows the tokens up to its own.
+    """Gated recurrent units; a state depends on the tokens up to its own.
 
     Args:
         dim: D.
         layers: Layers.
-        dropout: Share of entries dropped in training, of the inputs and between layers.
+        dropout: Fraction of entries dropped in training, of the inputs and between layers.
     """
 
     def __init__(self, dim: int, layers: int, dropout: float) -> None:
@@ -101,6 +101,6 @@ class Recurrent(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """Return the state at every token, ``(B, T, D)``; as `Transformer.forward`."""
+        """Return the state at every token, ``(B, T, D)``; see `Transformer.forward`."""
         states: Tensor = self.gru(self.drop(vectors))[0]
         return states

@@ -1,6 +1,6 @@
-r"""The losses, from scores to one number per event.
+r"""The losses, one number per event.
 
-With :math:`r_i` the score of the event that came and :math:`r_j` those of N negatives:
+With :math:`r_i` the score of the observed event and :math:`r_j` those of N negatives:
 
 =================  ============================================================================
 ``bce``            :math:`-\log \sigma(r_i) - \sum_j \log(1 - \sigma(r_j))`; SASRec, eq. 7
@@ -19,7 +19,7 @@ from torch import Tensor
 
 
 def bce(positive: Tensor, negative: Tensor) -> Tensor:
-    """Binary cross-entropy of the event against sampled negatives, ``(n,)``.
+    """Return the binary cross-entropy of the event and sampled negatives, ``(n,)``.
 
     Args:
         positive: Scores of the events, ``(n,)``.
@@ -29,29 +29,29 @@ def bce(positive: Tensor, negative: Tensor) -> Tensor:
 
 
 def bpr(positive: Tensor, negative: Tensor) -> Tensor:
-    """Bayesian personalised ranking, ``(n,)``; arguments as those of `bce`."""
+    """Return the loss of Bayesian personalised ranking, ``(n,)``; arguments as in `bce`."""
     return -F.logsigmoid(positive[:, None] - negative).mean(dim=1)
 
 
 def top1_max(positive: Tensor, negative: Tensor) -> Tensor:
-    """TOP1 against the negatives that score highest, ``(n,)``; arguments as those of `bce`."""
+    """Return the TOP1-max loss, ``(n,)``; arguments as in `bce`."""
     weight = torch.softmax(negative, dim=1)
     pairs = torch.sigmoid(negative - positive[:, None]) + torch.sigmoid(negative.square())
     return (weight * pairs).sum(dim=1)
 
 
 def cross_entropy(scores: Tensor, target: Tensor) -> Tensor:
-    """Cross-entropy over the whole catalogue, ``(n,)``.
+    """Return the cross-entropy over the whole catalogue, ``(n,)``.
 
     Args:
-        scores: Of all items, ``(n, I)``.
-        target: Item that came, ``(n,)``.
+        scores: Scores of all items, ``(n, I)``.
+        target: The observed items, ``(n,)``.
     """
     return F.cross_entropy(scores, target, reduction="none")
 
 
 def draw_negatives(target: Tensor, num_items: int, count: int) -> Tensor:
-    """Draw items other than the target, uniformly and with replacement, ``(n, count)``.
+    """Draw items other than the target uniformly with replacement, ``(n, count)``.
 
     Args:
         target: Item ids, ``(n,)``.

@@ -21,7 +21,7 @@ _SAMPLED = {"bce": losses.bce, "bpr": losses.bpr, "top1_max": losses.top1_max}
 
 
 class SequenceModel(nn.Module, ABC):
-    """What the three models share.
+    """Base of the three models.
 
     Args:
         config: Settings.
@@ -49,22 +49,22 @@ class SequenceModel(nn.Module, ABC):
 
     @abstractmethod
     def next_states(self, tokens: Tensor) -> Tensor:
-        """Return the states that tell what follows the sequences, ``(B, D)``."""
+        """Return the states from which the next event is predicted, ``(B, D)``."""
 
     @abstractmethod
     def examples(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return n states and the items that they are to predict, ``(n, D)`` and ``(n,)``."""
+        """Return n states and the items to predict from them, ``(n, D)`` and ``(n,)``."""
 
     @abstractmethod
     def losses(self, states: Tensor, target: Tensor) -> Tensor:
         """Return the loss of each example, ``(n,)``."""
 
     def vectors(self) -> Tensor:
-        """Return the vector that scores each item, ``(I, D)``: that by which it is read."""
+        """Return the output vector of each item, ``(I, D)``; by default the input vector."""
         return self.embedding.items()
 
     def offsets(self) -> Tensor:
-        """Return what is added to the score of each item, ``(I,)``: nothing."""
+        """Return the bias of each item's score, ``(I,)``; by default 0."""
         return self.vectors().new_zeros(self.num_items)
 
     def score_all(self, states: Tensor) -> Tensor:
@@ -84,7 +84,7 @@ class SequenceModel(nn.Module, ABC):
 
 
 class _LeftToRight(SequenceModel):
-    """Every state predicts the item after it, from what came before."""
+    """Every state predicts the next item from the earlier ones."""
 
     def next_states(self, tokens: Tensor) -> Tensor:
         """Return the state at the last event, or at the start token."""
@@ -118,7 +118,7 @@ class SASRec(_LeftToRight):
 
 
 class GRU4Rec(_LeftToRight):
-    """A recurrent network; items are scored by other vectors than those by which they are read."""
+    """A recurrent network with separate input and output vectors of items."""
 
     def __init__(self, config: GRU4RecConfig, num_items: int) -> None:
         super().__init__(config, num_items)
@@ -131,7 +131,7 @@ class GRU4Rec(_LeftToRight):
         return self.output.weight
 
     def offsets(self) -> Tensor:
-        """Return the learned offsets."""
+        """Return the learned biases."""
         return self.output.bias
 
     def losses(self, states: Tensor, target: Tensor) -> Tensor:
@@ -140,7 +140,7 @@ class GRU4Rec(_LeftToRight):
 
 
 class BERT4Rec(SequenceModel):
-    """Self-attention in both directions, which fills in hidden events."""
+    """Self-attention in both directions, which predicts masked events."""
 
     def __init__(self, config: BERT4RecConfig, num_items: int) -> None:
         super().__init__(config, num_items)
@@ -159,11 +159,11 @@ class BERT4Rec(SequenceModel):
         self.bias = nn.Parameter(torch.zeros(num_items))
 
     def offsets(self) -> Tensor:
-        """Return the learned offsets."""
+        """Return the learned biases."""
         return self.bias
 
     def next_states(self, tokens: Tensor) -> Tensor:
-        """Return the state at a hidden event put after the last one."""
+        """Return the state at a masked event appended to the sequence."""
         length = (tokens != PADDING).sum(dim=1)
         longer = torch.cat([tokens, tokens.new_full((len(tokens), 1), PADDING)], dim=1)
         longer[torch.arange(len(tokens), device=tokens.device), length] = self.mask
@@ -171,7 +171,7 @@ class BERT4Rec(SequenceModel):
         return hidden
 
     def examples(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Hide some events, or the last one of a beginning; return their states and items."""
+        """Mask some events, or only the last one of a prefix; return their states and items."""
         length = (tokens != PADDING).sum(dim=1)  # (B,)
         chance = torch.rand(len(tokens), 2, device=tokens.device)
         is_next = chance[:, :1] < self._next_share
@@ -181,15 +181,15 @@ class BERT4Rec(SequenceModel):
         last = place == cut[:, None] - 1  # (B, T)
         drawn = torch.rand(tokens.shape, device=tokens.device) < self._mask_share
         drawn &= tokens != PADDING
-        hide = torch.where(is_next | ~drawn.any(dim=1, keepdim=True), last, drawn)
-        states = self.states(torch.where(hide, self.mask, tokens))[:, 1:]
-        return self.project(states[hide]), tokens[hide] - 1
+        masked = torch.where(is_next | ~drawn.any(dim=1, keepdim=True), last, drawn)
+        states = self.states(torch.where(masked, self.mask, tokens))[:, 1:]
+        return self.project(states[masked]), tokens[masked] - 1
 
     def losses(self, states: Tensor, target: Tensor) -> Tensor:
-        """Return the cross-entropy of the hidden events."""
+        """Return the cross-entropy of the masked events."""
         return losses.cross_entropy(self.score_all(states), target)
 
 
 def _at(states: Tensor, place: Tensor) -> Tensor:
-    """Pick one state of each row, ``(B, T, D), (B,) -> (B, D)``."""
+    """Return one state of each row, ``(B, T, D), (B,) -> (B, D)``."""
     return states[torch.arange(len(states), device=states.device), place]

@@ -1,24 +1,22 @@
-"""Sequences of events, cut from logs and observations.
+"""Sequences of events from logs and observations.
 
-Tokens: 0 is padding, item i is i + 1, and two more stand after the items; see `special_tokens`.
+Token 0 is padding, item i is token i + 1, and two special tokens follow; see `special_tokens`.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.sequential.config import Events
+from recsim.arrays import Ints
 from recsim.contracts.slates import Observation
 from recsim.log import SlateLog, encode
-
-Ints = NDArray[np.int64]
 
 PADDING = 0
 
 
 def special_tokens(num_items: int) -> tuple[int, int]:
-    """Return the token that every sequence begins with, and the one that hides an event."""
+    """Return the start token and the mask token."""
     return num_items + 1, num_items + 2
 
 
@@ -26,13 +24,13 @@ def windows(log: SlateLog, events: Events, length: int) -> tuple[Ints, Ints]:
     """Cut every user's events into windows of at most ``length``, counted from the last event.
 
     Args:
-        log: Its order is the order of time; within a slate that of the positions.
-        events: Which items count.
+        log: The log; its rows are in order of time, the items of a slate in order of position.
+        events: Which items count as events.
         length: L.
 
     Returns:
-        Tokens ``(W, L)``, oldest first, padded at the right; and the user of each window, ``(W,)``.
-        Windows of a user follow each other in time.
+        Tokens ``(W, L)``, oldest first, padded on the right; and the user of each window, ``(W,)``.
+        The windows of a user are in order of time.
     """
     order = log.by_user
     slate = log.slate[order]
@@ -41,8 +39,8 @@ def windows(log: SlateLog, events: Events, length: int) -> tuple[Ints, Ints]:
         counts &= log.clicks[order] > 0
     row, slot = np.nonzero(counts)
     items, user = slate[row, slot], log.user[order][row]  # (N,), sorted by user, then by time
-    left = encode.rank_within(user[::-1])[::-1]  # events of the user still to come
-    window = left // length
+    later = encode.rank_within(user[::-1])[::-1]  # number of later events of the same user
+    window = later // length
     new = np.ones(len(items), dtype=np.bool_)
     new[1:] = (user[1:] != user[:-1]) | (window[1:] != window[:-1])
     index = np.cumsum(new) - 1
@@ -52,9 +50,9 @@ def windows(log: SlateLog, events: Events, length: int) -> tuple[Ints, Ints]:
 
 
 def observed(obs: Observation, events: Events) -> Ints:
-    """Return the tokens of the events in the history of every user, ``(B, H*K)``.
+    """Return the tokens of the events in the history of every user, ``(B, T)``, T <= H*K.
 
-    Oldest first, padded at the right, however the history itself is padded.
+    Oldest first, padded on the right, wherever the history itself is padded.
     """
     items = obs.get("history_items")
     if items is None:
@@ -69,7 +67,7 @@ def observed(obs: Observation, events: Events) -> Ints:
 
 
 def last_events(tokens: Ints, count: int) -> Ints:
-    """Keep the last ``count`` events of every row, padded at the right, ``(B, min(count, T))``."""
+    """Keep the last ``count`` events of every row, padded on the right, ``(B, min(count, T))``."""
     width = min(count, tokens.shape[1])
     skip = np.maximum((tokens != PADDING).sum(axis=1, keepdims=True) - count, 0)
     return np.take_along_axis(tokens, skip + np.arange(width), axis=1)

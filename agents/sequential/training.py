@@ -1,4 +1,4 @@
-"""How a model is trained, and when it stops."""
+"""Training of a model, with early stopping by held-out users."""
 
 from __future__ import annotations
 
@@ -6,69 +6,67 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.sequential.config import SequentialConfig
 from agents.sequential.models import SequenceModel
 from agents.sequential.sequences import PADDING
+from recsim.arrays import Bools, Ints
 
-# Places in each held-out window where the next event is to be told.
+# Positions in each held-out window at which the next event is predicted.
 _CUTS = 8
 
 
-def split(
-    users: NDArray[np.int64], share: float, rng: np.random.Generator
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Hold out users: which windows are trained on, and which are judged, ``(W,)`` each.
+def split(users: Ints, fraction: float, rng: np.random.Generator) -> tuple[Bools, Bools]:
+    """Return masks of the training windows and of those of held-out users, ``(W,)`` each.
 
     Args:
         users: User of each window.
-        share: Share of users held out; rounded down, so that one user is never held out.
-        rng: Who it is.
+        fraction: Fraction of users held out; their number is rounded down.
+        rng: Draws the users.
     """
     known = np.unique(users)
-    out = rng.permutation(known)[: int(share * len(known))]
-    judged = np.isin(users, out)
-    return ~judged, judged
+    chosen = rng.permutation(known)[: int(fraction * len(known))]
+    held_out = np.isin(users, chosen)
+    return ~held_out, held_out
 
 
 def train(
-    model: SequenceModel, tokens: Tensor, judged: Tensor, config: SequentialConfig
+    model: SequenceModel, tokens: Tensor, held_out: Tensor, config: SequentialConfig
 ) -> list[dict[str, float]]:
-    """Train a model in place with the global generator of torch; keep the best state.
+    """Train a model in place with torch's global generator, and keep the best state.
 
     Args:
-        model: At its start.
+        model: The model.
         tokens: Windows to train on, ``(W, L)``.
-        judged: Windows of held-out users, ``(V, L)``; V may be 0.
-        config: How to train.
+        held_out: Windows of held-out users, ``(V, L)``; V may be 0.
+        config: Settings.
 
     Returns:
-        One row a look: ``step``, ``loss`` per example since the last look and, where users are held
-        out, ``reciprocal_rank``.
+        One row per evaluation: ``step``, ``loss`` per example since the last evaluation and, if
+        users are held out, ``reciprocal_rank``.
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    questions = _questions(judged)
+    queries = _queries(held_out)
     best, best_state, since = -1.0, {}, 0
     rows: list[dict[str, float]] = []
-    seen: list[Tensor] = []
+    recent: list[Tensor] = []
     model.train()
     for step, batch in enumerate(_batches(tokens, config), start=1):
         losses = model.losses(*model.examples(_trim(batch)))
         optimizer.zero_grad(set_to_none=True)
         losses.mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        seen.append(losses.detach())
+        recent.append(losses.detach())
         if step % config.evaluate_every and step < config.steps:
             continue
-        row = {"step": step, "loss": float(torch.cat(seen).mean())}
+        row = {"step": step, "loss": float(torch.cat(recent).mean())}
         rows.append(row)
-        seen.clear()
-        if not len(judged):
+        recent.clear()
+        if not len(held_out):
             continue
         model.eval()
-        row["reciprocal_rank"] = reciprocal_rank(model, *questions, config.batch_size)
+        row["reciprocal_rank"] = reciprocal_rank(model, *queries, config.batch_size)
         model.train()
         since += 1
         if row["reciprocal_rank"] > best:
@@ -83,7 +81,7 @@ def train(
 
 
 def _batches(tokens: Tensor, config: SequentialConfig) -> Iterator[Tensor]:
-    """Yield as many batches as there are steps, all windows once before any comes again."""
+    """Yield one batch per step; every window occurs once before any is repeated."""
     done = 0
     while True:
         order = torch.randperm(len(tokens), device=tokens.device)
@@ -94,8 +92,8 @@ def _batches(tokens: Tensor, config: SequentialConfig) -> Iterator[Tensor]:
             yield tokens[order[start : start + config.batch_size]]
 
 
-def _questions(tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut windows at random places: beginnings ``(N, L)`` and the item after each, ``(N,)``."""
+def _queries(tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Cut windows at random positions: prefixes ``(N, L)`` and the item after each, ``(N,)``."""
     tokens = tokens.repeat_interleave(_CUTS, dim=0)
     length = (tokens != PADDING).sum(dim=1)
     cut = (torch.rand(len(tokens), device=tokens.device) * length).long()
@@ -106,13 +104,13 @@ def _questions(tokens: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def reciprocal_rank(model: SequenceModel, tokens: Tensor, target: Tensor, batch_size: int) -> float:
-    """Return the mean reciprocal rank of the next items among all items; ties count against.
+    """Return the mean reciprocal rank of the next items among all items, with pessimistic ties.
 
     Args:
-        model: In evaluation mode.
-        tokens: What came before, ``(N, T)``.
-        target: What came next, ``(N,)``.
-        batch_size: Sequences at a time.
+        model: The model, in evaluation mode.
+        tokens: Earlier events, ``(N, T)``.
+        target: Next items, ``(N,)``.
+        batch_size: Sequences in a batch.
     """
     total = 0.0
     for start in range(0, len(tokens), batch_size):
@@ -124,5 +122,5 @@ def reciprocal_rank(model: SequenceModel, tokens: Tensor, target: Tensor, batch_
 
 
 def _trim(tokens: Tensor) -> Tensor:
-    """Leave out columns that are padding in every row."""
+    """Drop columns that are padding in every row."""
     return tokens[:, : int((tokens != PADDING).sum(dim=1).max())]

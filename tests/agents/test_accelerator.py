@@ -41,14 +41,14 @@ def played(agent):
 
 
 def test_every_agent_with_a_device_is_listed():
-    found = {
+    tested = {
         name
         for name in agents.available()
         if "device" in agents.load(name).Config.model_fields
         and not getattr(agents.load(name), "conversations", False)
         and not getattr(agents.load(name), "critiquing", False)
     }
-    assert found == AGENTS.keys()
+    assert tested == AGENTS.keys()
 
 
 @NEEDED

@@ -18,12 +18,12 @@ def test_they_are_the_propensities_of_every_candidate(
     agent.fit(make_log(problem, 30))
     obs = dict(observe_users(problem, 5))
     obs["oracle_slate"] = np.argsort(obs["candidates"], axis=1)[:, :slate_size]
-    found = agent.action_probabilities(obs)
+    result = agent.action_probabilities(obs)
     if name == "softmax" and slate_size > 1:
-        assert found is None
+        assert result is None
         return
-    assert found.shape == (5, slate_size, 4)
-    np.testing.assert_allclose(found.sum(axis=2), 1.0)
+    assert result.shape == (5, slate_size, 4)
+    np.testing.assert_allclose(result.sum(axis=2), 1.0)
     for place in range(4):
         items = np.repeat(obs["candidates"][:, place : place + 1], slate_size, axis=1)
-        np.testing.assert_allclose(found[:, :, place], agent.propensities(obs, items))
+        np.testing.assert_allclose(result[:, :, place], agent.propensities(obs, items))

@@ -63,9 +63,9 @@ def test_a_member_may_have_nobody_to_learn_from(asked, make_feedback):
 def _means(states):
     for state in states:
         yield next(
-            found
-            for found in (state, *(v for v in state.values() if isinstance(v, dict)))
-            if "impressions" in found
+            result
+            for result in (state, *(v for v in state.values() if isinstance(v, dict)))
+            if "impressions" in result
         )
 
 
@@ -79,7 +79,7 @@ def _means(states):
         ([{"name": "linucb", "config": {"alfa": 1}}], r"config\.alfa: unknown key"),
     ],
 )
-def test_mistakes_in_members_are_told(make_problem, members, message):
+def test_mistakes_in_members_are_refused(make_problem, members, message):
     with pytest.raises(UserError, match=message):
         agents.make("mixture", make_problem(), members=members)
 

@@ -60,9 +60,9 @@ def test_padding_is_left_out(case):
     items, same = every_slate(obs, 0)
     whole = agent.prefix_propensities(same, items)
     items[:, 2] = -1
-    found = agent.prefix_propensities(same, items)
-    np.testing.assert_allclose(found[:, :2], whole[:, :2])
-    np.testing.assert_allclose(found[:, 2], whole[:, 1])
+    result = agent.prefix_propensities(same, items)
+    np.testing.assert_allclose(result[:, :2], whole[:, :2])
+    np.testing.assert_allclose(result[:, 2], whole[:, 1])
 
 
 def test_a_slate_that_cannot_be_shown_has_no_chance(case):
@@ -80,7 +80,7 @@ def test_weights_of_slates_that_the_agent_logged(case):
     rng = np.random.default_rng(3)
     target = rng.dirichlet(np.ones(4), (2, 3))
     slates = np.array([[0, 1, 2], [3, 1, 0]])
-    found, _ = ask.additive_weights(agent, obs, slates, target)
+    result, _ = ask.additive_weights(agent, obs, slates, target)
     for row in range(2):
         items, same = every_slate(obs, row)
         chance = agent.prefix_propensities(same, items)[:, -1]
@@ -88,7 +88,7 @@ def test_weights_of_slates_that_the_agent_logged(case):
         ones = np.eye(4)[index].reshape(len(items), -1)
         gamma = ones.T @ (chance[:, None] * ones)
         weight, _ = pseudo_inverse_weights(slates[[row]], target[[row]], gamma)
-        assert found[row] == pytest.approx(weight[0], abs=1e-8)
+        assert result[row] == pytest.approx(weight[0], abs=1e-8)
 
 
 def test_a_decision_need_not_tell(make_problem, make_log, observe_users):

@@ -155,7 +155,7 @@ def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value
         ("popularity", {"target": "wach"}, "no reward is called 'wach'. Did you mean 'watch'?"),
     ],
 )
-def test_mistakes_are_told_in_one_message(entry_points, make_problem, name, config, message):
+def test_mistakes_are_named_in_one_message(entry_points, make_problem, name, config, message):
     with pytest.raises(UserError) as caught:
         agents.make(name, make_problem(), **config)
     assert str(caught.value) == message

@@ -25,24 +25,24 @@ def by_hand() -> Factors:
 USER = torch.tensor([[1.0, 0.0]])
 
 
-def test_a_user_is_told_by_features_and_clicks():
+def test_a_user_is_represented_by_features_and_clicks():
     factors = by_hand()
     with torch.no_grad():
         factors.features.copy_(torch.tensor([[2.0, -1.0]]))
         factors.everybody.copy_(torch.tensor([0.5, 0.25]))
         factors.gain.fill_(3.0)
         features = torch.tensor([[1.0], [0.0], [0.0]])
-        found = factors.users(features, torch.tensor([[-1, -1], [2, -1], [2, 2]]))
+        result = factors.users(features, torch.tensor([[-1, -1], [2, -1], [2, 2]]))
     # 3 / 2 and 3 * 2 / 3 times the vector of the third item.
-    assert found.tolist() == [[2.5, -0.75], [0.5, 1.75], [0.5, 2.25]]
+    assert result.tolist() == [[2.5, -0.75], [0.5, 1.75], [0.5, 2.25]]
 
 
 def test_slate_loss_by_hand():
     slate = torch.tensor([[0, 1], [0, 1], [1, -1]])
     clicks = torch.tensor([[0, 1], [0, 0], [1, 0]])
-    found = slate_loss(by_hand(), USER.expand(3, -1), slate, clicks)
+    result = slate_loss(by_hand(), USER.expand(3, -1), slate, clicks)
     # Weights 2 and 3 beside 5 of no click.
-    assert found.tolist() == pytest.approx([-math.log(0.3), -math.log(0.5), -math.log(3 / 8)])
+    assert result.tolist() == pytest.approx([-math.log(0.3), -math.log(0.5), -math.log(3 / 8)])
 
 
 def test_sampled_loss_by_hand(monkeypatch):

@@ -79,8 +79,8 @@ class TestBounds:
     def test_of_one_half_in_closed_form(self):
         # KL(1/2 || q) = -ln(4 q (1 - q)) / 2, so q = (1 + sqrt(1 - exp(-2 level))) / 2.
         level = np.array([0.0, 0.01, 0.3, 2.0])
-        found = largest_mean(np.full(4, 0.5), level)
-        np.testing.assert_allclose(found, (1 + np.sqrt(1 - np.exp(-2 * level))) / 2, rtol=1e-10)
+        result = largest_mean(np.full(4, 0.5), level)
+        np.testing.assert_allclose(result, (1 + np.sqrt(1 - np.exp(-2 * level))) / 2, rtol=1e-10)
 
     def test_against_a_fine_grid(self):
         rng = np.random.default_rng(0)

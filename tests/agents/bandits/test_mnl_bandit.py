@@ -99,11 +99,11 @@ def test_a_log_counts_like_feedback(make_problem, make_log, make_feedback):
     problem = make_problem(num_items=6, slate_size=3)
     log = make_log(problem, 50)
     assert (log.clicks.sum(axis=1) > 1).any()
-    fitted, told = (agents.make("mnl_bandit", problem) for _ in range(2))
+    fitted, online = (agents.make("mnl_bandit", problem) for _ in range(2))
     assert fitted.fit(log).rows == 50
-    told.observe(make_feedback(log.slate, log.clicks))
+    online.observe(make_feedback(log.slate, log.clicks))
     for name in ("sums", "impressions"):
-        np.testing.assert_array_equal(fitted.state_dict()[name], told.state_dict()[name])
+        np.testing.assert_array_equal(fitted.state_dict()[name], online.state_dict()[name])
     assert fitted.state_dict()["sums"].sum() == log.clicks.sum()
 
 
@@ -153,9 +153,9 @@ def test_the_draws_are_of_the_true_values_after_many_choices(make_problem, make_
         agent.observe(make_feedback(items, choice[:, None] == [0, 1]))
     state = agent.state_dict()
     ends = state["impressions"] - state["sums"]
-    found = (1 + state["sums"]) / (1 + ends)
-    error = np.sqrt(found * (found + 1) / (1 + ends))
-    assert (np.abs(found - values) < 4 * error).all()
+    result = (1 + state["sums"]) / (1 + ends)
+    error = np.sqrt(result * (result + 1) / (1 + ends))
+    assert (np.abs(result - values) < 4 * error).all()
     assert error[-2:].max() < 0.05  # the good items are known well
 
 
@@ -178,5 +178,5 @@ def test_counts_of_another_catalogue_are_refused(make_problem):
 def test_it_comes_close_to_the_oracle_of_a_logit_world(play_alike, posterior, seed):
     choice = {"kind": "multinomial_logit", "no_click": 3.0}
     chance, _ = play_alike("random", choice, seed)
-    found, best = play_alike("mnl_bandit", choice, seed, posterior=posterior)
-    assert found > chance + 0.8 * (best - chance)
+    result, best = play_alike("mnl_bandit", choice, seed, posterior=posterior)
+    assert result > chance + 0.8 * (best - chance)

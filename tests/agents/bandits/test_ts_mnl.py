@@ -36,8 +36,8 @@ def test_utilities_of_a_shared_or_own_theta(interactions, kind, limit, make_prob
             for b in range(5)
             for i in candidates[b]
         ]
-        found = features.utilities(with_one, candidates, theta)
-        np.testing.assert_allclose(found.ravel(), np.ravel(expected))
+        result = features.utilities(with_one, candidates, theta)
+        np.testing.assert_allclose(result.ravel(), np.ravel(expected))
 
 
 @pytest.mark.parametrize("interactions", ["outer", "concat"])
@@ -107,15 +107,15 @@ class TestEstimate:
     ):
         problem, log, fitted = self.case(make_problem, make_log, interactions)
         fitted.fit(log)
-        told = agents.make("ts_mnl", problem, ridge=0.5, interactions=interactions)
+        online = agents.make("ts_mnl", problem, ridge=0.5, interactions=interactions)
         candidates = np.tile(np.arange(8), (61, 1))
         users = np.concatenate([log.user_features, np.ones((1, 2))])
-        told.act({"user_features": users, "candidates": candidates})
+        online.act({"user_features": users, "candidates": candidates})
         slates = np.concatenate([log.slate, [[0, 1, 2]]])
         clicks = np.concatenate([log.clicks, [[1, 0, 0]]])
-        told.observe(make_feedback(slates, clicks, active=[True] * 60 + [False]))
+        online.observe(make_feedback(slates, clicks, active=[True] * 60 + [False]))
         for name in ("theta", "precision"):
-            np.testing.assert_allclose(told.state_dict()[name], fitted.state_dict()[name])
+            np.testing.assert_allclose(online.state_dict()[name], fitted.state_dict()[name])
 
     def test_several_logs_add_up_approximately(self, interactions, make_problem, make_log):
         problem, _, once = self.case(make_problem, make_log, interactions)
@@ -209,8 +209,8 @@ def test_what_does_not_fit_is_refused(make_problem, make_log):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_it_comes_close_to_the_oracle_where_tastes_differ(play_personal, seed):
     unaware, _ = play_personal("mnl_bandit", seed)
-    found, best = play_personal("ts_mnl", seed)
+    result, best = play_personal("ts_mnl", seed)
     optimistic, _ = play_personal("ts_mnl", seed, draws=4)
     # The best slate for everybody is far below the best for each.
-    assert unaware + 0.1 < min(found, optimistic)
-    assert min(found, optimistic) > 0.95 * best
+    assert unaware + 0.1 < min(result, optimistic)
+    assert min(result, optimistic) > 0.95 * best

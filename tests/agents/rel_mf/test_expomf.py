@@ -53,11 +53,11 @@ def test_a_round_is_that_of_loops_over_users_and_items(clicks, monkeypatch, bloc
     settings = ExpoMF(dim=2, iterations=1, l2=0.1, precision=1.5, exposure=0.3, alpha=2, beta=3)
     generator = torch.Generator().manual_seed(4)
     start = [0.01 * torch.randn(size, 2, generator=generator).double().numpy() for size in Y.shape]
-    found = fit_expomf(clicks, settings, torch.Generator().manual_seed(4))
+    result = fit_expomf(clicks, settings, torch.Generator().manual_seed(4))
     p, q, mu = one_round(*start, np.full(9, 0.3), settings)
-    assert found.users.numpy() == pytest.approx(p, rel=1e-3, abs=1e-6)
-    assert found.items.numpy() == pytest.approx(q, rel=1e-3, abs=1e-5)
-    assert found.exposure.numpy() == pytest.approx(mu, rel=1e-4)
+    assert result.users.numpy() == pytest.approx(p, rel=1e-3, abs=1e-6)
+    assert result.items.numpy() == pytest.approx(q, rel=1e-3, abs=1e-5)
+    assert result.exposure.numpy() == pytest.approx(mu, rel=1e-4)
 
 
 def log_posterior(p, q, mu, settings):
@@ -73,8 +73,8 @@ def test_every_round_raises_the_posterior(clicks, generator):
     settings = ExpoMF(dim=3, iterations=25, l2=0.5, precision=2.0, exposure=0.2, alpha=1.5, beta=2)
     values = []
 
-    def note(number, found):
-        arrays = [x.double().numpy() for x in (found.users, found.items, found.exposure)]
+    def note(number, result):
+        arrays = [x.double().numpy() for x in (result.users, result.items, result.exposure)]
         values.append(log_posterior(*arrays, settings))
 
     fit_expomf(clicks, settings, generator, note)
@@ -94,7 +94,7 @@ def test_the_chance_of_having_been_seen():
 
 
 def test_items_clicked_by_more_are_seen_by_more(clicks, generator):
-    found = fit_expomf(clicks, ExpoMF(dim=2, l2=0.5), generator)
+    result = fit_expomf(clicks, ExpoMF(dim=2, l2=0.5), generator)
     order = np.argsort(Y.sum(axis=0), kind="stable")
-    assert found.exposure[order[-1]] > found.exposure[order[0]]
-    assert ((found.exposure > 0) & (found.exposure < 1)).all()
+    assert result.exposure[order[-1]] > result.exposure[order[0]]
+    assert ((result.exposure > 0) & (result.exposure < 1)).all()

@@ -89,12 +89,12 @@ def click_vectors():
 def moments(clip):
     """Mean and variance of the loss over everything that may be clicked."""
     inverse = losses.inverse_propensities(tensor(THETA), float(clip))
-    found = [
+    result = [
         (float(chance), mean_loss(losses.weighted(tensor(clicks), inverse)))
         for clicks, chance in click_vectors()
     ]
-    mean = sum(chance * loss for chance, loss in found)
-    return mean, sum(chance * (loss - mean) ** 2 for chance, loss in found)
+    mean = sum(chance * loss for chance, loss in result)
+    return mean, sum(chance * (loss - mean) ** 2 for chance, loss in result)
 
 
 DIFFERENCES = [(1 - f) ** 2 - f**2 for f in SHARES]

@@ -59,8 +59,8 @@ def test_the_decision_tells_the_probability_of_its_slate(make_problem, observe_u
     agent.begin(5)
     decision = agent.act(obs)
     items = np.take_along_axis(obs["candidates"], decision.slates, axis=1)
-    told = agent.prefix_propensities(obs, items)
-    np.testing.assert_allclose(decision.slate_propensities, told[:, -1])
+    known = agent.prefix_propensities(obs, items)
+    np.testing.assert_allclose(decision.slate_propensities, known[:, -1])
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

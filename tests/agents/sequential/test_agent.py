@@ -1,4 +1,4 @@
-"""The three agents: what they learn, and that they keep it."""
+"""The three agents: learning, acting and saving."""
 
 import numpy as np
 import pytest
@@ -61,14 +61,14 @@ def fitted(make_sequences):
         ("gru4rec", {"steps": 150, "loss": "top1_max"}),
     ],
 )
-def test_the_follower_is_found_where_popularity_is_blind(make_sequences, name, config):
+def test_the_next_item_is_learned_where_popularity_is_uninformative(make_sequences, name, config):
     hits = {name: [], "popularity": []}
     for seed in range(3):
         sequences, follower = planted(seed, users=120)
         log = make_sequences(sequences, ITEMS)
         settings = SMALL | {"max_length": 12, "patience": 100} | config
         others, _ = planted(seed + 50, users=200)
-        others[:, 1:] = follower[others[:, :-1]]  # so that every item is the last of somebody
+        others[:, 1:] = follower[others[:, :-1]]  # so that every item ends some sequence
         histories = others[:, : 1 + seed]
         for agent, own in ((name, settings), ("popularity", {})):
             made = agents.make(agent, log.problem, seed=seed, **own)
@@ -80,7 +80,7 @@ def test_the_follower_is_found_where_popularity_is_blind(make_sequences, name, c
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_somebody_without_events_is_shown_what_is_popular(make_sequences, name):
+def test_users_without_events_are_shown_popular_items(make_sequences, name):
     rng = np.random.default_rng(0)
     sequences = rng.choice(3, (150, 4), p=[0.2, 0.7, 0.1])
     log = make_sequences(sequences, 3)
@@ -91,7 +91,7 @@ def test_somebody_without_events_is_shown_what_is_popular(make_sequences, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_slates_are_of_the_rows_own_candidates_whatever_the_catalogue(fitted, name):
+def test_slates_hold_candidates_of_their_own_row(fitted, name):
     many = 40  # more than eight times the candidates
     rng = np.random.default_rng(1)
     agent = fitted(name, rng.integers(0, many, (20, 5)), many)
@@ -107,7 +107,7 @@ def test_slates_are_of_the_rows_own_candidates_whatever_the_catalogue(fitted, na
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_blocks_of_users_change_no_score(fitted, monkeypatch, name):
+def test_scores_do_not_depend_on_the_size_of_blocks(fitted, monkeypatch, name):
     agent = fitted(name, planted(0, 20)[0])
     obs = observe(planted(1, 9)[0])
     before = agent.scores(obs)
@@ -116,7 +116,7 @@ def test_blocks_of_users_change_no_score(fitted, monkeypatch, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_was_seen_comes_last_if_excluded_and_in_its_order(fitted, name):
+def test_excluded_items_come_last_in_their_own_order(fitted, name):
     sequences = planted(0, 20)[0]
     agent = fitted(name, sequences, exclude_seen=True)
     plain = fitted(name, sequences)
@@ -131,7 +131,7 @@ def test_what_was_seen_comes_last_if_excluded_and_in_its_order(fitted, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_old_events_beyond_the_window_do_not_matter(fitted, name):
+def test_events_before_the_window_have_no_effect(fitted, name):
     agent = fitted(name, planted(0, 20)[0], max_length=4)
     history = planted(1, 5)[0]
     other = history.copy()
@@ -140,7 +140,7 @@ def test_old_events_beyond_the_window_do_not_matter(fitted, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_same_seed_same_scores_and_the_global_generator_is_left_alone(fitted, name):
+def test_same_seed_same_scores_without_touching_the_global_generator(fitted, name):
     obs, sequences = observe(planted(1, 5)[0]), planted(0, 20)[0]
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
@@ -174,9 +174,9 @@ def test_a_saved_agent_scores_the_same(fitted, make_sequences, name):
         empty.act(obs)
 
 
-def test_training_stops_when_held_out_users_are_told_no_better(make_sequences):
+def test_training_stops_when_held_out_users_are_predicted_no_better(make_sequences):
     rng = np.random.default_rng(0)
-    log = make_sequences(rng.integers(0, ITEMS, (40, 6)), ITEMS)  # nothing to be learned
+    log = make_sequences(rng.integers(0, ITEMS, (40, 6)), ITEMS)  # nothing to learn
     settings = SMALL | {"steps": 2000, "evaluate_every": 5, "patience": 3}
     agent = agents.make("gru4rec", log.problem, **settings)
     losses = agent.fit(log).losses
@@ -207,7 +207,7 @@ def test_a_log_without_events_or_users_is_refused(make_sequences, make_problem, 
 @pytest.mark.parametrize(
     ("name", "config", "message"),
     [
-        ("sasrec", {"dim": 10, "heads": 4}, "'heads' must divide 'dim', but 4 heads share 10"),
+        ("sasrec", {"dim": 10, "heads": 4}, "'heads' must divide 'dim': 10 is no multiple of 4"),
         ("sasrec", {"loss": "cross_entropy", "negatives": 3}, "'negatives' has no effect"),
         ("gru4rec", {"negatives": 3}, "'negatives' has no effect on 'cross_entropy'"),
         ("bert4rec", {"mask_share": 0.0}, "greater than 0"),
@@ -215,6 +215,6 @@ def test_a_log_without_events_or_users_is_refused(make_sequences, make_problem, 
         ("sasrec", {"device": "nowhere"}, "'sasrec': no device 'nowhere' here"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(make_problem, name, config, message):
+def test_wrong_settings_are_refused(make_problem, name, config, message):
     with pytest.raises(UserError, match=message):
         agents.make(name, make_problem(), **config)

@@ -35,13 +35,13 @@ def test_cross_entropy_by_hand():
 
 
 @pytest.mark.parametrize("loss", [bce, bpr, top1_max])
-def test_a_better_score_of_the_event_is_a_lower_loss(loss):
+def test_a_higher_score_of_the_event_lowers_the_loss(loss):
     negative = torch.randn(1, 5, generator=torch.Generator().manual_seed(0))
     values = [float(loss(torch.tensor([score]), negative)) for score in (-1.0, 0.0, 2.0)]
     assert values == sorted(values, reverse=True)
 
 
-def test_negatives_are_all_other_items_and_never_the_event():
+def test_negatives_are_drawn_from_all_other_items():
     torch.manual_seed(0)
     target = torch.arange(4)
     drawn = draw_negatives(target, 4, 3000)

@@ -1,4 +1,4 @@
-"""What a state may depend on."""
+"""Dependence of states on events, masks and padding."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def tokens(*lengths, width=7):
 
 
 @pytest.mark.parametrize("name", ["sasrec", "gru4rec"])
-def test_a_later_event_changes_no_earlier_state(name):
+def test_earlier_states_do_not_depend_on_later_events(name):
     model, before = build(name), tokens(7)
     after = before.clone()
     after[0, 4] = before[0, 4] % ITEMS + 1
@@ -48,7 +48,7 @@ def test_an_event_is_predicted_from_the_state_before_it(name):
         torch.testing.assert_close(states[3 + length][None], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_bert4rec_looks_in_both_directions():
+def test_bert4rec_attends_in_both_directions():
     model, before = build("bert4rec"), tokens(7)
     after = before.clone()
     after[0, 4] = before[0, 4] % ITEMS + 1
@@ -56,7 +56,7 @@ def test_bert4rec_looks_in_both_directions():
     assert (changed > 1e-5).all()
 
 
-def test_bert4rec_does_not_see_what_is_hidden():
+def test_bert4rec_does_not_see_masked_events():
     model, given = build("bert4rec", mask_share=1.0, next_share=0.0), tokens(4, 6)
     other = torch.where(given > 0, given % ITEMS + 1, 0)
     (states, target), (same, shifted) = model.examples(given), model.examples(other)
@@ -65,7 +65,7 @@ def test_bert4rec_does_not_see_what_is_hidden():
     torch.testing.assert_close(states, same, rtol=0, atol=0)
 
 
-def test_bert4rec_hides_the_next_event_as_in_acting():
+def test_bert4rec_masks_the_next_event_as_in_acting():
     model, given = build("bert4rec", next_share=1.0), tokens(7).repeat(200, 1)
     torch.manual_seed(1)
     states, target = model.examples(given)
@@ -76,17 +76,17 @@ def test_bert4rec_hides_the_next_event_as_in_acting():
     assert (distance.min(dim=1).values < 1e-4).all()
 
 
-def test_bert4rec_hides_about_its_share_and_at_least_one():
+def test_bert4rec_masks_about_its_share_and_at_least_one():
     model, given = build("bert4rec", next_share=0.0, mask_share=0.3), tokens(6, 6).repeat(1000, 1)
     torch.manual_seed(2)
-    expected = 6 * 0.3 + 0.7**6  # and one where chance hides none
+    expected = 6 * 0.3 + 0.7**6  # plus one window in which no event is masked by chance
     # Standard deviation of a window 1.1, of the mean of 2000 windows 0.025
     assert len(model.examples(given)[1]) / 2000 == pytest.approx(expected, abs=0.1)
     assert len(build("bert4rec", next_share=0.0, mask_share=1e-9).examples(given)[1]) == 2000
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_padding_changes_nothing(name):
+def test_padding_has_no_effect(name):
     model, given = build(name), tokens(3, 1, 5)
     wider = torch.nn.functional.pad(given[:, :5], (0, 2))
     torch.testing.assert_close(

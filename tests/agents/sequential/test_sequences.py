@@ -13,13 +13,13 @@ def test_windows_are_of_one_user_and_counted_from_the_last_event(make_sequences)
     assert users.tolist() == [0, 0, 0, 1, 2]
 
 
-def test_what_was_not_clicked_is_no_event_unless_shown_ones_count(make_sequences):
+def test_only_clicks_are_events_unless_shown_items_count(make_sequences):
     log = make_sequences([[3, -1, 2]], num_items=4)  # the slate not clicked shows item 0
     assert windows(log, "clicked", 3)[0].tolist() == [[4, 3, 0]]
     assert windows(log, "shown", 3)[0].tolist() == [[4, 1, 3]]
 
 
-def test_events_of_a_slate_follow_its_positions_and_padding_is_none(make_problem, make_log):
+def test_events_of_a_slate_are_in_order_of_position_without_padding(make_problem, make_log):
     problem = make_problem(num_items=5, slate_size=3)
     columns = {
         "user": np.zeros(2, dtype=np.int64),
@@ -32,7 +32,7 @@ def test_events_of_a_slate_follow_its_positions_and_padding_is_none(make_problem
 
 
 @pytest.mark.parametrize("events", ["clicked", "shown"])
-def test_a_log_gives_the_sequence_that_its_observations_show(make_problem, make_log, events):
+def test_sequences_of_a_log_match_its_observations(make_problem, make_log, events):
     problem = make_problem(num_items=9, slate_size=2)
     log = make_log(problem, 30, user=np.arange(30) % 3)
     tokens, users = windows(log, events, 30)
@@ -44,7 +44,7 @@ def test_a_log_gives_the_sequence_that_its_observations_show(make_problem, make_
         assert own[: len(before)].tolist() == before.tolist()
 
 
-def test_observed_events_stand_left_however_the_history_is_padded():
+def test_observed_events_are_on_the_left_wherever_the_padding_is():
     history = {"candidates": np.zeros((3, 2)), "history_clicks": np.ones((3, 4))}
     items = np.array([[-1, -1, 3, 1], [3, 1, -1, -1], [-1, 3, -1, 1]])
     assert observed({**history, "history_items": items}, "clicked").tolist() == [[4, 2]] * 3
@@ -59,5 +59,5 @@ def test_the_last_events_are_kept():
     assert last_events(tokens, 9).tolist() == tokens.tolist()
 
 
-def test_special_tokens_are_no_items():
+def test_special_tokens_differ_from_items():
     assert not set(special_tokens(5)) & set(range(6))

@@ -11,9 +11,9 @@ SHOWN = torch.tensor([[True, True], [True, False]])
 def test_probabilities_by_hand():
     scores = torch.tensor([[math.log(2), math.log(3)], [math.log(2), 50.0]])
     nothing = torch.tensor([0.0, math.log(6)])
-    found = log_choice(scores, nothing, SHOWN).exp()
+    result = log_choice(scores, nothing, SHOWN).exp()
     expected = torch.tensor([[1 / 6, 2 / 6, 3 / 6], [6 / 8, 2 / 8, 0.0]])
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(result, expected)
 
 
 def test_one_choice_a_slate():
@@ -26,9 +26,9 @@ def test_one_choice_a_slate():
 def test_loss_by_hand():
     scores = torch.tensor([[math.log(2), math.log(3)]]).expand(3, -1)
     clicks = torch.tensor([[0, 1], [0, 0], [1, 1]])
-    found = choice_loss(scores, torch.zeros(3), torch.ones(3, 2, dtype=torch.bool), clicks)
+    result = choice_loss(scores, torch.zeros(3), torch.ones(3, 2, dtype=torch.bool), clicks)
     expected = [math.log(2), math.log(6), (math.log(3) + math.log(2)) / 2]
-    assert found.tolist() == pytest.approx(expected)
+    assert result.tolist() == pytest.approx(expected)
 
 
 def test_a_slot_that_shows_nothing_has_no_gradient():

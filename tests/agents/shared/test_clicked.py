@@ -11,30 +11,30 @@ OBS = {
 
 
 def test_clicks_are_listed_with_their_age():
-    found = Clicked.of(OBS, 2, 5)
-    assert found.items.tolist() == [[4, -1, -1], [1, 2, 6]]
-    assert found.age.tolist() == [[1, 0, 0], [2, 2, 0]]
-    assert found.slates.tolist() == [2, 3]
+    result = Clicked.of(OBS, 2, 5)
+    assert result.items.tolist() == [[4, -1, -1], [1, 2, 6]]
+    assert result.age.tolist() == [[1, 0, 0], [2, 2, 0]]
+    assert result.slates.tolist() == [2, 3]
 
 
 def test_older_slates_are_ignored():
-    found = Clicked.of(OBS, 2, 2)
-    assert found.items.tolist() == [[4], [6]]
-    assert found.age.tolist() == [[1], [0]]
-    assert found.slates.tolist() == [2, 2]
+    result = Clicked.of(OBS, 2, 2)
+    assert result.items.tolist() == [[4], [6]]
+    assert result.age.tolist() == [[1], [0]]
+    assert result.slates.tolist() == [2, 2]
 
 
 def test_without_a_history_nobody_clicked():
-    found = Clicked.of({"candidates": OBS["candidates"]}, 2, 5)
-    assert found.items.shape == found.age.shape == (2, 0)
-    assert found.slates.tolist() == [0, 0]
+    result = Clicked.of({"candidates": OBS["candidates"]}, 2, 5)
+    assert result.items.shape == result.age.shape == (2, 0)
+    assert result.slates.tolist() == [0, 0]
 
 
 def test_parts_are_widened():
     parts = [Clicked.of(OBS, 2, 2), Clicked.of(OBS, 2, 5)]
-    found = Clicked.concat(parts)
-    assert found.items.tolist() == [[4, -1, -1], [6, -1, -1], [4, -1, -1], [1, 2, 6]]
-    assert found.slates.tolist() == [2, 2, 2, 3]
+    result = Clicked.concat(parts)
+    assert result.items.tolist() == [[4, -1, -1], [6, -1, -1], [4, -1, -1], [1, 2, 6]]
+    assert result.slates.tolist() == [2, 2, 2, 3]
 
 
 def test_a_log_in_blocks_is_the_log(make_problem, make_log, monkeypatch):
@@ -43,6 +43,6 @@ def test_a_log_in_blocks_is_the_log(make_problem, make_log, monkeypatch):
     monkeypatch.setattr(clicked, "_BLOCK", 6 * 7)
     blocks = list(observed(log, 3))
     assert [len(obs["candidates"]) for obs in blocks] == [7, 7, 7, 7, 2]
-    found = Clicked.concat([Clicked.of(obs, 2, 3) for obs in blocks])
+    result = Clicked.concat([Clicked.of(obs, 2, 3) for obs in blocks])
     for name, value in vars(whole).items():
-        np.testing.assert_array_equal(getattr(found, name), value)
+        np.testing.assert_array_equal(getattr(result, name), value)

@@ -38,7 +38,7 @@ def learned(sequences):
 
 def test_targets_of_sarsa(learned):
     (choice, value), steps, config = learned(target="watch")
-    found = targets(choice, value, steps, torch.arange(11), config)
+    result = targets(choice, value, steps, torch.arange(11), config)
     with torch.no_grad():
         picks, worth = choice(steps.states), value(steps.states)
         scores = choice.scores(picks, steps.slate)
@@ -48,7 +48,7 @@ def test_targets_of_sarsa(learned):
     for row in range(11):
         follows = row not in {3, 6, 10}
         expected = steps.reward[row] + (0.5 * ahead[row + 1] if follows else 0.0)
-        assert found[row].item() == pytest.approx(expected.item(), rel=1e-5)
+        assert result[row].item() == pytest.approx(expected.item(), rel=1e-5)
     # The second user left, the others were cut off.
     assert steps.known.tolist() == [True] * 3 + [False] + [True] * 6 + [False]
 
@@ -59,13 +59,13 @@ def test_targets_of_q_are_those_of_the_best_slate(learned, sequences, offered):
     some = torch.as_tensor(candidates)
     log = sequences(candidates=candidates if offered else None)
     (choice, value), steps, config = learned(log, backup="q", optimiser="exact")
-    found = targets(choice, value, steps, torch.tensor([0]), config)[0]
+    result = targets(choice, value, steps, torch.tensor([0]), config)[0]
     with torch.no_grad():
         states = steps.states.select(torch.tensor([1]))
         given = choices(choice, value, states, some[1:2] if offered else None)
         best = given.slate_value(exact(given, 2))[0]
         logged = logged_value(choice, value, states, steps.slate[1:2])[0]
-    assert found.item() == pytest.approx((steps.reward[0] + 0.5 * best).item(), rel=1e-5)
+    assert result.item() == pytest.approx((steps.reward[0] + 0.5 * best).item(), rel=1e-5)
     if not offered:
         assert best >= logged - 1e-6
 

@@ -34,18 +34,18 @@ def clicks_per_user(log, name, seed, **config):
 @pytest.mark.slow
 @pytest.mark.parametrize("backup", ["sarsa", "q"])
 def test_foresight_beats_greed_for_clicks(backup):
-    found = []
+    result = []
     for seed in range(SEEDS):
         log = play(lambda problem, seed=seed: agents.make("random", problem, seed=seed), seed)
         log = log.to_log()
-        found.append(
+        result.append(
             [
                 clicks_per_user(log, "slateq", seed, gamma=0.95, backup=backup, steps=1500),
                 clicks_per_user(log, "slateq", seed, gamma=0.0, steps=1500),
                 clicks_per_user(log, "linucb", seed, alpha=0.1),
             ]
         )
-    ahead, myopic, linucb = np.array(found).T  # (seeds,) each
+    ahead, myopic, linucb = np.array(result).T  # (seeds,) each
     print(
         f"{backup}: {ahead.round(1)} against {myopic.round(1)} (myopic), {linucb.round(1)} (linucb)"
     )

@@ -75,9 +75,9 @@ def test_the_others_are_no_better_and_sometimes_worse():
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_slates_hold_distinct_items(name):
-    found = OPTIMISERS[name](random_options(100, 6, seed=2), 4)
-    ordered = found.sort(dim=1).values
-    assert found.shape == (100, 4)
+    result = OPTIMISERS[name](random_options(100, 6, seed=2), 4)
+    ordered = result.sort(dim=1).values
+    assert result.shape == (100, 4)
     assert (ordered[:, 1:] > ordered[:, :-1]).all()
 
 
