@@ -1,22 +1,28 @@
 r"""Upper confidence bounds of each item's attraction, for users who scan a slate from the top.
 
-CascadeUCB1 and CascadeKL-UCB: Kveton, Szepesvári, Wen and Ashkan, "Cascading Bandits: Learning to
-Rank in the Cascade Model", ICML 2015, arXiv:1502.02763. In the cascade model the user looks at one
-slot after the other, clicks the first item that attracts, and stops. So the items above the click
-were seen and did not attract, and nothing is known of those below it. With w the share of looks at
-an item that ended in a click, n the looks and t the slates shown so far, the bound of an item is
+In the cascade model the user examines one slot after the other, clicks the first attractive item,
+and stops. So the items above the click were examined and not attractive, and nothing is known about
+those below it. If w is the fraction of an item's examinations that ended in a click, n the number
+of examinations and t the number of slates shown so far, the bound of an item is
 
 .. math::
    \text{ucb1}: \; w + \sqrt{1.5 \ln t / n}, \qquad
    \text{kl}: \; \max \{ q \in [w, 1] : n \, \mathrm{KL}(w \| q) \le \ln t + 3 \ln \ln t \},
 
-KL being the divergence of two Bernoulli distributions. A slate holds the K highest bounds, highest
-first.
+where KL is the divergence of two Bernoulli distributions. A slate has the K items with the highest
+bounds, highest first. The counts do not depend on the user: all users with the same candidates get
+the same slate.
 
-Differences from the paper: items that nobody has looked at come first instead of being tried in a
-phase of their own; a whole batch of users is served before the counts are updated, and every user
-of it is a slate that counts for t; :math:`\ln \ln t` is 0 until t = e; the counts can start from a
-log. The counts are of items only: everybody with the same candidates gets the same slate.
+Reference (CascadeUCB1 and CascadeKL-UCB): Kveton, Szepesvári, Wen and Ashkan, "Cascading Bandits:
+Learning to Rank in the Cascade Model", ICML 2015, arXiv:1502.02763.
+
+Differences from the paper:
+
+- Items never examined come first, instead of being tried in an initial phase.
+- A whole batch of users is served before the counts are updated; every user counts as one slate
+  for t.
+- :math:`\ln \ln t` is 0 until t = e.
+- The counts can start from a log.
 """
 
 from __future__ import annotations
@@ -35,7 +41,7 @@ from recsim.contracts.slates import AgentConfig, Feedback, FitReport, Observatio
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-# Bisection halves an interval within [0, 1] that often: to about 1e-12.
+# Number of bisection steps on [0, 1]: precision of about 1e-12.
 _HALVINGS = 40
 
 
@@ -52,8 +58,8 @@ class CascadeUCBConfig(AgentConfig):
 class CascadeUCBAgent(Deterministic):
     """Shows the items with the highest upper confidence bound of their attraction, best first.
 
-    Learns from a log and from feedback, by the cascade's reading of clicks (`looked_at`).
-    Deterministic given what it has learned, so propensities are 0 or 1.
+    Learns from a log and from feedback under the cascade model, see `examined`. Deterministic given
+    what it has learned, so propensities are 0 or 1.
     """
 
     name: ClassVar[str] = "cascade_ucb"
@@ -68,15 +74,15 @@ class CascadeUCBAgent(Deterministic):
     def fit(self, log: SlateLog) -> FitReport:
         """Count the log's slates; several logs, and feedback, add up.
 
-        Where the log knows the positions of its slots, they are read in that order. What a log did
-        not record of a page is not known: a slot logged alone counts as looked at.
+        If the log has the positions of its slots, these give the order. Slots that a log did not
+        record are unknown: a slot logged alone counts as examined.
         """
-        found = outcomes(log, "click")
+        clicks = outcomes(log, "click")
         if log.position is not None:
             order = np.argsort(log.position, axis=1, kind="stable")
-            items = np.take_along_axis(found.items, order, axis=1)
-            found = Outcomes(items, np.take_along_axis(found.values, order, axis=1))
-        self._count(found)
+            items = np.take_along_axis(clicks.items, order, axis=1)
+            clicks = Outcomes(items, np.take_along_axis(clicks.values, order, axis=1))
+        self._count(clicks)
         return FitReport(rows=len(log))
 
     def observe(self, feedback: Feedback) -> None:
@@ -90,50 +96,44 @@ class CascadeUCBAgent(Deterministic):
         self._means.load_state_dict(state)
         self._rounds = int(state["rounds"])
 
-    def _count(self, found: Outcomes) -> None:
-        self._means.add(looked_at(found))
-        self._rounds += int((found.items >= 0).any(axis=1).sum())
+    def _count(self, clicks: Outcomes) -> None:
+        self._means.add(examined(clicks))
+        self._rounds += int((clicks.items >= 0).any(axis=1).sum())
 
     def _slates(self, obs: Observation) -> Ints:
         bounds = BOUNDS[self._config.bound](self._means.sums, self._means.impressions, self._rounds)
         return slates.top_slates(bounds[obs["candidates"]], self._slate_size)  # (I,) -> (B, C)
 
 
-def looked_at(found: Outcomes) -> Outcomes:
-    """Keep what a user who scans from the top has looked at: all up to the first click.
+def examined(clicks: Outcomes) -> Outcomes:
+    """Keep the items that a user who scans from the top has examined: all up to the first click.
 
-    Further clicks of a slate are not of this model; they and all other items below the first click
-    are left out. Without a click all items were looked at.
+    All items below the first click are left out, even if they were clicked, which the model does
+    not allow. Without a click all items were examined.
 
     Args:
-        found: Slates in the order of the page, and the clicks of each item, ``(N, K)`` both.
+        clicks: Slates in the order of the page, and the clicks of each item, ``(N, K)`` both.
 
     Returns:
         The same with -1 for the items left out.
     """
-    above = np.cumsum(found.values, axis=1) - found.values  # clicks above the slot
-    return Outcomes(np.where(above > 0, -1, found.items), found.values)
+    above = np.cumsum(clicks.values, axis=1) - clicks.values  # clicks above the slot
+    return Outcomes(np.where(above > 0, -1, clicks.items), clicks.values)
 
 
 def ucb1(clicks: Floats, looks: Floats, rounds: int) -> Floats:
-    """CascadeUCB1's bound of every item, ``(I,)``; infinite where nobody has looked.
+    """Return CascadeUCB1's bound of every item, ``(I,)``; infinite if never examined.
 
     Args:
-        clicks: Looks at each item that ended in a click, ``(I,)``.
-        looks: Looks at each item, ``(I,)``.
+        clicks: Examinations of each item that ended in a click, ``(I,)``.
+        looks: Examinations of each item, ``(I,)``.
         rounds: Slates shown so far, t.
     """
     return _mean(clicks, looks) + np.sqrt(_per_look(1.5 * np.log(max(rounds, 1)), looks))
 
 
 def kl_ucb(clicks: Floats, looks: Floats, rounds: int) -> Floats:
-    """CascadeKL-UCB's bound of every item, ``(I,)``; infinite where nobody has looked.
-
-    Args:
-        clicks: Looks at each item that ended in a click, ``(I,)``.
-        looks: Looks at each item, ``(I,)``.
-        rounds: Slates shown so far, t.
-    """
+    """Return CascadeKL-UCB's bound of every item, ``(I,)``; arguments as in `ucb1`."""
     log = np.log(max(rounds, 1))
     level = _per_look(log + 3 * np.log(max(log, 1.0)), looks)
     return np.where(looks > 0, largest_mean(_mean(clicks, looks), level), np.inf)
@@ -143,11 +143,11 @@ BOUNDS = {"ucb1": ucb1, "kl": kl_ucb}
 
 
 def largest_mean(mean: Floats, level: Floats) -> Floats:
-    """Largest q in [mean, 1] with ``KL(mean || q) <= level``, for all entries by one bisection.
+    """Return the largest q in [mean, 1] with ``KL(mean || q) <= level``, by one bisection.
 
     Args:
         mean: Means of Bernoulli variables, in [0, 1].
-        level: At least 0, same shape.
+        level: Bound of the divergence, at least 0, same shape.
     """
     low, high = mean, np.ones_like(mean)
     for _ in range(_HALVINGS):
@@ -162,5 +162,5 @@ def _mean(clicks: Floats, looks: Floats) -> Floats:
 
 
 def _per_look(amount: float, looks: Floats) -> Floats:
-    """``amount / looks``, infinite where there are none."""
+    """Return ``amount / looks``; infinite if there are none."""
     return np.divide(amount, looks, out=np.full_like(looks, np.inf), where=looks > 0)

@@ -71,10 +71,10 @@ class LinearAgent(BaseSlateAgent):
             AgentError: If the log has another number of user features than the problem.
         """
         features = user_features(log, self)
-        found = outcomes(log, self._config.target)
-        width = self._user_size**2 + self._items.shape[1] ** 2 + found.items.shape[1] ** 2
+        earned = outcomes(log, self._config.target)
+        width = self._user_size**2 + self._items.shape[1] ** 2 + earned.items.shape[1] ** 2
         for rows in blocks(len(log), width):
-            self._learn(with_one(features[log.user[rows]]), found.select(rows))
+            self._learn(with_one(features[log.user[rows]]), earned.select(rows))
         return FitReport(rows=len(log))
 
     def begin(self, batch_size: int) -> None:
@@ -105,24 +105,24 @@ class LinearAgent(BaseSlateAgent):
         self._moment = np.array(state["moment"], dtype=np.float64)
         self._solution = None
 
-    def _learn(self, users: Floats, found: Outcomes) -> None:
+    def _learn(self, users: Floats, earned: Outcomes) -> None:
         """Add the slates of some users, ``(N, P)`` with a leading 1, and their outcomes."""
-        shown = found.items >= 0
-        items = self._items[found.items] * shown[:, :, None]  # (N, K) -> (N, K, Q)
-        if found.values.ndim == 2:
+        shown = earned.items >= 0
+        items = self._items[earned.items] * shown[:, :, None]  # (N, K) -> (N, K, Q)
+        if earned.values.ndim == 2:
             gram = items.transpose(0, 2, 1) @ items  # (N, Q, Q)
-            moment = np.einsum("nkq,nk->nq", items, found.values)
+            moment = np.einsum("nkq,nk->nq", items, earned.values)
         else:
             total = items.sum(axis=1)  # (N, K, Q) -> (N, Q): one observation per slate
             gram = total[:, :, None] * total[:, None, :]
-            moment = total * found.values[:, None]
+            moment = total * earned.values[:, None]
         square, linear = self._joint.sums(users, gram, moment)
         self._square += square
         self._moment += linear
         self._solution = None
 
     def _posterior(self, users: Floats, candidates: Ints) -> tuple[Floats, Floats]:
-        """Mean ``theta^T x`` and variance ``x^T A^-1 x`` of every candidate, each ``(B, C)``."""
+        """Return ``theta^T x`` and ``x^T A^-1 x`` of every candidate, ``(B, C)`` each."""
         if self._solution is None:
             inverse = np.linalg.inv(self._square).astype(np.float64, copy=False)
             self._solution = inverse @ self._moment, inverse
@@ -173,11 +173,11 @@ def user_features(log: SlateLog, agent: BaseSlateAgent) -> NDArray[Any]:
 
 
 def with_one(features: NDArray[Any]) -> Floats:
-    """Put a 1 before the features of each row, ``(N, F)`` to ``(N, F + 1)``, in float64."""
+    """Prepend a 1 to the features of each row, ``(N, F)`` to ``(N, F + 1)``, in float64."""
     return np.concatenate([np.ones((len(features), 1)), features], axis=1)
 
 
 def blocks(rows: int, width: int) -> list[slice]:
-    """Cut rows into slices of at most `_BLOCK` numbers each."""
+    """Split rows of ``width`` numbers into slices of at most `_BLOCK` numbers each."""
     size = max(1, _BLOCK // width)
     return [slice(start, start + size) for start in range(0, rows, size)]

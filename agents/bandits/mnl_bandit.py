@@ -1,30 +1,35 @@
-r"""Thompson sampling of how much each item is chosen, where users choose one of a slate or nothing.
+r"""Thompson sampling for users who choose one item of a slate or nothing.
 
-Agrawal, Avadhanula, Goyal and Zeevi, "Thompson Sampling for the MNL-Bandit", COLT 2017,
-arXiv:1706.00977. Users choose by the multinomial logit: item i of the slate S with probability
-:math:`v_i / (1 + \sum_{j \in S} v_j)`, else nothing. The agent acts in epochs. At the start of one
-it draws a value of every :math:`v_i` and takes the K highest; it shows the same slate until nothing
-is chosen. The number of times that i is chosen in an epoch is geometric with mean :math:`v_i`,
-whatever else the slate holds, so :math:`1 / (1 + v_i)` has a Beta posterior:
+Users choose by the multinomial logit: item i of the slate S with probability
+:math:`v_i / (1 + \sum_{j \in S} v_j)`, else nothing. The agent acts in epochs. At the start of an
+epoch it draws every :math:`v_i` and takes the K items with the highest draws; it shows this slate
+until nothing is chosen. The number of times that i is chosen in an epoch is geometric with mean
+:math:`v_i`, whatever else is in the slate, so :math:`1 / (1 + v_i)` has a beta posterior:
 
 .. math:: 1 / (1 + v_i) \sim \mathrm{Beta}(1 + \text{ends}_i, 1 + \text{clicks}_i),
 
-with ends the slates with i that nobody clicked, and clicks those on i. With
-``posterior="gaussian"`` the paper's second algorithm: with :math:`n = 1 + \text{ends}_i` and
+where ends is the number of slates with i without any click, and clicks the number of clicks on i.
+``posterior="gaussian"`` is the paper's second algorithm: with :math:`n = 1 + \text{ends}_i` and
 :math:`\hat v_i = (1 + \text{clicks}_i) / n`, the draw is
-:math:`\hat v_i + z \sqrt{\hat v_i (\hat v_i + 1) / n}`, where z is the largest of several standard
-normal numbers, the same for all items.
+:math:`\hat v_i + z \sqrt{\hat v_i (\hat v_i + 1) / n}`, where z is the maximum of several standard
+normal draws, the same for all items.
 
-Epochs of a batch: every row of the batch is a stream of its own, in which one epoch runs at a time;
-the counts are shared by all. A row's epoch ends when its feedback has no click, when its user is
-done, when an item of its slate is no longer offered, and with `begin`.
+Each row of a batch has its own sequence of epochs; the counts are shared. A row's epoch ends if its
+feedback has no click, if its user's episode ends, if an item of its slate is not among the
+candidates, and with `begin`.
 
-Differences from the paper: all items earn the same, so that the best slate is the K highest values;
-what a running epoch has seen counts at once, because the choice between i and nothing is the same
-whatever ends an epoch (with one user this changes nothing, as no epoch runs when a new one starts);
-for the same reason the counts can come from a log, whoever chose its slates; a slate with several
-clicks is read as that many choices; the Gaussian draws start from one end and one click of every
-item, not from showing each alone, and leave out the constants that the analysis needs.
+Reference: Agrawal, Avadhanula, Goyal and Zeevi, "Thompson Sampling for the MNL-Bandit", COLT 2017,
+arXiv:1706.00977.
+
+Differences from the paper:
+
+- All items have the same revenue, so the best slate has the K highest values.
+- Observations of a running epoch count at once, because the choice between i and nothing has the
+  same distribution however an epoch ends. With one user there is no difference, as no epoch runs
+  when a new one starts. For the same reason the counts can come from a log of any policy.
+- A slate with several clicks counts as so many choices.
+- The Gaussian draws start from one end and one click of every item, instead of showing each item
+  alone, and omit the constants of the paper's analysis.
 """
 
 from __future__ import annotations
@@ -49,9 +54,10 @@ class MNLBanditConfig(AgentConfig):
     """Settings of `MNLBanditAgent`.
 
     Attributes:
-        posterior: ``beta`` draws every item by itself; ``gaussian`` moves all items by the same
+        posterior: ``beta`` draws items independently; ``gaussian`` shifts all items by the same
             number of standard deviations.
-        draws: Gaussian draws of which the largest is taken; None for as many as a slate has items.
+        draws: For ``gaussian``: number of normal draws whose maximum is used; None for the size of
+            a slate.
     """
 
     posterior: Literal["beta", "gaussian"] = "beta"
@@ -61,8 +67,8 @@ class MNLBanditConfig(AgentConfig):
 class MNLBanditAgent(BaseSlateAgent):
     """Thompson sampling for the multinomial logit: the same slate until nothing is chosen.
 
-    Learns from clicks, in a log and online. Each row of a batch draws for itself when its epoch
-    starts. Where no feedback is heard, every slate starts an epoch. Propensities are not known.
+    Learns from clicks, in a log and online. Each row of a batch draws independently when its epoch
+    starts. Without feedback, every slate starts an epoch. Propensities are not known.
     """
 
     name: ClassVar[str] = "mnl_bandit"
@@ -72,10 +78,10 @@ class MNLBanditAgent(BaseSlateAgent):
         super().__init__(config, problem, seed)
         self._gaussian = config.posterior == "gaussian"
         self._draws = config.draws or problem.slate_size
-        # Of the choices between an item and nothing: how many there were, how many it won.
+        # Impressions: choices between the item and nothing; sums: those in which it was chosen.
         self._choices = ItemMeans(problem.num_items)
         self._rng = np.random.default_rng(seed)
-        # The slate of every row's epoch, item ids (B, K); -1 where none runs.
+        # The slate of every row's epoch, item ids (B, K); -1 if none runs.
         self._running = self._none_running()
 
     def fit(self, log: SlateLog) -> FitReport:
@@ -88,7 +94,7 @@ class MNLBanditAgent(BaseSlateAgent):
         self._running = self._none_running()
 
     def act(self, obs: Observation) -> Decision:
-        """Show every row the slate of its epoch; where none runs, start one."""
+        """Show every row the slate of its epoch, and start an epoch if none runs."""
         candidates = obs["candidates"]
         if self._running.shape == (len(candidates), self._slate_size):
             chosen = slates.places(candidates, self._running)
@@ -98,18 +104,18 @@ class MNLBanditAgent(BaseSlateAgent):
         for rows in blocks(len(fresh), candidates.shape[1]):
             scores = self._sample(candidates[fresh[rows]])
             chosen[fresh[rows]] = slates.top_slates(scores, self._slate_size)
-        self._running = self._none_running()  # they go on with feedback that has a click
+        self._running = self._none_running()  # until feedback with a click continues them
         return Decision(chosen)
 
     def propensities(self, obs: Observation, items: Ints) -> None:
-        """Return None: the chance of an item to be among the highest draws has no closed form."""
+        """Return None: the probability of being among the highest draws has no closed form."""
         return None
 
     def observe(self, feedback: Feedback) -> None:
-        """Count the slates just shown; the epochs of those that were clicked go on."""
+        """Count the slates just shown; the epochs of those with a click continue."""
         self._choices.add(against_nothing(outcomes(feedback, "click")))
-        goes_on = (feedback.clicks > 0).any(axis=1) & ~feedback.done
-        self._running = np.where(goes_on[:, None], feedback.items, -1)
+        continues = (feedback.clicks > 0).any(axis=1) & ~feedback.done
+        self._running = np.where(continues[:, None], feedback.items, -1)
 
     def _learned(self) -> dict[str, Any]:
         return {**self._choices.state_dict(), "running": self._running.copy()}
@@ -122,7 +128,7 @@ class MNLBanditAgent(BaseSlateAgent):
         return np.empty((0, self._slate_size), dtype=np.int64)
 
     def _sample(self, candidates: Ints) -> Floats:
-        """Draw for every candidate a number that rises with its v, ``(B, C)``."""
+        """Draw for every candidate a number that increases with its v, ``(B, C)``."""
         clicks: Floats = self._choices.sums
         ends = self._choices.impressions - clicks
         if self._gaussian:
@@ -131,32 +137,32 @@ class MNLBanditAgent(BaseSlateAgent):
             optimistic: Floats = mean[candidates] + largest[:, None] * deviation[candidates]
             return optimistic
         nothing: Floats = self._rng.beta(1 + ends[candidates], 1 + clicks[candidates])
-        return -nothing  # 1 / (1 + v), which falls with v
+        return -nothing  # 1 / (1 + v), which decreases with v
 
 
-def against_nothing(found: Outcomes) -> Outcomes:
-    """Keep the choices between an item and nothing, which is all that tells of its v.
+def against_nothing(slates: Outcomes) -> Outcomes:
+    """Keep the choices between an item and nothing, which are informative about its v.
 
-    They are the clicks, and every item of a slate without one. An item beside a clicked one was in
-    no such choice.
+    These are the clicked items, and all items of slates without a click. Other items of a slate
+    with a click are left out.
 
     Args:
-        found: Slates and the clicks of each item, ``(N, K)`` both.
+        slates: Slates and the clicks of each item, ``(N, K)`` both.
 
     Returns:
         The same with -1 for the items left out.
     """
-    clicked = found.values > 0
+    clicked = slates.values > 0
     nothing = ~clicked.any(axis=1, keepdims=True)  # (N, 1)
-    return Outcomes(np.where(clicked | nothing, found.items, -1), found.values)
+    return Outcomes(np.where(clicked | nothing, slates.items, -1), slates.values)
 
 
 def gaussian(clicks: Floats, ends: Floats) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of the Gaussian draw of every v, ``(I,)`` each.
+    """Return mean and standard deviation of the Gaussian draw of every v, ``(I,)`` each.
 
     Args:
-        clicks: Times that each item was chosen, ``(I,)``.
-        ends: Slates with the item of which nothing was chosen, ``(I,)``.
+        clicks: Number of times each item was chosen, ``(I,)``.
+        ends: Number of slates with the item from which nothing was chosen, ``(I,)``.
     """
     mean = (1 + clicks) / (1 + ends)
     return mean, np.sqrt(mean * (mean + 1) / (1 + ends))

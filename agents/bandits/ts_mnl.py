@@ -1,20 +1,26 @@
-r"""Thompson sampling for choices from slates whose utilities are linear in user and item.
+r"""Thompson sampling for choices from slates, with utilities linear in user and item features.
 
-TS-MNL: Oh and Iyengar, "Thompson Sampling for Multinomial Logit Contextual Bandits", NeurIPS 2019.
 The user chooses item k of the slate S with probability
 :math:`e^{u_k} / (1 + \sum_{j \in S} e^{u_j})`, else nothing, with :math:`u_k = \theta^\top x_k` and
-x the joint features of user and item. The belief about theta is Gaussian around the regularised
-maximum-likelihood estimate. The agent draws theta and shows the K highest utilities; with
-``draws`` M > 1 an item's utility is the highest under M draws, the paper's optimistic sampling.
+x the joint features of user and item. The posterior of theta is approximated by a Gaussian around
+the regularised maximum-likelihood estimate. The agent draws theta and shows the items with the K
+highest utilities; with ``draws`` M > 1, an item's utility is its maximum over M draws, which is the
+paper's optimistic sampling.
 
-Differences from the paper: the precision of the draws is the Fisher information at the estimate
-plus ``ridge`` (Laplace's approximation), where the paper takes the Gram matrix of the features
-shown, scaled by constants of its analysis, of which ``alpha`` is what is left; there is no phase of
-random slates before; all items earn the same, so that the best slate is the K highest utilities.
-The estimate does not go back to old data: what was learned so far is the Gaussian prior of the next
-batch of users, or of the next log, whose own maximum is found to the end. So one log gives the
-exact estimate, while several logs, or feedback, add up approximately. A slate with n clicks is read
-as n choices from it.
+Reference: Oh and Iyengar, "Thompson Sampling for Multinomial Logit Contextual Bandits", NeurIPS
+2019.
+
+Differences from the paper:
+
+- The precision of the draws is the Fisher information at the estimate plus ``ridge`` (Laplace's
+  approximation); the paper uses the Gram matrix of the features shown, scaled by constants of its
+  analysis, which ``alpha`` stands for.
+- There is no initial phase of random slates.
+- All items have the same revenue, so the best slate has the K highest utilities.
+- Old data are not revisited: the posterior so far is the Gaussian prior for the next batch of users
+  or the next log, for which the mode is then found exactly. So the estimate from one log is exact,
+  and that from several logs, or from feedback, approximate.
+- A slate with n clicks counts as n choices.
 """
 
 from __future__ import annotations
@@ -42,7 +48,7 @@ from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, 
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-# Users (n, P) and what they saw, piece by piece; called anew for every pass over the data.
+# Returns users (n, P) and their outcomes in pieces; called once for every pass over the data.
 Batches = Callable[[], Iterable[tuple[Floats, Outcomes]]]
 
 
@@ -50,11 +56,11 @@ class TSMNLConfig(AgentConfig):
     """Settings of `TSMNLAgent`.
 
     Attributes:
-        ridge: Precision of the prior of every weight, which has mean 0.
-        alpha: Standard deviation of the draws, in units of the posterior's.
-        draws: M, draws of which an item's utility takes the highest.
-        shared: Whether all users of a batch share the draws. By default each has draws of its own,
-            so that users explore different items.
+        ridge: Prior precision of every weight; the prior mean is 0.
+        alpha: Standard deviation of the draws, relative to that of the posterior.
+        draws: M, number of draws over which an item's utility is maximised.
+        shared: Whether all users of a batch share the draws. By default they do not, so that users
+            explore different items.
         interactions: ``outer`` multiplies user by item features, which makes the ranking personal;
             ``concat`` puts them side by side; ``auto`` is ``outer`` up to 512 products.
     """
@@ -88,17 +94,17 @@ class TSMNLAgent(BaseSlateAgent):
         self._users: Floats | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
-        """Move the belief by the log's slates, read in blocks; its maximum is found exactly.
+        """Update the posterior with the slates of a log, in blocks; its mode is found exactly.
 
         Raises:
-            UserError: The log has another number of user features than the problem.
+            AgentError: If the log has another number of user features than the problem.
         """
         features = user_features(log, self)
-        found = outcomes(log, "click")
-        slots, width = found.items.shape[1], self._items.shape[1]
+        clicks = outcomes(log, "click")
+        slots, width = clicks.items.shape[1], self._items.shape[1]
         rows = blocks(len(log), self._user_size**2 + width**2 + slots * (slots + width))
         path = self._learn(
-            lambda: ((with_one(features[log.user[each]]), found.select(each)) for each in rows)
+            lambda: ((with_one(features[log.user[each]]), clicks.select(each)) for each in rows)
         )
         losses = [
             {"step": float(step), "loss": -value / max(len(log), 1)}
@@ -107,7 +113,7 @@ class TSMNLAgent(BaseSlateAgent):
         return FitReport(len(log), losses)
 
     def begin(self, batch_size: int) -> None:
-        """Forget whom the last slates were shown to; what was learned stays."""
+        """Forget the users of the last slates; what was learned stays."""
         self._users = None
 
     def act(self, obs: Observation) -> Decision:
@@ -128,17 +134,17 @@ class TSMNLAgent(BaseSlateAgent):
         return Decision(chosen)
 
     def propensities(self, obs: Observation, items: Ints) -> None:
-        """Return None: the chance of an item to be among the highest has no closed form."""
+        """Return None: the probability of being among the highest has no closed form."""
         return None
 
     def observe(self, feedback: Feedback) -> None:
-        """Move the belief by the slates just shown.
+        """Update the posterior with the slates just shown.
 
         Raises:
-            RuntimeError: There was no `act` to which this is the feedback.
+            RuntimeError: If `act` was not called before.
         """
         if self._users is None:
-            raise RuntimeError("observe() is the answer to act(), which was not called")
+            raise RuntimeError("observe() must follow act(), which was not called")
         batch = self._users[feedback.active], outcomes(feedback, "click")
         self._learn(lambda: (batch,))
         self._users = None
@@ -157,16 +163,16 @@ class TSMNLAgent(BaseSlateAgent):
         self._root = None
 
     def _learn(self, batches: Batches) -> list[float]:
-        """Take the belief as prior, and become the posterior; return its log after every step."""
+        """Update the posterior; return its logarithm after every step, up to a constant."""
 
         def likelihood(theta: Floats) -> tuple[float, Floats, Floats]:
             value = 0.0
             gradient, fisher = np.zeros_like(theta), np.zeros_like(self._precision)
-            for users, found in batches():
-                shown = found.items >= 0
-                items = self._items[found.items]  # (n, K) -> (n, K, Q)
-                utilities = self._joint.utilities(users, found.items, theta)
-                each, slope, spread = choices(utilities, found.values, shown)
+            for users, slates_shown in batches():
+                shown = slates_shown.items >= 0
+                items = self._items[slates_shown.items]  # (n, K) -> (n, K, Q)
+                utilities = self._joint.utilities(users, slates_shown.items, theta)
+                each, slope, spread = choices(utilities, slates_shown.values, shown)
                 gram = items.transpose(0, 2, 1) @ spread @ items  # (n, Q, Q)
                 moment = np.einsum("nkq,nk->nq", items, slope)
                 square, linear = self._joint.sums(users, gram, moment)

@@ -28,23 +28,23 @@ from recsim.problem import Problem
 
 
 class PPOConfig(AgentConfig):
-    """Settings of `PPOAgent`; those that stable-baselines3 has too have its names.
+    """Settings of `PPOAgent`, with the names of stable-baselines3 where it has them.
 
     Attributes:
-        deterministic_after: Cohorts (calls of ``begin``) after which the best slate is shown and
-            nothing more is learned; None for never, 0 for from the start.
+        deterministic_after: Number of cohorts (calls of ``begin``) after which the agent stops
+            learning and shows its best slate; None for never, 0 for from the start.
         n_steps: Steps of a cohort between two updates.
-        batch_size: Slates of a minibatch.
+        batch_size: Slates in a minibatch.
         n_epochs: Passes over the slates in an update.
-        learning_rate: Of Adam.
-        gamma: Discount of a step.
-        gae_lambda: Of generalised advantage estimation.
-        clip_range: Of the ratio of probabilities.
+        learning_rate: Learning rate of Adam.
+        gamma: Discount per step.
+        gae_lambda: Lambda of generalised advantage estimation.
+        clip_range: Clip range of the ratio of probabilities.
         ent_coef: Weight of the entropy bonus.
-        vf_coef: Weight of the loss of values.
-        max_grad_norm: Largest norm of a gradient.
+        vf_coef: Weight of the value loss.
+        max_grad_norm: Gradients are clipped to this norm.
         hidden: Width of the networks.
-        item_dim: Length of a vector learned for each item beside its features.
+        item_dim: Length of the vector learned for each item in addition to its features.
         device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 
@@ -67,8 +67,8 @@ class PPOConfig(AgentConfig):
 class PPOAgent(DeviceAgent, PlackettLuce):
     """Learns online, by proximal policy optimisation, which slates earn most in the long run.
 
-    Maximises the discounted scalar reward. Exact propensities; see `PlackettLuce`. Once
-    deterministic, they are 0 or 1.
+    Maximises the discounted scalar reward; learns nothing from logs. Propensities are exact, see
+    `PlackettLuce`; they are 0 or 1 once the agent is deterministic.
     """
 
     name: ClassVar[str] = "ppo"
@@ -85,30 +85,30 @@ class PPOAgent(DeviceAgent, PlackettLuce):
         self._steps: list[Step] = []
 
     def begin(self, batch_size: int) -> None:
-        """Learn what is left of the last cohort, and expect another one."""
+        """Learn from the remaining steps of the last cohort, and start another one."""
         self._learn(None)
         self._last = None
         self._cohorts += 1
 
     @property
     def _settled(self) -> bool:
-        """Whether the best slate is shown and nothing more is learned."""
+        """Whether the agent has stopped learning and shows its best slate."""
         after = self._config.deterministic_after
         return after is not None and max(self._cohorts - 1, 0) >= after
 
     def act(self, obs: Observation) -> Decision:
-        """Draw a slate for every user; learn first, if enough was heard."""
-        seen = self._seen(obs)
+        """Draw a slate for every user; first learn, if there are enough steps."""
+        step = self._step_of(obs)
         if len(self._steps) >= self._config.n_steps:
-            self._learn(self._evaluate(seen)[1])
-        logits, values = self._evaluate(seen)
+            self._learn(self._evaluate(step)[1])
+        logits, values = self._evaluate(step)
         if self._settled:
             best = slates.top_slates(logits, self._slate_size)
             return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
         decision = self._draw(logits, self._rng)
         log_prob = log_probability(torch.as_tensor(logits), torch.as_tensor(decision.slates))
         self._last = {
-            **seen,
+            **step,
             "slates": decision.slates,
             "value": values,
             "log_prob": log_prob.float().numpy(),
@@ -116,15 +116,15 @@ class PPOAgent(DeviceAgent, PlackettLuce):
         return decision
 
     def observe(self, feedback: Feedback) -> None:
-        """Keep the answer to the last slates."""
+        """Keep the feedback on the last slates."""
         if self._last is None or self._settled:
             return
-        heard = {"reward": feedback.reward, "done": feedback.done, "active": feedback.active}
-        self._steps.append(self._last | {name: np.array(value) for name, value in heard.items()})
+        outcome = {"reward": feedback.reward, "done": feedback.done, "active": feedback.active}
+        self._steps.append(self._last | {name: np.array(value) for name, value in outcome.items()})
         self._last = None
 
     def _learn(self, last_values: Floats32 | None) -> None:
-        """Update the policy by the steps kept, and forget them."""
+        """Update the policy with the collected steps, and discard them."""
         if not self._steps:
             return
         config, ppo = self._config, self._ppo
@@ -143,36 +143,36 @@ class PPOAgent(DeviceAgent, PlackettLuce):
             ppo.rollout_buffer = buffer
             ppo.train()
 
-    def _seen(self, obs: Observation) -> Step:
+    def _step_of(self, obs: Observation) -> Step:
         return {
             "context": context(obs, self._problem),
             "candidates": np.array(obs["candidates"], dtype=np.int32),
         }
 
     @torch.no_grad()
-    def _evaluate(self, seen: Step) -> tuple[Floats, Floats32]:
+    def _evaluate(self, step: Step) -> tuple[Floats, Floats32]:
         """Return the logits of the candidates, ``(B, C)``, and the values, ``(B,)``."""
-        given: dict[str, Tensor] = {
-            name: torch.as_tensor(value, device=self._ppo.device) for name, value in seen.items()
+        inputs: dict[str, Tensor] = {
+            name: torch.as_tensor(value, device=self._ppo.device) for name, value in step.items()
         }
-        logits, values = self._policy.evaluate_context(given)
+        logits, values = self._policy.evaluate_context(inputs)
         return logits.double().cpu().numpy(), values.cpu().numpy()
 
     def _logits_of(self, obs: Observation) -> Floats:
-        return self._evaluate(self._seen(obs))[0]
+        return self._evaluate(self._step_of(obs))[0]
 
     def _best(self, obs: Observation) -> Ints:
         return slates.top_slates(self._logits_of(obs), self._slate_size)
 
     def propensities(self, obs: Observation, items: Ints) -> Floats | None:
-        """Return the probability of each item at its position where it is known, else None."""
+        """Return the probability of each item at its position if it is known, else None."""
         if not self._settled:
             return super().propensities(obs, items)
         own = np.take_along_axis(obs["candidates"], self._best(obs), axis=1)
         return slates.matches(own, items)
 
     def action_probabilities(self, obs: Observation) -> Floats | None:
-        """Return the probability of every candidate at every position where known, else None."""
+        """Return the probability of every candidate at every position if known, else None."""
         if not self._settled:
             return super().action_probabilities(obs)
         return slates.one_hot(self._best(obs), obs["candidates"].shape[1])
@@ -187,10 +187,10 @@ class PPOAgent(DeviceAgent, PlackettLuce):
         return prefixes
 
     def slate_distribution(self, obs: Observation) -> SlateDistribution:
-        """Return the slates that can occur, and their exact probabilities.
+        """Return all possible slates and their exact probabilities.
 
         Raises:
-            UserError: If they are too many.
+            UserError: If there are too many slates.
         """
         if not self._settled:
             return super().slate_distribution(obs)
@@ -242,7 +242,7 @@ def _ppo(config: PPOConfig, problem: Problem, seed: int, device: torch.device) -
             "hidden": config.hidden,
             "item_dim": config.item_dim,
         },
-        n_steps=1,  # a buffer of the right size is put in its place before training
+        n_steps=1,  # replaced by a buffer of the right size before training
         device=device,
         _init_setup_model=False,
     )

@@ -1,29 +1,28 @@
-"""What the policy is told of a user, as one vector."""
+"""The context of a user, as one vector: the policy's input."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Floats32, Ints
 from recsim.contracts.slates import Observation
 from recsim.problem import Problem
 
-Floats = NDArray[np.float32]
-
 
 def context_size(problem: Problem) -> int:
-    """Return the length P of the vector that `context` gives."""
+    """Return P, the length of the vectors that `context` returns."""
     items = int(problem.item_features.shape[1])
     return problem.user_feature_dim + 2 * items + 2 + 3 + len(problem.rewards)
 
 
-def context(obs: Observation, problem: Problem) -> Floats:
+def context(obs: Observation, problem: Problem) -> Floats32:
     """Return the context of every user, ``(B, P)``.
 
-    The user's features; of the observed history the mean features of the items clicked and of those
-    passed over, and how many there were; day, session and step; the rewards of the last step.
-    Numbers without a bound are compressed, ``sign(x) log(1 + |x|)``. What an observation leaves out
-    counts as 0.
+    It consists of the user's features; the mean features and the number of items clicked in the
+    observed history, and of those not clicked; day, session and step; and the rewards of the last
+    step. Unbounded numbers x become ``sign(x) log(1 + |x|)``. Missing entries of an observation
+    count as 0.
     """
     batch = len(obs["candidates"])
     empty = np.full((batch, 0), -1)
@@ -38,9 +37,7 @@ def context(obs: Observation, problem: Problem) -> Floats:
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
-def _summary(
-    items: NDArray[np.int64], chosen: NDArray[np.bool_], features: Floats
-) -> list[NDArray[np.floating]]:
+def _summary(items: Ints, chosen: Bools, features: Floats32) -> list[NDArray[np.floating]]:
     """Return the mean features of the chosen items, ``(B, D)``, and their number, ``(B, 1)``."""
     number = chosen.sum(axis=1, keepdims=True)
     vectors = np.where(chosen[:, :, None], features[items], 0.0)  # (B, H * K, D)

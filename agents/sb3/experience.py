@@ -1,4 +1,4 @@
-"""What was shown and heard, in the form from which stable-baselines3 learns."""
+"""Decisions and feedback as a rollout buffer of stable-baselines3."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Step = dict[str, NDArray[Any]]
 
 
 class ActiveRolloutBuffer(DictRolloutBuffer):
-    """A rollout buffer of which only some entries are learned from.
+    """A rollout buffer that leaves out inactive rows in training.
 
     Args:
-        steps: What happened, T steps of B users.
-        last_values: Value of what came after the last step, ``(B,)``; None if nobody saw it.
+        steps: T steps of B users.
+        last_values: Value of the states after the last step, ``(B,)``; None if they are unknown.
         observation_space: See `agents.sb3.slate_policy.SlatePolicy`.
-        action_space: The same.
-        rng: Order of the entries in minibatches.
-        device: Where torch computes.
-        gamma: Discount of a step.
-        gae_lambda: Of generalised advantage estimation.
+        action_space: See there.
+        rng: Shuffles the entries.
+        device: Device of the tensors.
+        gamma: Discount per step.
+        gae_lambda: Lambda of generalised advantage estimation.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ActiveRolloutBuffer(DictRolloutBuffer):
             len(steps), observation_space, action_space, device, gae_lambda, gamma, active.shape[1]
         )
         if last_values is None:
-            # What follows is unknown: the last step only lends its value to the step before it.
+            # The future is unknown, so the last step only bootstraps the step before it.
             open_end = active[-1] & ~done[-1]
             rewards[-1, open_end] = steps[-1]["value"][open_end]
             active[-1], done[-1] = active[-1] & ~open_end, True
@@ -79,10 +79,10 @@ class ActiveRolloutBuffer(DictRolloutBuffer):
     def get(  # type: ignore[override]
         self, batch_size: int | None = None
     ) -> Generator[DictRolloutBufferSamples, None, None]:
-        """Yield the entries learned from once, in random order, in minibatches of nearly one size.
+        """Yield all active entries once, in random order, in minibatches of nearly equal size.
 
         Args:
-            batch_size: Entries wanted in a minibatch; None for all.
+            batch_size: Desired entries in a minibatch; None for all.
         """
         order = self._rng.permutation(self.learned_from)
         parts = max(1, round(len(order) / (batch_size or len(order))))

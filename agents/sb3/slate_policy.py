@@ -12,14 +12,14 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
-# Below every logit, yet finite: gradients of infinities are NaN.
+# Below every logit, but finite, because gradients of infinities are NaN.
 _NEVER = -1e9
 
 
 def log_probability(logits: Tensor, slates: Tensor) -> Tensor:
     """Return the Plackett-Luce log-probability of ordered slates, ``(B,)``.
 
-    The same as the logarithm of `agents.shared.plackett_luce.slate_propensities`, with gradients.
+    The logarithm of `agents.shared.plackett_luce.slate_propensities`, with gradients.
 
     Args:
         logits: ``(B, C)``.
@@ -27,7 +27,7 @@ def log_probability(logits: Tensor, slates: Tensor) -> Tensor:
     """
     picked = logits.gather(1, slates)  # (B, K)
     rest = logits.scatter(1, slates, _NEVER).logsumexp(dim=1, keepdim=True)
-    # What is left before each pick: the rest, with the picks added from the last one on.
+    # Log-sum-exp of the items that remain before each pick: the rest and the later picks.
     left = torch.cat([rest, picked.flip(1)], dim=1).logcumsumexp(dim=1)[:, 1:].flip(1)
     return (picked - left).sum(dim=1)
 
@@ -35,8 +35,8 @@ def log_probability(logits: Tensor, slates: Tensor) -> Tensor:
 def conditional_entropy(logits: Tensor, slates: Tensor) -> Tensor:
     """Return the sum of the entropies of each pick given those before it, ``(B,)``.
 
-    Its mean over slates drawn from the policy is the entropy of the policy over ordered slates (the
-    chain rule); with slates of one item it is that entropy itself. Arguments as those of
+    By the chain rule, its mean over slates drawn from the policy is the entropy of the policy over
+    ordered slates; with slates of one item it is this entropy itself. Arguments as in
     `log_probability`.
     """
     total = logits.new_zeros(len(logits))
@@ -47,10 +47,10 @@ def conditional_entropy(logits: Tensor, slates: Tensor) -> Tensor:
 
 
 class SlatePolicy(BasePolicy):
-    """Scores candidates by the product of a vector of the context and one of the item.
+    """Scores candidates by the inner product of a context vector and an item vector.
 
-    The vector of an item comes from one network over its features and a short vector of its own;
-    that of the context from another one, which also tells the value.
+    The item vector is computed by one network from the item's features and a learned embedding, the
+    context vector by another network, which also predicts the value.
 
     Args:
         observation_space: ``context`` (P,) and ``candidates`` (C,), item ids.
@@ -58,8 +58,8 @@ class SlatePolicy(BasePolicy):
         lr_schedule: Learning rate.
         item_features: ``(I, D)``.
         hidden: Width of both networks.
-        item_dim: Length of the vector of each item's own; 0 for features only.
-        use_sde: Ignored: stable-baselines3 gives it to every policy.
+        item_dim: Length of the learned embedding of each item; 0 for features only.
+        use_sde: Ignored; stable-baselines3 passes it to every policy.
     """
 
     item_features: Tensor
@@ -106,7 +106,7 @@ class SlatePolicy(BasePolicy):
         return values, log_probability(logits, slates), conditional_entropy(logits, slates)
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
-        """Return slates: the best one, or one drawn with the global generator of torch."""
+        """Return slates: the best ones, or ones drawn with torch's global generator."""
         logits, _ = self.evaluate_context(cast(dict[str, Tensor], observation))
         if not deterministic:
             logits = logits - torch.empty_like(logits).exponential_().log()  # Gumbel noise

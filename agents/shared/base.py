@@ -75,7 +75,7 @@ class BaseAgent:
         return AgentError(f"agent {self.title!r} {message}")
 
     def unfitted(self) -> AgentError:
-        """Return the error of an agent that is asked to act before it was fitted."""
+        """Return the error of an agent that acts before it was fitted."""
         return self.error("must be fitted before it can act.")
 
     def misfit(self, reason: str) -> AgentError:
@@ -169,7 +169,7 @@ class BaseSlateAgent(BaseAgent):
         """Do nothing: the agent learns nothing online."""
 
     def unfitted(self) -> AgentError:
-        """Return the error of an agent that is asked to act before it was fitted."""
+        """Return the error of an agent that acts before it was fitted."""
         return self.error("must be fitted on a log before it can act: give it a training_log.")
 
     def require(self, available: object, what: str) -> None:

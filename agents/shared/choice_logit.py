@@ -1,4 +1,4 @@
-r"""The conditional logit of a choice from a slate, with "nothing" among the options.
+r"""The conditional logit of a choice from a slate, with "nothing" as an option.
 
 .. math:: P(i \mid A) = \frac{e^{s_i}}{e^{s_\varnothing} + \sum_{j \in A} e^{s_j}}
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Log-weight of a slot that shows nothing: no chance, yet finite, so that 0 times it is 0.
+# Log-weight of an empty slot: practically zero probability, but finite, so that 0 times it is 0.
 _NEVER = -1e9
 
 
@@ -27,10 +27,10 @@ def log_choice(scores: Tensor, nothing: Tensor, shown: Tensor) -> Tensor:
 
 
 def chosen_shares(clicks: Tensor, shown: Tensor) -> Tensor:
-    """Return what was chosen as a distribution over the options, ``(B, K + 1)``.
+    """Return the choices as distributions over the options, ``(B, K + 1)``.
 
-    One click is a one, no click a one at "nothing". A slate with n clicks counts as one choice too:
-    each clicked slot has 1/n.
+    All weight is on the clicked slot, or on "nothing" if there is no click. A slate with n clicks
+    is one choice too: each clicked slot has weight 1/n.
 
     Args:
         clicks: 1 where the slot was clicked, ``(B, K)``.
@@ -42,6 +42,6 @@ def chosen_shares(clicks: Tensor, shown: Tensor) -> Tensor:
 
 
 def choice_loss(scores: Tensor, nothing: Tensor, shown: Tensor, clicks: Tensor) -> Tensor:
-    """Return the negative log-likelihood of what was chosen, ``(B,)``; see `chosen_shares`."""
+    """Return the negative log-likelihood of the choices, ``(B,)``; see `chosen_shares`."""
     shares = chosen_shares(clicks, shown)
     return -(shares * log_choice(scores, nothing, shown)).sum(dim=1)

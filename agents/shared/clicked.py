@@ -1,4 +1,4 @@
-"""What users clicked in the slates that they were shown last, as short lists."""
+"""The items that users clicked in their last slates, as short lists."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Ints
 from recsim.contracts.slates import Observation
 from recsim.log import SlateLog
 
-# Entries of histories that are read from a log at a time (64 MiB of int64).
+# Entries of histories read from a log at a time (64 MiB of int64).
 _BLOCK = 2**23
 
 
 @dataclass(frozen=True, eq=False)
 class Clicked:
-    """The clicks of B users in the at most H slates that count.
+    """The clicks of B users in their last H slates.
 
     Attributes:
         items: Items clicked, oldest first, ``(B, L)``; -1 after the last.
         age: Slates shown since that click, ``(B, L)``; 0 for the latest slate.
-        slates: Slates in the history, ``(B,)``.
+        slates: Number of slates in the history, at most H, ``(B,)``.
     """
 
-    items: NDArray[np.int64]
-    age: NDArray[np.int64]
-    slates: NDArray[np.int64]
+    items: Ints
+    age: Ints
+    slates: Ints
 
     @staticmethod
     def of(obs: Observation, slate_size: int, slates: int) -> Clicked:
-        """Read the clicks from observations; there are none where these tell of no history.
+        """Read the clicks from observations; without a history there are none.
 
         Args:
             obs: See `recsim.contracts.slates`.
@@ -45,21 +45,21 @@ class Clicked:
             none = np.zeros((batch, 0), dtype=np.int64)
             return Clicked(none, none, np.zeros(batch, dtype=np.int64))
         items = items[:, -width:]
-        yes = (np.asarray(obs["history_clicks"])[:, -width:] > 0) & (items >= 0)  # (B, H * K)
+        clicked = (np.asarray(obs["history_clicks"])[:, -width:] > 0) & (items >= 0)  # (B, H * K)
         shown = (items >= 0).reshape(batch, -1, slate_size).any(axis=2)  # (B, H)
-        # Clicks first, in their order; then only as many columns as the busiest user has.
-        longest = int(yes.sum(axis=1).max(initial=0))
-        order = np.argsort(~yes, axis=1, kind="stable")[:, :longest]
-        found = np.take_along_axis(np.where(yes, items, -1), order, axis=1)
-        age = np.where(found >= 0, (width - 1 - order) // slate_size, 0)
-        return Clicked(found, age, shown.sum(axis=1))
+        # Clicks first, in their order; keep as many columns as the user with most clicks needs.
+        longest = int(clicked.sum(axis=1).max(initial=0))
+        order = np.argsort(~clicked, axis=1, kind="stable")[:, :longest]
+        listed = np.take_along_axis(np.where(clicked, items, -1), order, axis=1)
+        age = np.where(listed >= 0, (width - 1 - order) // slate_size, 0)
+        return Clicked(listed, age, shown.sum(axis=1))
 
     @staticmethod
     def concat(parts: Sequence[Clicked]) -> Clicked:
-        """Put the users of several parts one after the other."""
+        """Concatenate the users of several parts."""
         longest = max(part.items.shape[1] for part in parts)
 
-        def widened(lists: NDArray[np.int64], fill: int) -> NDArray[np.int64]:
+        def widened(lists: Ints, fill: int) -> Ints:
             room = longest - lists.shape[1]
             return np.pad(lists, ((0, 0), (0, room)), constant_values=fill)
 
@@ -71,11 +71,11 @@ class Clicked:
 
 
 def observed(log: SlateLog, slates: int) -> Iterator[Observation]:
-    """Yield the observations before each row of a log, block by block, in its order.
+    """Yield the observations before the rows of a log in blocks, in the order of the log.
 
     Args:
         log: The log.
-        slates: H, slates of history.
+        slates: H, number of past slates in an observation.
     """
     size = max(1, _BLOCK // (slates * log.problem.slate_size))
     for start in range(0, len(log), size):

@@ -1,7 +1,7 @@
 r"""The multinomial logit of choices from slates: likelihood, and the mode of a posterior.
 
 A user who sees the items S chooses item k with probability
-:math:`e^{u_k} / (1 + \sum_{j \in S} e^{u_j})`, and nothing with what is left.
+:math:`e^{u_k} / (1 + \sum_{j \in S} e^{u_j})`, and nothing with the remaining probability.
 """
 
 from __future__ import annotations
@@ -9,33 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-# Of a parameter: log-likelihood, its gradient (d,) and its Fisher information (d, d).
+from recsim.arrays import Bools, Floats
+
+# Maps a parameter to its log-likelihood, the gradient (d,) and the Fisher information (d, d).
 Likelihood = Callable[[Floats], tuple[float, Floats, Floats]]
 
-# Newton's method stops where a step promises less than this many nats.
+# Newton's method stops if the expected gain of a step is below this, in nats.
 _TOLERANCE = 1e-8
 _STEPS = 50
 _HALVINGS = 30
 
 
-def choices(
-    utilities: Floats, clicks: Floats, shown: NDArray[np.bool_]
-) -> tuple[Floats, Floats, Floats]:
-    """Log-likelihood of the choices from each slate, and its derivatives in the utilities.
+def choices(utilities: Floats, clicks: Floats, shown: Bools) -> tuple[Floats, Floats, Floats]:
+    """Return the log-likelihood of the choices from each slate, and its derivatives.
 
     A slate without a click is one choice of nothing; n clicks are n choices from the same slate.
 
     Args:
         utilities: u of each item, ``(N, K)``.
         clicks: 1 where the item was clicked, ``(N, K)``.
-        shown: False where a slot showed nothing, ``(N, K)``.
+        shown: False where a slot was empty, ``(N, K)``.
 
     Returns:
-        The log-likelihood, ``(N,)``; its gradient, ``(N, K)``; and its negative Hessian,
-        ``(N, K, K)``, which is the Fisher information.
+        The log-likelihood, ``(N,)``; its gradient in the utilities, ``(N, K)``; and its negative
+        Hessian, ``(N, K, K)``, which is the Fisher information.
     """
     clicks = clicks * shown
     masked = np.where(shown, utilities, -np.inf)
@@ -55,16 +53,17 @@ def posterior_mode(
 ) -> tuple[Floats, Floats, list[float]]:
     """Find the mode of a Gaussian prior times a log-concave likelihood by Newton's method.
 
-    Steps are halved until they gain at least a tenth of what they promise.
+    Steps are halved until they gain at least a tenth of the expected gain.
 
     Args:
-        mean: Of the prior, ``(d,)``.
+        mean: Mean of the prior, ``(d,)``.
         precision: Inverse covariance of the prior, ``(d, d)``.
-        likelihood: What the data say.
+        likelihood: Log-likelihood of the data and its derivatives.
 
     Returns:
-        The mode ``(d,)``; the precision of the Gaussian with the same curvature there (Laplace's
-        approximation), ``(d, d)``; and the log posterior, less a constant, after every step.
+        The mode ``(d,)``; the precision of the Gaussian with the same curvature at the mode
+        (Laplace's approximation), ``(d, d)``; and the log posterior, up to a constant, after every
+        step.
     """
 
     def evaluate(theta: Floats) -> tuple[float, Floats, Floats]:
@@ -77,14 +76,14 @@ def posterior_mode(
     path = [value]
     for _ in range(_STEPS):
         step = np.linalg.solve(curvature, gradient)
-        promised = float(gradient @ step)
-        if promised <= _TOLERANCE:
+        expected = float(gradient @ step)
+        if expected <= _TOLERANCE:
             break
         for halving in range(_HALVINGS):
             scale = 0.5**halving
             trial = evaluate(theta + scale * step)
-            # The last term is what rounding may hide.
-            if trial[0] >= value + 0.1 * scale * promised - 1e-12 * abs(value):
+            # The last term allows for rounding errors.
+            if trial[0] >= value + 0.1 * scale * expected - 1e-12 * abs(value):
                 break
         theta = theta + scale * step
         value, gradient, curvature = trial

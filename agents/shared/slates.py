@@ -1,4 +1,4 @@
-"""Small functions on batches of slates, shared by the agents."""
+"""Functions on batches of slates."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import AgentError
 from recsim.problem import Problem
 
 
 def check_sizes(problem: Problem) -> None:
-    """Refuse a problem whose slates cannot be filled with distinct candidates.
+    """Check that slates can be filled with distinct candidates.
 
     Raises:
-        AgentError: ``slate_size`` exceeds ``num_candidates``.
+        AgentError: If ``slate_size`` exceeds ``num_candidates``.
     """
     if problem.slate_size > problem.num_candidates:
         raise AgentError(
@@ -27,11 +28,11 @@ def check_sizes(problem: Problem) -> None:
 
 def uniform_slates(
     rng: np.random.Generator, batch: int, num_candidates: int, slate_size: int
-) -> NDArray[np.int64]:
+) -> Ints:
     """Draw ordered slates of distinct candidates, all equally likely, ``(batch, slate_size)``.
 
-    Independent draws without a repeat are uniform over distinct slates, so only the rows with a
-    repeat pay for a full permutation.
+    Independent draws without repetition are uniform over distinct slates, so only the rows with a
+    repeated item need a full permutation.
     """
     slates = rng.integers(num_candidates, size=(batch, slate_size))
     ordered = np.sort(slates, axis=1)
@@ -42,18 +43,18 @@ def uniform_slates(
 
 
 def uniform_slate_propensity(num_candidates: int, slate_size: int) -> float:
-    """Probability (C-K)!/C! of each ordered slate of K distinct items out of C."""
+    """Return the probability (C-K)!/C! of each ordered slate of K distinct items out of C."""
     return 1 / math.perm(num_candidates, slate_size)
 
 
-def uniform_prefixes(num_candidates: int, slate_size: int) -> NDArray[np.float64]:
-    """Probability (C-k)!/C! of the first k items of a uniform slate, for k = 1 ... K, ``(K,)``."""
+def uniform_prefixes(num_candidates: int, slate_size: int) -> Floats:
+    """Return the probabilities (C-k)!/C! of the first k = 1 ... K items of a uniform slate."""
     step = 1 / (num_candidates - np.arange(slate_size))
     return np.asarray(np.cumprod(step), dtype=np.float64)
 
 
-def top_slates(scores: NDArray[np.floating[Any]], slate_size: int) -> NDArray[np.int64]:
-    """Indices of the best scores, best first; of equals the lower index comes first.
+def top_slates(scores: NDArray[np.floating[Any]], slate_size: int) -> Ints:
+    """Return the indices of the best scores, best first, with ties in order of the index.
 
     Args:
         scores: ``(B, C)``.
@@ -64,9 +65,9 @@ def top_slates(scores: NDArray[np.floating[Any]], slate_size: int) -> NDArray[np
     """
     if slate_size == scores.shape[1]:
         return np.argsort(-scores, axis=1, kind="stable")
-    # Partial sort first: a full sort of every row is what makes large candidate sets slow.
+    # A partial sort, because a full sort of every row is slow for large candidate sets.
     bound = -np.partition(-scores, slate_size - 1, axis=1)[:, slate_size - 1 : slate_size]
-    # Everything above the K-th best score is in; ties with it fill up from the left.
+    # All scores above the K-th best are chosen; ties with it fill the rest from the left.
     above = scores > bound
     level = scores == bound
     room = slate_size - above.sum(axis=1, keepdims=True)
@@ -77,18 +78,18 @@ def top_slates(scores: NDArray[np.floating[Any]], slate_size: int) -> NDArray[np
     return np.take_along_axis(index, order, axis=1)
 
 
-def matches(own: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Propensities of a deterministic policy: 1 where it shows the item at this position.
+def matches(own: Ints, items: Ints) -> Floats:
+    """Return the propensities of a deterministic policy: 1 if it shows the item at this position.
 
     Args:
         own: Item ids that the policy shows, ``(B, K)``.
-        items: Item ids asked about, ``(B, K)``; -1 is padding and always has propensity 1.
+        items: Item ids, ``(B, K)``; -1 is padding and always has propensity 1.
     """
     return np.where((own == items) | (items < 0), 1.0, 0.0)
 
 
-def one_hot(own: NDArray[np.int64], num_candidates: int) -> NDArray[np.float64]:
-    """Probability of every candidate at every position under a deterministic policy.
+def one_hot(own: Ints, num_candidates: int) -> Floats:
+    """Return the probability of every candidate at every position under a deterministic policy.
 
     Args:
         own: Indices of the candidates that the policy shows, ``(B, K)``.
@@ -102,18 +103,18 @@ def one_hot(own: NDArray[np.int64], num_candidates: int) -> NDArray[np.float64]:
     return table
 
 
-def offered(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each of ``items`` (B, K) is among its row's ``candidates`` (B, C)."""
-    found: NDArray[np.bool_] = (items[:, :, None] == candidates[:, None, :]).any(axis=2)
-    return found  # (B, K, C) -> (B, K)
+def offered(candidates: Ints, items: Ints) -> Bools:
+    """Return whether each of ``items`` (B, K) is among its row's ``candidates`` (B, C)."""
+    among: Bools = (items[:, :, None] == candidates[:, None, :]).any(axis=2)
+    return among  # (B, K, C) -> (B, K)
 
 
-def places(candidates: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index of each of ``items`` (B, K) in its row's ``candidates`` (B, C), -1 where it is not."""
-    # Where the whole catalogue is offered, an item stands at its own number: no need to search.
+def places(candidates: Ints, items: Ints) -> Ints:
+    """Return the index of each item (B, K) among its row's ``candidates`` (B, C), or -1."""
+    # If the candidates are the whole catalogue, an item's index is its id: no need to search.
     guess = np.clip(items, 0, candidates.shape[1] - 1)
-    found = np.where(np.take_along_axis(candidates, guess, axis=1) == items, guess, -1)
-    (rows,) = np.nonzero(((found < 0) & (items >= 0)).any(axis=1))
+    index = np.where(np.take_along_axis(candidates, guess, axis=1) == items, guess, -1)
+    (rows,) = np.nonzero(((index < 0) & (items >= 0)).any(axis=1))
     same = items[rows, :, None] == candidates[rows, None, :]  # (n, K, C)
-    found[rows] = np.where(same.any(axis=2), same.argmax(axis=2), -1)
-    return np.where(items >= 0, found, -1)
+    index[rows] = np.where(same.any(axis=2), same.argmax(axis=2), -1)
+    return np.where(items >= 0, index, -1)

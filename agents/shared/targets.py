@@ -1,4 +1,4 @@
-"""What a learner maximises, read from a log or from live feedback."""
+"""The target of a learner, read from a log or from feedback."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import Feedback
 from recsim.errors import AgentError, did_you_mean
 from recsim.log import SlateLog
@@ -17,23 +17,22 @@ from recsim.problem import Problem
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """Slates and what they earned.
+    """Slates and their rewards.
 
     Attributes:
-        items: Item ids shown, ``(N, K)``, -1 where nothing was shown.
-        values: What each item earned, ``(N, K)``, or where only that is known, what the slate
-            earned, ``(N,)``.
+        items: Item ids shown, ``(N, K)``; -1 is padding.
+        values: Reward of each item, ``(N, K)``, or if only that is known, of each slate, ``(N,)``.
     """
 
-    items: NDArray[np.int64]
-    values: NDArray[np.float64]
+    items: Ints
+    values: Floats
 
-    def select(self, rows: slice | NDArray[np.bool_]) -> Outcomes:
-        """Keep some of the slates."""
+    def select(self, rows: slice | Bools) -> Outcomes:
+        """Return some of the slates."""
         return Outcomes(self.items[rows], self.values[rows])
 
-    def shares(self) -> NDArray[np.float64]:
-        """Value per item, ``(N, K)``; a slate's value is shared equally by the items shown."""
+    def shares(self) -> Floats:
+        """Return values per item, ``(N, K)``; the items of a slate share its value equally."""
         if self.values.ndim == 2:
             return self.values
         shown = (self.items >= 0).sum(axis=1, keepdims=True)
@@ -42,10 +41,10 @@ class Outcomes:
 
 
 def check_target(target: str, problem: Problem) -> None:
-    """Refuse a target that this problem does not report.
+    """Check that a problem reports the target.
 
     Raises:
-        AgentError: ``target`` is none of ``click``, ``reward`` and the named rewards.
+        AgentError: If ``target`` is not ``click``, ``reward`` or a named reward of the problem.
     """
     known = {"click", "reward", *problem.rewards}
     if target not in known:
@@ -53,15 +52,15 @@ def check_target(target: str, problem: Problem) -> None:
 
 
 def outcomes(data: SlateLog | Feedback, target: str) -> Outcomes:
-    """Read the target from a log, or from the feedback of the rows still active.
+    """Read the target from a log, or from the active rows of feedback.
 
     Args:
-        data: Logged or live slates.
+        data: A log or feedback.
         target: ``click`` for the clicks of each item, ``reward`` for the scalar reward, or a named
             reward.
 
     Raises:
-        AgentError: The log lacks the named reward.
+        AgentError: If the log lacks the named reward.
     """
     if isinstance(data, SlateLog):
         items, clicks, rewards = data.slate, data.clicks, data.feedback
@@ -77,54 +76,54 @@ def outcomes(data: SlateLog | Feedback, target: str) -> Outcomes:
         raise AgentError(
             f"the log has no feedback column {target!r}.{did_you_mean(target, rewards)}"
         )
-    found = Outcomes(items, values)
-    return found if isinstance(data, SlateLog) else found.select(data.active)
+    rows = Outcomes(items, values)
+    return rows if isinstance(data, SlateLog) else rows.select(data.active)
 
 
 class ItemMeans:
     """Mean value per impression of each item, shrunk towards a prior mean.
 
-    ``(sum + strength * prior) / (impressions + strength)``: the posterior mean of a Gaussian mean
-    with a conjugate prior worth ``strength`` impressions.
+    ``(sum + strength * prior) / (impressions + strength)``, the posterior mean of a Gaussian mean
+    with a conjugate prior that weighs ``strength`` impressions.
     """
 
     def __init__(self, num_items: int) -> None:
         self.impressions = np.zeros(num_items)
         self.sums = np.zeros(num_items)
 
-    def add(self, found: Outcomes) -> None:
+    def add(self, slates: Outcomes) -> None:
         """Count more slates."""
-        shown = found.items >= 0
-        items, size = found.items[shown], len(self.sums)  # (N, K) -> (n,)
+        shown = slates.items >= 0
+        items, size = slates.items[shown], len(self.sums)  # (N, K) -> (n,)
         self.impressions += np.bincount(items, minlength=size)
-        self.sums += np.bincount(items, weights=found.shares()[shown], minlength=size)
+        self.sums += np.bincount(items, weights=slates.shares()[shown], minlength=size)
 
-    def estimate(self, prior: float | None, strength: float) -> NDArray[np.float64]:
+    def estimate(self, prior: float | None, strength: float) -> Floats:
         """Return the shrunken means, ``(I,)``.
 
         Args:
             prior: Prior mean; None for the mean over all impressions so far.
-            strength: Impressions that the prior is worth; positive.
+            strength: Weight of the prior in impressions; positive.
         """
         if prior is None:
             prior = self.sums.sum() / max(self.impressions.sum(), 1.0)
         return (self.sums + strength * prior) / (self.impressions + strength)
 
-    def state_dict(self) -> dict[str, NDArray[np.float64]]:
+    def state_dict(self) -> dict[str, Floats]:
         """Return impressions and sums per item."""
         return {"impressions": self.impressions.copy(), "sums": self.sums.copy()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over saved counts.
+        """Restore saved counts.
 
         Raises:
-            AgentError: They are of a catalogue of another size.
+            AgentError: If the catalogue has another size.
         """
         for name, own in self.state_dict().items():
             saved = np.array(state[name], dtype=np.float64)
             if saved.shape != own.shape:
                 raise AgentError(
-                    f"saved agent state: {name!r} is of {saved.shape} items, "
-                    f"this catalogue of {own.shape}."
+                    f"saved agent state: {name!r} has {saved.shape} items, this catalogue "
+                    f"{own.shape}."
                 )
             setattr(self, name, saved)

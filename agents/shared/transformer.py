@@ -1,4 +1,4 @@
-"""The block that transformers are made of."""
+"""A transformer block."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch.nn import functional
 
 
 class Block(nn.Module):
-    """Self-attention and a GELU layer of width 4 D, each of which normalises its input first.
+    """Pre-norm self-attention and a GELU layer of width 4 D.
 
     Args:
         dim: D.
-        heads: Attention heads; they share D equally.
-        dropout: Share dropped, in training, of attention and of what is added to the stream.
+        heads: Number of attention heads; must divide D.
+        dropout: Fraction dropped in training, of attention weights and of residual updates.
     """
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
@@ -24,12 +24,12 @@ class Block(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        """Return the stream after the block, ``(B, S, D)``.
+        """Return the output of the block, ``(B, S, D)``.
 
         Args:
             x: ``(B, S, D)``.
-            visible: Whether each position (third axis) sees each other one (fourth); broadcast to
-                ``(B, 1, S, S)``.
+            visible: Whether each position (third axis) attends to each other one (fourth),
+                broadcastable to ``(B, 1, S, S)``.
         """
         batch, length, dim = x.shape
         qkv = self.qkv(self.norm_attention(x)).view(batch, length, 3, self.heads, -1)

@@ -17,25 +17,25 @@ class SlateQConfig(AgentConfig):
         target: Reward whose discounted sum is maximised: ``click`` (clicks on the slate), a named
             reward, or ``reward`` for the scalar one.
         gamma: Discount per slate; 0 is myopic.
-        backup: What follows a step: ``sarsa``, the value of the slate that the log shows next, or
-            ``q``, that of the best slate next.
-        optimiser: How slates are made: ``exact``, ``greedy`` or ``top_k``; see
+        backup: Value after a step: ``sarsa``, that of the next slate of the log, or ``q``, that of
+            the best slate.
+        optimiser: How slates are found: ``exact``, ``greedy`` or ``top_k``; see
             `agents.slateq.optimisers`.
         epsilon: Probability of a uniform slate, one coin per user and slate.
         ending: What the end of a user's rows means; see `agents.slateq.endings`.
-        history: Slates of history that belong to the state; an environment must show as many.
-        decay: Factor per slate by which clicks are forgotten in the state.
+        history: Number of past slates in the state; the environment must show as many.
+        decay: Factor per slate by which clicks are discounted in the state.
         dim: Length of the learned embeddings.
-        hidden: Units of the hidden layer of either network.
-        choice_steps: Gradient steps of the choice model at most.
-        steps: Gradient steps of the Q-function.
+        hidden: Units of the hidden layer of each network.
+        choice_steps: Largest number of gradient steps of the choice model.
+        steps: Number of gradient steps of the Q-function.
         batch_size: Rows per step.
-        learning_rate: Of AdamW.
-        weight_decay: Of AdamW.
-        target_rate: Share of the Q-function that its slow copy takes over at each step.
-        held_out: Share of users on whom the choice model is judged.
-        evaluate_every: Steps between looks at them.
-        patience: Looks without improvement after which the training of the choice model ends.
+        learning_rate: Learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        target_rate: Rate at which the target network follows the Q-function, per step.
+        held_out: Fraction of users held out for early stopping of the choice model.
+        evaluate_every: Steps between two evaluations on the held-out users.
+        patience: Evaluations without improvement after which training of the choice model stops.
         device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 

@@ -1,4 +1,4 @@
-"""What follows each row of a log: another row, nothing ever, or nobody knows what."""
+"""The successor of each row of a log: another row, none, or unknown."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recsim.arrays import Bools, Ints
 from recsim.log import SlateLog
 from recsim.log.encode import rank_within
 
@@ -16,27 +16,28 @@ Ending = Literal["auto", "left", "cut"]
 
 @dataclass(frozen=True, eq=False)
 class Successors:
-    """What follows each of M rows.
+    """The successors of M rows.
 
     Attributes:
-        next: The same user's next row, ``(M,)``; -1 where there is none.
-        left: True where there is none because the user has left for good, ``(M,)``. Where both are
-            missing the log was cut off: nobody knows what followed.
+        next: The same user's next row, ``(M,)``; -1 if there is none.
+        left: True if there is none because the user has left for good, ``(M,)``. With neither, the
+            log was cut off, and the successor is unknown.
     """
 
-    next: NDArray[np.int64]
-    left: NDArray[np.bool_]
+    next: Ints
+    left: Bools
 
 
 def successors(log: SlateLog, ending: Ending) -> Successors:
-    """Find what follows each row.
+    """Return the successors of the rows of a log.
 
-    A log does not say why a user's rows end. ``left`` reads every end as leaving for good, after
-    which nothing is earned; ``cut`` reads none so. ``auto`` guesses: a user was cut off who has as
-    many rows as the busiest user (a limit of slates), whose last row is on the last of several
-    days of the log (a limit of days), or to whom the reward ``return`` of the last row, if there is
-    such a reward, says that there was a return; anybody else has left. That is right for logs of
-    ``SlateRec-v0`` but for users who leave in the very last slate or on the very last day.
+    A log does not say why a user's rows end. With ``left``, every user has left for good at the end
+    of their rows and earns nothing more; with ``cut``, every user was cut off. ``auto`` guesses: a
+    user was cut off if they have as many rows as the busiest user (a limit on slates), if their
+    last row is on the last of several days of the log (a limit on days), or if the reward
+    ``return`` of their last row, where it exists, is positive; all others have left. This is right
+    for logs of ``SlateRec-v0``, except for users who leave in the very last slate or on the very
+    last day.
 
     Args:
         log: The log.

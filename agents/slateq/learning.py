@@ -1,4 +1,4 @@
-"""How the choice model and the Q-function are learned from the users of a log."""
+"""Training of the choice model and the Q-function on the users of a log."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Steps:
     """M steps of users.
 
     Attributes:
-        states: Before each step.
-        slate: Items shown, ``(M, K)``; -1 where there is none.
+        states: State before each step.
+        slate: Items shown, ``(M, K)``; -1 is padding.
         clicks: 1 where the slot was clicked, ``(M, K)``.
-        reward: Of the step, ``(M,)``.
-        next: The step that follows, ``(M,)``; -1 where there is none.
-        known: Whether it is known what follows, if only that nothing does, ``(M,)``.
-        candidates: Items that could be shown, ``(M, C)``, or None for the catalogue.
+        reward: Reward of the step, ``(M,)``.
+        next: The user's next step, ``(M,)``; -1 if there is none.
+        known: True if there is a next step, or if it is known that there is none, ``(M,)``.
+        candidates: Items that could be shown, ``(M, C)``, or None for the whole catalogue.
     """
 
     states: States
@@ -48,10 +48,10 @@ class Steps:
         """Read the steps of a log."""
         device = config.device
         follows = successors(log, config.ending)
-        found = outcomes(log, config.target)
-        reward = found.values
+        earned = outcomes(log, config.target)
+        reward = earned.values
         if reward.ndim == 2:
-            reward = np.where(found.items >= 0, reward, 0.0).sum(axis=1)
+            reward = np.where(earned.items >= 0, reward, 0.0).sum(axis=1)
         candidates = log.candidates
         return Steps(
             states=states_of_log(log, config.history, device),
@@ -67,17 +67,17 @@ class Steps:
 def q_loss(
     value: Tensor, nothing_value: Tensor, shown: Tensor, clicks: Tensor, target: Tensor
 ) -> Tensor:
-    """Return the squared error of the Q of what was chosen, ``(B,)``.
+    """Return the squared error of the Q of the choice, ``(B,)``.
 
-    The item clicked is responsible for the reward of its step and all that follows; without a
-    click, "nothing" is. Several clicks share the step equally.
+    The reward of a step and of all later steps is attributed to the clicked item, or to "no click".
+    Several clicks share the step equally.
 
     Args:
         value: Q of every slot, ``(B, K)``.
         nothing_value: Q of no click, ``(B,)``.
         shown: Whether the slot shows an item, ``(B, K)``.
-        clicks: 1 where it was clicked, ``(B, K)``.
-        target: What Q should be, ``(B,)``.
+        clicks: 1 where the slot was clicked, ``(B, K)``.
+        target: Target of Q, ``(B,)``.
     """
     every = torch.cat([nothing_value[:, None], value], dim=1)  # (B, K + 1)
     return (chosen_shares(clicks, shown) * (every - target[:, None]).square()).sum(dim=1)
@@ -86,7 +86,7 @@ def q_loss(
 def fit_choice(
     choice: Scorer, steps: Steps, log: SlateLog, config: SlateQConfig, generator: torch.Generator
 ) -> list[dict[str, float]]:
-    """Fit the choice model to the clicks by maximum likelihood, judged on users held out."""
+    """Fit the choice model to the clicks by maximum likelihood, with early stopping."""
 
     def losses(rows: Tensor) -> Tensor:
         slate = steps.slate[rows]
@@ -102,25 +102,25 @@ def fit_choice(
 def fit_value(
     choice: Scorer, value: Scorer, steps: Steps, config: SlateQConfig, generator: torch.Generator
 ) -> list[dict[str, float]]:
-    """Fit the Q-function by temporal differences, with the choice model as it is.
+    """Fit the Q-function by temporal differences, with a fixed choice model.
 
     Raises:
-        AgentError: The log does not tell what follows any of its rows.
+        AgentError: If no row of the log has a known successor.
     """
     usable = (steps.known | (config.gamma == 0)).nonzero()[:, 0]
     if not len(usable):
         raise AgentError(
-            "agent 'slateq' learns from what follows a slate, but every user of the log has one "
-            "slate only: give a log that knows its users, or say 'ending: left' or 'gamma: 0'."
+            "agent 'slateq' learns from sequences of slates, but every user of the log has only "
+            "one slate: use a log with user ids, or set 'ending: left' or 'gamma: 0'."
         )
-    # Forever the mean reward: from there the differences between items are soon learned.
+    # The value of earning the mean reward forever; differences between items are then learned fast.
     value.start_at(float(steps.reward[usable].mean()) / (1 - config.gamma))
     slow = copy.deepcopy(value).requires_grad_(False)
     optimizer = torch.optim.AdamW(
         value.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
     report: list[dict[str, float]] = []
-    seen: list[Tensor] = []
+    recent: list[Tensor] = []
     for step in range(1, config.steps + 1):
         drawn = torch.randint(
             len(usable), (config.batch_size,), generator=generator, device=usable.device
@@ -137,10 +137,10 @@ def fit_value(
         with torch.no_grad():
             for copied, own in zip(slow.parameters(), value.parameters(), strict=True):
                 copied.lerp_(own, config.target_rate)
-        seen.append(loss.detach())
+        recent.append(loss.detach())
         if step % config.evaluate_every == 0 or step == config.steps:
-            report.append({"step": step, "loss": float(torch.stack(seen).mean())})
-            seen.clear()
+            report.append({"step": step, "loss": float(torch.stack(recent).mean())})
+            recent.clear()
     return report
 
 
@@ -148,7 +148,7 @@ def fit_value(
 def targets(
     choice: Scorer, slow: Scorer, steps: Steps, rows: Tensor, config: SlateQConfig
 ) -> Tensor:
-    """Return the reward of some steps and gamma times the value of what follows, ``(B,)``."""
+    """Return the rewards of some steps plus gamma times the values that follow, ``(B,)``."""
     reward = steps.reward[rows]
     if config.gamma == 0:
         return reward
@@ -159,26 +159,27 @@ def targets(
         ahead = logged_value(choice, slow, states, steps.slate[after])
     else:
         offered = None if steps.candidates is None else steps.candidates[after]
-        given = choices(choice, slow, states, offered)
-        best = OPTIMISERS[config.optimiser](given, steps.slate.shape[1])
-        ahead = given.slate_value(best)
+        available = choices(choice, slow, states, offered)
+        best = OPTIMISERS[config.optimiser](available, steps.slate.shape[1])
+        ahead = available.slate_value(best)
     return reward + config.gamma * torch.where(follow >= 0, ahead, 0.0)
 
 
 def logged_value(choice: Scorer, value: Scorer, states: States, slate: Tensor) -> Tensor:
-    """Return the value of given slates, ``(B,)``: the mean of Q over what may be chosen."""
-    picks, worth = choice(states), value(states)
-    chance = log_choice(choice.scores(picks, slate), picks.nothing, slate >= 0).exp()  # (B, K + 1)
-    every = torch.cat([worth.nothing[:, None], value.scores(worth, slate)], dim=1)
+    """Return the value of given slates, ``(B,)``: the mean of Q over the possible choices."""
+    choosing, valuing = choice(states), value(states)
+    scores = choice.scores(choosing, slate)
+    chance = log_choice(scores, choosing.nothing, slate >= 0).exp()  # (B, K + 1)
+    every = torch.cat([valuing.nothing[:, None], value.scores(valuing, slate)], dim=1)
     return (chance * every).sum(dim=1)
 
 
 def choices(choice: Scorer, value: Scorer, states: States, candidates: Tensor | None) -> Options:
-    """Return what can be shown in some states; candidates as in `Scorer.scores`."""
-    picks, worth = choice(states), value(states)
+    """Return the options in some states; candidates as in `Scorer.scores`."""
+    choosing, valuing = choice(states), value(states)
     return options(
-        choice.scores(picks, candidates),
-        picks.nothing,
-        value.scores(worth, candidates),
-        worth.nothing,
+        choice.scores(choosing, candidates),
+        choosing.nothing,
+        value.scores(valuing, candidates),
+        valuing.nothing,
     )

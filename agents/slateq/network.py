@@ -1,4 +1,4 @@
-"""Scores of items in a state: the form of both the choice model and the Q-function."""
+"""Scores of items in a state, for both the choice model and the Q-function."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agents.slateq.states import States
 
 @dataclass(frozen=True, eq=False)
 class Heads:
-    """What a network says of B states.
+    """The output of a network for B states.
 
     Attributes:
         weights: Weight of every column of the item table, ``(B, Z)``.
@@ -26,19 +26,19 @@ class Heads:
 
 
 class Scorer(nn.Module):
-    """``score(s, i) = base(s) + w(s) . z_i`` and ``score(s, nothing)``, by one hidden layer of s.
+    """``score(s, i) = base(s) + w(s) . z_i`` and ``score(s, nothing)``, with one hidden layer.
 
-    z_i are the features of the item beside a learned embedding. The state is what is known of the
-    user, standardised, beside exponentially forgotten sums over the history,
-    ``sqrt(1 - decay^2) sum decay^age z_i`` over the clicks and the same with 1 in place of z_i.
+    z_i consists of the features of the item and a learned embedding. The state consists of the
+    standardised facts about the user and exponentially discounted sums over the clicks of the
+    history, ``sqrt(1 - decay^2) sum decay^age z_i`` and the same with 1 instead of z_i.
 
     Args:
         features: Standardised features of the items, ``(I, D)``; D may be 0.
-        known: Values of `States.known` that are standardised by, ``(M, S)``.
+        known: Values of `States.known` whose mean and deviation standardise it, ``(M, S)``.
         dim: Length of the embeddings.
         hidden: Units of the hidden layer.
-        decay: Factor per slate.
-        generator: Randomness of the start.
+        decay: Discount per slate.
+        generator: Draws the initial parameters.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Scorer(nn.Module):
     ) -> None:
         super().__init__()
         self.decay = decay
-        # Sums over many independent clicks then have the deviation of one of them.
+        # Scales sums over many independent clicks to the standard deviation of one.
         self.unit = (1 - decay**2) ** 0.5
         self.register_buffer("features", features)
         self.register_buffer("mean", known.mean(dim=0))
         deviation = known.std(dim=0, correction=0)
-        # What never changes in the log may not change the score where it does.
+        # A feature that is constant in the log must not affect scores when it varies later.
         inverse = torch.where(deviation > 1e-6, 1 / deviation.clamp_min(1e-6), 0.0)
         self.register_buffer("inverse", inverse)
         size = features.shape[1] + dim
@@ -70,7 +70,7 @@ class Scorer(nn.Module):
         self.heads = _linear(hidden, size + 2, generator)
 
     def start_at(self, value: float) -> None:
-        """Let all scores begin near a value."""
+        """Initialise all scores near a value."""
         with torch.no_grad():
             self.heads.bias[-2:] = value
 
@@ -79,7 +79,7 @@ class Scorer(nn.Module):
         return torch.cat([self.features, self.embedding], dim=1)  # type: ignore[list-item]
 
     def forward(self, states: States) -> Heads:
-        """Return what the network says of some states."""
+        """Return the output for some states."""
         table = self.table()
         known = (states.known - self.mean) * self.inverse  # type: ignore[operator]
         weight = self.unit * self.decay**states.age * (states.items >= 0)  # (B, L)
@@ -92,8 +92,8 @@ class Scorer(nn.Module):
         """Return the scores of items.
 
         Args:
-            heads: Of B states.
-            items: Ids, ``(B, C)``, -1 for any; or None for the catalogue.
+            heads: Output for B states.
+            items: Ids, ``(B, C)``, with arbitrary scores at -1; or None for the whole catalogue.
 
         Returns:
             ``(B, C)`` or ``(B, I)``.

@@ -17,12 +17,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Options:
-    """What B users can be shown.
+    """The candidates of B users, with their weights and values.
 
     Attributes:
         weight: v of every candidate, ``(B, C)``; positive.
         value: Q of every candidate, ``(B, C)``.
-        nothing_weight: v of no click, ``(B,)``.
+        nothing_weight: v of no click, ``(B,)``; positive.
         nothing_value: Q of no click, ``(B,)``.
     """
 
@@ -32,7 +32,7 @@ class Options:
     nothing_value: Tensor
 
     def slate_value(self, slates: Tensor) -> Tensor:
-        """Return V of slates of candidates, ``(B, K)`` to ``(B,)``."""
+        """Return V of slates, indices of candidates ``(B, K)``; ``(B,)``."""
         weight = self.weight.gather(1, slates)
         total = (weight * self.value.gather(1, slates)).sum(dim=1)
         total = total + self.nothing_weight * self.nothing_value
@@ -43,12 +43,12 @@ def options(scores: Tensor, nothing: Tensor, value: Tensor, nothing_value: Tenso
     """Build options from the scores of a choice model.
 
     Args:
-        scores: Of every candidate, ``(B, C)``; v is their exponential.
+        scores: Score of every candidate, ``(B, C)``; v is its exponential.
         nothing: Score of no click, ``(B,)``.
         value: Q of every candidate, ``(B, C)``.
         nothing_value: Q of no click, ``(B,)``.
     """
-    # Only ratios of weights matter: no exponential may overflow.
+    # Only ratios of weights matter, so the largest score is subtracted to avoid overflow.
     largest = torch.maximum(scores.amax(dim=1), nothing)
     return Options(
         (scores - largest[:, None]).exp(), value, (nothing - largest).exp(), nothing_value
@@ -61,7 +61,7 @@ def top_k(given: Options, slate_size: int) -> Tensor:
 
 
 def greedy(given: Options, slate_size: int) -> Tensor:
-    """Add K times the item with which the slate so far is worth most, ``(B, K)``."""
+    """Add the item that gives the slate so far the largest V, K times, ``(B, K)``."""
     gain = given.weight * given.value
     earned = given.nothing_weight * given.nothing_value  # (B,)
     total = given.nothing_weight
@@ -80,9 +80,9 @@ def greedy(given: Options, slate_size: int) -> Tensor:
 def exact(given: Options, slate_size: int) -> Tensor:
     """Return the slate of exactly K items with the largest V, ``(B, K)``.
 
-    Dinkelbach's method for the ratio V: against the value lambda of the best slate so far, the K
-    items with the largest ``v_i (Q_i - lambda)`` are no worse, and if they are no better, none is.
-    It solves the fractional linear programme of the paper, whose solutions are whole.
+    Dinkelbach's method for the ratio V: if lambda is the value of the best slate so far, the K
+    items with the largest ``v_i (Q_i - lambda)`` are at least as good; if they are not better, no
+    slate is. It solves the fractional linear programme of the paper, whose solutions are integral.
 
     Source: Dinkelbach, "On Nonlinear Fractional Programming", 1967.
     """
@@ -90,13 +90,13 @@ def exact(given: Options, slate_size: int) -> Tensor:
     value = given.slate_value(best)
     while True:
         gain = given.weight * (given.value - value[:, None])
-        found = gain.topk(slate_size, dim=1).indices
-        reached = given.slate_value(found)
-        # Growth below rounding would go round in circles.
+        candidate = gain.topk(slate_size, dim=1).indices
+        reached = given.slate_value(candidate)
+        # Improvements at the level of rounding errors could cycle forever.
         better = reached > value + 1e-6 * value.abs()
         if not bool(better.any()):
             return best
-        best = torch.where(better[:, None], found, best)
+        best = torch.where(better[:, None], candidate, best)
         value = torch.where(better, reached, value)
 
 

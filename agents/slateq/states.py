@@ -1,4 +1,4 @@
-"""The state of a user, as far as a system can see it."""
+"""The observable state of a user."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.shared.clicked import Clicked, observed
+from recsim.arrays import Floats32
 from recsim.contracts.slates import Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -18,12 +18,12 @@ from recsim.problem import Problem
 
 @dataclass(frozen=True, eq=False)
 class States:
-    """What is known of B users before a slate.
+    """The states of B users before a slate.
 
     Attributes:
-        known: User features, rewards of the last step, logarithms of one plus session and step, and
-            slates in the history that counts, ``(B, F + R + 3)``.
-        items: Items clicked in that history, ``(B, L)``; -1 after the last.
+        known: User features, rewards of the last step, ``log(1 + session)`` and ``log(1 + step)``,
+            and number of slates in the history, ``(B, F + R + 3)``.
+        items: Items clicked in the history, ``(B, L)``; -1 after the last.
         age: Slates shown since the click, ``(B, L)``.
     """
 
@@ -32,34 +32,34 @@ class States:
     age: Tensor
 
     def select(self, rows: Tensor) -> States:
-        """Keep some users."""
+        """Return the states of some users."""
         return States(self.known[rows], self.items[rows], self.age[rows])
 
 
 def size_of_known(problem: Problem) -> int:
-    """Columns of `States.known`: F + R + 3."""
+    """Return the number of columns of `States.known`, F + R + 3."""
     return problem.user_feature_dim + len(problem.rewards) + 3
 
 
 def read_states(obs: Observation, problem: Problem, slates: int, device: str) -> States:
-    """Read the states from observations; what these do not tell is zero.
+    """Return the states of observations; missing entries of an observation count as zero.
 
     Args:
         obs: See `recsim.contracts.slates`.
-        problem: Where the users are met.
-        slates: H, slates of history that count.
-        device: Where the tensors go.
+        problem: The problem of the observations.
+        slates: H, number of past slates in a state.
+        device: Device of the tensors.
     """
     return _to_states([_read(obs, problem, slates)], device)
 
 
 def states_of_log(log: SlateLog, slates: int, device: str) -> States:
-    """Read the state before every row of a log, ``M`` of them; see `read_states`."""
+    """Return the states before the M rows of a log; see `read_states`."""
     parts = [_read(obs, log.problem, slates) for obs in observed(log, slates)]
     return _to_states(parts, device)
 
 
-def _read(obs: Observation, problem: Problem, slates: int) -> tuple[NDArray[np.float32], Clicked]:
+def _read(obs: Observation, problem: Problem, slates: int) -> tuple[Floats32, Clicked]:
     batch = len(obs["candidates"])
     past = Clicked.of(obs, problem.slate_size, slates)
     time = np.asarray(obs.get("time", np.zeros((batch, 3))))
@@ -72,7 +72,7 @@ def _read(obs: Observation, problem: Problem, slates: int) -> tuple[NDArray[np.f
     return np.concatenate(columns, axis=1).astype(np.float32), past
 
 
-def _to_states(parts: Sequence[tuple[NDArray[np.float32], Clicked]], device: str) -> States:
+def _to_states(parts: Sequence[tuple[Floats32, Clicked]], device: str) -> States:
     past = Clicked.concat([past for _, past in parts])
     known = np.concatenate([known for known, _ in parts])
     arrays = (known, past.items, past.age)

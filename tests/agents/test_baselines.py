@@ -12,7 +12,7 @@ def test_random_propensities_are_exact(make_problem, observe_users):
     np.testing.assert_allclose(decision.slate_propensities, np.full(4, 1 / 60))
 
 
-def test_random_never_shows_what_is_not_offered(make_problem):
+def test_random_shows_only_candidates(make_problem):
     problem = make_problem(num_items=4, slate_size=2, num_candidates=2)
     obs = {"candidates": np.array([[0, 1], [2, 3]]), "user_features": np.zeros((2, 3))}
     asked = np.array([[0, 2], [3, -1]])
@@ -85,7 +85,7 @@ def test_popularity_from_two_logs_is_popularity_from_both(make_problem, make_log
         np.testing.assert_allclose(twice.state_dict()[name], value)
 
 
-def test_popularity_without_a_log_says_what_to_do(make_problem, observe_users):
+def test_popularity_must_be_fitted(make_problem, observe_users):
     problem = make_problem()
     with pytest.raises(UserError, match=r"fitted on a log .*training_log"):
         agents.make("popularity", problem).act(observe_users(problem, 2))
@@ -107,7 +107,7 @@ def test_the_state_of_another_problem_is_refused(name, make_problem, make_log):
         agents.make(name, large).load_state_dict(agent.state_dict())
 
 
-def test_oracle_plays_the_slate_of_its_objective(make_problem, observe_users):
+def test_oracle_shows_the_slate_of_its_objective(make_problem, observe_users):
     problem = make_problem()
     obs = observe_users(problem, 2)
     obs |= {"oracle_slate": np.array([[1, 0], [3, 2]]), "long_term_slate": np.array([[2, 3]] * 2)}
@@ -118,7 +118,7 @@ def test_oracle_plays_the_slate_of_its_objective(make_problem, observe_users):
     assert long_term.slates.tolist() == [[2, 3], [2, 3]]
 
 
-def test_oracle_without_a_simulation_says_what_it_needs(make_problem, observe_users):
+def test_oracle_needs_a_simulation(make_problem, observe_users):
     problem = make_problem()
     with pytest.raises(UserError, match=r"'oracle_slate'.*reveal_state=True"):
         agents.make("oracle", problem).act(observe_users(problem, 2))

@@ -1,4 +1,4 @@
-"""What is declared as an agent is checked when it is loaded, not when it first acts."""
+"""The class of an agent is checked when it is loaded, not when it first acts."""
 
 from importlib.metadata import EntryPoint
 
@@ -13,20 +13,20 @@ from recsim.errors import AgentError, UserError
 
 
 class NoConfig(RandomAgent):
-    """Has no settings that could be checked."""
+    """Has no settings."""
 
     Config = None
 
 
-class Deaf(RandomAgent):
-    """Cannot observe, and does not say what it needs."""
+class CannotObserve(RandomAgent):
+    """Cannot observe, and does not declare what it needs."""
 
     observe = None
     needs_log = "no"
 
 
-class Criticised:
-    """Is criticised, and cannot say what it shows."""
+class CannotAct:
+    """A critiquing agent that cannot act."""
 
     Config = AgentConfig
     critiquing = True
@@ -48,7 +48,7 @@ class Criticised:
         """Restore nothing."""
 
 
-class Shows(Criticised):
+class Shows(CannotAct):
     """Shows nothing in particular."""
 
     def act(self, obs):
@@ -63,9 +63,9 @@ def not_a_class():
     ("attribute", "faults"),
     [
         ("NoConfig", ["'Config' must be a pydantic model"]),
-        ("Deaf", ["'needs_log' must be True or False", "'observe' must be a method"]),
+        ("CannotObserve", ["'needs_log' must be True or False", "'observe' must be a method"]),
         ("not_a_class", ["it is not a class"]),
-        ("Criticised", ["'act' must be a method"]),
+        ("CannotAct", ["'act' must be a method"]),
     ],
 )
 def test_a_class_that_does_not_keep_the_contract_is_refused(monkeypatch, attribute, faults):
@@ -74,12 +74,12 @@ def test_a_class_that_does_not_keep_the_contract_is_refused(monkeypatch, attribu
     with pytest.raises(AgentError, match="does not keep the contract") as error:
         agents.load("theirs")
     assert str(error.value).partition("Agent: ")[2].startswith("; ".join(faults))
-    contract = "critiquing.CritiquingAgent" if attribute == "Criticised" else "slates.Agent"
+    contract = "critiquing.CritiquingAgent" if attribute == "CannotAct" else "slates.Agent"
     assert f"the contract of recsim.contracts.{contract}: " in str(error.value)
     assert {"theirs", "linucb"} <= agents.available().keys(), "the others are still listed"
 
 
-def test_an_agent_is_built_only_for_what_it_is_for(monkeypatch, make_problem):
+def test_an_agent_is_built_only_for_problems_of_its_kind(monkeypatch, make_problem):
     point = EntryPoint("shows", f"{__name__}:Shows", "recsim.agents")
     monkeypatch.setattr("recsim.registry.entry_points", lambda group: [point])
     problem = CritiquingProblem(

@@ -48,7 +48,7 @@ def test_members_learn_from_their_own_users_only(asked, make_feedback):
     assert min(counts) > 0.9 * USERS
 
 
-def test_a_member_may_have_nobody_to_learn_from(asked, make_feedback):
+def test_a_member_may_have_no_users_to_learn_from(asked, make_feedback):
     problem, obs = asked
     members = [{"name": "linucb", "weight": 1e9}, {"name": "linucb", "weight": 1e-9}]
     agent = agents.make("mixture", problem, members=members)

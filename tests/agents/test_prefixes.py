@@ -30,7 +30,7 @@ def place(obs, items, k):
     return ask.candidate_index(obs["candidates"], items)[:, k]
 
 
-def test_prefixes_are_sums_over_the_slates_that_begin_so(case):
+def test_prefixes_are_sums_over_slates_with_that_prefix(case):
     agent, obs = case
     for row in range(2):
         items, same = every_slate(obs, row)
@@ -46,7 +46,7 @@ def test_prefixes_are_sums_over_the_slates_that_begin_so(case):
             np.testing.assert_allclose(there @ prefixes[:, -1], alone, atol=1e-12)
 
 
-def test_decisions_tell_the_same(case):
+def test_decisions_have_the_same_prefix_propensities(case):
     agent, obs = case
     obs = {name: np.repeat(column, 50, axis=0) for name, column in obs.items()}
     decision = agent.act(obs)
@@ -65,7 +65,7 @@ def test_padding_is_left_out(case):
     np.testing.assert_allclose(result[:, 2], whole[:, 1])
 
 
-def test_a_slate_that_cannot_be_shown_has_no_chance(case):
+def test_impossible_slates_have_probability_zero(case):
     agent, obs = case
     first = obs["candidates"][:, :1]
     stranger = np.setdiff1d(np.arange(5), obs["candidates"][0])
@@ -91,7 +91,7 @@ def test_weights_of_slates_that_the_agent_logged(case):
         assert result[row] == pytest.approx(weight[0], abs=1e-8)
 
 
-def test_a_decision_need_not_tell(make_problem, make_log, observe_users):
+def test_prefix_propensities_are_optional(make_problem, make_log, observe_users):
     problem = make_problem()
     agent = agents.make("popularity", problem)
     agent.fit(make_log(problem, 30))

@@ -32,9 +32,9 @@ CRITICISED = [
 ]
 EVERY_NAME = sorted([*NAMES, *IN_CONVERSATIONS, *CRITICISED])
 HAVE_A_TARGET = {"epsilon_greedy", "linucb", "popularity", "softmax"}
-# Whose propensities of an item at its position are known for slates of one item only.
+# Agents whose propensities of single items are known only for slates of one item.
 FOR_SINGLE_ITEMS = {"ppo", "softmax"}
-# Whose propensities are not known.
+# Agents with unknown propensities.
 UNKNOWN = {"mixture", "mnl_bandit", "ts_mnl"}
 
 
@@ -43,9 +43,9 @@ from agents.baselines import PopularityConfig, RandomAgent
 
 
 class Theirs(RandomAgent):
-    """Somebody else's agent.
+    """An agent of another package.
 
-    With more to say about it.
+    With more details.
     """
 
     Config = PopularityConfig
@@ -82,7 +82,7 @@ def test_an_installed_third_party_agent_is_found(tmp_path, monkeypatch, make_pro
     (information / "entry_points.txt").write_text("[recsim.agents]\ntheirs = their_agent:Theirs\n")
     (tmp_path / "their_agent.py").write_text(THIRD_PARTY)
     monkeypatch.syspath_prepend(tmp_path)
-    assert agents.available()["theirs"] == "Somebody else's agent."
+    assert agents.available()["theirs"] == "An agent of another package."
     agent = agents.make("theirs", make_problem(), smoothing=2)
     assert type(agent).__name__ == "Theirs"
     with pytest.raises(UserError, match=r"agent 'theirs': config\.smooth: unknown key"):
@@ -162,7 +162,7 @@ def test_mistakes_are_named_in_one_message(entry_points, make_problem, name, con
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1])
-def test_numbers_that_mean_nothing_are_refused(value):
+def test_infinite_and_negative_numbers_are_refused(value):
     with pytest.raises(UserError, match=r"config\.alpha"):
         agents.configure("linucb", alpha=value)
 
@@ -173,12 +173,12 @@ def test_settings_are_frozen():
         config.alpha = 3.0  # type: ignore[attr-defined]
 
 
-def test_exports_are_sorted_and_there():
+def test_exports_are_sorted_and_exist():
     assert agents.__all__ == sorted(agents.__all__)
     assert all(hasattr(agents, name) for name in agents.__all__)
 
 
-# What holds for every agent of the contract.
+# Properties of every agent of the contract.
 
 
 def play(agent, problem, observe_users, make_feedback, steps):
@@ -231,7 +231,7 @@ class TestEveryAgent:
         ]
         assert_same(*runs)
 
-    def test_a_fresh_agent_goes_on_from_the_saved_state(
+    def test_a_new_agent_continues_from_the_saved_state(
         self, name, target, make_problem, make_log, observe_users, make_feedback, tmp_path
     ):
         from recsim.files import load_state, save_state
@@ -288,7 +288,7 @@ class TestEveryAgent:
         self, name, target, make_problem, make_log, observe_users
     ):
         if name in UNKNOWN:
-            pytest.skip("what is not known has no sum")
+            pytest.skip("unknown propensities have no sum")
         slots = 1 if name in FOR_SINGLE_ITEMS else 2
         problem = make_problem(num_items=9, num_candidates=6, slate_size=slots)
         agent = self.make(name, target, problem, make_log(problem, 20))

@@ -91,7 +91,7 @@ def planted(users=300, steps=8, seed=0) -> SlateLog:
 
 
 @pytest.mark.parametrize("config", [{}, {"loss": "sampled", "negatives": 4}])
-def test_new_users_are_shown_what_is_like_their_clicks(config):
+def test_new_users_are_shown_items_similar_to_their_clicks(config):
     log, others = planted(), planted(seed=1)
     agent = SlateMFAgent(SlateMFConfig(dim=3, steps=400, **config), log.problem, 0)
     agent.fit(log)
@@ -138,7 +138,7 @@ def test_scores_follow_the_candidates():
     np.testing.assert_allclose(agent.scores(mixed)[:, ::-1], agent.scores(obs), rtol=1e-6)
 
 
-def test_a_saved_agent_goes_on():
+def test_a_saved_agent_continues():
     log = planted(users=20)
     obs = log.observations()
     agent, fresh = make(log), make(log, fitted=False, seed=8)

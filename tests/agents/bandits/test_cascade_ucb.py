@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import agents
-from agents.bandits.cascade_ucb import kl_ucb, largest_mean, looked_at, ucb1
+from agents.bandits.cascade_ucb import examined, kl_ucb, largest_mean, ucb1
 from agents.shared.targets import Outcomes
 from recsim.errors import UserError
 
@@ -16,8 +16,8 @@ CLICKS = [[0, 1, 0], [0, 0, 0], [1, 0, 1]]
 LOOKS_PER_ITEM, CLICKS_PER_ITEM = [2, 3, 1], [0, 2, 0]
 
 
-def test_all_up_to_the_first_click_was_looked_at():
-    seen = looked_at(Outcomes(np.array(SLATES), np.array(CLICKS, dtype=float)))
+def test_all_up_to_the_first_click_are_examined():
+    seen = examined(Outcomes(np.array(SLATES), np.array(CLICKS, dtype=float)))
     assert seen.items.tolist() == [[0, 1, -1], [2, 1, 0], [1, -1, -1]]
 
 
@@ -54,7 +54,7 @@ class TestCounts:
         agent.fit(log)
         assert agent.state_dict()["impressions"].tolist() == [1, 1, 0]
 
-    def test_padding_is_no_item_and_an_empty_slate_no_round(self, bound, make_problem, make_log):
+    def test_padding_and_empty_slates_do_not_count(self, bound, make_problem, make_log):
         problem = make_problem(num_items=3, slate_size=3)
         slates = np.array([[0, -1, -1], [-1, -1, -1]])
         log = make_log(problem, 2, slate=slates, clicks=np.zeros((2, 3), dtype=np.int8))
@@ -98,7 +98,7 @@ class TestBounds:
         assert (largest_mean(mean, level) <= mean + np.sqrt(level / 2) + 1e-10).all()
 
     @pytest.mark.parametrize("bound", [ucb1, kl_ucb])
-    def test_without_rounds_or_looks_nothing_breaks(self, bound):
+    def test_without_rounds_or_examinations(self, bound):
         assert bound(np.zeros(3), np.zeros(3), 0).tolist() == [math.inf] * 3
         assert bound(np.array([1.0]), np.array([2.0]), 1).tolist() == [0.5]
 
@@ -131,7 +131,7 @@ def test_a_loaded_agent_has_the_same_bounds(make_problem, make_log, observe_user
 
 def test_counts_of_another_catalogue_are_refused(make_problem):
     state = agents.make("cascade_ucb", make_problem(num_items=4)).state_dict()
-    with pytest.raises(UserError, match=r"of \(4,\) items, this catalogue of \(5,\)"):
+    with pytest.raises(UserError, match=r"has \(4,\) items, this catalogue \(5,\)"):
         agents.make("cascade_ucb", make_problem(num_items=5)).load_state_dict(state)
 
 

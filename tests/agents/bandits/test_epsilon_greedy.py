@@ -71,7 +71,7 @@ def test_propensities_by_enumeration(learner, epsilon):
     )
 
 
-def test_slates_come_as_often_as_their_propensities_say(learner):
+def test_frequencies_of_slates_match_their_propensities(learner):
     draws = 40_000
     decision = learner(epsilon=0.4, target="click").act(observation(draws))
     codes = decision.slates @ [4, 1]
@@ -98,14 +98,14 @@ def test_feedback_of_rows_that_are_not_active_is_ignored(learner, make_feedback)
     np.testing.assert_array_equal(after["sums"] - before["sums"], [0, 1, 0, 0])
 
 
-def test_an_item_that_was_not_shown_does_not_count(learner, make_feedback):
+def test_padding_does_not_count(learner, make_feedback):
     agent = learner()
     before = agent.state_dict()["impressions"]
     agent.observe(make_feedback([[1, -1]], [[0, 0]]))
     np.testing.assert_array_equal(agent.state_dict()["impressions"] - before, [0, 1, 0, 0])
 
 
-def test_a_prior_makes_unseen_items_look_good_or_bad(make_problem, make_feedback):
+def test_the_prior_ranks_items_never_shown(make_problem, make_feedback):
     def first(prior_mean):
         agent = agents.make(
             "epsilon_greedy", make_problem(), epsilon=0, prior_mean=prior_mean, prior_strength=1

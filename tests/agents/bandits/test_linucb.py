@@ -139,7 +139,7 @@ def two_items(**config):
 
 
 @pytest.mark.parametrize(("alpha", "first"), [(0.0, 0), (0.393, 0), (0.394, 1)])
-def test_alpha_decides_between_what_is_known_and_what_is_not(make_feedback, alpha, first):
+def test_alpha_weighs_uncertainty(make_feedback, alpha, first):
     # Item 0 (x = (1, 1)) shown nine times with three clicks: A = [[10, 9], [9, 10]], b = (3, 3).
     # A^-1 = [[10, -9], [-9, 10]]/19, theta = (3/19, 3/19).
     # Item 0: mean 6/19, variance 2/19. Item 1 (x = (1, 0)): mean 3/19, variance 10/19.
@@ -152,9 +152,7 @@ def test_alpha_decides_between_what_is_known_and_what_is_not(make_feedback, alph
     assert items.tolist() == [[first]]
 
 
-def test_rows_that_are_not_active_teach_nothing(
-    make_problem, make_log, observe_users, make_feedback
-):
+def test_inactive_rows_are_ignored(make_problem, make_log, observe_users, make_feedback):
     problem = make_problem(num_items=6)
     one, other = (agents.make("linucb", problem) for _ in range(2))
     obs = observe_users(problem, 4)
@@ -172,9 +170,7 @@ def test_rows_that_are_not_active_teach_nothing(
     np.testing.assert_allclose(one.state_dict()["square"], third.state_dict()["square"])
 
 
-def test_asking_for_propensities_does_not_disturb_learning(
-    make_problem, observe_users, make_feedback
-):
+def test_propensities_do_not_affect_learning(make_problem, observe_users, make_feedback):
     problem = make_problem(num_items=6)
     one, other = (agents.make("linucb", problem) for _ in range(2))
     obs = observe_users(problem, 4)
@@ -205,13 +201,13 @@ def test_a_log_with_other_user_features_is_refused(make_problem, make_log):
         agent.fit(log)
 
 
-def test_a_log_without_user_features_will_do_where_the_problem_has_none(make_problem, make_log):
+def test_user_features_of_a_log_are_optional_if_the_problem_has_none(make_problem, make_log):
     problem = make_problem(users=0)
     log = make_log(problem, 5, user_features=np.zeros((0, 0), dtype=np.float32))
     assert agents.make("linucb", problem).fit(log).rows == 5
 
 
-def test_feedback_without_a_decision_is_a_mistake_of_the_caller(make_problem, make_feedback):
+def test_feedback_without_a_decision_is_refused(make_problem, make_feedback):
     with pytest.raises(RuntimeError, match="act"):
         agents.make("linucb", make_problem()).observe(make_feedback([[0, 1]], [[0, 0]]))
 

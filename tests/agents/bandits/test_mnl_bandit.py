@@ -139,7 +139,7 @@ class TestDraws:
         np.testing.assert_allclose(deviation, [math.sqrt(3), math.sqrt(2)])
 
 
-def test_the_draws_are_of_the_true_values_after_many_choices(make_problem, make_feedback):
+def test_draws_concentrate_at_the_true_values(make_problem, make_feedback):
     """Clicks by the logit itself: the counts' ratio is v, whatever else was shown."""
     rng = np.random.default_rng(0)
     values = np.array([0.2, 0.5, 1.0, 2.0])
@@ -159,7 +159,7 @@ def test_the_draws_are_of_the_true_values_after_many_choices(make_problem, make_
     assert error[-2:].max() < 0.05  # the good items are known well
 
 
-def test_propensities_are_not_claimed(make_problem, observe_users):
+def test_propensities_are_unknown(make_problem, observe_users):
     problem = make_problem()
     agent = agents.make("mnl_bandit", problem)
     obs = observe_users(problem, 3)
@@ -169,7 +169,7 @@ def test_propensities_are_not_claimed(make_problem, observe_users):
 
 def test_counts_of_another_catalogue_are_refused(make_problem):
     state = agents.make("mnl_bandit", make_problem(num_items=4)).state_dict()
-    with pytest.raises(UserError, match=r"of \(4,\) items, this catalogue of \(5,\)"):
+    with pytest.raises(UserError, match=r"has \(4,\) items, this catalogue \(5,\)"):
         agents.make("mnl_bandit", make_problem(num_items=5)).load_state_dict(state)
 
 

@@ -45,7 +45,7 @@ def test_plackett_luce_by_hand():
     assert slate_propensities(logits, np.array([[0, 1, 2]])) == pytest.approx([1 / 6 * 2 / 5])
 
 
-def test_the_slates_of_a_user_have_probability_one_in_all():
+def test_probabilities_of_all_slates_sum_to_one():
     logits = np.random.default_rng(0).normal(size=(1, 5))
     every = np.array(list(itertools.permutations(range(5), 3)))
     chance = slate_propensities(np.repeat(logits, len(every), axis=0), every)
@@ -53,7 +53,7 @@ def test_the_slates_of_a_user_have_probability_one_in_all():
 
 
 @pytest.mark.parametrize("slate_size", [1, 2])
-def test_slates_are_drawn_as_often_as_their_propensity_says(fitted, slate_size):
+def test_frequencies_of_slates_match_their_propensities(fitted, slate_size):
     agent, problem = fitted(slate_size)
     users = 40_000
     decision = agent.act(observation(problem, users))
@@ -83,7 +83,7 @@ def test_propensities_of_single_items_are_those_of_its_decisions(fitted):
     assert agent.propensities(obs, np.full((50, 1), 99)) == pytest.approx(np.zeros((50, 1)))
 
 
-def test_marginals_of_longer_slates_are_not_claimed(fitted):
+def test_marginals_of_longer_slates_are_unknown(fitted):
     agent, problem = fitted(2)
     obs = observation(problem, 3)
     assert agent.act(obs).propensities is None
@@ -98,7 +98,7 @@ def test_cold_is_greedy_and_hot_is_uniform(fitted):
     assert hot.act(obs).propensities == pytest.approx(np.full((200, 1), 0.2), abs=1e-4)
 
 
-def test_a_loaded_agent_goes_on_where_the_saved_one_stopped(fitted):
+def test_a_loaded_agent_continues_where_the_saved_one_stopped(fitted):
     agent, problem = fitted(2)
     obs = observation(problem, 20)
     agent.act(obs)

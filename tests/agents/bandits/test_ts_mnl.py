@@ -161,7 +161,7 @@ class TestDraws:
             kinds = [len(set(agent.act(obs).slates.ravel().tolist())) for _ in range(20)]
             assert set(kinds) == ({1} if shared else {2})
 
-    def test_the_highest_of_several_favours_what_is_unknown(self, make_problem):
+    def test_the_maximum_of_several_draws_favours_uncertain_items(self, make_problem):
         """Item 1 has the larger features, so the prior knows its utility less well."""
         problem = make_problem(num_items=2, slate_size=1, users=0, items=1)
         problem = replace(problem, item_features=np.array([[0.0], [2.0]], dtype=np.float32))
@@ -190,11 +190,11 @@ class TestDraws:
 
 def test_feedback_must_follow_a_decision(make_problem, make_feedback):
     agent = agents.make("ts_mnl", make_problem())
-    with pytest.raises(RuntimeError, match="answer to act"):
+    with pytest.raises(RuntimeError, match="must follow act"):
         agent.observe(make_feedback([[0, 1]], [[0, 0]]))
 
 
-def test_what_does_not_fit_is_refused(make_problem, make_log):
+def test_misfits_are_refused(make_problem, make_log):
     agent = agents.make("ts_mnl", make_problem(users=3))
     with pytest.raises(UserError, match=r"'ts_mnl' expects 3 user features; the log has 2"):
         agent.fit(make_log(make_problem(users=2), 5))

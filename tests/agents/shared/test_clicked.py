@@ -24,7 +24,7 @@ def test_older_slates_are_ignored():
     assert result.slates.tolist() == [2, 2]
 
 
-def test_without_a_history_nobody_clicked():
+def test_without_a_history_there_are_no_clicks():
     result = Clicked.of({"candidates": OBS["candidates"]}, 2, 5)
     assert result.items.shape == result.age.shape == (2, 0)
     assert result.slates.tolist() == [0, 0]

@@ -13,21 +13,21 @@ def drawn(state):
     return torch.rand(4, generator=generator)
 
 
-def test_numbers_go_on_where_they_were_saved():
+def test_random_numbers_continue_from_a_saved_state():
     generator = torch_generator("anybody", "cpu", 0)
     torch.rand(7, generator=generator)
     state = generator.get_state()
     assert torch.equal(drawn(state), torch.rand(4, generator=generator))
 
 
-def test_a_state_of_another_kind_of_device_is_a_seed():
+def test_a_state_of_another_kind_of_device_becomes_a_seed():
     # Generators of CUDA have a seed and an offset, 16 bytes.
     one, other = torch.arange(16, dtype=torch.uint8), torch.arange(1, 17, dtype=torch.uint8)
     assert torch.equal(drawn(one), drawn(one))
     assert not torch.equal(drawn(one), drawn(other))
 
 
-def test_a_device_that_is_not_here_is_refused():
+def test_a_missing_device_is_refused():
     with pytest.raises(UserError, match="agent 'anybody': no device 'nowhere' here"):
         torch_generator("anybody", "nowhere", 0)
 

@@ -56,7 +56,7 @@ def test_the_best_state_is_kept_and_training_ends(generator):
     assert not worse[-4]
 
 
-def test_without_anybody_held_out_all_steps_are_taken(generator):
+def test_without_held_out_users_all_steps_are_taken(generator):
     model, wanted = Level(), torch.tensor([4.0])
     nobody = torch.tensor([], dtype=torch.long)
     rows = torch.tensor([0])

@@ -28,7 +28,7 @@ def obs(log):
 
 @pytest.mark.parametrize("optimiser", ["exact", "greedy", "top_k"])
 @pytest.mark.parametrize("backup", ["sarsa", "q"])
-def test_every_way_to_learn_gives_an_agent_that_acts(log, obs, optimiser, backup):
+def test_agents_of_every_backup_and_optimiser_act(log, obs, optimiser, backup):
     agent = make(log, optimiser=optimiser, backup=backup)
     decision = agent.act(obs)
     assert decision.slates.shape == (11, 2)
@@ -55,7 +55,7 @@ def test_with_epsilon_propensities_are_those_of_the_coin(log, obs):
     assert agent.slate_distribution(obs).probabilities.sum(axis=1) == pytest.approx(1.0)
 
 
-def test_other_users_do_not_matter(log, obs):
+def test_slates_do_not_depend_on_other_users(log, obs):
     agent = make(log)
     alone = {name: value[2:3] for name, value in obs.items()}
     np.testing.assert_array_equal(agent.act(alone).slates, agent.act(obs).slates[2:3])
@@ -69,7 +69,7 @@ def test_slates_are_indices_of_candidates(log, obs):
     np.testing.assert_array_equal(items, agent.act(obs).slates)
 
 
-def test_a_second_fit_is_like_a_first_one(log, sequences):
+def test_a_second_fit_replaces_the_first(log, sequences):
     other = sequences(seed=9)
     twice = make(other)
     state = twice.state_dict()
@@ -81,7 +81,7 @@ def test_a_second_fit_is_like_a_first_one(log, sequences):
         torch.testing.assert_close(twice.state_dict()["value"][name], value, rtol=0, atol=0)
 
 
-def test_a_saved_agent_goes_on(log, obs):
+def test_a_saved_agent_continues(log, obs):
     agent = make(log, epsilon=0.5)
     fresh = make(log, fitted=False, seed=8, epsilon=0.5)
     fresh.load_state_dict(agent.state_dict())

@@ -13,25 +13,25 @@ def test_the_next_row_of_the_same_user_follows(sequences):
     assert successors(mixed, "left").left.tolist() == [False, False, True, True, False, True]
 
 
-def test_whoever_has_as_many_rows_as_anybody_was_cut_off(sequences):
+def test_users_with_the_most_rows_were_cut_off(sequences):
     left = successors(sequences(lengths=(4, 3, 4)), "auto").left
     assert np.flatnonzero(left).tolist() == [6]
 
 
-def test_whoever_is_there_on_the_last_day_was_cut_off(sequences):
+def test_users_of_the_last_day_were_cut_off(sequences):
     log = sequences(lengths=(4, 2, 2))
     day = np.array([0, 1, 2, 3, 0, 3, 0, 2])
     assert np.flatnonzero(successors(replace(log, day=day), "auto").left).tolist() == [7]
 
 
-def test_whoever_came_back_after_the_log_was_cut_off(sequences):
+def test_users_who_returned_after_their_last_row_were_cut_off(sequences):
     log = sequences(lengths=(4, 2, 2))
     returned = np.array([0, 0, 0, 0, 0, 0.5, 0, 0])
     log = replace(log, feedback=log.feedback | {"return": returned})
     assert np.flatnonzero(successors(log, "auto").left).tolist() == [7]
 
 
-def test_nothing_follows_where_users_are_not_known(sequences):
+def test_rows_of_an_anonymous_log_have_no_successor(sequences):
     log = replace(sequences(lengths=(1, 1, 1)), anonymous=True)
     assert successors(log, "auto").next.tolist() == [-1, -1, -1]
     assert not successors(log, "auto").left.any()

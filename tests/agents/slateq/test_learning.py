@@ -13,7 +13,7 @@ from recsim.problem import Problem
 QUICK = {"steps": 3, "choice_steps": 3, "batch_size": 8, "gamma": 0.5}
 
 
-def test_the_choice_is_what_is_corrected():
+def test_only_the_value_of_the_choice_is_corrected():
     value = torch.tensor([[1.0, 3.0]]).expand(4, -1)
     nothing = torch.full((4,), 2.0)
     shown = torch.tensor([[True, True]] * 3 + [[True, False]])
@@ -25,7 +25,7 @@ def test_the_choice_is_what_is_corrected():
 
 @pytest.fixture
 def learned(sequences):
-    """Two networks after a few steps, and what they learned from."""
+    """Return two networks after a few steps, and their training data."""
 
     def build(log=None, **config):
         log = log or sequences()
@@ -82,7 +82,7 @@ def test_the_reward_is_the_target(sequences):
 
 
 def good_and_bait(users=150, steps=10) -> SlateLog:
-    """Everybody clicks what is shown. Item 1, bait, earns 1 now; item 0 earns 3 a step later."""
+    """All users click what is shown. Item 1, bait, earns 1 now; item 0 earns 3 a step later."""
     problem = Problem(2, 1, 2, 0, np.zeros((2, 0), np.float32), np.zeros(2, np.int64), {"pay": 1.0})
     slate = np.random.default_rng(0).integers(2, size=(users, steps))
     pay = (slate == 1).astype(float)
@@ -103,7 +103,7 @@ def good_and_bait(users=150, steps=10) -> SlateLog:
 
 
 @pytest.mark.parametrize(("backup", "gamma"), [("sarsa", 0.0), ("sarsa", 0.8), ("q", 0.8)])
-def test_what_pays_later_is_worth_it_to_who_looks_ahead(backup, gamma):
+def test_later_rewards_count_unless_gamma_is_zero(backup, gamma):
     log = good_and_bait()
     config = SlateQConfig(
         target="pay",
@@ -123,20 +123,20 @@ def test_what_pays_later_is_worth_it_to_who_looks_ahead(backup, gamma):
     with torch.no_grad():
         every = value.scores(value(states), None)  # (M, 2)
     difference = (every[:, 0] - every[:, 1]).mean().item()
-    # Whatever is shown next is the same for both: they differ by gamma 3 - 1.
+    # The next slate is the same for both, so they differ by gamma 3 - 1.
     assert difference == pytest.approx(3 * gamma - 1, abs=0.15)
     if (backup, gamma) == ("sarsa", 0.8):
         # Bait first: 1 now, 1/2 a step later, then 2 forever: 1 + .8 / 2 + .64 * 2 / .2.
         assert every[log.step == 0, 1].mean().item() == pytest.approx(7.8, abs=0.7)
 
 
-def test_single_slates_say_nothing_of_what_follows(sequences):
+def test_users_with_single_slates_are_refused(sequences):
     log = sequences(lengths=(1, 1, 1))
 
     def fit(**config):
         return SlateQAgent(SlateQConfig(**QUICK | config), log.problem, 0).fit(log)
 
-    with pytest.raises(UserError, match="every user of the log has one slate only"):
+    with pytest.raises(UserError, match="every user of the log has only one slate"):
         fit()
     assert fit(gamma=0.0).rows == 3
     assert fit(ending="left").rows == 3

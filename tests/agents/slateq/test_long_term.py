@@ -1,4 +1,4 @@
-"""Who looks ahead earns more where bait is clicked now and costs later clicks."""
+"""Looking ahead earns more in a world where bait is clicked now and costs later clicks."""
 
 import gymnasium as gym
 import numpy as np
@@ -8,7 +8,7 @@ import agents
 from recsim.play.rollout import rollout
 
 USERS, STEPS, SEEDS = 400, 60, 5
-# Satisfaction makes or breaks clicks, and there is enough of both in a log of random slates.
+# Clicks depend strongly on satisfaction, which varies enough in a log of random slates.
 WORLD = {"catalogue": {"num_items": 20}, "affinity": 1.0, "choice": {"no_click": 1.0}}
 
 

@@ -28,7 +28,7 @@ def random_options(users, candidates, seed, spread=2.0) -> Options:
 
 
 def best_of_all(given: Options, slate_size: int) -> torch.Tensor:
-    """Return the value of the best of all slates, one by one."""
+    """Return the value of the best of all slates by enumeration."""
     users, candidates = given.weight.shape
     every = [
         given.slate_value(torch.tensor([slate]).expand(users, -1))
@@ -63,7 +63,7 @@ def test_exact_is_the_best_of_all_slates(slate_size, candidates):
     torch.testing.assert_close(given.slate_value(exact(given, slate_size)), best)
 
 
-def test_the_others_are_no_better_and_sometimes_worse():
+def test_other_optimisers_are_never_better_and_sometimes_worse():
     given = random_options(500, 8, seed=1)
     best = given.slate_value(exact(given, 3))
     for other in (top_k, greedy):
@@ -82,7 +82,7 @@ def test_slates_hold_distinct_items(name):
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_users_do_not_matter_to_each_other(name):
+def test_users_do_not_affect_each_other(name):
     given = random_options(20, 6, seed=3)
     third = Options(*(part[2:3] for part in vars(given).values()))
     assert OPTIMISERS[name](third, 3).tolist() == OPTIMISERS[name](given, 3)[2:3].tolist()

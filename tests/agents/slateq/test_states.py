@@ -47,10 +47,10 @@ def test_a_log_has_the_states_of_its_observations(sequences, monkeypatch):
             torch.testing.assert_close(getattr(states, name), getattr(whole, name))
 
 
-def test_clicks_are_forgotten_exponentially():
+def test_clicks_are_discounted_exponentially():
     scorer = make_scorer()
     with torch.no_grad():
-        # Only the sums over the past are left, and are passed on as they are.
+        # Keep only the sums over the past, unchanged.
         scorer.layer.weight.zero_()
         scorer.layer.weight[:5, 3:] = torch.eye(5)
         scorer.layer.bias.fill_(100.0)
@@ -81,7 +81,7 @@ def test_scores_by_hand():
     torch.testing.assert_close(some[:2], expected[[3, 0]])
 
 
-def test_what_never_changes_in_the_log_does_not_matter():
+def test_features_that_are_constant_in_the_log_have_no_effect():
     generator = torch.Generator().manual_seed(0)
     known = torch.tensor([[1.0, 3.0], [2.0, 3.0]])
     scorer = Scorer(torch.zeros(4, 0), known, dim=2, hidden=3, decay=0.5, generator=generator)
@@ -92,7 +92,7 @@ def test_what_never_changes_in_the_log_does_not_matter():
     torch.testing.assert_close(here.weights, there.weights)
 
 
-def test_a_start_at_a_value():
+def test_scores_start_near_a_given_value():
     scorer = make_scorer()
     before = scorer.heads.bias.detach().clone()
     scorer.start_at(7.0)
