@@ -55,7 +55,6 @@ from recsim.estimators import (
     make_slate_estimator,
     probability_ratio,
 )
-from recsim.estimators.impressions.doubly_robust import MODEL_ESTIMATORS
 from recsim.estimators.slates.pseudo_inverse import product_weights
 from recsim.log import SlateLog
 from recsim.log.storage import write_log
@@ -64,7 +63,7 @@ from recsim.problem import Problem
 REPEATS, CLIP, SLOTS, FEATURES, SMOOTH = 20, 10.0, 10, 4, 0.1
 TIMES, ABOVE_MB, ESTIMATE_MS, INTERVAL_MS, PEAK_MIB = 3.0, 20.0, 30.0, 100.0, 2048.0
 AIMED_ROWS, AIMED_SLATES = 1_000_000, 100_000
-AIMED = ("ips", "snips", "clipped_ips")  # at arrays; the others are shown without an aim
+AIMED = ("ips", "snips", "clipped_ips")  # for arrays; the others are shown without an aim
 LOGGED = ("ips", "snips", "clipped_ips", "ips, unsupported counted", "dr", "switch")
 PIECE = 2**16  # rows of the log that are written, and read by the bare expression, at a time
 Run = Callable[[], Any]
@@ -162,7 +161,7 @@ def arrays(rows: int, actions: int) -> dict[str, tuple[float, float, float]]:
     for name, expression in EXPRESSIONS.items():
         weights = matching.astype(float) if name == "replay" else w
         given: dict[str, Any] = {"policy": weights} if name == "replay" else {}
-        if name in MODEL_ESTIMATORS:
+        if make_estimator(name).needs & {"model", "weighted_model"}:
             given = {"q": q, "v": v}
         bare = partial(expression, weights, r, q, v)
         runs[name] = [bare, partial(made, name, weights, r, **given)]
@@ -251,7 +250,7 @@ def slates(rows: int) -> dict[str, list[float]]:
             return tally.values()[0]
 
         def estimate(made: Any = made, sample: Any = sample) -> float:
-            return made.of(sample())
+            return made(sample())
 
         runs[name] = [bare, estimate, partial(interval, "t")]
         resampled[name] = partial(interval, "bootstrap")

@@ -1,44 +1,20 @@
 """The value of a policy from the log of another one."""
 
-from recsim.estimators.impressions.bandit import (
-    ESTIMATORS,
-    clipped_ips,
-    clipped_snips,
-    effective_sample_size,
-    ips,
-    make_estimator,
-    replay,
-    snips,
-    sub_gaussian,
-)
+from recsim.estimators.estimator import Estimator
 from recsim.estimators.impressions.clipping import Choice, choose
 from recsim.estimators.impressions.crossfitting import CrossFit, cross_fit
-from recsim.estimators.impressions.doubly_robust import (
-    clipped_dr,
-    dm,
-    dr,
-    dros,
-    mrdr,
-    mrdr_weights,
-    sndr,
-    switch,
-    switch_dr,
-)
+from recsim.estimators.impressions.estimators import ESTIMATORS, make_estimator, mrdr_weights
 from recsim.estimators.impressions.evaluate import evaluate, log_value, policy_samples
-from recsim.estimators.impressions.overlap import Overlap, count_unsupported
-from recsim.estimators.impressions.policies import (
-    HasActionProbabilities,
-    HasPropensities,
-    SampledPolicy,
-)
 from recsim.estimators.impressions.propensities import (
     LoggingSettings,
     estimate_logging,
     with_propensities,
 )
-from recsim.estimators.impressions.sample import Actions, Estimator, Prediction, Sample
-from recsim.estimators.ratios import probability_ratio
+from recsim.estimators.impressions.sample import Actions, ImpressionEstimator, Prediction, Sample
+from recsim.estimators.overlap import Overlap, count_unsupported
+from recsim.estimators.policies import HasActionProbabilities, HasPropensities, SampledPolicy
 from recsim.estimators.reward_models import RewardModel
+from recsim.estimators.settings import ImpressionSettings, Intervals, Limits, SlateSettings
 from recsim.estimators.slates.distribution import SlateDistribution
 from recsim.estimators.slates.estimators import SLATE_ESTIMATORS, make_slate_estimator
 from recsim.estimators.slates.evaluate import evaluate_slates
@@ -55,6 +31,7 @@ from recsim.estimators.trajectories.estimators import (
 )
 from recsim.estimators.trajectories.evaluate import evaluate_trajectories
 from recsim.estimators.trajectories.sample import TrajectorySample
+from recsim.estimators.weights import effective_sample_size, probability_ratio
 
 __all__ = [
     "ESTIMATORS",
@@ -66,7 +43,11 @@ __all__ = [
     "Estimator",
     "HasActionProbabilities",
     "HasPropensities",
+    "ImpressionEstimator",
+    "ImpressionSettings",
     "IndependentSlots",
+    "Intervals",
+    "Limits",
     "LoggingSettings",
     "Overlap",
     "PlackettLuceSlates",
@@ -77,37 +58,24 @@ __all__ = [
     "SampledPolicy",
     "SlateDistribution",
     "SlateSample",
+    "SlateSettings",
     "Tally",
     "TrajectorySample",
     "UniformSlates",
     "choose",
-    "clipped_dr",
-    "clipped_ips",
-    "clipped_snips",
     "count_unsupported",
     "cross_fit",
-    "dm",
-    "dr",
-    "dros",
     "effective_sample_size",
     "estimate_logging",
     "evaluate",
     "evaluate_slates",
     "evaluate_trajectories",
-    "ips",
     "log_value",
     "make_estimator",
     "make_slate_estimator",
     "make_trajectory_estimator",
-    "mrdr",
     "mrdr_weights",
     "policy_samples",
     "probability_ratio",
-    "replay",
-    "sndr",
-    "snips",
-    "sub_gaussian",
-    "switch",
-    "switch_dr",
     "with_propensities",
 ]

@@ -1,7 +1,7 @@
 """The Poisson bootstrap: resampling as sums that merge.
 
 A bootstrap sample of N units takes each of them a multinomial number of times. For more than a
-handful of units those numbers are nearly independent Poisson(1) draws (Hanley and MacGibbon 2006;
+few units those numbers are nearly independent Poisson(1) draws (Hanley and MacGibbon 2006;
 Chamandy et al., "Estimating Uncertainty for Massive Data Streams", 2012), and independent draws
 need no list of all units: each unit's draw is a function of the seed and of the unit's number. The
 resampled sums are therefore the same however the log is cut, and add up over its pieces.
@@ -12,9 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Floats, Ints
 
 _BLOCK = 256  # units whose draws come from one generator
 _STREAM = 0xB007
@@ -34,23 +33,23 @@ _TABLE = _poisson_table()
 
 
 def poisson_counts(seed: int, block: int, samples: int) -> Floats:
-    """Return how often each unit of a block is taken in each bootstrap sample.
+    """Return how often each bootstrap sample takes each unit of a block.
 
     Args:
         seed: Seed of the bootstrap.
-        block: Number of the block; it holds the units from 256 * block on.
+        block: Number of the block, which starts at unit 256 * block.
         samples: Bootstrap samples, S.
 
     Returns:
         Whole numbers, ``(256, S)``.
     """
-    # The first number keeps these draws apart from those of whoever else was given the same seed.
+    # The first number keeps these draws apart from others that use the same seed.
     rng = np.random.default_rng([_STREAM, seed, block])
     counts: Floats = _TABLE[rng.integers(0, 2**16, size=(_BLOCK, samples), dtype=np.uint16)]
     return counts
 
 
-def resampled_sums(terms: Floats, units: NDArray[np.int64], *, seed: int, samples: int) -> Floats:
+def resampled_sums(terms: Floats, units: Ints, *, seed: int, samples: int) -> Floats:
     """Return the sums of ``terms`` in every bootstrap sample.
 
     Work grows with N and with the number of blocks of 256 unit numbers that occur, so unit numbers
@@ -58,7 +57,7 @@ def resampled_sums(terms: Floats, units: NDArray[np.int64], *, seed: int, sample
 
     Args:
         terms: What is summed, ``(N, m)``.
-        units: Unit of each row, ``(N,)``; rows of one unit are taken together.
+        units: Unit of each row, ``(N,)``; the rows of a unit are resampled together.
         seed: Seed of the bootstrap.
         samples: Bootstrap samples, S.
 

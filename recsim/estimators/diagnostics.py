@@ -1,22 +1,22 @@
-"""Whether an off-policy estimate can be trusted: what the importance weights say.
+"""Whether an off-policy estimate can be trusted, judged by the importance weights.
 
-The rules, each a constant below, and why they are where they are:
+The rules, each a constant below, and the reasons for them:
 
 - **Largest weight.** The normal and the bootstrap interval both rest on no single impression
   mattering (Lindeberg's condition). Where one carries more than 5% of the total weight, it does.
 - **Effective sample size.** Below 1% of the impressions, more than 99 of 100 say nothing about the
-  policy: the log is of another policy, and the estimate is as good as its rarest draws.
+  policy: it differs too much from the logging policy, and the estimate rests on its rarest draws.
 - **Clipping.** Clipping moves the value towards that of a policy nearer to the logging one. Where
-  it cuts away more than half of the total weight, it is mostly that policy's value. What it cut
-  away also tells roughly how far it moved the estimate, sum of (w - w used)(r - q) over N, of which
-  the interval knows nothing. Beyond a quarter of the half width (half a standard error), 95%
-  intervals hold the value less than 92% of the time.
+  it removes more than half of the total weight, the estimate is mostly that policy's value. The
+  mean of (w - w used)(r - q) says roughly how far clipping moved the estimate, and the interval
+  does not include that. Above a quarter of the half width (half a standard error), 95% intervals
+  contain the value less than 92% of the time.
 - **Mean weight.** E[w] = 1 if the logging policy can show all that the policy would. A mean more
   than 5% and more than four standard errors away means that it cannot, or that the logged
   propensities are wrong.
 - **Contributions.** The bootstrap cannot draw what is not in the log. With fewer than ten users (in
-  an anonymous log: impressions) that have both weight and reward, the usual demand on a count
-  before it is treated as normal, its interval is too narrow.
+  an anonymous log: impressions) that have both weight and reward, its interval is too narrow; ten
+  is the usual requirement for treating a count as normal.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.estimators.impressions.sample import Estimator, Floats
+from recsim.arrays import Floats, Ints
+from recsim.estimators.estimator import PREDICTED, Estimator
 
 LARGEST_SHARE = 0.05
 ESS_SHARE = 0.01
@@ -50,13 +50,13 @@ class WeightSums:
         square: Sum of w^2.
         smallest: Smallest w above zero.
         largest: Largest w (in the families that have weights below zero, of either sign).
-        zeros: Impressions with w = 0: the policy never shows that item there.
+        zeros: Impressions with w = 0: the policy never shows the item there.
         clipped: Impressions with w above the clip.
         used: Sum of the weights after clipping.
         used_square: Sum of their squares.
         used_largest: The largest of them.
-        cut: Sum of (w - w used)(r - q), the part of the estimate that clipping took away.
-        contributing: Numbers of independent units with both weight and reward, ten at most.
+        cut: Sum of (w - w used)(r - q), which clipping took away from the estimate.
+        contributing: Numbers of independent units with both weight and reward, at most ten.
     """
 
     n: int = 0
@@ -125,16 +125,16 @@ class WeightSums:
 
     @property
     def largest_share(self) -> float:
-        """Share of the total weight used that the largest weight carries."""
+        """Share of the largest weight in the total weight used."""
         return self.used_largest / self.used if self.used else math.nan
 
     @property
     def cut_share(self) -> float:
-        """Share of the total weight that clipping cut away."""
+        """Share of the total weight that clipping removed."""
         return 1.0 - self.used / self.weight if self.weight else 0.0
 
     def warnings(self, estimator: Estimator, half_width: float = math.nan) -> tuple[str, ...]:
-        """Say in plain words what speaks against the estimate; empty if nothing does.
+        """Return the reasons to doubt the estimate; empty if there are none.
 
         Args:
             estimator: The estimator.
@@ -144,50 +144,49 @@ class WeightSums:
         if not self.n:
             return (f"there is no {noun} to estimate from",)
         if estimator.assumes == "model":
-            return ("this is the reward model's opinion: the interval does not know its error",)
+            return ("this is the reward model's prediction: the interval ignores its error",)
         if not self.weight:
             return ("the policy never shows a logged item: the log says nothing about it",)
-        said = []
+        warnings = []
         if estimator.assumes == "uniform" and self.largest > self.smallest * (1 + 1e-6):
-            said.append(
-                "replay is right if items were logged uniformly at random; the propensities of the "
-                "matching ones differ"
+            warnings.append(
+                "replay is unbiased if items were logged uniformly at random; the propensities of "
+                "the matching ones differ"
             )
         if self.largest_share > LARGEST_SHARE:
-            said.append(
+            warnings.append(
                 f"one {noun} of {self.n} carries {self.largest_share:.0%} of the total weight: "
                 "the value hangs on it"
             )
         if self.ess < ESS_SHARE * self.n:
-            said.append(
+            warnings.append(
                 f"the {self.n} {_plural(noun)} are worth only {self.ess:.1f} equally weighted ones"
             )
+        limit = estimator.parameter or f"clip={estimator.clip:g}"
         if self.cut_share > CUT_SHARE and estimator.assumes != "uniform":
-            what = estimator.parameter or f"clip={estimator.clip:g}"
-            instead = (
-                "it is left to the reward model"
-                if estimator.needs
+            result = (
+                "the estimate there is that of the reward model"
+                if estimator.needs & PREDICTED
                 else "this is rather the value of a policy nearer to the logging one"
             )
-            said.append(f"{what} cut away {self.cut_share:.0%} of the total weight: {instead}")
+            warnings.append(f"{limit} cut away {self.cut_share:.0%} of the total weight: {result}")
         elif abs(self.cut / self.n) > SHIFT_SHARE * half_width:
-            what = estimator.parameter or f"clip={estimator.clip:g}"
-            said.append(
-                f"{what} moved the estimate by about {-self.cut / self.n:+.2g}, which the interval "
-                "does not know"
+            warnings.append(
+                f"{limit} moved the estimate by about {-self.cut / self.n:+.2g}, which the "
+                "interval ignores"
             )
         if self._mean_weight_is_off():
-            said.append(
-                f"the weights average {self.mean_weight:.3g} where 1 is expected: the log hardly "
-                "ever shows some of what the policy would, or its propensities are wrong"
+            warnings.append(
+                f"the mean weight is {self.mean_weight:.3g} where 1 is expected: the log rarely "
+                "shows some of what the policy would show, or its propensities are wrong"
             )
         if len(self.contributing) < CONTRIBUTIONS:
             few = len(self.contributing)
-            who = "user or row has" if few == 1 else "users or rows have"
-            said.append(
-                f"only {few} independent {who} both weight and reward: the interval is too narrow"
+            units = "user or row has" if few == 1 else "users or rows have"
+            warnings.append(
+                f"only {few} independent {units} both weight and reward: the interval is too narrow"
             )
-        return tuple(said)
+        return tuple(warnings)
 
     def _mean_weight_is_off(self) -> bool:
         error = abs(self.mean_weight - 1.0)
@@ -206,15 +205,15 @@ def _plural(noun: str) -> str:
     return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
 
 
-def _least(units: NDArray[np.int64]) -> frozenset[int]:
-    """Return the distinct units, or the least of them; far cheaper than to sort them all."""
-    found: list[int] = []
-    while len(units) and len(found) < CONTRIBUTIONS:
-        found.append(int(units.min()))
-        units = units[units > found[-1]]
-    return frozenset(found)
+def _least(units: Ints) -> frozenset[int]:
+    """Return the distinct units, at most the first ten; far cheaper than to sort them all."""
+    least: list[int] = []
+    while len(units) and len(least) < CONTRIBUTIONS:
+        least.append(int(units.min()))
+        units = units[units > least[-1]]
+    return frozenset(least)
 
 
 def _few(units: Iterable[int]) -> frozenset[int]:
-    """Return the distinct units, or as many of them as there must be."""
+    """Return the distinct units, at most the first ten."""
     return frozenset(sorted(set(units))[:CONTRIBUTIONS])

@@ -1,4 +1,4 @@
-r"""Intervals around an estimate, and the sums over independent units that they need.
+r"""Intervals around an estimate, and the sums over independent units from which they are computed.
 
 With n units, a level of 1 - delta and s^2 the variance over units:
 
@@ -13,8 +13,8 @@ kind           half width                                                       
 
 b is the width of the range in which the term of a unit (for IPS, w r) must lie. Only the caller can
 know it: for weights up to W and rewards in [0, 1] it is W. The largest term in the log is no such
-bound. `bernstein` and `hoeffding` are for means, of one impression per unit; the others take every
-estimate: a ratio is resampled as a ratio, and `t` has its error from the delta method.
+bound. `bernstein` and `hoeffding` are for means with one impression per unit; the others work with
+every estimate: a ratio is resampled as a ratio, and `t` gets its error by the delta method.
 
 References: empirical Bernstein, Maurer and Pontil, "Empirical Bernstein Bounds and Sample Variance
 Penalization", 2009, arXiv:0907.3740, theorem 4, which bounds one side: here each side has half of
@@ -24,21 +24,19 @@ delta. Hoeffding 1963.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import stdtrit
 
-from recsim.errors import UserError, did_you_mean
-from recsim.estimators.impressions.sample import Estimator, Floats
-
-IntervalKind = Literal["bootstrap", "t", "bernstein", "hoeffding"]
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import EstimationError
+from recsim.estimators.estimator import Estimator
+from recsim.estimators.settings import IntervalChoice, Intervals
 
 
 def student_t(n: int, variance: float, confidence: float) -> float:
-    """Return how far the mean of ``n`` units may lie from its expectation, on one side.
+    """Return a bound of the distance of the mean of ``n`` units from its expectation, on one side.
 
     Args:
         n: Units.
@@ -48,13 +46,15 @@ def student_t(n: int, variance: float, confidence: float) -> float:
     Returns:
         t_{n-1} quantile times sqrt(variance / n); NaN for fewer than two units.
     """
+    from scipy.special import stdtrit
+
     if n < 2:
         return math.nan
     return float(stdtrit(n - 1, confidence)) * math.sqrt(variance / n)
 
 
 def empirical_bernstein(n: int, variance: float, bound: float, confidence: float) -> float:
-    """Return a bound like that of `student_t`, which holds for every ``n``.
+    """Return a bound as `student_t` does, but one that holds for every ``n``.
 
     Args:
         n: Units.
@@ -73,7 +73,7 @@ def empirical_bernstein(n: int, variance: float, bound: float, confidence: float
 
 
 def hoeffding(n: int, bound: float, confidence: float) -> float:
-    """Return a bound like that of `student_t`, which holds for every ``n`` and variance.
+    """Return a bound as `student_t` does, but one that holds for every ``n`` and variance.
 
     Args:
         n: Units.
@@ -81,43 +81,28 @@ def hoeffding(n: int, bound: float, confidence: float) -> float:
         confidence: Probability that the bound holds, on one side.
 
     Returns:
-        b sqrt(log(1/d) / (2 n)), where d is 1 - confidence; NaN without a unit.
+        b sqrt(log(1/d) / (2 n)), where d is 1 - confidence; NaN if n is 0.
     """
     return bound * math.sqrt(math.log(1 / (1 - confidence)) / (2 * n)) if n else math.nan
 
 
-def check_kind(kind: str, bound: float | None, estimators: tuple[Estimator, ...]) -> None:
+def check_intervals(settings: IntervalChoice, estimators: Iterable[Estimator]) -> None:
     """Refuse a kind of interval that these estimators cannot have.
 
     Raises:
-        UserError: The kind is unknown, lacks a bound, or needs an estimator that is a mean.
+        EstimationError: If the kind is for means, and an estimator is a ratio of sums.
     """
-    known = get_args(IntervalKind)
-    if kind not in known:
-        raise UserError(f"Unknown interval {kind!r}.{did_you_mean(kind, known)}")
-    bounded = kind in ("bernstein", "hoeffding")
-    if not bounded and bound is not None:
-        raise UserError(f"interval {kind!r} takes no bound: remove it.")
-    if not bounded:
-        return
-    if bound is None:
-        raise UserError(
-            f"interval {kind!r} needs a bound: the width of the range of a term, such as the "
-            "largest possible weight times the largest reward. The log cannot tell it."
-        )
-    if not 0 < bound < math.inf:
-        raise UserError(f"bound must be above 0 and finite, got {bound}.")
     for estimator in estimators:
-        if not estimator.mean:
-            raise UserError(
-                f"interval {kind!r} is for means, and {estimator.name!r} is a ratio of sums: use "
-                "'t' or 'bootstrap'."
+        if settings.bound is not None and not estimator.mean:
+            raise EstimationError(
+                f"interval {settings.interval!r} is for means, and {estimator.name!r} is a ratio "
+                "of sums: use 't' or 'bootstrap'."
             )
 
 
 @dataclass
 class Moments:
-    """How the sums of independent units spread: count, mean, and co-moments about the mean.
+    """Moments of the sums of independent units: count, mean, and co-moments about the mean.
 
     Merged by the formula of Chan, Golub and LeVeque 1979, which does not subtract large numbers.
 
@@ -137,7 +122,7 @@ class Moments:
 
     @classmethod
     def of(cls, sums: Floats) -> Moments:
-        """Return the moments of units that are all there, ``(n, m)``."""
+        """Return the moments of a table of units, ``(n, m)``."""
         size, width = sums.shape
         if not size:
             empty, top = np.zeros(width), np.full(width, np.inf)
@@ -165,27 +150,27 @@ class Moments:
 
 @dataclass
 class UnitSums:
-    """Sums of terms per independent unit, for units that come back and for units that do not.
+    """Sums of terms per independent unit, of units in one piece of the log or in several.
 
     Attributes:
         width: Number of columns, m.
         whole: Moments of the units that came in one piece; their sums are not kept.
-        open: Sums of the units that may come back, by their number, ``(U, m)``.
+        open: Sums of the units that further pieces may continue, by their number, ``(U, m)``.
         seen: Which of those numbers occurred, ``(U,)``.
     """
 
     width: int
     whole: Moments = field(init=False)
     open: Floats = field(init=False)
-    seen: NDArray[np.bool_] = field(init=False)
+    seen: Bools = field(init=False)
 
     def __post_init__(self) -> None:
         self.whole = Moments.of(np.zeros((0, self.width)))
         self.open = np.zeros((0, self.width))
         self.seen = np.zeros(0, dtype=np.bool_)
 
-    def add(self, terms: Floats, units: NDArray[np.int64], *, whole: bool) -> None:
-        """Count rows.
+    def add(self, terms: Floats, units: Ints, *, whole: bool) -> None:
+        """Add rows.
 
         Args:
             terms: What is summed, ``(N, m)``.
@@ -206,7 +191,7 @@ class UnitSums:
             self.seen[at] = True
 
     def merge(self, other: UnitSums) -> None:
-        """Count all that another one has counted."""
+        """Add the sums of another one."""
         self.whole += other.whole
         self._grow(len(other.seen))
         self.open[: len(other.seen)] += other.open
@@ -225,43 +210,35 @@ class UnitSums:
         self.seen = np.concatenate([self.seen, np.zeros(more, dtype=np.bool_)])
 
 
-def half_width(
-    kind: IntervalKind,
-    estimator: Estimator,
-    moments: Moments,
-    *,
-    confidence: float,
-    bound: float | None = None,
-) -> float:
-    """Return how far the estimate may lie from the value, on one side.
+def half_width(settings: Intervals, estimator: Estimator, moments: Moments) -> float:
+    """Return half the width of an interval around an estimate.
 
     Args:
-        kind: Any but ``bootstrap``.
+        settings: Of any kind but ``bootstrap``.
         estimator: The estimator.
         moments: Moments of its terms over units.
-        confidence: Probability that the bound holds, on one side.
-        bound: Width of the range of a unit's term, for ``bernstein`` and ``hoeffding``.
 
     Raises:
-        UserError: A term lies outside the bound, or units have several impressions each where the
-            kind needs one.
+        EstimationError: If a term lies outside the bound, or units have several impressions each
+            where the kind needs one.
     """
-    n = moments.count
+    n, kind, bound = moments.count, settings.interval, settings.bound
+    confidence = (1 + settings.level) / 2
     if n == 0:
         return math.nan
     if kind == "t":
         return student_t(n, variance_of(estimator, moments), confidence)
     assert bound is not None
     if moments.least[0] != 1 or moments.largest[0] != 1:
-        raise UserError(
+        raise EstimationError(
             f"interval {kind!r} needs one impression per independent unit; here units have up to "
             f"{moments.largest[0]:.0f}. Use 't' or 'bootstrap'."
         )
     extent = float(moments.largest[1] - moments.least[1])
     if extent > bound * (1 + 1e-9):
-        raise UserError(
-            f"bound {bound:g} is no bound: the terms of {estimator.name!r} range from "
-            f"{moments.least[1]:g} to {moments.largest[1]:g} in this log alone."
+        raise EstimationError(
+            f"bound {bound:g} is too small: the terms of {estimator.name!r} range from "
+            f"{moments.least[1]:g} to {moments.largest[1]:g} in this log."
         )
     if kind == "hoeffding":
         return hoeffding(n, bound, confidence)
@@ -269,7 +246,7 @@ def half_width(
 
 
 def variance_of(estimator: Estimator, moments: Moments) -> float:
-    """Return the variance, with denominator n - 1, of what a unit adds to the estimate.
+    """Return the variance, with denominator n - 1, of the contribution of a unit to the estimate.
 
     The estimate is f of the mean sums; to first order a unit with sums s moves it by
     f'(mean) (s - mean) / n (delta method). For a mean of one impression per unit this is exact.
@@ -277,11 +254,11 @@ def variance_of(estimator: Estimator, moments: Moments) -> float:
     if moments.count < 2:
         return math.nan
     slope = estimator.gradient(moments.mean)
-    # Where all units agree, rounding can leave less than nothing.
+    # Rounding can make it negative where all units are equal.
     return max(float(slope @ moments.spread @ slope), 0.0) / (moments.count - 1)
 
 
-def _by_unit(terms: Floats, units: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+def _by_unit(terms: Floats, units: Ints) -> tuple[Ints, Floats]:
     """Return the numbers of the units, ascending, and their sums, ``(U, m)``."""
     steps = np.diff(units)
     if (steps > 0).all():

@@ -1,11 +1,10 @@
-"""Regressions of a reward on features, by name: what `dm` and the doubly robust ones ask.
+"""Reward models, by name: regressions of the reward that `dm` and doubly robust estimators use.
 
 A regressor is anything with ``fit(features, targets, sample_weight=...)`` and
-``predict(features)``, as scikit-learn has them; a classifier's probability of a reward is taken
-where it is one. Names:
+``predict(features)``, as in scikit-learn; of a classifier the probability of a reward is used.
 
 ===========================  ========================================================
-`mean`                       mean reward of each item, drawn to the overall mean
+`mean`                       mean reward of each item, shrunk to the overall mean
 `ridge`                      linear, squared error with a penalty
 `logistic`                   linear in the log-odds, for rewards 0 and 1
 `random_forest`              averages of trees
@@ -25,39 +24,38 @@ from typing import Annotated, Any, Protocol, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
-from scipy.special import expit
 
-from recsim.errors import UserError, did_you_mean
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Floats, Ints
+from recsim.errors import EstimationError, did_you_mean
 from recsim.settings import validated
 
 
 class Regressor(Protocol):
-    """What a reward model must be able to do."""
+    """The methods that a reward model must have."""
 
     def fit(self, features: Floats, targets: Floats, sample_weight: Floats | None = None) -> Any:
         """Learn from features ``(N, P)`` and rewards ``(N,)``, weighted by ``(N,)``."""
         ...
 
     def predict(self, features: Floats) -> Floats:
-        """Return the reward expected of each row of features, ``(N,)``."""
+        """Return the expected reward of each row of features, ``(N,)``."""
         ...
 
 
 class RewardModel(BaseModel):
-    """Which reward model, and how it is fitted.
+    """A reward model and how it is fitted.
 
     Attributes:
         name: One of `REGRESSORS`.
         options: Settings of the regressor, e.g. ``{"alpha": 10}`` for ``ridge``.
-        folds: Number of folds. Each independent unit belongs to one, and is asked about with a
-            model that was fitted on the others.
-        interactions: Whether products of user and item features are features too; by default with
-            linear models that stay small. Without them a linear model ranks the items alike for
-            all users.
-        smoothing: Impressions at the overall mean that the mean reward of every item is given.
-        rows: Most impressions that one model is fitted on; of more, so many are drawn. Bounds the
-            memory that fitting takes.
+        folds: Number of folds. Each independent unit belongs to one, and its predictions come from
+            a model that was fitted on the others.
+        interactions: Whether products of user and item features are features too; by default for
+            linear models that stay small. Without them a linear model ranks the items in the same
+            order for all users.
+        smoothing: Impressions with the overall mean reward that are added to those of each item.
+        rows: Most impressions that one model is fitted on, a random sample of them if there are
+            more. Limits the memory that fitting needs.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,7 +69,7 @@ class RewardModel(BaseModel):
 
     @classmethod
     def of(cls, settings: str | Mapping[str, Any] | RewardModel) -> Self:
-        """Return settings from a name, a mapping or themselves, after a check.
+        """Return checked settings, from a name, a mapping or settings.
 
         Raises:
             UserError: If the name or an option is unknown, or a setting is out of range.
@@ -80,26 +78,28 @@ class RewardModel(BaseModel):
             settings = {"name": settings}
         if isinstance(settings, BaseModel):
             settings = settings.model_dump()
-        found = validated(cls, settings, "reward_model")
-        found.build(seed=0)
-        return found
+        model = validated(cls, settings, "reward_model")
+        model.build(seed=0)
+        return model
 
     def build(self, seed: int) -> Regressor:
-        """Build the regressor, not fitted yet.
+        """Build the regressor without fitting it.
 
         Raises:
-            UserError: If its name or an option is unknown.
+            EstimationError: If its name or an option is unknown.
         """
         if self.name not in REGRESSORS:
             near = did_you_mean(self.name, REGRESSORS)
-            raise UserError(f"reward_model.name: unknown reward model {self.name!r}.{near}")
+            raise EstimationError(f"reward_model.name: unknown reward model {self.name!r}.{near}")
         module, _, attribute = REGRESSORS[self.name].partition(":")
         built = getattr(importlib.import_module(module), attribute)
         known = set(inspect.signature(built.__init__).parameters) - {"self"}
         for key in self.options:
             if key not in known:
                 near = did_you_mean(key, known)
-                raise UserError(f"reward_model.options.{key}: {self.name!r} has no such one.{near}")
+                raise EstimationError(
+                    f"reward_model.options.{key}: {self.name!r} has no such option.{near}"
+                )
         options = {**_DEFAULTS.get(self.name, {}), **self.options}
         if "random_state" in known:
             options.setdefault("random_state", seed)
@@ -108,7 +108,7 @@ class RewardModel(BaseModel):
 
     @property
     def linear(self) -> bool:
-        """Whether the model cannot find interactions itself."""
+        """Whether the model finds no interactions by itself."""
         return self.name in ("ridge", "logistic")
 
 
@@ -116,7 +116,7 @@ class ItemMean:
     """Predicts the first feature, which is the mean reward of the item."""
 
     def fit(self, features: Floats, targets: Floats, sample_weight: Floats | None = None) -> Self:
-        """Learn nothing: the mean was learned already."""
+        """Do nothing: the mean is a feature already."""
         return self
 
     def predict(self, features: Floats) -> Floats:
@@ -134,7 +134,7 @@ REGRESSORS = {
     "torch": "recsim.estimators.torch_regressor:TorchRegressor",
 }
 
-# Trees of single rows would only repeat the training rewards.
+# Leaves of single rows would only repeat the training rewards.
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "logistic": {"max_iter": 1000},
     "random_forest": {"min_samples_leaf": 10},
@@ -150,10 +150,10 @@ class Fitted:
         features: ``(N, P)``.
         targets: Rewards, ``(N,)``.
         weights: Weight of each row, ``(N,)``, at least 0; None for equal ones.
-        standardise: Whether every feature is brought to mean 0 and deviation 1 first.
+        standardise: Whether every feature is first scaled to mean 0 and standard deviation 1.
 
     Raises:
-        UserError: If a classifier is given rewards other than 0 and 1.
+        EstimationError: If a classifier is given rewards other than 0 and 1.
     """
 
     def __init__(
@@ -166,8 +166,8 @@ class Fitted:
         standardise: bool = True,
     ) -> None:
         if weights is not None:
-            told = weights > 0
-            features, targets, weights = features[told], targets[told], weights[told]
+            kept = weights > 0
+            features, targets, weights = features[kept], targets[kept], weights[kept]
         self._mean = features.mean(axis=0) if standardise and len(features) else 0.0
         self._scale: Any = 1.0
         if standardise and len(features):
@@ -177,11 +177,11 @@ class Fitted:
         self._regressor: Any = None
         classifier = hasattr(regressor, "predict_proba")
         if classifier and not np.isin(targets, (0.0, 1.0)).all():
-            raise UserError(
+            raise EstimationError(
                 f"{type(regressor).__name__} needs rewards 0 and 1; there are others, such as "
                 f"{targets[~np.isin(targets, (0.0, 1.0))][0]:g}. Use 'ridge' or trees."
             )
-        # A single reward needs no model, and no classifier would take it.
+        # Equal rewards need no model, and a classifier would refuse them.
         if len(targets) and targets.min() < targets.max():
             self._regressor = copy.deepcopy(regressor)
             self._regressor.fit(
@@ -192,18 +192,20 @@ class Fitted:
 
     @property
     def linear(self) -> tuple[Floats, float, Callable[[Floats], Floats]] | None:
-        """Slopes ``(P,)``, constant and what is done to their sum; None for other models."""
+        """Slopes ``(P,)``, constant, and the function of their sum; None for other models."""
         if self._regressor is None or not hasattr(self._regressor, "coef_"):
             return None
+        from scipy.special import expit
+
         slopes = np.ravel(self._regressor.coef_) / self._scale
         constant = float(np.ravel(self._regressor.intercept_)[0]) - float(
             (slopes * self._mean).sum()
         )
-        link = expit if hasattr(self._regressor, "predict_proba") else _itself
+        link = expit if hasattr(self._regressor, "predict_proba") else _identity
         return slopes, constant, link
 
     def predict(self, features: Floats) -> Floats:
-        """Return the reward expected of each row, ``(N,)``."""
+        """Return the expected reward of each row, ``(N,)``."""
         if self._regressor is None:
             return np.full(len(features), self._constant)
         features = (features - self._mean) / self._scale
@@ -212,11 +214,24 @@ class Fitted:
         return np.asarray(self._regressor.predict(features), dtype=np.float64)
 
 
-def _itself(scores: Floats) -> Floats:
+def _identity(scores: Floats) -> Floats:
     return scores
 
 
-def fold_of(units: Any, folds: int, seed: int) -> Any:
+def check_fold(rows: int, folds: int) -> None:
+    """Refuse to fit a model on no rows at all.
+
+    Raises:
+        EstimationError: If there are none outside a fold.
+    """
+    if not rows:
+        raise EstimationError(
+            f"There are too few independent users or rows for {folds} folds: no row is left to fit "
+            "the model of one of them on."
+        )
+
+
+def fold_of(units: Ints, folds: int, seed: int) -> Ints:
     """Return the fold of every unit, ``(N,)``: the same wherever in the log it occurs.
 
     A unit's fold is a hash of its number (the finaliser of SplitMix64, Steele et al. 2014), so that
@@ -225,7 +240,7 @@ def fold_of(units: Any, folds: int, seed: int) -> Any:
     Args:
         units: Numbers of the units, ``(N,)``, at least 0.
         folds: Number of folds.
-        seed: Another one deals the units out anew.
+        seed: Seed of the division into folds.
     """
     increment = (2 * seed + 1) * 0x9E3779B97F4A7C15 % 2**64
     mixed = np.asarray(units).astype(np.uint64) + np.uint64(increment)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from recsim.errors import UserError
+from recsim.arrays import Floats
+from recsim.errors import EstimationError
 from recsim.estimators.bootstrap import percentile_interval, resampled_sums
 from recsim.estimators.diagnostics import WeightSums
-from recsim.estimators.impressions.sample import Estimator, Floats
-from recsim.estimators.intervals import IntervalKind, Moments, UnitSums, check_kind, half_width
+from recsim.estimators.estimator import Estimator
+from recsim.estimators.intervals import Moments, UnitSums, check_intervals, half_width
+from recsim.estimators.settings import IntervalKeywords, Intervals
 
 
 @dataclass(frozen=True)
 class PolicyValue:
-    """The estimated value of a policy, with all that is needed to judge the estimate.
+    """The estimated value of a policy, with diagnostics of the estimate.
 
     Attributes:
         estimator: Name of the estimator.
@@ -34,17 +36,15 @@ class PolicyValue:
         clip: Largest weight kept; infinite if all are.
         clipped_share: Share of impressions whose weight was clipped.
         cut_share: Share of the total weight that clipping cut away.
-        warnings: What speaks against the estimate, in plain words; see
-            `recsim.estimators.diagnostics` for the rules.
+        warnings: Reasons to doubt the estimate; see `recsim.estimators.diagnostics` for the rules.
         parameter: The estimator's parameter and its value, e.g. ``clip=10``; empty without one.
-        rule: How that value was chosen, ``slope`` or ``mse``; empty if it was given.
+        rule: Rule that chose this value, ``slope`` or ``mse``; empty if it was given.
         interval_kind: Kind of the interval; see `recsim.estimators.intervals`.
         unsupported: Number of actions that the policy would take and the logging policy never
-            does; None where that is not known. See `recsim.estimators.impressions.overlap`.
-        unsupported_share: Share of what the policy would show that they make up; None where that
-            is not known.
-        policy_draws: Draws from the policy from which its propensities were estimated; 0 where it
-            knows them.
+            does; None where that is not known. See `recsim.estimators.overlap`.
+        unsupported_share: Their share of what the policy would show; None where that is not known.
+        policy_draws: Draws from the policy from which its propensities were estimated; 0 if the
+            policy knows them.
     """
 
     estimator: str
@@ -76,7 +76,7 @@ class PolicyValue:
 
     @property
     def trustworthy(self) -> bool:
-        """Whether nothing speaks against the estimate."""
+        """Whether there is no warning."""
         return not self.warnings
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,76 +100,69 @@ class PolicyValue:
 class Tally:
     """Running sums of several estimators over one log.
 
-    Every estimator sees the same bootstrap samples, so that the difference of two of them has an
-    interval too. Sums, and with them intervals, do not depend on how the log was cut.
+    All estimators share the bootstrap samples, so that the difference of two of them has an
+    interval too. Neither sums nor intervals depend on how the log was cut.
 
     Args:
-        estimators: What to estimate with.
-        samples: Bootstrap samples, S.
-        seed: Seed of the bootstrap.
-        interval: Kind of the intervals; only ``bootstrap`` resamples, and uses the two above.
-        bound: Width of the range in which a term must lie, for ``bernstein`` and ``hoeffding``;
-            see `recsim.estimators.intervals`.
+        estimators: The estimators.
+        intervals: Settings of the intervals.
+        **changes: Fields of `Intervals` by name, in place of those of ``intervals``, e.g.
+            ``interval="t"``.
     """
 
     def __init__(
         self,
         estimators: Sequence[Estimator],
-        *,
-        samples: int = 1000,
-        seed: int = 0,
-        interval: IntervalKind = "bootstrap",
-        bound: float | None = None,
-    ):
+        intervals: Intervals | None = None,
+        **changes: Unpack[IntervalKeywords],
+    ) -> None:
         if not estimators:
-            raise UserError("Name at least one estimator.")
-        if samples < 1 or seed < 0:
-            raise UserError(f"samples must be at least 1 and seed at least 0: {samples}, {seed}.")
-        check_kind(interval, bound, tuple(estimators))
+            raise EstimationError("Name at least one estimator.")
+        self.intervals = Intervals.of(intervals, changes)
+        check_intervals(self.intervals, estimators)
         self.estimators = tuple(estimators)
-        self.samples = samples if interval == "bootstrap" else 0
-        self.seed = seed
-        self.interval: IntervalKind = interval
-        self.bound = bound
-        self._ends = np.cumsum([estimator.width for estimator in self.estimators])
-        self._sums = np.zeros(self._ends[-1])  # (m,)
-        self._resampled = np.zeros((self.samples, self._ends[-1]))  # (S, m)
-        self._units = UnitSums(int(self._ends[-1]))
+        widths = [_width(estimator) for estimator in self.estimators]
+        ends = np.cumsum(widths)
+        self._parts = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
+        self._sums = np.zeros(sum(widths))  # (m,)
+        self._resamples = self.intervals.interval == "bootstrap"
+        samples = self.intervals.samples if self._resamples else 0
+        self._resampled = np.zeros((samples, sum(widths)))  # (S, m)
+        self._units = UnitSums(sum(widths))
         self._weights = [WeightSums()] * len(self.estimators)
         self._empty = True
 
     def add(self, sample: Any) -> None:
-        """Count a piece of the log, a sample of the estimators' family; nothing twice.
+        """Add a piece of the log: a sample of the estimators' family. Add no row twice.
 
         Raises:
-            UserError: If an estimator needs what the sample lacks, or the whole log in one piece.
+            EstimationError: If the sample lacks a column that an estimator needs, or an estimator
+                needs the whole log in one piece.
         """
-        for estimator in self.estimators:
-            estimator.check(sample)
+        parts = [estimator.terms(sample) for estimator in self.estimators]
         self._check_pieces(more=len(sample) > 0)
-        found = [estimator.terms(sample) for estimator in self.estimators]
-        terms = found[0] if len(found) == 1 else np.concatenate(found, axis=1)  # (N, m)
+        terms = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)  # (N, m)
         self._sums += terms.sum(axis=0)
-        if self.interval == "bootstrap":
+        if self._resamples:
             self._resampled += resampled_sums(
-                terms, sample.units, seed=self.seed, samples=self.samples
+                terms, sample.units, seed=self.intervals.seed, samples=self.intervals.samples
             )
         else:
-            self._units.add(terms, sample.units, whole=getattr(sample, "whole", False))
+            self._units.add(terms, sample.units, whole=sample.whole)
         self._weights = [
             sums + WeightSums.of(estimator, sample)
             for sums, estimator in zip(self._weights, self.estimators, strict=True)
         ]
 
     def merge(self, other: Tally) -> None:
-        """Count all that another tally has counted, e.g. on another machine.
+        """Add the sums of another tally, e.g. from another machine.
 
         Raises:
-            ValueError: If the other has other estimators, parameters, intervals, samples or seed.
-            UserError: If an estimator needs the whole log in one piece.
+            ValueError: If the other has other estimators, parameters or settings of intervals.
+            EstimationError: If an estimator needs the whole log in one piece.
         """
         if self._settings() != other._settings():
-            raise ValueError("Only tallies of the same estimators, samples and seed can merge.")
+            raise ValueError("Only tallies of the same estimators and intervals can merge.")
         self._check_pieces(more=not other._empty)
         self._sums += other._sums
         self._resampled += other._resampled
@@ -177,41 +170,33 @@ class Tally:
         self._weights = [a + b for a, b in zip(self._weights, other._weights, strict=True)]
 
     def _check_pieces(self, *, more: bool) -> None:
-        """Refuse a second piece where there must be one; remember that there was one."""
+        """Refuse a second piece where only one is allowed, and remember the first."""
         undivided = [estimator.name for estimator in self.estimators if estimator.undivided]
         if more and undivided and not self._empty:
-            raise UserError(
-                f"{undivided[0]} cannot be added up from pieces of a log: give a tally all of it "
-                "in one sample."
+            raise EstimationError(
+                f"{undivided[0]} cannot be added up from pieces of a log: give the tally the whole "
+                "log in one sample."
             )
         self._empty = self._empty and not more
 
-    def values(self, level: float = 0.95) -> list[PolicyValue]:
-        """Return the estimates so far, in the order of the estimators.
-
-        Args:
-            level: Nominal coverage of the intervals, in (0, 1).
-        """
-        if not 0 < level < 1:
-            raise UserError(f"level must be between 0 and 1, got {level}.")
-        starts = [0, *self._ends[:-1]]
+    def values(self) -> list[PolicyValue]:
+        """Return the estimates so far, in the order of the estimators."""
         return [
-            self._value(estimator, slice(start, end), sums, level)
-            for estimator, start, end, sums in zip(
-                self.estimators, starts, self._ends, self._weights, strict=True
+            self._value(estimator, part, sums)
+            for estimator, part, sums in zip(
+                self.estimators, self._parts, self._weights, strict=True
             )
         ]
 
     def moments(self, estimator: Estimator) -> Moments:
-        """Return how the sums of the independent units spread, for one of the estimators.
+        """Return the moments of the sums of independent units, for one of the estimators.
 
         Raises:
-            UserError: If the tally resamples, and so does not know.
+            EstimationError: If the tally resamples, and so has no sums of units.
         """
-        if self.interval == "bootstrap":
-            raise UserError("A tally that resamples does not know the moments of its units.")
-        at = self.estimators.index(estimator)
-        part = slice(self._ends[at] - estimator.width, self._ends[at])
+        if self._resamples:
+            raise EstimationError("A tally with bootstrap intervals has no moments of its units.")
+        part = self._parts[self.estimators.index(estimator)]
         of = self._units.moments()
         return Moments(
             of.count, of.mean[part], of.spread[part, part], of.least[part], of.largest[part]
@@ -221,29 +206,28 @@ class Tally:
         """Return every estimate in every bootstrap sample, ``(S, number of estimators)``.
 
         Raises:
-            UserError: If the tally has another kind of interval.
+            EstimationError: If the tally has another kind of interval.
         """
-        if self.interval != "bootstrap":
-            raise UserError(f"A tally with the interval {self.interval!r} does not resample.")
-        starts = [0, *self._ends[:-1]]
+        if not self._resamples:
+            raise EstimationError(
+                f"A tally with the interval {self.intervals.interval!r} does not resample."
+            )
         columns = [
-            estimator.value(self._resampled[:, start:end])
-            for estimator, start, end in zip(self.estimators, starts, self._ends, strict=True)
+            estimator.value(self._resampled[:, part])
+            for estimator, part in zip(self.estimators, self._parts, strict=True)
         ]
         return np.stack(columns, axis=1)
 
-    def _value(
-        self, estimator: Estimator, part: slice, sums: WeightSums, level: float
-    ) -> PolicyValue:
+    def _value(self, estimator: Estimator, part: slice, sums: WeightSums) -> PolicyValue:
         value = float(estimator.value(self._sums[part]))
-        low, high = self._ends_of(estimator, part, value, level)
+        low, high = self._interval(estimator, part, value)
         size = max(sums.n, 1)
         return PolicyValue(
             estimator=estimator.name,
             value=value,
             low=low,
             high=high,
-            level=level,
+            level=self.intervals.level,
             n=sums.n,
             ess=sums.ess,
             max_weight=sums.largest,
@@ -255,23 +239,23 @@ class Tally:
             cut_share=sums.cut_share,
             warnings=sums.warnings(estimator, (high - low) / 2),
             parameter=estimator.parameter,
-            interval_kind=self.interval,
+            interval_kind=self.intervals.interval,
         )
 
-    def _ends_of(
-        self, estimator: Estimator, part: slice, value: float, level: float
-    ) -> tuple[float, float]:
-        if self.interval == "bootstrap":
-            return percentile_interval(estimator.value(self._resampled[:, part]), level)
-        width = half_width(
-            self.interval,
-            estimator,
-            self.moments(estimator),
-            confidence=(1 + level) / 2,
-            bound=self.bound,
-        )
+    def _interval(self, estimator: Estimator, part: slice, value: float) -> tuple[float, float]:
+        if self._resamples:
+            replicates = estimator.value(self._resampled[:, part])
+            return percentile_interval(replicates, self.intervals.level)
+        width = half_width(self.intervals, estimator, self.moments(estimator))
         return value - width, value + width
 
     def _settings(self) -> tuple[Any, ...]:
-        names = tuple((e.name, e.clip, e.parameter) for e in self.estimators)
-        return names, self.samples, self.seed, self.interval, self.bound
+        return tuple((e.name, e.clip, e.parameter) for e in self.estimators), self.intervals
+
+
+def _width(estimator: Estimator) -> int:
+    if estimator.width is None:
+        raise ValueError(
+            f"{estimator.name} has sums for every position or step: build it with their number."
+        )
+    return estimator.width

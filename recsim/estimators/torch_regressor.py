@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from recsim.errors import UserError
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Floats
+from recsim.errors import EstimationError
 
 
 class TorchRegressor:
@@ -22,11 +22,11 @@ class TorchRegressor:
         batch_size: Rows per step of Adam.
         learning_rate: Step size of Adam.
         weight_decay: L2 penalty (that of AdamW).
-        module: From the number of features to a network whose output is ``(N, 1)``; in place of the
+        module: From the number of features to a network with output ``(N, 1)``, in place of the
             default one.
-        device: Where it is fitted, e.g. ``cuda``.
-        random_state: Seed of the initial weights and of the order of rows. The global generator of
-            torch stays as it is.
+        device: Device on which it is fitted, e.g. ``cuda``.
+        random_state: Seed of the initial weights and of the order of rows. Does not change the
+            global generator of torch.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TorchRegressor:
         random_state: int = 0,
     ) -> None:
         if epochs < 1 or batch_size < 1 or not learning_rate > 0 or not weight_decay >= 0:
-            raise UserError(
+            raise EstimationError(
                 "reward model 'torch': epochs and batch_size must be at least 1, learning_rate "
                 "above 0 and weight_decay at least 0."
             )
@@ -56,7 +56,7 @@ class TorchRegressor:
         self._network: nn.Module | None = None
 
     def fit(self, features: Floats, targets: Floats, sample_weight: Floats | None = None) -> Self:
-        """Fit the network anew.
+        """Fit a new network.
 
         Args:
             features: ``(N, P)``.
@@ -88,13 +88,13 @@ class TorchRegressor:
         return self
 
     def predict(self, features: Floats) -> Floats:
-        """Return the reward expected of each row of ``features``, ``(N,)``.
+        """Return the expected reward of each row of ``features``, ``(N,)``.
 
         Raises:
-            UserError: If the network was not fitted.
+            EstimationError: If the network was not fitted.
         """
         if self._network is None:
-            raise UserError("reward model 'torch' was not fitted.")
+            raise EstimationError("reward model 'torch' was not fitted.")
         x = torch.as_tensor(np.ascontiguousarray(features), dtype=torch.float32, device=self.device)
         with torch.no_grad():
             parts = [self._network(part).squeeze(-1).cpu() for part in torch.split(x, 2**16)]

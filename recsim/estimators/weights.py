@@ -1,7 +1,7 @@
-"""Importance weights, and what estimators do to them.
+"""Importance weights pi / mu, and what estimators do to them.
 
 ================  ==================================  ============================================
-parameter         weight used in place of w           ends
+limit             weight used in place of w           ends
 ================  ==================================  ============================================
 `clip` L          min(w, L)                           infinity: w itself
 `tau`             w if w <= tau, else 0               infinity: w itself; 0: the model alone
@@ -9,42 +9,78 @@ parameter         weight used in place of w           ends
 `subgaussian` L   w / (1 - L + L w)                   0: w itself; 1: 1 wherever w > 0
 ================  ==================================  ============================================
 
-By default none of them leaves a weight above 10: L w / (w^2 + L) is at most sqrt(L) / 2, and
-w / (1 - L + L w) below 1 / L.
+With the default limits no weight exceeds 10: L w / (w^2 + L) is at most sqrt(L) / 2, and
+w / (1 - L + L w) is below 1 / L.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
-Floats = NDArray[np.float64]
+from recsim.arrays import Bools, Floats
+from recsim.errors import EstimationError
+
+# Probabilities that were added up may exceed 1 by rounding.
+_SLACK = 1e-9
 
 
-class Parameters(BaseModel):
-    """How far estimators that restrain the weights go; each reads its own parameter only.
+def probability_ratio(
+    evaluated: Any,
+    logged: Any,
+    *,
+    shown: Bools | None = None,
+    name: str = "propensity",
+    first_row: int = 0,
+) -> Floats:
+    """Return pi / mu of what was logged.
 
-    Attributes:
-        clip: Largest weight that ``clipped_ips``, ``clipped_snips`` and ``clipped_dr`` keep, L.
-        tau: Largest weight with which ``switch_dr`` and ``switch`` use a reward; beyond it they use
-            the reward model.
-        shrinkage: L of ``dros``.
-        subgaussian: L of ``sub_gaussian``.
+    Args:
+        evaluated: Probability of what was logged under the evaluated policy, ``(N,)`` or
+            ``(N, K)``, in [0, 1].
+        logged: Its probability under the logging policy, same shape, in (0, 1].
+        shown: False at empty positions, same shape; the ratio is 1 there and the probabilities are
+            not checked.
+        name: What the probability is, for messages.
+        first_row: Number of the first row, for messages.
+
+    Returns:
+        The ratios, in the same shape.
+
+    Raises:
+        EstimationError: If a logged probability is missing or outside (0, 1], or an evaluated one
+            is missing or outside [0, 1]. The message names the row.
     """
+    pi, mu = np.asarray(evaluated, dtype=np.float64), np.asarray(logged, dtype=np.float64)
+    if pi.shape != mu.shape or mu.ndim not in (1, 2):
+        raise ValueError(f"{name}: shapes {pi.shape} and {mu.shape}; both must be (N,) or (N, K).")
+    if (shown is None or shown.all()) and _valid(pi, mu):
+        ratios: Floats = pi / mu
+        return ratios
+    there = np.ones(mu.shape, dtype=np.bool_) if shown is None else shown
+    for policy, values, enough, bounds in (
+        ("logged", mu, mu > 0, "(0, 1]"),
+        ("evaluated", pi, pi >= 0, "[0, 1]"),
+    ):
+        wrong = ~(enough & (values <= 1 + _SLACK)) & there  # NaN is never enough
+        if wrong.any():
+            place = tuple(int(i) for i in np.argwhere(wrong)[0])
+            where = f"row {place[0] + first_row}" + "".join(f", position {k}" for k in place[1:])
+            raise EstimationError(
+                f"{where}: the {policy} {name} {values[place]} is not in {bounds}."
+            )
+    return np.divide(pi, mu, out=np.ones(mu.shape), where=there)
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    clip: Annotated[float, Field(gt=0)] = 10.0
-    tau: Annotated[float, Field(ge=0)] = 10.0
-    shrinkage: Annotated[float, Field(ge=0)] = 400.0
-    subgaussian: Annotated[float, Field(ge=0, le=1)] = 0.1
+def _valid(pi: Floats, mu: Floats) -> bool:
+    """Return whether all are probabilities, the logged ones above zero; False if any is NaN."""
+    above_zero = pi.min(initial=1) >= 0 and mu.min(initial=1) > 0  # the minimum is NaN if any is
+    return bool(above_zero and max(pi.max(initial=0), mu.max(initial=0)) <= 1 + _SLACK)
 
 
 def effective_sample_size(weights: Any) -> float:
-    """Kish's (sum of w)^2 / sum of w^2: how many equally weighted impressions are worth as much.
+    """Kish's (sum of w)^2 / sum of w^2: the number of equally weighted impressions as informative.
 
     Args:
         weights: Importance weights, ``(N,)``.
@@ -57,25 +93,31 @@ def effective_sample_size(weights: Any) -> float:
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 
 
-def clipped(weights: Floats, clip: float) -> Floats:
-    """Return min(w, L), ``(N,)``; Ionides, "Truncated Importance Sampling", 2008."""
-    return weights if clip == np.inf else np.minimum(weights, clip)
+def running_product(values: Floats) -> Floats:
+    """Return the products of the first 1, 2, ... columns of a table, ``(N, K)``."""
+    products: Floats = np.cumprod(values, axis=1).astype(np.float64, copy=False)
+    return products
 
 
-def switched(weights: Floats, tau: float) -> Floats:
-    """Return w where it is at most tau, else 0, ``(N,)``; Wang et al. 2017, arXiv:1612.01205."""
-    return np.where(weights <= tau, weights, 0.0)
+def clipped(weights: Floats, limit: float) -> Floats:
+    """Return min(w, L); Ionides, "Truncated Importance Sampling", 2008."""
+    return weights if limit == np.inf else np.minimum(weights, limit)
 
 
-def shrunk(weights: Floats, shrinkage: float) -> Floats:
-    """Return L w / (w^2 + L), ``(N,)``; Su et al. 2020, arXiv:1907.09623."""
-    if shrinkage == 0:
+def switched(weights: Floats, limit: float) -> Floats:
+    """Return w where it is at most tau, else 0; Wang et al. 2017, arXiv:1612.01205."""
+    return np.where(weights <= limit, weights, 0.0)
+
+
+def shrunk(weights: Floats, limit: float) -> Floats:
+    """Return L w / (w^2 + L); Su et al. 2020, arXiv:1907.09623."""
+    if limit == 0:
         return np.zeros_like(weights)
-    return weights / (weights**2 / shrinkage + 1.0)
+    return weights / (weights**2 / limit + 1.0)
 
 
-def subgaussian(weights: Floats, degree: float) -> Floats:
-    """Return w / (1 - L + L w), ``(N,)``; Metelli, Russo and Restelli, NeurIPS 2021."""
-    below = 1.0 - degree + degree * weights
+def subgaussian(weights: Floats, limit: float) -> Floats:
+    """Return w / (1 - L + L w); Metelli, Russo and Restelli, NeurIPS 2021."""
+    below = 1.0 - limit + limit * weights
     # With L = 1 a weight of zero would be 0 / 0.
     return np.divide(weights, below, out=np.zeros_like(weights), where=weights > 0)

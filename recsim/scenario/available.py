@@ -52,12 +52,9 @@ def _readers() -> dict[str, str]:
 
 
 def _estimators() -> dict[str, str]:
-    from recsim import estimators
+    from recsim.estimators import ESTIMATORS
 
-    return {
-        name: (getattr(estimators, name).__doc__ or "").strip().partition("\n")[0]
-        for name in estimators.ESTIMATORS
-    }
+    return dict(ESTIMATORS)
 
 
 def _scenarios() -> dict[str, str]:

@@ -12,13 +12,11 @@ from pydantic import (
     model_validator,
 )
 
-from recsim.estimators import LoggingSettings, RewardModel
-from recsim.estimators.impressions.clipping import ClipRule
-from recsim.estimators.intervals import IntervalKind
+from recsim.estimators import Limits, LoggingSettings, RewardModel
+from recsim.estimators.settings import IntervalChoice
 
 __all__ = ["EstimationSpec", "LoggingSpec"]
 
-Above = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
@@ -59,19 +57,15 @@ class LoggingSpec(BaseModel):
         return self
 
 
-class EstimationSpec(BaseModel):
+class EstimationSpec(Limits, IntervalChoice):
     """How values are estimated from a log.
+
+    The keys ``clip``, ``tau``, ``shrinkage`` and ``subgaussian`` are those of `Limits`,
+    ``interval`` and ``bound`` those of `IntervalChoice`.
 
     Attributes:
         estimators: Off-policy estimators.
-        clip: Largest weight that clipped estimators keep; or the rule that chooses it on the log,
-            ``slope`` or ``mse``.
-        tau: The same for ``switch_dr`` and ``switch``.
-        shrinkage: The same for ``dros``.
-        subgaussian: The same for ``sub_gaussian``.
-        interval: Kind of the intervals.
-        bound: Width of the range of a term, which ``bernstein`` and ``hoeffding`` need.
-        reward_model: Reward model of the estimators that ask one: a name, or its settings.
+        reward_model: Reward model of the estimators that need one: a name, or its settings.
         logging: What is known of the logging policy.
         draws: Slates drawn per row to count the propensities of agents that do not know them; 0 to
             refuse such agents.
@@ -83,12 +77,6 @@ class EstimationSpec(BaseModel):
         "snips",
         "clipped_ips",
     )
-    clip: Above | ClipRule = 10.0
-    tau: NonNegative | ClipRule = 10.0
-    shrinkage: NonNegative | ClipRule = 400.0
-    subgaussian: Annotated[float, Field(ge=0, le=1)] | ClipRule = 0.1
-    interval: IntervalKind = "bootstrap"
-    bound: Above | None = None
     reward_model: RewardModel = RewardModel()
     logging: LoggingSpec | None = None
     draws: Annotated[int, Field(ge=0)] = 0
@@ -96,9 +84,9 @@ class EstimationSpec(BaseModel):
 
     @property
     def limits(self) -> dict[str, Any]:
-        """Parameters of the estimators, as keyword arguments of `evaluate`."""
-        names = ("clip", "tau", "shrinkage", "subgaussian")
-        return {name: getattr(self, name) for name in names} | {"model": self.reward_model}
+        """Limits and reward model of the estimators, as keyword arguments of `evaluate`."""
+        limits = {name: getattr(self, name) for name in Limits.model_fields}
+        return limits | {"model": self.reward_model}
 
     @field_validator("reward_model", mode="before")
     @classmethod

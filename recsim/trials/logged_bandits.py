@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.errors import UserError
-from recsim.estimators.impressions.policies import Policy, action_probabilities
+from recsim.estimators.policies import Policy, action_probabilities
 from recsim.log import SlateLog
 from recsim.problem import Problem
 from recsim.scenario.environments import make_env, problem_of

@@ -25,14 +25,15 @@ from recsim.estimators import (
     make_estimator,
     with_propensities,
 )
-from recsim.estimators.impressions.clipping import PARAMETER_OF, check_rule
-from recsim.estimators.impressions.policies import (
-    MOST_ASKED,
+from recsim.estimators.impressions.clipping import check_rule
+from recsim.estimators.impressions.estimators import LIMIT_OF
+from recsim.estimators.intervals import check_intervals
+from recsim.estimators.policies import (
+    MOST_CANDIDATES,
     Policy,
     action_probabilities,
     knows_actions,
 )
-from recsim.estimators.intervals import check_kind
 from recsim.log import SlateLog
 from recsim.report import plots
 from recsim.report.summary import Note, Summary, Table
@@ -151,7 +152,7 @@ class Logs(EstimationSpec, Scenario):
             **self.limits,
             **self._intervals(seeds.bootstrap),
             logging=logging,
-            overlap=knows_actions(policy) or log.problem.num_candidates <= MOST_ASKED,
+            overlap=knows_actions(policy) or log.problem.num_candidates <= MOST_CANDIDATES,
         )
         # Their intervals do not depend on the trial, so that all trials say the same of the logs.
         means = {"logged": evaluated}
@@ -208,14 +209,13 @@ class Logs(EstimationSpec, Scenario):
                     "'switch' needs the probability of every action under the logging policy: add "
                     "e.g. 'logging: frequencies', or the agent that made the log."
                 )
-        limits = {"clip", "tau", "shrinkage", "subgaussian"}
         for name in self.estimators:
-            key = PARAMETER_OF.get(name, "")
-            if key in limits and isinstance(rule := getattr(self, key), str):
+            key = LIMIT_OF.get(name)
+            if key is not None and isinstance(rule := getattr(self, key), str):
                 with located(key):
                     check_rule(name, rule)
         with located("interval"):
-            check_kind(self.interval, self.bound, tuple(built))
+            check_intervals(self, built)
         RewardModel.of(self.reward_model)
         if self.logging is not None:
             _ = self.logging.settings

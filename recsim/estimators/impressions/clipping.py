@@ -1,12 +1,12 @@
-r"""Choosing how far to restrain the weights, from the log at hand.
+r"""Choosing how far to limit the weights, on the log at hand.
 
-A small clip has a small variance and an unknown bias. Two rules, of which neither sees the truth:
+A small clip has a small variance and an unknown bias. Two rules balance them:
 
 - ``slope`` (Lepski's method): go from the widest interval to narrower ones, and stop at the first
-  whose value disagrees with one before it by more than their widths allow. Keep i while
+  whose value differs from an earlier one by more than their widths allow. Keep i while
   ``|v_j - v_i| <= c_i + (sqrt(6) - 1) c_j`` for every kept j, where v are the values and c their
-  one-sided Student-t half widths at confidence 1 - delta. Bias of less than that may remain.
-- ``mse``: the least ``variance / n + bias^2``, with the upper bound of the bias
+  one-sided Student-t half widths at confidence 1 - delta. A smaller bias may remain.
+- ``mse``: the smallest ``variance / n + bias^2``, with the upper bound of the bias
   ``|mean of (w - w_used) (r - q)| + sqrt(2 E[w^2] l / n) + 2 max(w) l / (3 n)``, l = log(2/delta).
 
 References: Su, Srinath and Krishnamurthy, "Adaptive Estimator Selection for Off-Policy Evaluation"
@@ -19,32 +19,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from recsim.errors import UserError, did_you_mean
+from recsim.arrays import Floats
+from recsim.errors import EstimationError, did_you_mean
 from recsim.estimators.diagnostics import WeightSums
-from recsim.estimators.impressions.bandit import make_estimator
-from recsim.estimators.impressions.sample import Estimator, Floats, Sample
+from recsim.estimators.estimator import Estimator
+from recsim.estimators.impressions.estimators import LIMIT_OF, make_estimator
+from recsim.estimators.impressions.sample import Sample
 from recsim.estimators.intervals import student_t, variance_of
+from recsim.estimators.settings import LimitRule
 from recsim.estimators.tally import Tally
 
-ClipRule = Literal["slope", "mse"]
-
-# What each restrained estimator calls its parameter.
-PARAMETER_OF = {
-    "clipped_ips": "clip",
-    "clipped_snips": "clip",
-    "clipped_dr": "clip",
-    "switch_dr": "tau",
-    "switch": "tau",
-    "dros": "shrinkage",
-    "sub_gaussian": "subgaussian",
-}
-
-# What `mse` measures the bias against; the difference of the two is mean of (w - w_used) (r - q).
-_UNRESTRAINED = {
+# `mse` measures the bias against these; the difference of the two is mean of (w - w_used) (r - q).
+_UNLIMITED = {
     "clipped_ips": "ips",
     "sub_gaussian": "ips",
     "clipped_dr": "dr",
@@ -60,28 +50,28 @@ CANDIDATES: dict[str, tuple[float, ...]] = {
     "subgaussian": (*(1 / weight for weight in _WEIGHTS),),
 }
 
-_DELTA: dict[str, float] = {"slope": 0.1, "mse": 0.05}
+_DELTA = {"slope": 0.1, "mse": 0.05}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which parameter was chosen for one estimator and one log, and what of.
+    """The limit that was chosen for one estimator on one log.
 
     Attributes:
-        estimator: The estimator with the chosen parameter.
-        parameter: Name of the parameter.
-        chosen: What it was set to.
+        estimator: The estimator with the chosen limit.
+        parameter: Name of the limit.
+        chosen: Its value.
         rule: ``slope`` or ``mse``.
-        candidates: What there was to choose from, from the least to the most restraining.
+        candidates: The candidates, from the one that limits least to the one that limits most.
         values: The estimate with each of them.
-        scores: What the rule looked at: half widths for ``slope``, bounds of the mean squared error
+        scores: What the rule compared: half widths for ``slope``, bounds of the mean squared error
             for ``mse``.
     """
 
     estimator: Estimator
     parameter: str
     chosen: float
-    rule: ClipRule
+    rule: LimitRule
     candidates: tuple[float, ...]
     values: tuple[float, ...]
     scores: tuple[float, ...]
@@ -92,36 +82,36 @@ def choose(
     name: str,
     candidates: Iterable[float] | None = None,
     *,
-    rule: ClipRule = "slope",
+    rule: LimitRule = "slope",
     delta: float | None = None,
 ) -> Choice:
-    """Choose the parameter of an estimator. Nothing is remembered from one log to the next.
+    """Choose the limit of an estimator on a log.
 
     Args:
-        samples: The log as the policy sees it: see `recsim.estimators.policy_samples`.
-        name: A restrained estimator: one of `PARAMETER_OF`.
-        candidates: What to choose from; `CANDIDATES` by default. Left as it is.
+        samples: The log, from `recsim.estimators.policy_samples`.
+        name: An estimator that limits weights: one of `LIMIT_OF`.
+        candidates: The candidates; `CANDIDATES` by default.
         rule: ``slope`` or ``mse``.
-        delta: How often the bounds may fail; by default 0.1 for ``slope``, 0.05 for ``mse``.
+        delta: Probability that the bounds fail; by default 0.1 for ``slope``, 0.05 for ``mse``.
 
     Raises:
-        UserError: If the estimator has no parameter, the rule is not for it, a candidate is out of
-            range, or the log has fewer than two independent units.
+        UserError: If the estimator has no limit, the rule does not work for it, a candidate is out
+            of range, or the log has fewer than two independent units.
     """
     check_rule(name, rule)
-    parameter = PARAMETER_OF[name]
-    # From the least restraining on: of equals, that one is kept first.
+    parameter = LIMIT_OF[name]
+    # From the one that limits least, which is kept first among equals.
     grid = sorted(
         set(CANDIDATES[parameter] if candidates is None else candidates),
         reverse=parameter != "subgaussian",
     )
     if not grid:
-        raise UserError(f"there is no {parameter} to choose from.")
+        raise EstimationError(f"candidates: there is no {parameter} to choose from.")
     delta = _DELTA[rule] if delta is None else delta
     if not 0 < delta < 1:
-        raise UserError(f"delta must be between 0 and 1, got {delta}.")
+        raise EstimationError(f"delta must be between 0 and 1, got {delta}.")
     family = [make_estimator(name, **{parameter: value}) for value in grid]
-    plain = [make_estimator(_UNRESTRAINED[name])] if rule == "mse" else []
+    plain = [make_estimator(_UNLIMITED[name])] if rule == "mse" else []
     tally = Tally([*family, *plain], interval="t")
     sums = WeightSums()
     for sample in [samples] if isinstance(samples, Sample) else samples:
@@ -129,7 +119,9 @@ def choose(
         sums += WeightSums.of(make_estimator("ips"), sample)
     values = np.array([value.value for value in tally.values()])
     if tally.moments(family[0]).count < 2:
-        raise UserError(f"{parameter} cannot be chosen from fewer than two independent units.")
+        raise EstimationError(
+            f"{parameter} cannot be chosen from fewer than two independent units."
+        )
     if rule == "slope":
         scores = _half_widths(tally, family, 1 - delta)
         best = slope(values, scores)
@@ -148,14 +140,15 @@ def choose(
 
 
 def slope(values: Sequence[float] | Floats, half_widths: Sequence[float] | Floats) -> int:
-    """Return which of several estimates to keep, by SLOPE.
+    """Return which of several estimates SLOPE keeps.
 
     Args:
         values: The estimates, ``(G,)``.
         half_widths: Half widths of their intervals, ``(G,)``, in any order.
 
     Returns:
-        Index of the last estimate, from the widest interval on, that agrees with all before it.
+        Index of the last estimate, starting at the widest interval, that agrees with all before
+        it.
     """
     v, c = np.asarray(values, dtype=np.float64), np.asarray(half_widths, dtype=np.float64)
     kept: list[int] = []
@@ -167,18 +160,18 @@ def slope(values: Sequence[float] | Floats, half_widths: Sequence[float] | Float
 
 
 def check_rule(name: str, rule: Any) -> None:
-    """Refuse a rule that is unknown, or not for this estimator.
+    """Refuse a rule that is unknown, or does not work for this estimator.
 
     Raises:
-        UserError: Says what would be right.
+        EstimationError: Names the rule that would work.
     """
     if rule not in _DELTA:
-        raise UserError(f"Unknown rule {rule!r}.{did_you_mean(str(rule), _DELTA)}")
-    if name not in PARAMETER_OF:
-        make_estimator(name)  # an unknown name is told first
-        raise UserError(f"{name!r} has no parameter to choose.")
-    if rule == "mse" and name not in _UNRESTRAINED:
-        raise UserError(f"rule 'mse' has no bound for the bias of {name!r}: use 'slope'.")
+        raise EstimationError(f"Unknown rule {rule!r}.{did_you_mean(str(rule), _DELTA)}")
+    if name not in LIMIT_OF:
+        make_estimator(name)  # refuses an unknown name first
+        raise EstimationError(f"{name!r} has no limit to choose.")
+    if rule == "mse" and name not in _UNLIMITED:
+        raise EstimationError(f"rule 'mse' has no bound for the bias of {name!r}: use 'slope'.")
 
 
 def _half_widths(tally: Tally, family: Sequence[Estimator], confidence: float) -> Floats:

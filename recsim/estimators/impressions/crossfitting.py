@@ -1,4 +1,4 @@
-"""A reward model fitted on a log such that it never knows the impressions it is asked about."""
+"""Cross-fitted reward models: predictions for a unit come from a model fitted on other units."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError
-from recsim.estimators.impressions.doubly_robust import mrdr_weights
-from recsim.estimators.impressions.fingerprint import Fingerprint
-from recsim.estimators.impressions.policies import Policy, propensities
-from recsim.estimators.impressions.rows import Block, Log, blocks, logged_propensities
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Floats, Ints
+from recsim.errors import EstimationError
+from recsim.estimators.impressions.estimators import mrdr_weights
 from recsim.estimators.impressions.training_rows import TrainingRows
-from recsim.estimators.ratios import probability_ratio
-from recsim.estimators.reward_models import Fitted, Regressor, RewardModel, fold_of
+from recsim.estimators.policies import Policy, logged_propensities, propensities
+from recsim.estimators.reward_models import (
+    Fitted,
+    Regressor,
+    RewardModel,
+    check_fold,
+    fold_of,
+)
+from recsim.estimators.rows import Fingerprint, Log, Rows, item_rewards, read_rows
 from recsim.estimators.units import Unit
+from recsim.estimators.weights import probability_ratio
 from recsim.problem import Problem
 
-# With more items than this their mean reward stands for them, and no column of their own.
+# With more items than this an item has no column of its own, only its mean reward.
 MOST_COLUMNS = 64
-# Products of user and item features that a linear model gets by default, at most.
+# Most products of user and item features that a linear model gets by default.
 MOST_PRODUCTS = 1024
 # Numbers in a table of features at a time (16 MiB of float64; a regressor makes copies).
 _TABLE = 2**21
@@ -31,9 +36,9 @@ _TABLE = 2**21
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """What a reward model sees of a user, an item and a position.
+    """Features of a reward model, of a user, an item and a position.
 
-    Mean reward of the item on the training rows, position, the user's features, the item's
+    The mean reward of the item on the training rows, the position, the user's features, the item's
     features, a column for each item if there are few, and products of the user's and the item's.
 
     Attributes:
@@ -61,8 +66,8 @@ class Features:
     def table(
         self,
         users: NDArray[Any],
-        items: NDArray[np.int64],
-        positions: NDArray[np.int64],
+        items: Ints,
+        positions: Ints,
         means: Floats,
     ) -> Floats:
         """Return the features of N impressions, ``(N, P)``.
@@ -87,12 +92,12 @@ class CrossFit:
 
     Attributes:
         features: What the models see.
-        models: The model that did not see the units of each fold.
+        models: For each fold, the model that was fitted on the units of the others.
         means: Mean reward of each item on its training rows, for each fold, ``(folds, I)``.
-        seed: What deals the units out to folds.
+        seed: Seed of the folds.
         unit: What the units are; rows in an anonymous log.
         log: Fingerprint of the log: in another one the units have other numbers, and the models
-            may have seen them.
+            may have been fitted on them.
     """
 
     features: Features
@@ -102,46 +107,46 @@ class CrossFit:
     unit: Unit
     log: tuple[int, int]
 
-    def check_block(self, block: Block, unit: Unit) -> None:
-        """Refuse rows of whose units it is not known which model did not see them.
+    def check_rows(self, rows: Rows, unit: Unit) -> None:
+        """Refuse rows for which it is not known which model was fitted without them.
 
         Raises:
-            UserError: If the units are others, or the log was shorter.
+            EstimationError: If the units are of another kind, or the log was shorter.
         """
-        unit = "row" if block.whole else unit
+        unit = "row" if rows.whole else unit
         if unit != self.unit:
-            raise UserError(
-                f"The reward model was fitted with unit={self.unit!r}, so it may have seen what it "
-                f"would be asked about with unit={unit!r}: fit it with that one."
+            raise EstimationError(
+                f"The reward model was fitted with unit={self.unit!r}; with unit={unit!r} it would "
+                f"predict for rows on which it was fitted: fit it with unit={unit!r}."
             )
-        if block.first_row + len(block.items) > self.log[0]:
-            self.check_log((block.first_row + len(block.items), 0))
+        if rows.first + len(rows) > self.log[0]:
+            self.check_log((rows.first + len(rows), 0))
 
     def check_log(self, fingerprint: tuple[int, int]) -> None:
-        """Refuse a log that is not the one that the models were fitted on.
+        """Refuse a log on which the models were not fitted.
 
         Args:
-            fingerprint: Of the log; see `recsim.estimators.impressions.fingerprint`.
+            fingerprint: Of the log; see `recsim.estimators.rows.Fingerprint`.
 
         Raises:
-            UserError: If it is another.
+            EstimationError: If it is another log.
         """
         if fingerprint != self.log:
-            raise UserError(
-                f"The reward model was fitted on another log, of {self.log[0]} rows, and cannot "
-                "tell which rows of this one it has seen: fit it on this log, or give its settings "
-                "as model."
+            raise EstimationError(
+                f"The reward model was fitted on another log, of {self.log[0]} rows, so it is not "
+                "known which rows of this one it was fitted on: fit it on this log, or give its "
+                "settings as model."
             )
 
     def predict(
         self,
         users: NDArray[Any],
-        items: NDArray[np.int64],
-        positions: NDArray[np.int64],
-        units: NDArray[np.int64],
-        of: NDArray[np.int64] | None = None,
+        items: Ints,
+        positions: Ints,
+        units: Ints,
+        of: Ints | None = None,
     ) -> Floats:
-        """Return the reward expected of N impressions, ``(N,)``.
+        """Return the expected reward of N impressions, ``(N,)``.
 
         Args:
             users: User features, ``(B, F)``.
@@ -152,7 +157,7 @@ class CrossFit:
                 order.
         """
         of = np.arange(len(items)) if of is None else of
-        found = np.empty(len(items))
+        predicted = np.empty(len(items))
         folds = fold_of(units, len(self.models), self.seed)
         step = max(1, _TABLE // self._width(users.shape[1]))
         for fold, model in enumerate(self.models):
@@ -162,20 +167,20 @@ class CrossFit:
                 table = self.features.table(
                     users[of[rows]], items[rows], positions[rows], self.means[fold]
                 )
-                found[rows] = model.predict(table)
-        return found
+                predicted[rows] = model.predict(table)
+        return predicted
 
     def every(
         self,
         users: NDArray[Any],
-        candidates: NDArray[np.int64],
-        positions: NDArray[np.int64],
-        units: NDArray[np.int64],
+        candidates: Ints,
+        positions: Ints,
+        units: Ints,
     ) -> Floats | None:
-        """Return the reward expected of every candidate, ``(B, K, C)``, where that is cheap.
+        """Return the expected reward of every candidate, ``(B, K, C)``, where that is cheap.
 
-        A linear model is a product of what it makes of users and of items, so that no features of
-        pairs are needed.
+        A linear model is a product of a vector of the user and one of the item, so that the
+        features of their pairs need not be computed.
 
         Args:
             users: User features, ``(B, F)``.
@@ -188,7 +193,7 @@ class CrossFit:
         """
         if any(model.linear is None for model in self.models):
             return None
-        found = np.empty((*positions.shape, candidates.shape[1]))
+        predicted = np.empty((*positions.shape, candidates.shape[1]))
         folds = fold_of(units, len(self.models), self.seed)
         size = users.shape[1]
         for fold, model in enumerate(self.models):
@@ -198,18 +203,18 @@ class CrossFit:
             own = np.concatenate([self.means[fold][:, None], self.features.items], axis=1)
             end = 1 + size + own.shape[1]  # where the products begin
             of_items = np.concatenate([slope[:1], slope[2 + size : end]])  # (1 + D,)
-            seen = users[rows].astype(np.float64)
+            own_users = users[rows].astype(np.float64)
             slopes = np.broadcast_to(of_items, (len(rows), len(of_items)))
             if self.features.interactions:
-                slopes = slopes + seen @ slope[end:].reshape(size, -1)  # (b, 1 + D)
-            score = slopes @ own.T + (seen @ slope[2 : 2 + size])[:, None]  # (b, I)
+                slopes = slopes + own_users @ slope[end:].reshape(size, -1)  # (b, 1 + D)
+            score = slopes @ own.T + (own_users @ slope[2 : 2 + size])[:, None]  # (b, I)
             if _shared(candidates):
                 score = score[:, candidates[0]]
             else:
                 score = np.take_along_axis(score, candidates[rows], axis=1)
             places = slope[1] * positions[rows] + constant  # (b, K)
-            found[rows] = link(score[:, None, :] + places[:, :, None])
-        return found
+            predicted[rows] = link(score[:, None, :] + places[:, :, None])
+        return predicted
 
     def _width(self, user_features: int) -> int:
         own = int(self.features.items.shape[1]) + 1
@@ -231,77 +236,71 @@ def cross_fit(
 ) -> CrossFit:
     """Fit a reward model on the impressions of a log, in folds of independent units.
 
-    Holds a sample of the impressions, as many for each fold as a model is fitted on, and never the
-    features of every candidate: a log on disk need not fit into memory.
+    Keeps a sample of the impressions in memory, for each fold as many as a model is fitted on, and
+    never the features of every candidate: a log on disk need not fit into memory.
 
     Args:
         log: The log, its pieces in order, or the folder of a saved one.
         settings: The reward model: a name, or its settings.
-        policy: The evaluated policy, for the reward model of ``mrdr``: its rows are weighted with
+        policy: The evaluated policy, for the reward model of ``mrdr``, whose rows have weights
             pi (1 - mu) / mu^2. None for equal weights.
-        logging: The logging policy, to be asked for propensities where the log has none.
+        logging: The logging policy, which computes propensities where the log has none.
         regressor: In place of the one that the settings name: anything with ``fit`` and
             ``predict``.
         reward: Name of the reward; by default the weighted sum of the log's problem.
-        unit: What is independent of the rest, and therefore kept together: ``user``, ``session``
-            or ``row``.
-        seed: Deals the units out to folds, and seeds the regressor.
-        history_slates: Slates of history that the policy is shown.
+        unit: What is independent of the rest, and therefore kept in one fold: ``user``,
+            ``session`` or ``row``.
+        seed: Seed of the folds and of the regressor.
+        history_slates: Slates of history in the policy's observations.
 
     Raises:
-        UserError: If a setting is wrong, or there are fewer units than folds.
+        UserError: If a setting is wrong, or a fold holds all units.
     """
     model = RewardModel.of(settings)
     built = model.build(seed) if regressor is None else regressor
     problem: Problem | None = None
     training: TrainingRows | None = None
-    read = Fingerprint()
-    for block in blocks(read.watch(log), reward=reward, unit=unit, history_slates=history_slates):
+    fingerprint = Fingerprint()
+    for block in read_rows(fingerprint.watch(log), unit=unit, history_slates=history_slates):
         if problem is None or training is None:
             problem = block.problem
             unit = "row" if block.whole else unit
             training = TrainingRows(model.folds, problem.num_items, model.rows, seed)
-        units, items, rewards, *others = _impressions(block, policy, logging)
+        units, items, rewards, *others = _impressions(block, reward, policy, logging)
         training.add(fold_of(units, model.folds, seed), items, rewards, *others)
     if problem is None or training is None:
-        raise UserError("There is no impression to fit a reward model on.")
+        raise EstimationError("There is no impression to fit a reward model on.")
     features = Features.of(problem, model)
     fitted, means = [], []
     for fold in range(model.folds):
         items, rewards, users, positions, weights = training.outside(fold)
-        if not len(items):
-            raise UserError(
-                f"There are too few independent users or rows for {model.folds} folds: "
-                "one of them has nothing to be fitted on."
-            )
+        check_fold(len(items), model.folds)
         mean = training.item_means(fold, model.smoothing)
         table = features.table(users, items, positions, mean)
         weighted = None if policy is None else weights
         scaled = model.name != "mean" or regressor is not None
         fitted.append(Fitted(built, table, rewards, weighted, standardise=scaled))
         means.append(mean)
-    return CrossFit(features, tuple(fitted), np.stack(means), seed, unit, read.value)
+    return CrossFit(features, tuple(fitted), np.stack(means), seed, unit, fingerprint.value)
 
 
-def _shared(candidates: NDArray[np.int64]) -> bool:
+def _shared(candidates: Ints) -> bool:
     """Return whether all rows have the same candidates, because they are one row repeated."""
     return len(candidates) > 0 and candidates.strides[0] == 0
 
 
 def _impressions(
-    block: Block, policy: Policy | None, logging: Policy | None
+    rows: Rows, reward: str | None, policy: Policy | None, logging: Policy | None
 ) -> tuple[NDArray[Any], ...]:
     """Return units, items, rewards, user features, positions and weights of the items shown."""
-    shown = block.shown
-    users = np.broadcast_to(
-        block.obs["user_features"][:, None, :],
-        (*shown.shape, block.obs["user_features"].shape[1]),
-    )[shown]
+    shown = rows.shown
+    features = rows.obs["user_features"]
+    users = np.broadcast_to(features[:, None, :], (*shown.shape, features.shape[1]))[shown]
     weights = np.ones(int(shown.sum()))
     if policy is not None:
-        pi = propensities(policy, block.obs, block.items, first_row=block.first_row)
-        mu = logged_propensities(block, logging)
-        probability_ratio(pi, mu, shown=shown, first_row=block.first_row)  # refuses what is none
+        pi = propensities(policy, rows.obs, rows.items, first_row=rows.first)
+        mu = logged_propensities(rows, logging)
+        probability_ratio(pi, mu, shown=shown, first_row=rows.first)  # only checks them
         weights = mrdr_weights(pi[shown], mu[shown])
-    first = (part[shown] for part in (block.units, block.items, block.rewards))
-    return (*first, users, block.positions[shown], weights)
+    first = (part[shown] for part in (rows.item_units, rows.items, item_rewards(rows.log, reward)))
+    return (*first, users, rows.positions[shown], weights)

@@ -1,45 +1,56 @@
-"""What a policy would have earned on a log."""
+"""The value of a policy per impression, from a log of another policy."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 
-from recsim.errors import UserError
-from recsim.estimators.impressions.bandit import make_estimator
-from recsim.estimators.impressions.clipping import PARAMETER_OF, ClipRule, check_rule, choose
+from recsim.arrays import Floats
+from recsim.errors import EstimationError
+from recsim.estimators.estimator import Estimator
+from recsim.estimators.impressions.clipping import check_rule, choose
 from recsim.estimators.impressions.crossfitting import CrossFit, cross_fit
-from recsim.estimators.impressions.fingerprint import Fingerprint
-from recsim.estimators.impressions.overlap import OverlapSums
-from recsim.estimators.impressions.policies import (
+from recsim.estimators.impressions.estimators import LIMIT_OF, make_estimator
+from recsim.estimators.impressions.sample import Actions, Prediction, Sample
+from recsim.estimators.overlap import OverlapSums
+from recsim.estimators.policies import (
     Policy,
     SampledPolicy,
     action_probabilities,
+    check_agreement,
     is_estimated,
     knows_actions,
+    logged_propensities,
     propensities,
 )
-from recsim.estimators.impressions.rows import (
-    Block,
+from recsim.estimators.reward_models import RewardModel
+from recsim.estimators.rows import (
+    Fingerprint,
     Log,
-    blocks,
-    check_agreement,
+    Rows,
     check_read_twice,
     chunks,
-    logged_propensities,
-    rewards_of,
+    item_rewards,
+    read_rows,
 )
-from recsim.estimators.impressions.sample import Actions, Estimator, Floats, Prediction, Sample
-from recsim.estimators.intervals import IntervalKind
-from recsim.estimators.ratios import probability_ratio
-from recsim.estimators.reward_models import RewardModel
+from recsim.estimators.settings import (
+    ImpressionKeywords,
+    ImpressionSettings,
+    IntervalKeywords,
+    Intervals,
+    Limit,
+    LimitRule,
+    Limits,
+)
 from recsim.estimators.tally import PolicyValue, Tally
 from recsim.estimators.units import Unit, Units
+from recsim.estimators.weights import probability_ratio
 
-Limit = float | ClipRule
+_CELLS = 2**20  # entries of a table of every candidate, at a time (8 MiB of float64)
 
 
 def evaluate(
@@ -47,23 +58,16 @@ def evaluate(
     policy: Policy,
     estimators: Sequence[str | Estimator] = ("ips", "snips", "clipped_ips"),
     *,
-    clip: Limit = 10.0,
-    tau: Limit = 10.0,
-    shrinkage: Limit = 400.0,
-    subgaussian: Limit = 0.1,
-    interval: IntervalKind = "bootstrap",
-    bound: float | None = None,
-    level: float = 0.95,
-    samples: int = 1000,
-    seed: int = 0,
+    settings: Intervals | None = None,
     reward: str | None = None,
     unit: Unit = "user",
     history_slates: int = 5,
     model: str | Mapping[str, object] | RewardModel | CrossFit = "ridge",
     logging: Policy | None = None,
     overlap: bool | None = None,
+    **changes: Unpack[ImpressionKeywords],
 ) -> list[PolicyValue]:
-    """Estimate what a policy would have earned per impression, from a log of another policy.
+    """Estimate the reward of a policy per impression, from a log of another policy.
 
     In a log of slates of several items every item shown is an impression, weighted by the
     propensity of that item at that position; its reward is its own click. That is unbiased if a
@@ -72,51 +76,47 @@ def evaluate(
 
     Args:
         log: The log, its pieces in order, or the folder of a saved one, which is read in pieces.
-            Reward models and rules for the clip read it several times, which an iterator cannot.
+            Reward models and rules for the clip read it several times, so it must not be an
+            iterator then.
         policy: The evaluated policy: an agent, or a function of observations and items.
         estimators: Names from `ESTIMATORS`, or estimators that `make_estimator` built.
-        clip: Largest weight that the clipped estimators keep; or ``slope`` or ``mse``, to choose
-            it on this log: see `recsim.estimators.impressions.clipping`.
-        tau: The same for ``switch_dr`` and ``switch``.
-        shrinkage: The same for ``dros``.
-        subgaussian: The same for ``sub_gaussian``.
-        interval: Kind of the intervals; see `recsim.estimators.intervals`.
-        bound: Width of the range of a term, for ``bernstein`` and ``hoeffding``.
-        level: Nominal coverage of the intervals.
-        samples: Bootstrap samples.
-        seed: Seed of the bootstrap and of the reward model.
+        settings: `Intervals` or `ImpressionSettings`.
         reward: Name of the reward; by default the weighted sum of the log's problem.
-        unit: What is resampled, as independent of the rest: the ``user`` with all their rows, a
-            ``session`` of theirs, or the ``row``. The same in an anonymous log.
-        history_slates: Slates of history that the policy is shown.
+        unit: What is independent of the rest and therefore resampled: the ``user`` with all their
+            rows, a ``session`` of theirs, or the ``row``. In an anonymous log always the row.
+        history_slates: Slates of history in the policy's observations.
         model: Reward model of the estimators that need one, fitted on this log with cross-fitting:
-            a name from `recsim.estimators.reward_models` or its settings; or one that was fitted
-            already, on the same log with the same ``unit``.
+            a name from `recsim.estimators.reward_models` or its settings; or one that `cross_fit`
+            fitted on the same log with the same ``unit``.
         logging: The logging policy, where it is known: for ``switch``, to count unsupported
-            actions exactly, and for the propensities of a log that has none. It must agree with
-            those of a log that has them, to one in a thousand. One that was estimated need not,
-            and counts nothing exactly; but ``switch`` takes it only with its own propensities, see
-            `recsim.estimators.with_propensities`.
-        overlap: Whether to count what the policy would show and the log never does. By default
-            wherever it costs little: if the policy knows the probability of every candidate.
+            actions exactly, and for the propensities of a log that has none. Where the log has
+            them, the two must agree to one part in a thousand. An estimated policy need not agree,
+            and counts nothing exactly; but ``switch`` accepts it only with its own propensities,
+            see `recsim.estimators.with_propensities`.
+        overlap: Whether to count what the policy would show and the log never does. By default if
+            the policy knows the probability of every candidate, or an estimator needs it.
+        **changes: Fields of `ImpressionSettings` by name, in place of those of ``settings``:
+            ``clip``, ``tau``, ``shrinkage``, ``subgaussian`` (numbers, or ``slope`` or ``mse`` to
+            choose them on this log), ``interval``, ``bound``, ``level``, ``samples``, ``seed``.
 
     Returns:
         One value per estimator, in their order.
 
     Raises:
-        UserError: If a propensity is missing or no probability, or not that of ``logging`` (names
-            the row), the policy does not know its own, or a name or setting is wrong.
+        UserError: If a propensity is missing, outside (0, 1] or not that of ``logging`` (names the
+            row), the policy does not know its own, or a name or setting is wrong.
     """
-    limits = {"clip": clip, "tau": tau, "shrinkage": shrinkage, "subgaussian": subgaussian}
-    numbers = {key: value for key, value in limits.items() if not isinstance(value, str)}
-    built = [make_estimator(e, **numbers) if isinstance(e, str) else e for e in estimators]
+    chosen = ImpressionSettings.of(settings, changes)
+    built: list[Estimator] = [
+        make_estimator(e, **chosen.numbers) if isinstance(e, str) else e for e in estimators
+    ]
     needs = frozenset[str]().union(*(estimator.needs for estimator in built))
     if "actions" in needs and logging is None:
-        raise UserError(
+        raise EstimationError(
             "switch needs the probability of every action under the logging policy: give 'logging'."
         )
     fit = partial(
-        cross_fit, log, reward=reward, unit=unit, history_slates=history_slates, seed=seed
+        cross_fit, log, reward=reward, unit=unit, history_slates=history_slates, seed=chosen.seed
     )
     plain = model if isinstance(model, CrossFit) else None
     weighted = None
@@ -126,7 +126,7 @@ def evaluate(
     if "weighted_model" in needs:
         check_read_twice(log, "A reward model is fitted on the log")
         if isinstance(model, CrossFit):
-            raise UserError("mrdr fits a reward model of its own: give the settings of one.")
+            raise EstimationError("mrdr fits a reward model of its own: give the settings of one.")
         weighted = fit(model, policy=policy, logging=logging)
     read = partial(
         policy_samples,
@@ -139,62 +139,54 @@ def evaluate(
         logging=logging,
         actions="actions" in needs,
     )
-    rules = [_rule(estimator, limits) for estimator in estimators]
+    rules = [_rule(estimator, chosen) for estimator in estimators]
     for at, rule in enumerate(rules):
         if rule is not None:
-            check_read_twice(log, f"The rule {rule!r} looks at the log")
+            check_read_twice(log, f"The rule {rule!r} chooses a limit on the log")
             built[at] = choose(read(log), built[at].name, rule=rule).estimator
     tables = bool(needs & {"model", "weighted_model", "actions"})
     counted = (tables or knows_actions(policy)) if overlap is None else overlap
     exact = logging is not None and not is_estimated(logging)
-    found = OverlapSums(exact=exact) if counted else None
-    tally = Tally(built, samples=samples, seed=seed, interval=interval, bound=bound)
-    known = Fingerprint()
-    for sample in read(known.watch(log), overlap=found):
+    unsupported = OverlapSums(exact=exact) if counted else None
+    tally, fingerprint = Tally(built, chosen), Fingerprint()
+    for sample in read(fingerprint.watch(log), overlap=unsupported):
         tally.add(sample)
     if isinstance(model, CrossFit):
-        model.check_log(known.value)
-    seen = None if found is None else found.result()
+        model.check_log(fingerprint.value)
+    values = tally.values()
+    if unsupported is not None:
+        values = unsupported.result().attach(values)
+    draws = policy.draws if isinstance(policy, SampledPolicy) else 0
     return [
-        dataclasses.replace(
-            value,
-            rule=rule or "",
-            unsupported=None if seen is None else seen.unsupported,
-            unsupported_share=None if seen is None else seen.share,
-            warnings=value.warnings + (() if seen is None else seen.warnings),
-            policy_draws=policy.draws if isinstance(policy, SampledPolicy) else 0,
-        )
-        for value, rule in zip(tally.values(level), rules, strict=True)
+        dataclasses.replace(value, rule=rule or "", policy_draws=draws)
+        for value, rule in zip(values, rules, strict=True)
     ]
 
 
 def log_value(
     log: Log,
+    settings: Intervals | None = None,
     *,
-    interval: IntervalKind = "bootstrap",
-    bound: float | None = None,
-    level: float = 0.95,
-    samples: int = 1000,
-    seed: int = 0,
     reward: str | None = None,
     unit: Unit = "user",
+    **changes: Unpack[IntervalKeywords],
 ) -> PolicyValue:
-    """Return what the logging policy itself earned per impression: the mean of the log.
+    """Return the reward of the logging policy per impression: the mean of the log.
 
     Needs no propensities. For the arguments see `evaluate`.
     """
     mean = dataclasses.replace(make_estimator("ips"), name="logged")
-    tally = Tally([mean], samples=samples, seed=seed, interval=interval, bound=bound)
+    tally = Tally([mean], settings, **changes)
     first_row, numbers = 0, Units(unit)
     for chunk in chunks(log):
         shown = chunk.slate >= 0
-        rewards = rewards_of(chunk, reward)[shown]
+        rewards = item_rewards(chunk, reward)[shown]
         of_rows = numbers.of(chunk, first_row)[:, None]
         units = np.broadcast_to(of_rows, shown.shape)[shown]
         whole = unit == "row" or chunk.anonymous
         tally.add(Sample(np.ones(len(rewards)), rewards, units, whole=whole))
         first_row += len(chunk)
-    return tally.values(level)[0]
+    return tally.values()[0]
 
 
 def policy_samples(
@@ -212,115 +204,110 @@ def policy_samples(
     actions: bool = False,
     overlap: OverlapSums | None = None,
 ) -> Iterator[Sample]:
-    """Yield the impressions of a log as the evaluated policy sees them, to add to a `Tally`.
+    """Yield the impressions of a log with their weights under a policy, to add to a `Tally`.
 
     Args:
         log: The log, its pieces in order, or the folder of a saved one.
         policy: The evaluated policy.
         reward: Name of the reward; by default the weighted sum of the log's problem.
-        unit: What bootstrap intervals resample.
-        history_slates: Slates of history that the policy is shown.
-        batch_rows: Most rows that the policy is asked about at a time.
+        unit: What is independent of the rest.
+        history_slates: Slates of history in the policy's observations.
+        batch_rows: Most rows for which the policy computes probabilities at a time.
         first_row: Number of the log's first row, where ``log`` is a share of a longer one. With
-            ``unit="session"`` a share must begin where no session goes on.
+            ``unit="session"`` a share must begin at the start of a session.
         model: Reward model, fitted by `recsim.estimators.impressions.crossfitting.cross_fit`.
         weighted_model: Reward model for ``mrdr``, fitted with the policy.
         logging: The logging policy, where it is known.
-        actions: Whether to give what is known of every action, for ``switch``.
+        actions: Whether samples hold `Actions`, for ``switch``.
         overlap: Counts, if given, what the policy would show and the log never does.
 
     Raises:
         UserError: See `evaluate`.
     """
-    tables = any(extra is not None for extra in (model, weighted_model, overlap)) or actions
-    for block in blocks(
+    models = {"model": model, "weighted_model": weighted_model}
+    fitted = {name: model for name, model in models.items() if model is not None}
+    tables = bool(fitted) or overlap is not None or actions
+    for rows in read_rows(
         log,
-        reward=reward,
         unit=unit,
         history_slates=history_slates,
-        batch_rows=batch_rows,
-        first_row=first_row,
-        every_candidate=tables,
+        most=batch_rows,
+        cells=_CELLS if tables else None,
+        first=first_row,
     ):
-        shown, first = block.shown, block.first_row
-        pi = propensities(policy, block.obs, block.items, first_row=first)
-        mu = logged_propensities(block, logging)
+        shown, first, slots = rows.shown, rows.first, rows.items.shape[1]
+        pi = propensities(policy, rows.obs, rows.items, first_row=first)
+        mu = logged_propensities(rows, logging)
         weights = probability_ratio(pi, mu, shown=shown, first_row=first)
-        slots = block.items.shape[1]
-        every = everywhere = None
+        every_pi = every_mu = None
         if tables:
-            every = action_probabilities(policy, block.obs, slots, first_row=first)
+            every_pi = action_probabilities(policy, rows.obs, slots, first_row=first)
             exact = overlap is not None and overlap.exact
             if logging is not None and (actions or exact):
-                everywhere = action_probabilities(logging, block.obs, slots, first_row=first)
+                every_mu = action_probabilities(logging, rows.obs, slots, first_row=first)
         if logging is not None and (actions or not is_estimated(logging)):
-            check_agreement(block, logging, everywhere)
+            check_agreement(rows, logging, every_mu)
         if overlap is not None:
-            assert every is not None
-            overlap.add(block, every, everywhere if overlap.exact else None)
-        said = {}
-        table = None
-        for name, fitted in (("model", model), ("weighted_model", weighted_model)):
-            if fitted is not None:
-                assert every is not None
-                fitted.check_block(block, unit)
-                said[name], table_of = _predictions(block, fitted, every)
-                table = table_of if name == "model" else table
+            assert every_pi is not None
+            overlap.add(rows, every_pi, every_mu if overlap.exact else None)
+        predictions, table = {}, None
+        for name, cross_fitted in fitted.items():
+            assert every_pi is not None
+            cross_fitted.check_rows(rows, unit)
+            predictions[name], predicted = _predictions(rows, cross_fitted, every_pi)
+            table = predicted if name == "model" else table
         known = None
         if actions:
-            assert every is not None
-            assert everywhere is not None
+            assert every_pi is not None
+            assert every_mu is not None
             assert table is not None
-            known = Actions(every[shown], everywhere[shown], table[shown])
+            known = Actions(every_pi[shown], every_mu[shown], table[shown])
         yield Sample(
             weights[shown],
-            block.rewards[shown],
-            block.units[shown],
+            item_rewards(rows.log, reward)[shown],
+            rows.item_units[shown],
             policy=pi[shown],
             actions=known,
-            whole=block.whole,
-            **said,
+            whole=rows.whole,
+            **predictions,
         )
 
 
-def _rule(estimator: str | Estimator, limits: Mapping[str, Limit]) -> ClipRule | None:
-    """Return by which rule the parameter of an estimator is to be chosen, if by one."""
-    if not isinstance(estimator, str) or estimator not in PARAMETER_OF:
+def _rule(estimator: str | Estimator, limits: Limits) -> LimitRule | None:
+    """Return the rule by which the limit of an estimator is chosen; None if it is a number."""
+    if not isinstance(estimator, str) or estimator not in LIMIT_OF:
         return None
-    limit = limits[PARAMETER_OF[estimator]]
+    limit: Limit = getattr(limits, LIMIT_OF[estimator])
     if not isinstance(limit, str):
         return None
     check_rule(estimator, limit)
     return limit
 
 
-def _predictions(block: Block, model: CrossFit, policy: Floats) -> tuple[Prediction, Floats]:
-    """Return what a reward model says of a block.
+def _predictions(rows: Rows, model: CrossFit, policy: Floats) -> tuple[Prediction, Floats]:
+    """Return the predictions of a reward model for some rows.
 
     Args:
-        block: The block of B rows.
+        rows: The B rows.
         model: The model.
         policy: pi of every candidate, ``(B, K, C)``.
 
     Returns:
-        Its prediction for the items shown, and for every candidate that the policy may show,
-        ``(B, K, C)``; what it says of the others has no meaning.
+        Those for the items shown, and those for every candidate that the policy may show,
+        ``(B, K, C)``; the entries of others are meaningless.
     """
-    shown, users = block.shown, block.obs["user_features"]
+    shown, users, units = rows.shown, rows.obs["user_features"], rows.item_units
     row, slot = np.nonzero(shown)
-    logged = model.predict(
-        users, block.items[shown], block.positions[shown], block.units[shown], row
-    )
-    every = model.every(users, block.obs["candidates"], block.positions, block.units[:, 0])
-    if every is not None:
-        return Prediction(logged, (policy * every).sum(axis=2)[shown]), every
-    table = np.zeros(policy.shape)
-    row, slot, place = np.nonzero((policy > 0) & shown[:, :, None])
-    table[row, slot, place] = model.predict(
-        users,
-        block.obs["candidates"][row, place],
-        block.positions[row, slot],
-        block.units[row, slot],
-        row,
-    )
+    logged = model.predict(users, rows.items[shown], rows.positions[shown], units[shown], row)
+    table = model.every(users, rows.obs["candidates"], rows.positions, rows.units)
+    if table is None:
+        table = np.zeros(policy.shape)
+        row, slot, place = np.nonzero((policy > 0) & shown[:, :, None])
+        table[row, slot, place] = model.predict(
+            users,
+            rows.obs["candidates"][row, place],
+            rows.positions[row, slot],
+            units[row, slot],
+            row,
+        )
     return Prediction(logged, (policy * table).sum(axis=2)[shown]), table

@@ -5,13 +5,13 @@ kind           probability of an item
 =============  ===================================================================================
 `frequencies`  how often it was shown at the position, among the times it was a candidate
 `multinomial`  a multinomial logistic regression of the item shown on the user and the position
-`popularity`   (n_i / max n)^power, n_i its clicks: how likely users came across it, no distribution
-               over items; see `recsim.estimators.popularity`
+`popularity`   (n_i / max n)^power, n_i its clicks: how likely users came across it; not a
+               distribution over items; see `recsim.estimators.popularity`
 =============  ===================================================================================
 
-A value from weights that were estimated is as good as what they assume: `frequencies`, that the
-logging policy did not look at the user; `multinomial`, that it did so linearly. What was logged is
-better than any of them.
+A value from estimated weights is as good as their assumptions: with `frequencies`, that the logging
+policy ignores the user; with `multinomial`, that its log-odds are linear in the user's features.
+Logged propensities are better than any of them.
 
 References: estimated propensities, Hirano, Imbens and Ridder 2003; popularity, Saito et al. 2020,
 arXiv:1909.03601.
@@ -19,26 +19,25 @@ arXiv:1909.03601.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from recsim.errors import UserError
-from recsim.estimators.impressions.rows import Log, chunks, positions_of
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Floats, Ints
+from recsim.errors import EstimationError
 from recsim.estimators.popularity import popularity_propensities
+from recsim.estimators.rows import Log, chunks, positions_of
 from recsim.log import SlateLog
 from recsim.settings import validated
 
 
 class LoggingModel(Protocol):
-    """A guess of the logging policy; a policy like any other."""
+    """An estimate of the logging policy, with the methods of a policy."""
 
-    def propensities(self, obs: Mapping[str, Any], items: NDArray[np.int64]) -> Floats:
+    def propensities(self, obs: Mapping[str, Any], items: Ints) -> Floats:
         """Return the probability of ``items`` at their positions, ``(B, K)``."""
         ...
 
@@ -47,11 +46,11 @@ class LoggingSettings(BaseModel):
     """How propensities are estimated.
 
     Attributes:
-        estimate: Which kind.
-        smoothing: Times that every item is taken for shown at every position in advance, for
-            ``frequencies``.
-        power: Of ``popularity``.
-        floor: Least propensity of an item shown, for ``multinomial`` and ``popularity``.
+        estimate: The kind.
+        smoothing: Impressions of every item at every position that are added to those of the log,
+            for ``frequencies``.
+        power: Exponent of ``popularity``.
+        floor: Least propensity of an item, for ``multinomial`` and ``popularity``.
         penalty: Strength of the L2 penalty of ``multinomial``.
     """
 
@@ -65,7 +64,7 @@ class LoggingSettings(BaseModel):
 
     @classmethod
     def of(cls, settings: str | Mapping[str, Any] | LoggingSettings) -> LoggingSettings:
-        """Return settings from a kind, a mapping or themselves, after a check.
+        """Return checked settings, from a kind, a mapping or settings.
 
         Raises:
             UserError: If a setting is unknown or out of range.
@@ -79,34 +78,37 @@ class LoggingSettings(BaseModel):
 def estimate_logging(
     log: Log, settings: str | Mapping[str, Any] | LoggingSettings = "frequencies"
 ) -> LoggingModel:
-    """Estimate with what probability a log's items were shown.
+    """Estimate the probability with which the items of a log were shown.
 
     Args:
         log: The log, its pieces in order, or the folder of a saved one.
         settings: The kind, or settings.
 
     Returns:
-        A policy: give it as ``logging`` to `recsim.estimators.impressions.evaluate`, which then
-        also knows the probability of every action, and see `with_propensities`.
+        A policy, for the argument ``logging`` of `recsim.estimators.evaluate` or for
+        `with_propensities`.
 
     Raises:
-        UserError: If a setting is wrong, or the log says nothing.
+        UserError: If a setting is wrong, or the log is too small.
     """
-    found = LoggingSettings.of(settings)
-    if found.estimate == "frequencies":
-        return Frequencies(log, found)
-    return Multinomial(log, found) if found.estimate == "multinomial" else Popularity(log, found)
+    models: dict[str, Callable[[Log, LoggingSettings], LoggingModel]] = {
+        "frequencies": Frequencies,
+        "multinomial": Multinomial,
+        "popularity": Popularity,
+    }
+    checked = LoggingSettings.of(settings)
+    return models[checked.estimate](log, checked)
 
 
 def with_propensities(log: SlateLog, logging: LoggingModel) -> SlateLog:
-    """Return a log with other propensities, those of a logging policy that is known or estimated.
+    """Return a copy of a log with the propensities of a logging policy.
 
     Args:
-        log: The log; stays as it is.
-        logging: The logging policy.
+        log: The log.
+        logging: The logging policy, known or estimated.
 
     Raises:
-        UserError: If an item was shown that the policy would never show; names the row.
+        UserError: If the log shows an item that the policy would never show; names the row.
     """
     mu = logging.propensities(log.observations(), log.slate)
     mu = np.where(log.slate < 0, 1.0, mu)
@@ -146,13 +148,13 @@ class Frequencies:
                 place = positions[row, slot][:, None]
                 np.add.at(offered, (place, chunk.candidates[row]), 1.0)  # (n, C)
         if not shown.any():
-            raise UserError("The log shows no item, so it says nothing of its policy.")
+            raise EstimationError("The log shows no item: there is nothing to count.")
         total = offered + settings.smoothing * shown.shape[1]
         self._table = np.divide(
             shown + settings.smoothing, total, out=np.zeros(shown.shape), where=total > 0
         )
 
-    def propensities(self, obs: Mapping[str, Any], items: NDArray[np.int64]) -> Floats:
+    def propensities(self, obs: Mapping[str, Any], items: Ints) -> Floats:
         """Return the frequency of ``items`` (B, K) at their positions, 1 at padding."""
         positions = obs.get("position", np.broadcast_to(np.arange(items.shape[1]), items.shape))
         return np.where(items < 0, 1.0, self._table[positions, items])
@@ -163,22 +165,22 @@ class Frequencies:
         positions = obs.get("position")
         if positions is None:
             positions = np.tile(np.arange(len(self._table)), (len(candidates), 1))
-        found: Floats = self._table[positions[:, :, None], candidates[:, None, :]]
-        return found
+        frequencies: Floats = self._table[positions[:, :, None], candidates[:, None, :]]
+        return frequencies
 
 
 class Multinomial:
     """Shows items as a multinomial logistic regression on the user and the position predicts.
 
-    Probabilities are those of the regression over all items that the log shows, drawn to the floor:
-    ``floor + (1 - I floor) p``.
+    Probabilities p are those of the regression over all items that the log shows, raised to the
+    floor: ``floor + (1 - I floor) p``.
 
     Args:
-        log: The log; the features of its impressions are held.
+        log: The log; the features of its impressions are kept in memory.
         settings: How to estimate.
 
     Raises:
-        UserError: If the log shows a single item, or the floor leaves no room for I of them.
+        EstimationError: If the log shows a single item, or I times the floor exceeds 1.
     """
 
     estimated = True
@@ -195,9 +197,11 @@ class Multinomial:
             shown.append(chunk.slate[row, slot])
         labels = np.concatenate(shown) if shown else np.zeros(0, dtype=np.int64)
         if len(np.unique(labels)) < 2:
-            raise UserError("The log shows fewer than two items: there is nothing to regress.")
+            raise EstimationError(
+                "The log shows fewer than two items: there is nothing to regress."
+            )
         if settings.floor * items > 1:
-            raise UserError(
+            raise EstimationError(
                 f"logging.floor: {settings.floor} is too high for {items} items; at most 1/{items}."
             )
         users = np.concatenate([part for part, _ in features])
@@ -210,11 +214,11 @@ class Multinomial:
         self._regression = LogisticRegression(C=1 / settings.penalty, max_iter=1000)
         self._regression.fit(self._table(users, positions), labels)
 
-    def propensities(self, obs: Mapping[str, Any], items: NDArray[np.int64]) -> Floats:
+    def propensities(self, obs: Mapping[str, Any], items: Ints) -> Floats:
         """Return the probability of ``items`` (B, K) at their positions, 1 at padding."""
         every = self._every(obs, items.shape[1])  # (B, K, I)
-        found = np.take_along_axis(every, np.maximum(items, 0)[:, :, None], axis=2)[:, :, 0]
-        return np.where(items < 0, 1.0, found)
+        own = np.take_along_axis(every, np.maximum(items, 0)[:, :, None], axis=2)[:, :, 0]
+        return np.where(items < 0, 1.0, own)
 
     def action_probabilities(self, obs: Mapping[str, Any]) -> Floats:
         """Return the probability of every candidate at every position, ``(B, K, C)``."""
@@ -234,14 +238,14 @@ class Multinomial:
         chances = self._floor + (1 - self._items * self._floor) * chances
         return chances.reshape(batch, slots, self._items)
 
-    def _table(self, users: Floats, positions: NDArray[np.int64]) -> Floats:
+    def _table(self, users: Floats, positions: Ints) -> Floats:
         """Return the features of N impressions, ``(N, P)``."""
         places = np.eye(self._positions)[np.minimum(positions, self._positions - 1)]
         return np.concatenate([(users - self._mean) / self._scale, places], axis=1)
 
 
 class Popularity:
-    """Takes an item's popularity for the chance that a user came across it; no distribution.
+    """Uses an item's popularity as the probability that a user came across it.
 
     Args:
         log: The log, whose clicks are counted.
@@ -256,10 +260,8 @@ class Popularity:
             clicked = chunk.slate[chunk.clicks == 1]
             counts = np.pad(counts, (0, chunk.problem.num_items - len(counts)))
             counts += np.bincount(clicked, minlength=len(counts))
-        if not counts.any():
-            raise UserError("No item has a click, so popularity says nothing of propensities.")
         self._table = popularity_propensities(counts, power=settings.power, floor=settings.floor)
 
-    def propensities(self, obs: Mapping[str, Any], items: NDArray[np.int64]) -> Floats:
+    def propensities(self, obs: Mapping[str, Any], items: Ints) -> Floats:
         """Return the propensity of ``items`` (B, K), 1 at padding."""
         return np.where(items < 0, 1.0, self._table[items])

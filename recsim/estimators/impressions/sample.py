@@ -1,34 +1,26 @@
-"""What every off-policy estimator is given, and what an estimator is."""
+"""What estimators of impressions are given: weights, rewards and predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError
+from recsim.arrays import Floats, Ints
+from recsim.estimators.estimator import PREDICTED, Estimator, LoggedSample, Weighing, refuse
 
-Floats = NDArray[np.float64]
-
-_BLOCK = 2**15  # rows that are worked on at a time, so that they stay in the cache
-
-_SPEAKING = {
-    "model": "a reward model: its prediction for the logged item, and its mean under the policy",
-    "weighted_model": "a reward model that is fitted for it, with weights pi (1 - mu) / mu^2",
-    "policy": "the policy's own probability of each logged item",
-    "actions": "pi, mu and the reward model's prediction of every action",
-}
+_BLOCK = 2**15  # rows that are processed at a time, so that they stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """What a reward model q says of N impressions.
+    """Predictions of a reward model q for N impressions.
 
     Attributes:
-        logged: q(x_i, a_i), the reward expected of the logged item, ``(N,)``.
+        logged: q(x_i, a_i), the expected reward of the logged item, ``(N,)``.
         expected: V_i, the sum of pi(a | x_i) q(x_i, a) over all actions a, ``(N,)``.
     """
 
@@ -38,7 +30,7 @@ class Prediction:
 
 @dataclass(frozen=True, eq=False)
 class Actions:
-    """What is known of every action at N impressions, A of them each.
+    """Probabilities and predictions of all A actions at N impressions.
 
     Attributes:
         policy: pi(a | x_i), ``(N, A)``.
@@ -52,24 +44,33 @@ class Actions:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
-    """N logged impressions, as the evaluated policy sees them.
+class Sample(LoggedSample):
+    """N logged impressions with their weights under the evaluated policy.
 
     Attributes:
         weights: Importance weight pi / mu of each impression, ``(N,)``.
         rewards: Its reward, ``(N,)``.
         units: Number of the independent unit that it belongs to, ``(N,)``, at least 0: its user,
-            or itself. What bootstrap intervals resample.
+            or itself. Bootstrap intervals resample units.
         policy: pi of the logged item, ``(N,)``, where an estimator needs it.
-        model: What the reward model says, where an estimator needs one.
+        model: Predictions of the reward model, where an estimator needs one.
         weighted_model: The same for ``mrdr``, whose reward model is fitted with weights.
-        actions: What is known of every action, where an estimator needs it.
+        actions: Probabilities and predictions of every action, where an estimator needs them.
         whole: Whether no unit has impressions in another sample of the same log.
     """
 
+    described: ClassVar = {
+        "model": "the predictions of a reward model for the logged items, and their mean under the "
+        "policy",
+        "weighted_model": "the predictions of a reward model that is fitted with weights "
+        "pi (1 - mu) / mu^2",
+        "policy": "the policy's own probability of each logged item",
+        "actions": "pi, mu and the reward model's prediction of every action",
+    }
+
     weights: Floats
     rewards: Floats
-    units: NDArray[np.int64]
+    units: Ints
     policy: Floats | None = None
     model: Prediction | None = None
     weighted_model: Prediction | None = None
@@ -79,7 +80,7 @@ class Sample:
     def __post_init__(self) -> None:
         shapes = {self.weights.shape, self.rewards.shape, self.units.shape}
         if len(shapes) != 1 or self.weights.ndim != 1:
-            raise ValueError(f"weights, rewards and units must be (N,), all alike; got {shapes}.")
+            raise ValueError(f"weights, rewards and units must all be (N,); got {shapes}.")
         _check("weights", self.weights, least=0)
         _check("rewards", self.rewards)
         _check("units", self.units, least=0)
@@ -91,15 +92,13 @@ class Sample:
         if self.policy is not None:
             self._check_like("policy", self.policy)
         if self.actions is not None:
-            tables = (self.actions.policy, self.actions.logging, self.actions.model)
-            shapes = {table.shape for table in tables}
-            if len(shapes) != 1 or tables[0].ndim != 2 or len(tables[0]) != len(self):
-                raise ValueError(f"actions must be ({len(self)}, A), all alike; got {shapes}.")
-            for name, table in zip(("policy", "logging", "model"), tables, strict=True):
-                wrong = ~np.isfinite(table).all(axis=1)
-                if wrong.any():
-                    row = int(np.argmax(wrong))
-                    raise ValueError(f"actions.{name}[{row}] holds a number that is not finite.")
+            tables = {name: getattr(self.actions, name) for name in ("policy", "logging", "model")}
+            shapes = {table.shape for table in tables.values()}
+            shape = next(iter(shapes))
+            if len(shapes) != 1 or len(shape) != 2 or shape[0] != len(self):
+                raise ValueError(f"actions must all be ({len(self)}, A); got {shapes}.")
+            for name, table in tables.items():
+                refuse(~np.isfinite(table), f"actions.{name}", table, "not finite")
 
     def __len__(self) -> int:
         """Return N."""
@@ -111,133 +110,79 @@ class Sample:
         _check(name, values)
 
 
-class Weighing(NamedTuple):
-    """The weights that an estimator gives to a sample, for the diagnostics.
+def _check(name: str, values: NDArray[Any], least: float = -np.inf) -> None:
+    """Refuse values that are not finite or below ``least``; cheap where all are valid."""
+    if not values.size:
+        return
+    # A sum of squares is finite only if every number is; huge ones are checked one by one.
+    finite = values.dtype.kind != "f" or np.isfinite(values @ values)
+    if not (finite and (least == -np.inf or values.min() >= least)):
+        refuse(~np.isfinite(values), name, values, "not finite")
+        refuse(values < least, name, values, "below zero")
 
-    Attributes:
-        weights: Importance weights before clipping, ``(n,)``.
-        used: The weights used instead, ``(n,)``.
-        clipped: Where clipping made the difference, ``(n,)``.
-        contributing: Unit of every row that has both weight and reward, ``(m,)``.
-        cut: Sum of (w - w used)(r - q): what the estimate would have more without clipping; 0 where
-            that is not known.
-    """
 
-    weights: Floats
-    used: Floats
-    clipped: NDArray[np.bool_]
-    contributing: NDArray[np.int64]
-    cut: float = 0.0
+def unrestrained(weights: Floats) -> Floats:
+    """Return the weights as they are."""
+    return weights
 
 
 @dataclass(frozen=True)
-class Estimator:
-    """An estimator as a function of sums over impressions.
-
-    Whatever the family, an off-policy estimate is a smooth function of a few sums. Saying it that
-    way is what lets a log be read once, in pieces and on several machines, and what gives every
-    estimator its intervals for free: the same function of resampled sums, or its derivative by
-    them. A ratio is thus always resampled as a ratio.
+class ImpressionEstimator(Estimator):
+    """An estimator as a function of sums over impressions; also a function of arrays.
 
     Attributes:
-        name: Registered name.
-        terms: What is summed: from a sample to ``(N, m)``.
-        value: From the sums ``(..., m)`` to the estimate ``(...)``; NaN where it is undefined. Must
-            take complex sums too (sums, products and quotients do), for its exact derivative.
         used: From importance weights to the weights that the estimator gives them, ``(N,)``.
-        clip: Largest weight that is kept, infinite if all are.
-        parameter: Its parameter and what it is set to, e.g. ``clip=10``; empty if it has none.
-        mean: Whether the estimate is the mean of the second column of terms, the first being 1.
-        needs: Which further fields of the sample it reads.
-        assumes: ``model`` if it trusts the reward model alone, ``uniform`` if it takes the items
-            for logged uniformly at random; empty if it does neither.
-        noun: What has a weight, for messages.
-        undivided: Whether terms depend on the rest of the sample, which must hold the whole log.
     """
 
-    name: str
-    terms: Callable[[Any], Floats]
-    value: Callable[[Floats], Floats]
-    used: Callable[[Floats], Floats]
-    clip: float = float("inf")
-    parameter: str = ""
-    mean: bool = False
-    needs: frozenset[str] = frozenset()
-    assumes: Literal["", "model", "uniform"] = ""
-    noun: str = "impression"
-    undivided: bool = False
+    used: Callable[[Floats], Floats] = unrestrained
 
-    @property
-    def width(self) -> int:
-        """Number of sums, m."""
-        none, no_table = np.zeros(0), np.zeros((0, 0))
-        nothing = Prediction(none, none)
-        actions = Actions(no_table, no_table, no_table)
-        units = np.zeros(0, dtype=np.int64)
-        empty = Sample(none, none, units, none, nothing, nothing, actions)
-        return int(self.terms(empty).shape[1])
-
-    def weigh(self, sample: Any) -> Weighing:
-        """Return what the diagnostics look at."""
-        weights: Floats = sample.weights
-        contributing = sample.units[(weights != 0) & (sample.rewards != 0)]
+    def weigh(self, sample: Sample) -> Weighing:
+        """Return the weights that the diagnostics examine."""
+        weights = sample.weights
         used = self.used(weights)
         cut = 0.0
         if self.mean and used is not weights:
             model = sample.weighted_model if "weighted_model" in self.needs else sample.model
-            expected = model.logged if model is not None and self.needs else 0.0
+            expected = model.logged if model is not None and self.needs & PREDICTED else 0.0
             cut = float((weights - used) @ (sample.rewards - expected))
+        contributing = sample.units[(weights != 0) & (sample.rewards != 0)]
         return Weighing(weights, used, weights > self.clip, contributing, cut)
-
-    def check(self, sample: Any) -> None:
-        """Refuse a sample that lacks what the estimator needs.
-
-        Raises:
-            UserError: Says what is lacking.
-        """
-        for name in sorted(self.needs):
-            if getattr(sample, name) is None:
-                raise UserError(f"{self.name} needs {_SPEAKING[name]}.")
-
-    def gradient(self, sums: Floats) -> Floats:
-        """Return the derivative of the estimate by each of its sums, ``(m,)``, exactly.
-
-        By the complex step (Squire and Trapp 1998): f(x + ih) = f(x) + ih f'(x) up to h^2.
-        """
-        step = 1e-100
-        moved = sums + 1j * step * np.eye(len(sums))  # (m, m), one sum moved at a time
-        slopes: Floats = np.imag(self.value(moved)) / step
-        return slopes
 
     def __call__(
         self,
         weights: Any,
-        rewards: Any,
+        rewards: Any = None,
         *,
         q: Any = None,
         v: Any = None,
         policy: Any = None,
         actions: Actions | None = None,
     ) -> float:
-        """Return the estimate for arrays that are all there; every estimator takes the same.
+        """Return the estimate for a sample, or for arrays; all estimators take the same ones.
 
         Args:
-            weights: Importance weights, ``(N,)``.
+            weights: Importance weights, ``(N,)``; or a `Sample`, and nothing else.
             rewards: Rewards, ``(N,)``.
-            q: What the reward model says of the logged items, ``(N,)``, where it is needed.
-            v: The model's mean under the policy, ``(N,)``, where it is needed.
+            q: The reward model's prediction for the logged items, ``(N,)``, where it is needed.
+            v: The mean of the predictions under the policy, ``(N,)``, where it is needed.
             policy: The policy's probability of the logged items, ``(N,)``, where it is needed.
-            actions: What is known of every action, where it is needed.
+            actions: Probabilities and predictions of every action, where they are needed.
+
+        Returns:
+            Reward per impression; NaN where it is undefined: without an impression, or where a
+            ratio divides by a sum of weights that is zero.
 
         Raises:
-            UserError: If something is needed and not given.
+            EstimationError: If the estimator needs an array that is not given.
         """
+        if isinstance(weights, Sample):
+            return super().__call__(weights)
         weights, rewards = _floats(weights), _floats(rewards)
         q, v, policy = (None if values is None else _floats(values) for values in (q, v, policy))
         if not weights.shape == rewards.shape == (weights.size,):
             shapes = {weights.shape, rewards.shape}
-            raise ValueError(f"weights and rewards must be (N,), all alike; got {shapes}.")
-        total = np.zeros(self.width)
+            raise ValueError(f"weights and rewards must both be (N,); got {shapes}.")
+        total = np.zeros(self.width or 0)
         block = min(len(weights), _BLOCK)
         units, ones = np.arange(block), np.ones(block)
         for start in range(0, max(len(weights), 1), _BLOCK):
@@ -258,38 +203,9 @@ class Estimator:
                 every = np.arange(len(weights))
                 Sample(weights, rewards, every, policy, model, None, actions)  # names the row
                 raise
-            self.check(sample)
             terms = self.terms(sample)
             total += ones[: len(terms)] @ terms  # several times as fast as sum(axis=0)
         return float(self.value(total))
-
-
-def columns(*terms: Any) -> Floats:
-    """Put terms side by side, ``(N, m)``, each column in one piece.
-
-    Args:
-        *terms: ``(N,)`` each, or numbers; a pair of terms stands for their product.
-    """
-    flat = [part for term in terms for part in (term if isinstance(term, tuple) else (term,))]
-    size = next(len(part) for part in flat if np.ndim(part))
-    table = np.empty((len(terms), size))
-    for row, term in zip(table, terms, strict=True):
-        if isinstance(term, tuple):
-            np.multiply(term[0], term[1], out=row)
-        else:
-            row[:] = term
-    return table.T
-
-
-def ratio(sums: Floats) -> Floats:
-    """Return the second sum over the first, NaN where that is zero; ``(..., m)`` to ``(...)``."""
-    return quotient(sums[..., 1], sums[..., 0])
-
-
-def quotient(above: Floats, below: Floats) -> Floats:
-    """Return ``above / below``, NaN where that is undefined."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(below == 0, np.nan, above / below)
 
 
 def _floats(values: Any) -> Floats:
@@ -298,20 +214,3 @@ def _floats(values: Any) -> Floats:
 
 def _rows(actions: Actions, rows: slice) -> Actions:
     return Actions(actions.policy[rows], actions.logging[rows], actions.model[rows])
-
-
-def _check(name: str, values: NDArray[Any], least: float | None = None) -> None:
-    """Refuse what is not finite or below ``least``; a sound array costs little."""
-    if not values.size:
-        return
-    # A sum of squares is finite only if every number is; huge ones get a second look.
-    finite = values.dtype.kind != "f" or np.isfinite(values @ values)
-    if finite and (least is None or values.min() >= least):
-        return
-    sound = np.isfinite(values)
-    fault = "not finite"
-    if sound.all():
-        sound, fault = values >= (-np.inf if least is None else least), "below zero"
-    if not sound.all():
-        row = int(np.argmin(sound))
-        raise ValueError(f"{name}[{row}] is {values[row]}: {fault}.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Floats, Ints
 
 Columns = tuple[NDArray[Any], ...]
 
@@ -16,9 +16,9 @@ Columns = tuple[NDArray[Any], ...]
 class TrainingRows:
     """A sample of the impressions outside each fold, and the mean reward of every item there.
 
-    Every impression draws a random key. The sample, uniform and without replacement, is those with
-    the smallest keys; each of them is among the smallest of its own fold, so that no more need be
-    kept. It does not depend on how the log is cut.
+    Every impression gets a random key. The sample, uniform and without replacement, consists of
+    those with the smallest keys; each of them is among the smallest of its own fold, so that no
+    others need to be kept. It does not depend on how the log is cut.
 
     Args:
         folds: Number of folds.
@@ -30,32 +30,30 @@ class TrainingRows:
     def __init__(self, folds: int, items: int, rows: int, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
         self._rows = rows
-        self._seen = 0
+        self._count = 0
         self._kept: list[list[Columns]] = [[] for _ in range(folds)]  # keys, numbers, columns
         self._sums = np.zeros((folds, items))
         self._shown = np.zeros((folds, items))
 
-    def add(
-        self, folds: NDArray[np.int64], items: NDArray[np.int64], rewards: Floats, *columns: Any
-    ) -> None:
-        """Take in N impressions.
+    def add(self, folds: Ints, items: Ints, rewards: Floats, *columns: Any) -> None:
+        """Add N impressions.
 
         Args:
             folds: Their folds, ``(N,)``.
             items: Their items, ``(N,)``.
             rewards: Their rewards, ``(N,)``.
-            *columns: What else is to be known of them, ``(N, ...)`` each.
+            *columns: Further columns to keep, ``(N, ...)`` each.
         """
         size, shape = len(folds), self._sums.shape
         place = folds * shape[1] + items
         self._sums += np.bincount(place, rewards, minlength=self._sums.size).reshape(shape)
         self._shown += np.bincount(place, minlength=self._sums.size).reshape(shape)
         keys = self._rng.random(size)
-        numbers = np.arange(self._seen, self._seen + size)
-        self._seen += size
+        numbers = np.arange(self._count, self._count + size)
+        self._count += size
         for fold, kept in enumerate(self._kept):
-            mine = folds == fold
-            kept.append(tuple(c[mine] for c in (keys, numbers, items, rewards, *columns)))
+            own = folds == fold
+            kept.append(tuple(c[own] for c in (keys, numbers, items, rewards, *columns)))
             if sum(len(piece[0]) for piece in kept) > 2 * self._rows:
                 self._kept[fold] = [_smallest(kept, self._rows)]
 
@@ -71,7 +69,7 @@ class TrainingRows:
 
         Args:
             fold: The fold.
-            smoothing: Impressions at the overall mean that are added to those of each item.
+            smoothing: Impressions with the overall mean that are added to those of each item.
         """
         others = np.arange(len(self._sums)) != fold
         sums, shown = self._sums[others].sum(axis=0), self._shown[others].sum(axis=0)

@@ -1,9 +1,9 @@
-r"""The model of `cascade_dr`: what is still to be earned from a position of the slate on.
+r"""The model of `cascade_dr`: the reward expected from a position of the slate to its end.
 
 Under a cascade the reward at position k depends on the user and on the items up to k. Q_k(x, a_1:k)
-is the reward expected from position k on if the evaluated policy fills the rest, and E Q_k its mean
-over what that policy shows at k after a_1:k-1. It is fitted backwards from the last position; see
-`recsim.estimators.trajectories.backward`.
+is the expected reward of position k and those after it if the evaluated policy fills the rest, and
+E Q_k its mean over what that policy shows at k after a_1:k-1. It is fitted backwards from the last
+position; see `recsim.estimators.backward`.
 
 Reference: Kiyohara et al. 2022, "Doubly Robust Off-Policy Evaluation for Ranking Policies under the
 Cascade Behavior Model", arXiv 2202.01562.
@@ -14,24 +14,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Bools, Floats, Ints
 from recsim.problem import Problem
 
-# With more items than this their features stand for them, and no column of their own.
+# With more items than this an item has no column of its own, only its features.
 MOST_COLUMNS = 64
-# Products of user and item features, at most.
+# Most products of user and item features.
 MOST_PRODUCTS = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class CascadeStages:
-    """Positions of N slates as stages; see `recsim.estimators.trajectories.backward.Stages`.
+    """Positions of N slates as stages; see `recsim.estimators.backward.Stages`.
 
     The features are those of the user, of the item, the sum of those of the items before it, the
-    products of that sum with the item's, one by one (how much it is like what came before), and, if
-    they are few, the products of each of the user's with each of the item's.
+    products of that sum with the item's (its similarity to the items before it), and, if they are
+    few, the products of each of the user's with each of the item's.
 
     Attributes:
         users: User features, ``(N, F)``.
@@ -44,14 +43,14 @@ class CascadeStages:
     """
 
     users: Floats
-    slates: NDArray[np.int64]
-    candidates: NDArray[np.int64]
+    slates: Ints
+    candidates: Ints
     next_probabilities: Floats
     rewards: Floats
     items: Floats
 
     @property
-    def there(self) -> NDArray[np.bool_]:
+    def there(self) -> Bools:
         """False at empty positions, ``(N, K)``."""
         return self.slates >= 0
 
@@ -61,30 +60,30 @@ class CascadeStages:
         users, items = self.users.shape[1], self.items.shape[1]
         return int(users + 3 * items + (users * items if self._products else 0))
 
-    def shown(self, stage: int, rows: NDArray[np.int64]) -> Floats:
+    def shown(self, stage: int, rows: Ints) -> Floats:
         """Return the features of the item shown at a position, ``(n, P)``."""
         table: Floats = self._table(stage, rows, self.slates[rows, stage : stage + 1])[:, 0]
         return table
 
-    def chances(self, stage: int, rows: NDArray[np.int64]) -> Floats:
+    def chances(self, stage: int, rows: Ints) -> Floats:
         """Return the probability of every candidate, ``(n, C)``."""
         chances: Floats = self.next_probabilities[rows, stage]
         return chances
 
-    def options(self, stage: int, rows: NDArray[np.int64]) -> Floats:
+    def options(self, stage: int, rows: Ints) -> Floats:
         """Return the features of every candidate at a position, ``(n, C, P)``."""
         return self._table(stage, rows, self.candidates[rows])
 
-    def _table(self, stage: int, rows: NDArray[np.int64], items: NDArray[np.int64]) -> Floats:
+    def _table(self, stage: int, rows: Ints, items: Ints) -> Floats:
         """Return the features of items (n, A) at a position after those logged before it."""
         own = self.items[items]  # (n, A, D)
         before = self.items[self.slates[rows, :stage]].sum(axis=1)[:, None]  # (n, 1, D)
         users = self.users[rows][:, None]  # (n, 1, F)
 
-        def each(values: Floats) -> Floats:
+        def repeated(values: Floats) -> Floats:
             return np.broadcast_to(values, (*items.shape, values.shape[2]))
 
-        columns = [each(users), own, each(before), before * own]
+        columns = [repeated(users), own, repeated(before), before * own]
         if self._products:
             products = users[:, :, :, None] * own[:, :, None, :]  # (n, A, F, D)
             columns.append(products.reshape(*items.shape, -1))
@@ -96,7 +95,7 @@ class CascadeStages:
 
 
 def item_table(problem: Problem) -> Floats:
-    """Return the features of every item, and a column for each item if there are few, ``(I, D)``.
+    """Return the features of every item, with a column for each item if there are few, ``(I, D)``.
 
     Args:
         problem: The catalogue.

@@ -7,15 +7,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.errors import UserError
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Floats, Ints
+from recsim.errors import EstimationError
+from recsim.estimators.weights import running_product
 
 MAX_SLATES = 100_000
-"""Ordered slates that are enumerated at most."""
+"""Most ordered slates that are enumerated."""
 
-_MAX_SPREAD = 500.0  # of scores: beyond it probabilities underflow
+_MAX_SPREAD = 500.0  # of scores: with a larger one probabilities underflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +23,12 @@ class SlateDistribution:
     """A probability for each of S slates, in each of B contexts.
 
     Attributes:
-        slates: The slates that can occur, candidate indices, ``(S, K)``; those that are not listed
-            never do.
+        slates: The slates that can occur, candidate indices, ``(S, K)``; others never do.
         probabilities: Their probabilities, ``(B, S)``.
         num_candidates: Number of candidates, C.
     """
 
-    slates: NDArray[np.int64]
+    slates: Ints
     probabilities: Floats
     num_candidates: int
 
@@ -49,7 +48,7 @@ class SlateDistribution:
         moments: Floats = indicators.T @ weighted  # (K C, S) @ (B, S, K C)
         return moments
 
-    def prefix_probabilities(self, slates: NDArray[np.int64]) -> Floats:
+    def prefix_probabilities(self, slates: Ints) -> Floats:
         """Return P(the first k positions are those of the slate), ``(B, K)``.
 
         Args:
@@ -64,20 +63,20 @@ class SlateDistribution:
         return indicators(self.slates, self.num_candidates)
 
 
-def indicators(slates: NDArray[np.int64], num_candidates: int) -> Floats:
+def indicators(slates: Ints, num_candidates: int) -> Floats:
     """Return 1_s of every slate, slot-major: ``(S, K)`` to ``(S, K C)``."""
     return np.eye(num_candidates)[slates].reshape(len(slates), -1)  # (S, K, C) -> (S, K C)
 
 
-def all_slates(num_candidates: int, slate_size: int) -> NDArray[np.int64]:
+def all_slates(num_candidates: int, slate_size: int) -> Ints:
     """Return every ordered slate without repetition, candidate indices, ``(C! / (C-K)!, K)``.
 
     Raises:
-        UserError: If there are more than `MAX_SLATES`.
+        EstimationError: If there are more than `MAX_SLATES`.
     """
     count = math.perm(num_candidates, slate_size)
     if not 0 < count <= MAX_SLATES:
-        raise UserError(
+        raise EstimationError(
             f"{num_candidates} candidates make {count} ordered slates of {slate_size}; at least "
             f"one and at most {MAX_SLATES} can be enumerated."
         )
@@ -95,20 +94,20 @@ def plackett_luce(scores: Floats, slate_size: int) -> SlateDistribution:
         slate_size: K.
 
     Raises:
-        UserError: If there are too many slates to enumerate.
+        EstimationError: If there are too many slates to enumerate.
     """
     size = scores.shape[1]
     slates = all_slates(size, slate_size)
     chance = _unnormalised(scores)  # (B, C)
     left = 1.0 - _shown_before(slates, size).reshape(-1, size)  # (S K, C)
-    total = (chance @ left.T).reshape(len(scores), *slates.shape)  # (B, S, K), sums without loss
+    total = (chance @ left.T).reshape(len(scores), *slates.shape)  # (B, S, K), no cancellation
     return SlateDistribution(slates, (chance[:, slates] / total).prod(axis=2), size)
 
 
-def plackett_luce_prefixes(scores: Floats, slates: NDArray[np.int64]) -> Floats:
+def plackett_luce_prefixes(scores: Floats, slates: Ints) -> Floats:
     """Return the Plackett-Luce probability of the first k items of each slate, ``(B, K)``.
 
-    Nothing is enumerated, so the catalogue may be large.
+    Slates are not enumerated, so the catalogue may be large.
 
     Args:
         scores: One per candidate, ``(B, C)``.
@@ -120,13 +119,10 @@ def plackett_luce_prefixes(scores: Floats, slates: NDArray[np.int64]) -> Floats:
     again = np.take_along_axis(before, slates[:, :, None], axis=2)[:, :, 0]
     step = np.take_along_axis(chance, slates, axis=1) * (1.0 - again)  # (B, K)
     step /= np.where(total > 0, total, 1.0)
-    prefixes: Floats = np.cumprod(step, axis=1).astype(np.float64, copy=False)
-    return prefixes
+    return running_product(step)
 
 
-def draw_plackett_luce(
-    rng: np.random.Generator, scores: Floats, slate_size: int
-) -> NDArray[np.int64]:
+def draw_plackett_luce(rng: np.random.Generator, scores: Floats, slate_size: int) -> Ints:
     """Draw a slate for every row of ``scores`` (B, C), candidate indices ``(B, K)``.
 
     By the Gumbel trick: the K largest of the scores plus Gumbel noise, in order.
@@ -136,7 +132,7 @@ def draw_plackett_luce(
 
 
 def _unnormalised(scores: Floats) -> Floats:
-    """Return exp(s), the largest of a row being 1."""
+    """Return exp(s), scaled such that the largest of a row is 1."""
     below = scores - scores.max(axis=1, keepdims=True)
     if not (below >= -_MAX_SPREAD).all():
         raise ValueError(f"scores must be finite and spread by at most {_MAX_SPREAD:g} per row.")
@@ -144,7 +140,7 @@ def _unnormalised(scores: Floats) -> Floats:
     return chance
 
 
-def _shown_before(slates: NDArray[np.int64], num_candidates: int) -> Floats:
+def _shown_before(slates: Ints, num_candidates: int) -> Floats:
     """Return 1 where candidate c is in the slate before position k, ``(S, K)`` to ``(S, K, C)``."""
     own = np.eye(num_candidates)[slates]
     before: Floats = np.minimum(np.cumsum(own, axis=1) - own, 1.0)

@@ -1,9 +1,9 @@
-"""Policies over slates of which everything is known.
+"""Policies over slates with known probabilities.
 
-`UniformSlates`, `IndependentSlots` and `PlackettLuceSlates` know all that the slate estimators ask:
-probabilities of items, prefixes, whole slates and the next item, and the weights of the
-pseudo-inverse estimator. They stand for the policy that made a log, or for one that is evaluated,
-and draw slates for simulated logs.
+`UniformSlates`, `IndependentSlots` and `PlackettLuceSlates` compute everything that the slate
+estimators need: probabilities of items, prefixes, whole slates and the next item, and the weights
+of the pseudo-inverse estimator. They can be the policy that made a log or the evaluated policy, and
+draw slates for simulated logs.
 """
 
 from __future__ import annotations
@@ -11,22 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.errors import UserError
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import EstimationError
+from recsim.estimators.policies import of_items
 from recsim.estimators.slates.distribution import (
     SlateDistribution,
     draw_plackett_luce,
     plackett_luce,
     plackett_luce_prefixes,
 )
-from recsim.estimators.slates.policies import Ints, Observation, Weights, candidate_index
+from recsim.estimators.slates.policies import AdditiveWeights, Observation, candidate_index
 from recsim.estimators.slates.pseudo_inverse import product_weights, uniform_weights
+from recsim.estimators.weights import running_product
 
 
 class UniformSlates:
-    """Distinct candidates, all ordered slates equally likely.
+    """Distinct candidates; all ordered slates have the same probability.
 
     Args:
         slate_size: K.
@@ -49,13 +50,12 @@ class UniformSlates:
         return np.broadcast_to(1 / size, (batch, self._slots, size))
 
     def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
-        """Return (C-k)! / C! for k distinct candidates, else 0, ``(B, K)``; padding is left out."""
+        """Return (C-k)! / C! for k distinct candidates, else 0, ``(B, K)``, ignoring padding."""
         size = obs["candidates"].shape[1]
-        good = np.where(items < 0, True, _offered(obs, items) & ~_repeats(items))
+        possible = _offered(obs, items) & ~_repeats(items)
         already: Ints = np.cumsum(items >= 0, axis=1) - (items >= 0)
-        step = np.where(items < 0, 1.0, good / np.maximum(size - already, 1))
-        prefixes: Floats = np.cumprod(step, axis=1).astype(np.float64, copy=False)
-        return prefixes
+        step = np.where(items < 0, 1.0, possible / np.maximum(size - already, 1))
+        return running_product(step)
 
     def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
         """Return 1 / (C-k+1) for every candidate not yet shown, ``(B, K, C)``."""
@@ -63,17 +63,17 @@ class UniformSlates:
         following: Floats = left / np.maximum(left.sum(axis=2, keepdims=True), 1)
         return following
 
-    def additive_weights(self, obs: Observation, slates: Ints, target: Floats) -> Weights:
+    def additive_weights(self, obs: Observation, slates: Ints, target: Floats) -> AdditiveWeights:
         """Return the pseudo-inverse weights in closed form; see `uniform_weights`."""
         return uniform_weights(slates, target), np.ones(len(slates), dtype=np.bool_)
 
 
 class IndependentSlots:
-    """Every position drawn for itself, from probabilities of its own; items may repeat.
+    """Every position drawn independently, from its own probabilities; items may repeat.
 
     Args:
         probabilities: From observations to P(candidate c at position k), ``(B, K, C)``, or one
-            table ``(K, C)`` for everybody.
+            table ``(K, C)`` for all users.
     """
 
     def __init__(self, probabilities: Callable[[Observation], Floats] | Floats) -> None:
@@ -94,28 +94,24 @@ class IndependentSlots:
 
     def propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the probability of each item at its position, 1 at padding, ``(B, K)``."""
-        own = self.action_probabilities(obs)
-        found = obs["candidates"][:, None, :] == items[:, :, None]  # (B, K, C)
-        return np.where(items < 0, 1.0, (own * found).sum(axis=2))
+        return of_items(self.action_probabilities(obs), obs, items)
 
     def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the product of the probabilities so far, ``(B, K)``."""
-        alone = self.propensities(obs, items)
-        prefixes: Floats = np.cumprod(alone, axis=1).astype(np.float64, copy=False)
-        return prefixes
+        return running_product(self.propensities(obs, items))
 
     def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
-        """Return the same as `action_probabilities`: what came before does not matter."""
+        """Return the same as `action_probabilities`: the items before do not matter."""
         return self.action_probabilities(obs)
 
-    def additive_weights(self, obs: Observation, slates: Ints, target: Floats) -> Weights:
+    def additive_weights(self, obs: Observation, slates: Ints, target: Floats) -> AdditiveWeights:
         """Return the pseudo-inverse weights in closed form; see `product_weights`."""
         own = self.action_probabilities(obs)
         pi = np.take_along_axis(target, slates[:, :, None], axis=2)[:, :, 0]
         mu = np.take_along_axis(own, slates[:, :, None], axis=2)[:, :, 0]
         if not (mu > 0).all():
             row, position = np.argwhere(~(mu > 0))[0]
-            raise UserError(
+            raise EstimationError(
                 f"row {row}, position {position}: the logged item has probability "
                 f"{mu[row, position]} under the logging policy."
             )
@@ -143,24 +139,22 @@ class PlackettLuceSlates:
         """Return all slates and their probabilities.
 
         Raises:
-            UserError: If they are too many.
+            EstimationError: If there are too many.
         """
         return plackett_luce(self._scores(obs), self._slots)
 
     def propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the probability of each item at its position, ``(B, K)``, by enumeration."""
-        own = self.slate_distribution(obs).marginals()
-        found = obs["candidates"][:, None, :] == items[:, :, None]  # (B, K, C)
-        return np.where(items < 0, 1.0, (own * found).sum(axis=2))
+        return of_items(self.action_probabilities(obs), obs, items)
 
     def action_probabilities(self, obs: Observation) -> Floats:
         """Return the probability of every candidate at every position, by enumeration."""
         return self.slate_distribution(obs).marginals()
 
     def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
-        """Return the probability of every prefix, ``(B, K)``; nothing is enumerated.
+        """Return the probability of every prefix, ``(B, K)``, without enumerating slates.
 
-        Empty positions at the end have probability 1, items that are no candidates 0.
+        Empty positions at the end have probability 1, items that are not candidates 0.
         """
         empty = items < 0
         known = _offered(obs, items)
@@ -182,20 +176,21 @@ class PlackettLuceSlates:
         return following
 
 
-def _offered(obs: Observation, items: Ints) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (obs["candidates"][:, None, :] == items[:, :, None]).any(axis=2)
-    return found
+def _offered(obs: Observation, items: Ints) -> Bools:
+    """Return whether each item is a candidate, ``(B, K)``."""
+    offered: Bools = (obs["candidates"][:, None, :] == items[:, :, None]).any(axis=2)
+    return offered
 
 
-def _repeats(items: Ints) -> NDArray[np.bool_]:
+def _repeats(items: Ints) -> Bools:
     """Return where an item is in the slate already, ``(B, K)``."""
     same = items[:, :, None] == items[:, None, :]
     earlier = np.tri(items.shape[1], k=-1, dtype=np.bool_)
-    again: NDArray[np.bool_] = (same & earlier).any(axis=2)
+    again: Bools = (same & earlier).any(axis=2)
     return again
 
 
-def _shown_before(obs: Observation, items: Ints) -> NDArray[np.bool_]:
+def _shown_before(obs: Observation, items: Ints) -> Bools:
     """Return whether each candidate is in the slate before position k, ``(B, K, C)``."""
     own = obs["candidates"][:, None, :] == items[:, :, None]
     before = np.zeros(own.shape, dtype=np.bool_)

@@ -1,7 +1,7 @@
-"""What a policy must be able to say of slates to be evaluated, or to have made the log.
+"""The probabilities of slates that an evaluated policy, or the logging policy, must compute.
 
 Agents may have the methods named here. `recsim.estimators.slates.explicit_policies` has policies
-that have them all.
+with all of them.
 """
 
 from __future__ import annotations
@@ -10,43 +10,42 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.errors import UserError
-from recsim.estimators.impressions import policies
-from recsim.estimators.impressions.policies import name_of
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import EstimationError, UserError
+from recsim.estimators import policies
+from recsim.estimators.policies import name_of
 from recsim.estimators.slates.distribution import SlateDistribution
 from recsim.estimators.slates.pseudo_inverse import pseudo_inverse_weights
+from recsim.estimators.weights import running_product
 
 Observation = Mapping[str, Any]
-Ints = NDArray[np.int64]
-Weights = tuple[Floats, NDArray[np.bool_]]
+AdditiveWeights = tuple[Floats, Bools]
 
-# Entries of all matrices Gamma that are held at a time: 128 MB.
+# Entries of all matrices Gamma that are kept at a time: 128 MB.
 _MATRIX_ENTRIES = 2**24
 
 
 @runtime_checkable
 class HasPrefixPropensities(Protocol):
-    """A policy that knows how likely it is to begin a slate with given items; agents may."""
+    """A policy that knows the probability of the first items of a slate; agents may have this."""
 
     def prefix_propensities(self, obs: Observation, items: Ints) -> Floats | None:
         """Return the probability that the first k positions hold the first k of ``items`` (B, K).
 
         Args:
             obs: Observations of B users.
-            items: Item ids, -1 where a position is empty; emptiness has probability 1.
+            items: Item ids, -1 where a position is empty, which has probability 1.
 
         Returns:
-            ``(B, K)``, the last being that of the whole slate; None where not known.
+            ``(B, K)``, the last column for the whole slate; None where not known.
         """
         ...
 
 
 @runtime_checkable
 class HasSlateDistribution(Protocol):
-    """A policy that can list every slate that it may show, with its probability; agents may."""
+    """A policy that can list every slate with its probability; agents may have this."""
 
     def slate_distribution(self, obs: Observation) -> SlateDistribution | None:
         """Return the distribution of the slates shown to each of B users; None if not known."""
@@ -55,10 +54,10 @@ class HasSlateDistribution(Protocol):
 
 @runtime_checkable
 class HasAdditiveWeights(Protocol):
-    """A logging policy that knows its pseudo-inverse weights without a matrix."""
+    """A logging policy that computes its pseudo-inverse weights without a matrix."""
 
-    def additive_weights(self, obs: Observation, slates: Ints, target: Floats) -> Weights:
-        """Return what `pseudo_inverse_weights` would.
+    def additive_weights(self, obs: Observation, slates: Ints, target: Floats) -> AdditiveWeights:
+        """Return the same as `pseudo_inverse_weights`.
 
         Args:
             obs: Observations of B users.
@@ -71,9 +70,9 @@ class HasAdditiveWeights(Protocol):
 def prefix_propensities(
     policy: policies.Policy, obs: Observation, items: Ints, *, first_row: int = 0
 ) -> Floats:
-    """Ask a policy for the probability of every prefix of the slates, ``(B, K)``.
+    """Return the probability of every prefix of the slates under a policy, ``(B, K)``.
 
-    Not knowing it is no harm if the policy is deterministic, or slates hold one item.
+    A policy without the method must be deterministic, or slates must hold one item.
 
     Args:
         policy: The policy.
@@ -82,15 +81,16 @@ def prefix_propensities(
         first_row: Number of the first row, for messages.
 
     Raises:
-        UserError: If the policy does not know.
+        EstimationError: If the policy does not know.
     """
     if isinstance(policy, HasPrefixPropensities):
         answer = policy.prefix_propensities(obs, items)
         if answer is not None:
             answer = np.asarray(answer, dtype=np.float64)
             if answer.shape != items.shape:
-                who = name_of(policy)
-                raise ValueError(f"{who} gave prefixes {answer.shape} for items {items.shape}.")
+                raise ValueError(
+                    f"{name_of(policy)} returned prefixes {answer.shape} for items {items.shape}."
+                )
             return answer
     distribution = _distribution(policy, obs)
     if distribution is not None and (items >= 0).all():
@@ -101,20 +101,19 @@ def prefix_propensities(
     alone = np.where(items < 0, 1.0, alone)
     certain = ((alone == 0) | (alone == 1)).all()
     if items.shape[1] > 1 and not certain:
-        raise UserError(
+        raise EstimationError(
             f"{name_of(policy)} knows the probability of each item at its position, but not of a "
             "whole slate: it needs a method prefix_propensities(obs, items)."
         )
-    product: Floats = np.cumprod(alone, axis=1).astype(np.float64, copy=False)
-    return product
+    return running_product(alone)
 
 
 def item_propensities(
     policy: policies.Policy, obs: Observation, items: Ints, *, first_row: int = 0
 ) -> Floats:
-    """Ask a policy for the probability of each item at its position, ``(B, K)``.
+    """Return the probability of each item at its position under a policy, ``(B, K)``.
 
-    A policy that only knows whole slates, but can list them, is asked for all of them.
+    A policy that only knows whole slates must be able to list them.
 
     Args:
         policy: The policy.
@@ -123,7 +122,7 @@ def item_propensities(
         first_row: Number of the first row, for messages.
 
     Raises:
-        UserError: If the policy does not know.
+        EstimationError: If the policy does not know.
     """
     try:
         return policies.propensities(policy, obs, items, first_row=first_row)
@@ -131,18 +130,18 @@ def item_propensities(
         distribution = _distribution(policy, obs)
         if distribution is None:
             raise
-    # The position of each item among the candidates, whatever stands at empty positions.
+    # Empty positions get the index of any candidate.
     filled = np.where(items < 0, obs["candidates"][:, :1], items)
     index = candidate_index(obs["candidates"], filled, first_row=first_row)
     own = distribution.marginals()
-    found: Floats = np.take_along_axis(own, index[:, :, None], axis=2)[:, :, 0]
-    return found
+    chances: Floats = np.take_along_axis(own, index[:, :, None], axis=2)[:, :, 0]
+    return chances
 
 
 def marginals(
     policy: policies.Policy, obs: Observation, slots: int, *, first_row: int = 0
 ) -> Floats:
-    """Ask a policy for the probability of every candidate at every position, ``(B, K, C)``.
+    """Return the probability of every candidate at every position under a policy, ``(B, K, C)``.
 
     Args:
         policy: The policy.
@@ -151,7 +150,7 @@ def marginals(
         first_row: Number of the first row, for messages.
 
     Raises:
-        UserError: If the policy does not know.
+        EstimationError: If the policy does not know.
     """
     try:
         return policies.action_probabilities(policy, obs, slots, first_row=first_row)
@@ -164,10 +163,10 @@ def marginals(
 
 def additive_weights(
     logging: policies.Policy | HasAdditiveWeights, obs: Observation, slates: Ints, target: Floats
-) -> Weights:
-    """Return the pseudo-inverse weight of logged slates, and whether the log can tell the value.
+) -> AdditiveWeights:
+    """Return the pseudo-inverse weights of logged slates, and whether the log determines the value.
 
-    One matrix is inverted for every row, or one in all if the logging policy is the same in all.
+    One matrix is inverted for every row, or a single one if the logging policy is the same in all.
 
     Args:
         logging: The policy that made the log: one with `HasAdditiveWeights`, or whose slates can
@@ -177,20 +176,20 @@ def additive_weights(
         target: The evaluated policy's marginals, ``(B, K, C)``.
 
     Raises:
-        UserError: If the logging policy can do neither.
+        EstimationError: If the logging policy can do neither.
     """
     if isinstance(logging, HasAdditiveWeights):
         return logging.additive_weights(obs, slates, target)
     distribution = _distribution(logging, obs)
     if distribution is None:
-        raise UserError(
-            f"{name_of(logging)} made the log, but cannot list its slates: the pseudo-inverse "
+        raise EstimationError(
+            f"{name_of(logging)}, the logging policy, cannot list its slates: the pseudo-inverse "
             "estimator needs its method slate_distribution(obs)."
         )
     chance, listed = distribution.probabilities, distribution.slates
-    if (chance == chance[:1]).all():  # one matrix for everybody
-        alike = SlateDistribution(listed, chance[:1], distribution.num_candidates)
-        return pseudo_inverse_weights(slates, target, alike.second_moments().sum(axis=0))
+    if (chance == chance[:1]).all():  # one matrix for all rows
+        common = SlateDistribution(listed, chance[:1], distribution.num_candidates)
+        return pseudo_inverse_weights(slates, target, common.second_moments().sum(axis=0))
     size = slates.shape[1] * distribution.num_candidates
     step = max(1, _MATRIX_ENTRIES // (max(size, len(listed)) * size))
     weights, known = np.empty(len(slates)), np.empty(len(slates), dtype=np.bool_)
@@ -208,26 +207,22 @@ def next_probabilities(policy: policies.Policy, obs: Observation, items: Ints) -
 
     Args:
         policy: A policy that knows its prefix probabilities. Unless it has a method
-            ``next_probabilities(obs, items)`` it is asked for one candidate after the other.
+            ``next_probabilities(obs, items)`` they are computed for one candidate after the other.
         obs: Observations of B users.
         items: Item ids, ``(B, K)``.
 
     Returns:
-        ``(B, K, C)``; zeros where the policy would never have begun like this.
+        ``(B, K, C)``; zeros where the policy never shows the items before.
 
     Raises:
-        UserError: If the policy does not know.
+        EstimationError: If the policy does not know.
     """
     own = getattr(policy, "next_probabilities", None)
     if own is not None:
         return np.asarray(own(obs, items), dtype=np.float64)
     candidates = obs["candidates"]
     (batch, slots), size = items.shape, candidates.shape[1]
-    if size > policies.MOST_ASKED:
-        raise UserError(
-            f"{name_of(policy)} would have to be asked for each of {size} candidates; with more "
-            f"than {policies.MOST_ASKED} it needs a method next_probabilities(obs, items)."
-        )
+    policies.check_candidates(policy, size, "next_probabilities(obs, items)")
     begun = np.ones((batch, slots))
     begun[:, 1:] = prefix_propensities(policy, obs, items)[:, :-1]
     answer = np.zeros((batch, slots, size))
@@ -243,7 +238,7 @@ def next_probabilities(policy: policies.Policy, obs: Observation, items: Ints) -
 
 
 def candidate_index(candidates: Ints, items: Ints, *, first_row: int = 0) -> Ints:
-    """Return where each item is among its row's candidates, ``(B, K)``.
+    """Return the index of each item among its row's candidates, ``(B, K)``.
 
     Args:
         candidates: Item ids, ``(B, C)``.
@@ -251,11 +246,11 @@ def candidate_index(candidates: Ints, items: Ints, *, first_row: int = 0) -> Int
         first_row: Number of the first row, for messages.
 
     Raises:
-        UserError: If an item is not among them; names the row.
+        EstimationError: If an item is not among them; names the row.
     """
     width = candidates.shape[1]
     if candidates.strides[0] == 0 or (candidates == candidates[:1]).all():
-        order = np.argsort(candidates[0], kind="stable")  # one list for everybody
+        order = np.argsort(candidates[0], kind="stable")  # one list for all rows
         place = np.minimum(np.searchsorted(candidates[0], items, sorter=order), width - 1)
         index: Ints = order[place]
     else:
@@ -263,7 +258,7 @@ def candidate_index(candidates: Ints, items: Ints, *, first_row: int = 0) -> Int
     wrong = np.take_along_axis(candidates, index, axis=1) != items
     if wrong.any():
         row, position = np.argwhere(wrong)[0]
-        raise UserError(
+        raise EstimationError(
             f"row {first_row + row}, position {position}: item {items[row, position]} is not a "
             "candidate."
         )

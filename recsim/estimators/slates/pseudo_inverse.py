@@ -1,7 +1,7 @@
 r"""The weights of the pseudo-inverse estimator.
 
-If the expected reward of a slate is a sum over positions of what depends on the item there only,
-r(x, s) = phi(x)' 1_s with 1_s the slot-major indicator of the slate, then
+If the expected reward of a slate is a sum over positions of terms that depend on the item there
+only, r(x, s) = phi(x)' 1_s with 1_s the slot-major indicator of the slate, then
 
 .. math:: W = q_\pi' \, \Gamma_\mu^+ \, 1_s, \quad q_\pi = E_\pi[1_s], \quad
           \Gamma_\mu = E_\mu[1_s 1_s']
@@ -10,8 +10,9 @@ makes the mean of W r an unbiased estimate: E_mu[W r] = q_pi' Gamma^+ Gamma phi 
 q_pi lies in the range of Gamma wherever mu can show every slate that pi can. Weights can be below
 zero, and are far smaller than those of whole slates: the variance grows with K C, not with C^K.
 
-Three ways to the same weights: any enumerated logging policy (`pseudo_inverse_weights`), slots
-drawn independently (`product_weights`), and uniform slates without repetition (`uniform_weights`).
+Three functions compute the weights: `pseudo_inverse_weights` for a logging policy that lists its
+slates, `product_weights` for slots drawn independently, and `uniform_weights` for uniform slates
+without repetition.
 
 Reference: Swaminathan et al. 2017, "Off-policy evaluation for slate recommendation", arXiv
 1605.04812. The closed form of `uniform_weights` follows from the eigenvalues of Gamma.
@@ -20,19 +21,18 @@ Reference: Swaminathan et al. 2017, "Off-policy evaluation for slate recommendat
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.estimators.impressions.sample import Floats
+from recsim.arrays import Bools, Floats, Ints
 
-# Eigenvalues of Gamma below this part of the largest are zero but for rounding.
+# Eigenvalues of Gamma below this fraction of the largest are zero up to rounding.
 _RANK_TOLERANCE = 1e-12
-# How far Gamma Gamma^+ q may be from q, entry by entry, and still count as q.
+# Largest difference between the entries of Gamma Gamma^+ q and q where q is in the range of Gamma.
 _RANGE_TOLERANCE = 1e-6
 
 
 def pseudo_inverse_weights(
-    slates: NDArray[np.int64], target: Floats, second_moments: Floats
-) -> tuple[Floats, NDArray[np.bool_]]:
+    slates: Ints, target: Floats, second_moments: Floats
+) -> tuple[Floats, Bools]:
     """Return q_pi' Gamma^+ 1_s of every logged slate, for any logging policy.
 
     Args:
@@ -44,8 +44,8 @@ def pseudo_inverse_weights(
 
     Returns:
         The weights, ``(B,)``, and whether q_pi lies in the range of Gamma, ``(B,)``: where it does
-        not, the log cannot tell the value of the evaluated policy even if rewards are additive, and
-        the estimate is biased.
+        not, the log does not determine the value of the evaluated policy even if rewards are
+        additive, and the estimate is biased.
     """
     rows, slots, candidates = target.shape
     flat = target.reshape(rows, slots * candidates)
@@ -74,11 +74,11 @@ def product_weights(slot_weights: Floats) -> Floats:
     return weights
 
 
-def uniform_weights(slates: NDArray[np.int64], target: Floats) -> Floats:
+def uniform_weights(slates: Ints, target: Floats) -> Floats:
     r"""Return the weights where the logging policy draws distinct candidates uniformly.
 
-    With m = sum_k q_k(s_k), how much of the evaluated policy is at the same places, and
-    n = sum_{k,l} q_k(s_l), how much of it is in the slate at all,
+    With m = sum_k q_k(s_k), the expected number of items that the evaluated policy puts at the same
+    positions, and n = sum_{k,l} q_k(s_l), that of its items that are in the slate at all,
 
     .. math:: W = 1 + \frac{C (C-1)}{C-K} \Big(\frac{n}{K} - \frac{K}{C}\Big)
               + (C-1) \Big(m - \frac{n}{K}\Big)

@@ -1,35 +1,25 @@
-"""What every estimator of the value of a slate is given, and what such an estimator is."""
+"""What estimators of slates are given: rewards, weights and predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.errors import UserError
-from recsim.estimators.impressions.sample import Estimator, Floats, Weighing
-from recsim.estimators.ratios import probability_ratio
-
-_NEEDED = {
-    "slot_rewards": "the reward of every item shown",
-    "slot_weights": "the probability of each item at its position, under both policies",
-    "prefix_weights": "the probability of the first k items of the slate, under both policies",
-    "slate_weights": "the probability of the whole slate, under both policies",
-    "additive_weights": "the pseudo-inverse weight of every slate",
-    "action_values": "a model of the value to go from every position",
-    "expected_values": "a model of the value to go from every position",
-}
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import EstimationError
+from recsim.estimators.estimator import Estimator, LoggedSample, Weighing, refuse
+from recsim.estimators.weights import probability_ratio
 
 
 @dataclass(frozen=True, eq=False)
-class SlateSample:
-    """N logged slates of K positions, as the evaluated policy sees them.
+class SlateSample(LoggedSample):
+    """N logged slates of K positions with their weights under the evaluated policy.
 
-    An estimator needs some of the optional columns and says which. Nothing is earned at an empty
-    position, and its weight is 1 (a prefix keeps the weight that it had).
+    Every estimator needs some of the optional columns. An empty position has reward 0 and weight 1
+    (a prefix that ends there has the weight of the prefix before it).
 
     Attributes:
         rewards: Reward of each slate, ``(N,)``.
@@ -44,12 +34,22 @@ class SlateSample:
         action_values: Q_k of the item shown after those before it, ``(N, K)``.
         expected_values: Mean of Q_k over what the evaluated policy would show at k after the same
             items, ``(N, K)``.
-        shown: False at empty positions, ``(N, K)``; by default nothing is empty.
+        shown: False at empty positions, ``(N, K)``; by default no position is empty.
         whole: Whether no unit has slates in another sample of the same log.
     """
 
+    described: ClassVar = {
+        "slot_rewards": "the reward of every item shown",
+        "slot_weights": "the probability of each item at its position, under both policies",
+        "prefix_weights": "the probability of the first k items of the slate, under both policies",
+        "slate_weights": "the probability of the whole slate, under both policies",
+        "additive_weights": "the pseudo-inverse weight of every slate",
+        "action_values": "a model of the value to go from every position",
+        "expected_values": "a model of the value to go from every position",
+    }
+
     rewards: Floats
-    units: NDArray[np.int64]
+    units: Ints
     slot_rewards: Floats | None = None
     slot_weights: Floats | None = None
     prefix_weights: Floats | None = None
@@ -57,7 +57,7 @@ class SlateSample:
     additive_weights: Floats | None = None
     action_values: Floats | None = None
     expected_values: Floats | None = None
-    shown: NDArray[np.bool_] | None = None
+    shown: Bools | None = None
     whole: bool = False
 
     def __post_init__(self) -> None:
@@ -73,11 +73,11 @@ class SlateSample:
                 raise ValueError(f"{column.name} has shape {values.shape}; it must be {shape}.")
             least = values.min(initial=0)  # NaN if any is
             if not (least > -np.inf and values.max(initial=0) < np.inf):
-                _refuse(~np.isfinite(values), column.name, values, "not finite")
+                refuse(~np.isfinite(values), column.name, values, "not finite")
             if least < 0 and column.name in _NOT_NEGATIVE:
-                _refuse(values < 0, column.name, values, "below zero")
-            if column.name in _NOTHING_AT_PADDING and self.shown is not None:
-                _refuse((values != 0) & ~self.shown, column.name, values, "on an empty position")
+                refuse(values < 0, column.name, values, "below zero")
+            if column.name in _ZERO_IF_EMPTY and self.shown is not None:
+                refuse((values != 0) & ~self.shown, column.name, values, "at an empty position")
 
     def __len__(self) -> int:
         """Return N."""
@@ -85,7 +85,7 @@ class SlateSample:
 
     @property
     def slots(self) -> int | None:
-        """Number of positions K; None if no column tells."""
+        """Number of positions K; None if no column has it."""
         for name in ("slot_rewards", "slot_weights", "prefix_weights", "action_values", "shown"):
             values = getattr(self, name)
             if values is not None and values.ndim == 2:
@@ -116,8 +116,8 @@ class SlateSample:
             **columns: Further columns of the sample.
 
         Raises:
-            UserError: If a logged probability is not in (0, 1], or an evaluated one not in [0, 1].
-                The message names the row.
+            EstimationError: If a logged probability is outside (0, 1], or an evaluated one outside
+                [0, 1]. The message names the row.
         """
         rewards = np.asarray(slot_rewards, dtype=np.float64)
         mask = None if shown is None else np.asarray(shown, dtype=np.bool_)
@@ -134,40 +134,25 @@ class SlateSample:
         """Return the sample with the rewards of each position multiplied by its weight.
 
         Args:
-            position_weights: alpha_k, how much a reward at each position counts, ``(K,)``.
+            position_weights: alpha_k, the factor of rewards at each position, ``(K,)``.
 
         Raises:
-            UserError: If there are no rewards per position, or not K weights.
+            EstimationError: If there are no rewards per position, or not K weights.
         """
-        rewards = self.need("slot_rewards", "A weight per position")
+        rewards = self.need("slot_rewards", "position_weights")
         weighted = rewards * check_position_weights(position_weights, rewards.shape[1])
         return replace(self, slot_rewards=weighted, rewards=weighted.sum(axis=1))
-
-    def need(self, column: str, who: str) -> Floats:
-        """Return a column.
-
-        Args:
-            column: Its name.
-            who: Who needs it, for the message.
-
-        Raises:
-            UserError: If the sample has no such column.
-        """
-        values: Floats | None = getattr(self, column)
-        if values is None:
-            raise UserError(f"{who} needs {column}: {_NEEDED[column]}.")
-        return values
 
 
 def check_position_weights(position_weights: Any, slots: int) -> Floats:
     """Return alpha_k, ``(K,)``.
 
     Raises:
-        UserError: If they are not K finite numbers.
+        EstimationError: If they are not K finite numbers.
     """
     alpha = np.asarray(position_weights, dtype=np.float64)
     if alpha.shape != (slots,) or not np.isfinite(alpha).all():
-        raise UserError(
+        raise EstimationError(
             f"position_weights must be {slots} finite numbers, one per position; got "
             f"{alpha.tolist()}."
         )
@@ -176,13 +161,7 @@ def check_position_weights(position_weights: Any, slots: int) -> Floats:
 
 _PER_SLATE = ("rewards", "units", "slate_weights", "additive_weights")
 _NOT_NEGATIVE = ("units", "slot_weights", "prefix_weights", "slate_weights")
-_NOTHING_AT_PADDING = ("slot_rewards", "action_values", "expected_values")
-
-
-def _refuse(wrong: NDArray[np.bool_], name: str, values: NDArray[Any], why: str) -> None:
-    if wrong.any():
-        place = tuple(int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(f"{name}[{', '.join(map(str, place))}] is {values[place]}: {why}.")
+_ZERO_IF_EMPTY = ("slot_rewards", "action_values", "expected_values")
 
 
 @dataclass(frozen=True)
@@ -190,29 +169,16 @@ class SlateEstimator(Estimator):
     """An estimator of the value of a slate, as a function of sums over slates.
 
     Attributes:
-        weights: Column of the sample that holds its weights. Weights per position are judged by
-            position: the diagnostics then speak of items shown, not of slates.
-        slots: K, needed only to add up a log in pieces where there are sums for every position.
-        sums: Number of sums as a function of K.
+        weights: Column of the sample that holds its weights. Where it has a weight for every
+            position, the diagnostics count items shown, not slates.
+        used: From these weights to those that the estimator uses.
     """
 
     weights: str = "slate_weights"
-    slots: int | None = None
-    sums: Callable[[int], int] = field(default=lambda slots: 2)
-
-    @property
-    def width(self) -> int:
-        """Number of sums, m."""
-        if self.slots is None:
-            raise ValueError(f"{self.name} can be added up only if it knows the number of slots.")
-        return self.sums(self.slots)
-
-    def of(self, sample: SlateSample) -> float:
-        """Return the estimate for a sample that is all there."""
-        return float(self.value(self.terms(sample).sum(axis=0)))
+    used: Callable[[Floats], Floats] = np.asarray
 
     def weigh(self, sample: SlateSample) -> Weighing:
-        """Return what the diagnostics look at."""
+        """Return the weights that the diagnostics examine."""
         weights = sample.need(self.weights, self.name)
         rewards = sample.rewards if weights.ndim == 1 else sample.need("slot_rewards", self.name)
         earning = (weights != 0) & (rewards != 0)

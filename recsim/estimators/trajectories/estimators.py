@@ -1,6 +1,6 @@
 r"""Estimators of what a policy earns over time, from trajectories that another policy made.
 
-The log holds n trajectories: at step t something was shown and r_t earned. With rho_t the ratio of
+The log holds n trajectories: at step t a slate was shown, with reward r_t. With rho_t the ratio of
 the probabilities of what was shown under the evaluated and the logging policy,
 c_t = rho_0 ... rho_t, c_-1 = 1, and G = sum_t gamma^t r_t:
 
@@ -8,7 +8,8 @@ c_t = rho_0 ... rho_t, c_-1 = 1, and G = sum_t gamma^t r_t:
 estimator   value                                                       unbiased
 ==========  ==========================================================  ==========================
 `tis`       mean of c_T-1 G                                             yes
-`pdis`      mean of sum_t gamma^t c_t r_t                               yes; less variance
+`pdis`      mean of sum_t gamma^t c_t r_t                               yes; less variance: r_t does
+                                                                        not depend on later slates
 `wis`       sum of c_T-1 G / sum of c_T-1                               bias vanishes as 1/n
 `snpdis`    as `pdis`, c_it over the mean of c_jt over trajectories j   bias vanishes as 1/n
 `dm`        mean of V_0                                                 if the model is right
@@ -19,10 +20,11 @@ estimator   value                                                       unbiased
                                                                         grows
 ==========  ==========================================================  ==========================
 
-All need mu > 0 wherever pi > 0. Three clips, each of something else: ``clipped_tis`` and
-``clipped_wis`` cut the weight of the whole trajectory to L; ``clipped_pdis``, ``clipped_snpdis``,
-``clipped_dr`` and ``clipped_wdr`` cut every cumulative weight c_t; ``step_clipped_pdis`` cuts every
-rho_t before the product. Trajectories that end early keep their last c_t; see `TrajectorySample`.
+All need mu > 0 wherever pi > 0. There are three clips: ``clipped_tis`` and ``clipped_wis`` clip the
+weight of the whole trajectory to L; ``clipped_pdis``, ``clipped_snpdis``, ``clipped_dr`` and
+``clipped_wdr`` clip every cumulative weight c_t; ``step_clipped_pdis`` clips every rho_t before the
+product. Trajectories that end early keep their last c_t; see `TrajectorySample`. Estimates are NaN
+without a trajectory, or where a sum of weights is zero.
 
 References: TIS, PDIS and the weighted forms, Precup, Sutton and Singh 2000; DR, Jiang and Li 2016,
 arXiv 1511.03722; WDR, Thomas and Brunskill 2016, arXiv 1604.00923.
@@ -32,123 +34,126 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
-from recsim.errors import UserError, did_you_mean
-from recsim.estimators.impressions.sample import Floats
-from recsim.estimators.ratios import sum_of_ratios
-from recsim.estimators.trajectories.sample import TrajectoryEstimator, TrajectorySample
+from recsim.arrays import Floats
+from recsim.estimators.estimator import check_name
+from recsim.estimators.settings import DEFAULT_CLIP, Clip
+from recsim.estimators.trajectories.marginalised import mis_terms, mis_weights
+from recsim.estimators.trajectories.sample import (
+    ClippedWeights,
+    TrajectoryEstimator,
+    TrajectorySample,
+)
+from recsim.estimators.weights import clipped, running_product
+from recsim.settings import validated
 
 Weights = Callable[[TrajectorySample], Floats]
 
 
-def tis(sample: TrajectorySample, *, clip: float = np.inf) -> float:
-    """Trajectory-wise importance sampling: the mean of c_T-1 G. Unbiased.
+def make_trajectory_estimator(
+    name: str, *, clip: float = DEFAULT_CLIP, horizon: int | None = None
+) -> TrajectoryEstimator:
+    """Build an estimator of the trajectory family.
 
     Args:
-        sample: The trajectories.
-        clip: L, the largest weight of a trajectory that is kept.
+        name: One of `TRAJECTORY_ESTIMATORS`.
+        clip: Largest weight that the clipped ones keep, L > 0.
+        horizon: T, needed for a `Tally` of estimators with sums per step.
 
     Returns:
-        Discounted reward per trajectory; NaN if there is none.
+        A function of a `TrajectorySample`, ``make_trajectory_estimator("pdis")(sample)``:
+        discounted reward per trajectory.
+
+    Raises:
+        UserError: If there is no such estimator, or the clip is not above zero.
     """
-    return _made("tis", clip).of(sample)
+    check_name(name, TRAJECTORY_ESTIMATORS)
+    limit = validated(Clip, {"clip": clip}, "estimator").clip
+    if "clipped_" not in name:
+        limit = np.inf
+    if name == "mis":
+        return TrajectoryEstimator(name, mis_terms, undivided=True, weights=mis_weights)
+    form = _FORMS[name.removeprefix("step_").removeprefix("clipped_")]
+    by_step = name.startswith("step_")
+    weights = partial(_step_clipped if by_step else _clipped, limit=limit)
+    return TrajectoryEstimator(
+        name=name,
+        terms=partial(form.terms, name=name, weights=weights),
+        width=2 if not form.sums else None if horizon is None else form.sums * horizon,
+        clip=limit,
+        parameter=f"clip={limit:g}" if np.isfinite(limit) else "",
+        mean=not form.sums and form.terms is not _wis,
+        needs=frozenset(form.needs),
+        assumes="model" if name == "dm" else "",
+        noun="trajectory" if form.whole else "step",
+        weights=partial(_compared, used=weights, limit=limit, whole=form.whole, by_step=by_step),
+    )
 
 
-def wis(sample: TrajectorySample, *, clip: float = np.inf) -> float:
-    """Weighted (self-normalised) trajectory-wise importance sampling.
-
-    Args:
-        sample: The trajectories.
-        clip: L, the largest weight of a trajectory that is kept.
-
-    Returns:
-        Discounted reward per trajectory; NaN if all weights are zero.
-    """
-    return _made("wis", clip).of(sample)
+def _clipped(sample: TrajectorySample, *, limit: float) -> Floats:
+    """Return the cumulative weights, each clipped, ``(n, T)``."""
+    return clipped(sample.cumulative, limit)
 
 
-def pdis(sample: TrajectorySample, *, clip: float = np.inf) -> float:
-    """Per-decision importance sampling: the mean of sum_t gamma^t c_t r_t. Unbiased.
-
-    A reward does not depend on what is shown later, so the later ratios are left out.
-
-    Args:
-        sample: The trajectories.
-        clip: L, the largest cumulative weight c_t that is kept.
-
-    Returns:
-        Discounted reward per trajectory; NaN if there is none.
-    """
-    return _made("pdis", clip).of(sample)
+def _step_clipped(sample: TrajectorySample, *, limit: float) -> Floats:
+    """Return the cumulative products of clipped ratios, ``(n, T)``."""
+    return running_product(clipped(sample.ratios, limit))
 
 
-def step_clipped_pdis(sample: TrajectorySample, *, clip: float = np.inf) -> float:
-    """Return `pdis` with every ratio rho_t cut to ``clip`` before the product.
-
-    Args:
-        sample: The trajectories.
-        clip: L, the largest ratio of a step that is kept.
-
-    Returns:
-        Discounted reward per trajectory; NaN if there is none.
-    """
-    return _made("step_clipped_pdis", clip).of(sample)
+def _compared(
+    sample: TrajectorySample, *, used: Weights, limit: float, whole: bool, by_step: bool
+) -> ClippedWeights:
+    before, after = sample.cumulative, used(sample)
+    over = (sample.ratios if by_step else before) > limit
+    return (before[:, -1], after[:, -1], over[:, -1]) if whole else (before, after, over)
 
 
-def snpdis(sample: TrajectorySample, *, clip: float = np.inf) -> float:
-    """Self-normalised per-decision importance sampling: every c_it over its mean at step t.
-
-    Args:
-        sample: The trajectories.
-        clip: L, the largest cumulative weight c_t that is kept.
-
-    Returns:
-        Discounted reward per trajectory; NaN if all weights of a step are zero.
-    """
-    return _made("snpdis", clip).of(sample)
+def _counted(values: Floats) -> Floats:
+    """Return 1 and the value of every trajectory: the terms of a mean."""
+    return np.stack([np.ones(len(values)), values], axis=1)
 
 
-def dm(sample: TrajectorySample) -> float:
-    """Direct method: the mean of V_0. As good as the model, and no weight helps it.
-
-    Args:
-        sample: With ``expected_values``.
-
-    Returns:
-        Discounted reward per trajectory; NaN if there is none.
-    """
-    return _made("dm", np.inf).of(sample)
+def _tis(sample: TrajectorySample, *, name: str, weights: Weights) -> Floats:
+    return _counted(weights(sample)[:, -1] * sample.returns)
 
 
-def dr(sample: TrajectorySample, *, clip: float = np.inf) -> float:
-    """Doubly robust: the mean of sum_t gamma^t [c_t (r_t - Q_t) + c_t-1 V_t].
-
-    Unbiased for any model that was not fitted on the same trajectories, time-dependent or not.
-
-    Args:
-        sample: With ``action_values`` and ``expected_values``.
-        clip: L, the largest cumulative weight c_t that is kept.
-
-    Returns:
-        Discounted reward per trajectory; NaN if there is none.
-    """
-    return _made("dr", clip).of(sample)
+def _wis(sample: TrajectorySample, *, name: str, weights: Weights) -> Floats:
+    last = weights(sample)[:, -1]
+    return np.stack([last, last * sample.returns], axis=1)
 
 
-def wdr(sample: TrajectorySample, *, clip: float = np.inf) -> float:
-    """Weighted doubly robust: `dr` with every c_it over its mean at step t, and c_-1 = 1.
+def _pdis(sample: TrajectorySample, *, name: str, weights: Weights) -> Floats:
+    return _counted((weights(sample) * sample.rewards) @ sample.discounts)
 
-    Args:
-        sample: With ``action_values`` and ``expected_values``.
-        clip: L, the largest cumulative weight c_t that is kept.
 
-    Returns:
-        Discounted reward per trajectory; NaN if all weights of a step are zero.
-    """
-    return _made("wdr", clip).of(sample)
+def _snpdis(sample: TrajectorySample, *, name: str, weights: Weights) -> Floats:
+    used = weights(sample)
+    return np.concatenate([used, used * sample.rewards * sample.discounts], axis=1)  # (n, 2 T)
+
+
+def _dm(sample: TrajectorySample, *, name: str, weights: Weights) -> Floats:
+    return _counted(sample.need("expected_values", name)[:, 0])
+
+
+def _parts(sample: TrajectorySample, used: Floats, name: str) -> tuple[Floats, Floats, Floats]:
+    """Return c_t-1, and both terms of every step of `dr`, discounted, each ``(n, T)``."""
+    before = np.concatenate([np.ones((len(used), 1)), used[:, :-1]], axis=1)
+    residual = used * (sample.rewards - sample.need("action_values", name)) * sample.discounts
+    return before, residual, before * sample.need("expected_values", name) * sample.discounts
+
+
+def _dr(sample: TrajectorySample, *, name: str, weights: Weights) -> Floats:
+    _, residual, expected = _parts(sample, weights(sample), name)
+    return _counted((residual + expected).sum(axis=1))
+
+
+def _wdr(sample: TrajectorySample, *, name: str, weights: Weights) -> Floats:
+    used = weights(sample)
+    before, residual, expected = _parts(sample, used, name)
+    return np.concatenate([used, before, residual, expected], axis=1)  # (n, 4 T)
 
 
 def effective_sizes(sample: TrajectorySample) -> Floats:
@@ -162,131 +167,55 @@ def effective_sizes(sample: TrajectorySample) -> Floats:
     return np.divide(total, squares, out=np.zeros_like(squares), where=squares > 0)
 
 
-def make_trajectory_estimator(
-    name: str, *, clip: float = 10.0, horizon: int | None = None
-) -> TrajectoryEstimator:
-    """Build an estimator of the trajectory family.
+class _Form(NamedTuple):
+    """How one estimator, clipped or not, is built.
 
-    Args:
-        name: One of `TRAJECTORY_ESTIMATORS`.
-        clip: Largest weight that the clipped ones keep, L > 0.
-        horizon: T, needed to add it up with a `Tally`.
-
-    Raises:
-        UserError: If there is no such estimator, or the clip is not above zero.
+    Attributes:
+        description: One line.
+        terms: What is summed.
+        whole: Whether only whole trajectories have weights.
+        sums: Number of sums per step; 0 where there are two in all.
+        needs: Columns of the sample that it needs.
     """
-    if name not in TRAJECTORY_ESTIMATORS:
-        raise UserError(f"Unknown estimator {name!r}.{did_you_mean(name, TRAJECTORY_ESTIMATORS)}")
-    if not clip > 0:
-        raise UserError(f"clip must be above 0, got {clip}: it is the largest weight kept.")
-    return _made(name, clip if "clipped_" in name else np.inf, horizon)
+
+    description: str
+    terms: Callable[..., Floats]
+    whole: bool = False
+    sums: int = 0
+    needs: tuple[str, ...] = ()
 
 
-def _made(name: str, clip: float, horizon: int | None = None) -> TrajectoryEstimator:
-    """Build an estimator that clips, whatever its name."""
-    if name == "mis":
-        from recsim.estimators.trajectories.marginalised import mis_estimator
-
-        return mis_estimator(horizon)
-    by_step = name == "step_clipped_pdis"
-    kind = name.removeprefix("step_").removeprefix("clipped_")
-    terms, whole, sums = _KINDS[kind]
-
-    def used(values: Floats) -> Floats:
-        return values if np.isinf(clip) else np.minimum(values, clip)
-
-    def weights(sample: TrajectorySample) -> Floats:
-        if not by_step:
-            return used(sample.cumulative)
-        product: Floats = np.cumprod(used(sample.ratios), axis=1).astype(np.float64, copy=False)
-        return product
-
-    def judged(sample: TrajectorySample) -> tuple[Any, Any, Any]:
-        before, after = sample.cumulative, weights(sample)
-        over = sample.ratios if by_step else before
-        if whole:
-            before, after, over = (w[:, -1] for w in (before, after, over))
-        return before, after, over > clip
-
-    return TrajectoryEstimator(
-        name=name,
-        terms=partial(terms, weights=weights, who=name),
-        value=sum_of_ratios,
-        used=used,
-        clip=clip,
-        parameter=f"clip={clip:g}" if np.isfinite(clip) else "",
-        mean=sums is _two and kind != "wis",
-        assumes="model" if kind == "dm" else "",
-        noun="trajectory" if whole else "step",
-        judged=judged,
-        horizon=horizon,
-        sums=sums,
-    )
-
-
-def _counted(values: Floats) -> Floats:
-    """Return 1 and the value of every trajectory: the terms of a mean."""
-    return np.stack([np.ones(len(values)), values], axis=1)
-
-
-def _tis(sample: TrajectorySample, *, weights: Weights, who: str) -> Floats:
-    return _counted(weights(sample)[:, -1] * sample.returns)
-
-
-def _wis(sample: TrajectorySample, *, weights: Weights, who: str) -> Floats:
-    last = weights(sample)[:, -1]
-    return np.stack([last, last * sample.returns], axis=1)
-
-
-def _pdis(sample: TrajectorySample, *, weights: Weights, who: str) -> Floats:
-    return _counted((weights(sample) * sample.rewards) @ sample.discounts)
-
-
-def _snpdis(sample: TrajectorySample, *, weights: Weights, who: str) -> Floats:
-    used = weights(sample)
-    return np.concatenate([used, used * sample.rewards * sample.discounts], axis=1)  # (n, 2 T)
-
-
-def _dm(sample: TrajectorySample, *, weights: Weights, who: str) -> Floats:
-    return _counted(sample.need("expected_values", who)[:, 0])
-
-
-def _parts(sample: TrajectorySample, used: Floats, who: str) -> tuple[Floats, Floats, Floats]:
-    """Return c_t-1, and both terms of every step of `dr`, discounted, each ``(n, T)``."""
-    before = np.concatenate([np.ones((len(used), 1)), used[:, :-1]], axis=1)
-    surprise = used * (sample.rewards - sample.need("action_values", who)) * sample.discounts
-    return before, surprise, before * sample.need("expected_values", who) * sample.discounts
-
-
-def _dr(sample: TrajectorySample, *, weights: Weights, who: str) -> Floats:
-    _, surprise, expected = _parts(sample, weights(sample), who)
-    return _counted((surprise + expected).sum(axis=1))
-
-
-def _wdr(sample: TrajectorySample, *, weights: Weights, who: str) -> Floats:
-    used = weights(sample)
-    before, surprise, expected = _parts(sample, used, who)
-    return np.concatenate([used, before, surprise, expected], axis=1)  # (n, 4 T)
-
-
-def _two(steps: int) -> int:
-    return 2
-
-
-# Name -> the terms, whether only whole trajectories have weights, and the number of sums.
-_KINDS: dict[str, tuple[Callable[..., Any], bool, Callable[[int], int]]] = {
-    "tis": (_tis, True, _two),
-    "wis": (_wis, True, _two),
-    "pdis": (_pdis, False, _two),
-    "snpdis": (_snpdis, False, lambda steps: 2 * steps),
-    "dm": (_dm, True, _two),
-    "dr": (_dr, False, _two),
-    "wdr": (_wdr, False, lambda steps: 4 * steps),
+_MODEL = ("action_values", "expected_values")
+_FORMS = {
+    "tis": _Form("Trajectory-wise importance sampling: the mean of c_T-1 G.", _tis, whole=True),
+    "wis": _Form(
+        "Weighted (self-normalised) trajectory-wise importance sampling.", _wis, whole=True
+    ),
+    "pdis": _Form("Per-decision importance sampling: the mean of sum_t gamma^t c_t r_t.", _pdis),
+    "snpdis": _Form(
+        "Self-normalised per-decision importance sampling: c_t over its mean at step t.",
+        _snpdis,
+        sums=2,
+    ),
+    "dm": _Form("Direct method: the mean of V_0.", _dm, whole=True, needs=("expected_values",)),
+    "dr": _Form(
+        "Doubly robust: the mean of sum_t gamma^t [c_t (r_t - Q_t) + c_t-1 V_t].",
+        _dr,
+        needs=_MODEL,
+    ),
+    "wdr": _Form(
+        "Weighted doubly robust: c_t over its mean at step t.", _wdr, sums=4, needs=_MODEL
+    ),
 }
 
-TRAJECTORY_ESTIMATORS: tuple[str, ...] = (
-    *("tis", "clipped_tis", "wis", "clipped_wis"),
-    *("pdis", "clipped_pdis", "step_clipped_pdis", "snpdis", "clipped_snpdis"),
-    *("dm", "dr", "clipped_dr", "wdr", "clipped_wdr", "mis"),
-)
-"""The names that `make_trajectory_estimator` knows."""
+TRAJECTORY_ESTIMATORS = {
+    **{name: form.description for name, form in _FORMS.items()},
+    **{
+        f"clipped_{name}": f"{form.description.removesuffix('.')}; weights are clipped."
+        for name, form in _FORMS.items()
+        if name != "dm"
+    },
+    "step_clipped_pdis": "Per-decision importance sampling; ratios are clipped step by step.",
+    "mis": "Marginalised importance sampling: weights of states in place of trajectories.",
+}
+"""The names that `make_trajectory_estimator` accepts, each with a line about it."""

@@ -1,33 +1,31 @@
-"""What a policy would have earned over time, on a log of another policy."""
+"""The value of a policy over time, from a log of another policy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import UserError, did_you_mean
-from recsim.estimators.impressions import policies
-from recsim.estimators.impressions.policies import Policy, name_of
-from recsim.estimators.impressions.rows import Log
-from recsim.estimators.impressions.sample import Floats
-from recsim.estimators.intervals import IntervalKind
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import EstimationError, did_you_mean
+from recsim.estimators.backward import fit_backwards
+from recsim.estimators.policies import Policy, action_probabilities, name_of
 from recsim.estimators.reward_models import RewardModel
+from recsim.estimators.rows import Log
+from recsim.estimators.settings import Intervals, SlateKeywords, SlateSettings
 from recsim.estimators.slates.cascade import item_table
 from recsim.estimators.slates.overlap import SlateOverlap
 from recsim.estimators.slates.policies import HasSlateDistribution
-from recsim.estimators.slates.rows import Asked, Logging, Rows, row_blocks
+from recsim.estimators.slates.rows import Evaluation, Logging, SlateRows
 from recsim.estimators.tally import PolicyValue, Tally
-from recsim.estimators.trajectories.backward import fit_backwards
 from recsim.estimators.trajectories.estimators import make_trajectory_estimator
-from recsim.estimators.trajectories.sample import TrajectorySample
+from recsim.estimators.trajectories.sample import TrajectoryEstimator, TrajectorySample
 
 Episode = Literal["user", "session"]
-States = Callable[[Mapping[str, Any]], NDArray[np.int64]]
-Ints = NDArray[np.int64]
+States = Callable[[Mapping[str, Any]], Ints]
 
 
 def evaluate_trajectories(
@@ -35,6 +33,7 @@ def evaluate_trajectories(
     policy: Policy,
     estimators: Sequence[str] = ("tis", "wis", "pdis", "snpdis"),
     *,
+    settings: Intervals | None = None,
     logging: Logging | None = None,
     episode: Episode = "user",
     unit: Episode = "user",
@@ -42,23 +41,18 @@ def evaluate_trajectories(
     horizon: int | None = None,
     states: States | None = None,
     model: str | Mapping[str, Any] | RewardModel = "ridge",
-    clip: float = 10.0,
-    interval: IntervalKind = "bootstrap",
-    bound: float | None = None,
-    level: float = 0.95,
-    samples: int = 1000,
-    seed: int = 0,
     reward: str | None = None,
     history_slates: int = 5,
     overlap: bool | None = None,
+    **changes: Unpack[SlateKeywords],
 ) -> list[PolicyValue]:
-    """Estimate what a policy would have earned per trajectory, from a log of another policy.
+    """Estimate the reward of a policy per trajectory, from a log of another policy.
 
-    Unlike the value of single slates this is what the policy makes of its users in the long run, as
-    far as the log goes. A trajectory is all that was shown to a user, or one of his sessions; its
-    end is taken to be the end, so logs that were cut off need a ``horizon`` that all reach.
+    Unlike the value of single slates this includes the effect of the policy on its users, as far as
+    the log goes. A trajectory consists of all slates of a user, or of a session. It is assumed to
+    be complete, so logs that were cut off need a ``horizon`` that all trajectories reach.
 
-    A few numbers per row are kept until the end, and with ``dm``, ``dr`` and ``wdr`` the policy's
+    A few numbers per row are kept in memory, and with ``dm``, ``dr`` and ``wdr`` the policy's
     probability of every candidate.
 
     Args:
@@ -66,51 +60,57 @@ def evaluate_trajectories(
         policy: The evaluated policy. It must know the probability of whole slates; see
             `recsim.estimators.slates.policies`.
         estimators: Names from `TRAJECTORY_ESTIMATORS`.
-        logging: What made the log, where the log itself does not tell; see `evaluate_slates`.
-        episode: What is a trajectory: a ``user`` or a ``session``.
+        settings: `Intervals` or `SlateSettings`.
+        logging: What made the log, where the logged probabilities are not enough; see
+            `evaluate_slates`.
+        episode: What a trajectory is: a ``user`` or a ``session``.
         unit: What is independent of the rest: the ``user``, or the ``session`` if it is a
             trajectory.
         discount: gamma: a reward t steps ahead counts gamma^t.
-        horizon: Steps that count; by default as many as the longest trajectory has.
+        horizon: Number of steps that count; by default as many as the longest trajectory has.
         states: From observations to the number of each user's state, ``(B,)``, for ``mis``.
-        model: The regression behind ``dm``, ``dr`` and ``wdr``, fitted on this log with
-            cross-fitting; see `recsim.estimators.trajectories.backward`. It knows slates of one
-            item, and longer ones if the policy can list its slates.
-        clip: Largest weight that the clipped estimators keep.
-        interval: Kind of the intervals; see `recsim.estimators.intervals`.
-        bound: Width of the range of a term, for ``bernstein`` and ``hoeffding``.
-        level: Nominal coverage of the intervals.
-        samples: Bootstrap samples.
-        seed: Seed of the bootstrap and of the model.
+        model: The regression for ``dm``, ``dr`` and ``wdr``, fitted on this log with cross-fitting;
+            see `recsim.estimators.backward`. It works for slates of one item, and for longer ones
+            if the policy can list its slates.
         reward: Name of the reward; by default the weighted sum of the log's problem.
-        history_slates: Slates of history that the policy is shown.
-        overlap: Whether to count what the log never shows; see `evaluate_slates`.
+        history_slates: Slates of history in the policy's observations.
+        overlap: Whether to count unsupported actions; see `evaluate_slates`.
+        **changes: Fields of `SlateSettings` by name, in place of those of ``settings``: ``clip``,
+            ``interval``, ``bound``, ``level``, ``samples``, ``seed``.
 
     Returns:
         One value per estimator, in their order: discounted reward per trajectory.
 
     Raises:
-        UserError: If the log does not know its users, a probability is missing or none (names the
+        UserError: If the log is anonymous, a probability is missing or outside (0, 1] (names the
             row), a policy does not know what an estimator needs, or a name or setting is wrong.
     """
-    made = [make_trajectory_estimator(name, clip=clip) for name in estimators]
-    for name, given in (("episode", episode), ("unit", unit)):
-        if given not in ("user", "session"):
-            near = did_you_mean(given, ("user", "session"))
-            raise UserError(f"Unknown {name} {given!r}.{near}")
+    chosen = SlateSettings.of(settings, changes)
+
+    def build(horizon: int | None = None) -> list[TrajectoryEstimator]:
+        return [
+            make_trajectory_estimator(name, clip=chosen.clip, horizon=horizon)
+            for name in estimators
+        ]
+
+    for name, choice in (("episode", episode), ("unit", unit)):
+        if choice not in get_args(Episode):
+            near = did_you_mean(choice, get_args(Episode))
+            raise EstimationError(f"Unknown {name} {choice!r}.{near}")
     if unit == "session" and episode == "user":
-        raise UserError(
-            "A trajectory is all of a user, so sessions cannot be resampled: with unit='session' "
-            "give episode='session' too."
+        raise EstimationError(
+            "A trajectory consists of all sessions of a user, so sessions cannot be resampled: "
+            "with unit='session' give episode='session' too."
         )
-    modelled = any(estimator.name.split("_")[-1] in ("dm", "dr", "wdr") for estimator in made)
-    asked = Asked(policy, logging, reward, "user", history_slates, frozenset({"slate_weights"}))
-    steps, seen = [], SlateOverlap(overlap)
-    for rows in row_blocks(log, asked):
+    modelled = any("expected_values" in estimator.needs for estimator in build())
+    needs = frozenset({"slate_weights"})
+    evaluation = Evaluation(policy, logging, reward, "user", history_slates, needs)
+    steps, counts = [], SlateOverlap(overlap)
+    for rows in evaluation.read(log):
         steps.append(_steps(rows, states, modelled))
-        seen.add(rows)
+        counts.add(rows)
     if not steps:
-        raise UserError("The log has no rows.")
+        raise EstimationError("The log has no rows.")
     columns = {
         name: np.concatenate([part[name] for part in steps]) for name in steps[0] if name != "items"
     }
@@ -131,18 +131,17 @@ def evaluate_trajectories(
     )
     if modelled:
         stages = _Stages(sample, np.flatnonzero(new), columns, steps[0]["items"])
-        q, v = fit_backwards(stages, sample.units, model, discount=discount, seed=seed)
+        q, v = fit_backwards(stages, sample.units, model, discount=discount, seed=chosen.seed)
         sample = replace(sample, action_values=q, expected_values=v)
-    made = [replace(estimator, horizon=sample.steps) for estimator in made]
-    tally = Tally(made, samples=samples, seed=seed, interval=interval, bound=bound)
+    tally = Tally(build(sample.steps), chosen)
     tally.add(sample)
-    return seen.told(tally.values(level))
+    return counts.attach(tally.values())
 
 
-def _steps(rows: Rows, states: States | None, modelled: bool) -> dict[str, NDArray[Any]]:
-    """Return what is kept of some rows, each column ``(B, ...)``; and the items' features."""
+def _steps(rows: SlateRows, states: States | None, modelled: bool) -> dict[str, NDArray[Any]]:
+    """Return the columns to keep of some rows, ``(B, ...)``, and the features of all items."""
     if rows.log.anonymous:
-        raise UserError("The log is anonymous: without users there are no trajectories.")
+        raise EstimationError("The log is anonymous: without users there are no trajectories.")
     columns: dict[str, NDArray[Any]] = {
         "user": rows.log.user,
         "session": rows.log.session,
@@ -155,23 +154,23 @@ def _steps(rows: Rows, states: States | None, modelled: bool) -> dict[str, NDArr
         slates, columns["chances"] = _choices(rows)
         candidates = rows.obs["candidates"]
         columns["context"] = _context(rows.obs)
-        columns["slate"] = rows.log.slate
+        columns["slate"] = rows.items
         columns["options"] = candidates[:, slates]  # (B, A, K)
-        columns["items"] = item_table(rows.log.problem)
+        columns["items"] = item_table(rows.problem)
     return columns
 
 
-def _choices(rows: Rows) -> tuple[Ints, Floats]:
-    """Return the slates that the policy may show, ``(A, K)``, and their chances, ``(B, A)``."""
-    policy, slots = rows.asked.policy, rows.log.problem.slate_size
+def _choices(rows: SlateRows) -> tuple[Ints, Floats]:
+    """Return the slates that the policy may show, ``(A, K)``, and their probability, ``(B, A)``."""
+    policy, slots = rows.evaluation.policy, rows.problem.slate_size
     if slots == 1:
-        chances = policies.action_probabilities(policy, rows.obs, 1, first_row=rows.first)[:, 0]
+        chances = action_probabilities(policy, rows.obs, 1, first_row=rows.first)[:, 0]
         return np.arange(chances.shape[1])[:, None], chances
     listed = None
     if isinstance(policy, HasSlateDistribution):
         listed = policy.slate_distribution(rows.obs)
     if listed is None:
-        raise UserError(
+        raise EstimationError(
             f"{name_of(policy)} cannot list its slates of {slots} items, so no model of the value "
             "to go can be fitted for it: it needs a method slate_distribution(obs). 'pdis' and "
             "'tis' need no model."
@@ -180,7 +179,7 @@ def _choices(rows: Rows) -> tuple[Ints, Floats]:
 
 
 def _context(obs: Mapping[str, Any]) -> Floats:
-    """Return what the model sees of the past: the user, the last rewards, clicks and the time."""
+    """Return the features of the past: the user, the last rewards, clicks and the time."""
     clicks = obs["history_clicks"].sum(axis=1, keepdims=True)
     columns = (obs["user_features"], obs["feedback"], obs["history_length"], clicks, obs["time"])
     return np.concatenate([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
@@ -188,7 +187,7 @@ def _context(obs: Mapping[str, Any]) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class _Stages:
-    """Steps of n trajectories as stages; see `recsim.estimators.trajectories.backward.Stages`.
+    """Steps of n trajectories as stages; see `recsim.estimators.backward.Stages`.
 
     Attributes:
         sample: The trajectories.
@@ -207,7 +206,7 @@ class _Stages:
         return self.sample.rewards
 
     @property
-    def there(self) -> NDArray[np.bool_]:
+    def there(self) -> Bools:
         return self.sample.within
 
     @property

@@ -1,7 +1,7 @@
 r"""Marginalised importance sampling: weights of states in place of weights of whole trajectories.
 
-Where the state tells all that matters of the past, what is shown at step t need not be weighted by
-everything shown before, only by how much more often the evaluated policy is in that state at all:
+Where the state contains all that matters of the past, step t need not be weighted by everything
+shown before, only by the ratio of the probabilities of that state under the two policies:
 
 .. math::
     w_t(s) = d_t(s) / \hat d_{\mu,t}(s), \quad
@@ -9,10 +9,10 @@ everything shown before, only by how much more often the evaluated policy is in 
     d_{t+1}(s') = \frac 1 n \sum_i w_t(s_{it}) \rho_{it} 1(s_{i,t+1} = s')
 
 from the distribution d_0 of the initial states in the log; w_t is 0 for a state that the log does
-not hold at step t, and the marginals d_t are not normalised. A trajectory that has ended is in no
-state: its share of d leaves. The weights do not grow from step to step as products do, so that long
-horizons are possible; but the estimate is consistent only if the states are Markov, and not
-unbiased.
+not contain at step t, and the marginals d_t are not normalised. A trajectory that has ended is in
+no state, so that d loses its share. The weights do not grow from step to step as products do, which
+makes long horizons possible; but the estimate is consistent only if the states are Markov, and it
+is biased in small logs.
 
 The estimate is a smooth function of the empirical distribution, with the influence function
 
@@ -21,8 +21,8 @@ The estimate is a smooth function of the empirical distribution, with the influe
              U_{t+1}(s_{i,t+1})) - U_t(s_{it})]
 
 (plus a constant), where U_t(s), the value to go, is the mean of rho (r + gamma U_t+1(s')) over the
-log's visits to s at step t. Its mean is the estimate itself, and its spread the error: that is what
-a `Tally` adds up, and what its intervals are of.
+log's visits to s at step t. Its mean is the estimate, and its variance gives the error: a `Tally`
+adds up these influences and computes its intervals from them.
 
 Reference: Xie, Ma and Wang 2019, "Towards Optimal Off-Policy Evaluation for Reinforcement Learning
 with Marginalized Importance Sampling", arXiv 1906.03393. The influence function is derived.
@@ -31,14 +31,11 @@ with Marginalized Importance Sampling", arXiv 1906.03393. The influence function
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.estimators.impressions.sample import Floats
-from recsim.estimators.ratios import sum_of_ratios
-from recsim.estimators.trajectories.sample import TrajectoryEstimator, TrajectorySample
+from recsim.arrays import Floats, Ints
+from recsim.estimators.trajectories.sample import ClippedWeights, TrajectorySample
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +55,6 @@ class Marginals:
     influence: Floats
 
 
-def mis(sample: TrajectorySample) -> float:
-    """Marginalised importance sampling with tabular states.
-
-    Args:
-        sample: With ``states``.
-
-    Returns:
-        Discounted reward per trajectory; NaN if there is none.
-    """
-    return marginals(sample).value
-
-
 def marginals(sample: TrajectorySample) -> Marginals:
     """Return the weights, values and influence of marginalised importance sampling.
 
@@ -79,7 +64,7 @@ def marginals(sample: TrajectorySample) -> Marginals:
         sample: With ``states``.
 
     Raises:
-        UserError: If the sample has no states.
+        EstimationError: If the sample has no states.
     """
     state = _compact(sample)  # (n, T)
     n, steps = state.shape
@@ -111,43 +96,25 @@ def marginals(sample: TrajectorySample) -> Marginals:
     return Marginals(value, weights, to_go, influence)
 
 
-def mis_estimator(horizon: int | None = None) -> TrajectoryEstimator:
-    """Return the estimator for a `Tally`, which takes all trajectories in one sample only.
+def mis_terms(sample: TrajectorySample) -> Floats:
+    """Return 1 and the influence of every trajectory, ``(n, 2)``.
 
-    Weights of states are shares of all trajectories, so those of a part are others.
-
-    Args:
-        horizon: T.
+    Weights of states are shares of all trajectories, so they cannot be computed from a part of the
+    log.
     """
-    return TrajectoryEstimator(
-        name="mis",
-        terms=_terms,
-        value=sum_of_ratios,
-        used=_all_of_it,
-        noun="step",
-        undivided=True,
-        judged=_judged,
-        horizon=horizon,
-    )
-
-
-def _terms(sample: TrajectorySample) -> Floats:
     influence = marginals(sample).influence
     return np.stack([np.ones(len(influence)), influence], axis=1)
 
 
-def _judged(sample: TrajectorySample) -> tuple[Any, Any, Any]:
+def mis_weights(sample: TrajectorySample) -> ClippedWeights:
+    """Return the weight of every step, which is never clipped."""
     weights = marginals(sample).weights * sample.ratios
     return weights, weights, np.zeros(weights.shape, dtype=np.bool_)
 
 
-def _all_of_it(weights: Floats) -> Floats:
-    return weights
-
-
-def _compact(sample: TrajectorySample) -> NDArray[np.int64]:
+def _compact(sample: TrajectorySample) -> Ints:
     """Return the states numbered without gaps, ``(n, T)``; 0 after the end."""
-    states: NDArray[np.int64] = sample.need("states", "mis")
+    states: Ints = sample.need("states", "mis")
     compact = np.zeros(states.shape, dtype=np.int64)
     _, compact[sample.within] = np.unique(states[sample.within], return_inverse=True)
     return compact

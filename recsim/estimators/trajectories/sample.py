@@ -1,29 +1,29 @@
-"""What every estimator of the value of a trajectory is given, and what such an estimator is."""
+"""What estimators of trajectories are given: rewards, ratios and predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.errors import UserError
-from recsim.estimators.impressions.sample import Estimator, Floats, Weighing
-from recsim.estimators.ratios import probability_ratio
+from recsim.arrays import Bools, Floats, Ints
+from recsim.errors import EstimationError
+from recsim.estimators.estimator import Estimator, LoggedSample, Weighing, refuse
+from recsim.estimators.weights import probability_ratio, running_product
 
 _PADDING = {"rewards": 0.0, "ratios": 1.0, "action_values": 0.0, "expected_values": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
-class TrajectorySample:
-    """n logged trajectories of at most T steps, as the evaluated policy sees them.
+class TrajectorySample(LoggedSample):
+    """n logged trajectories of at most T steps, with their ratios under the evaluated policy.
 
-    Shorter ones are padded at the end: nothing is earned there, and the ratio 1 leaves the
-    cumulative weight as it was when the trajectory ended. Sums over trajectories are divided by
-    all n, ended or not.
+    Shorter ones are padded at the end with reward 0 and ratio 1, so that the cumulative weight
+    remains what it was when the trajectory ended. Sums over trajectories are divided by all n,
+    ended or not.
 
     Attributes:
         rewards: r_t, ``(n, T)``.
@@ -35,18 +35,24 @@ class TrajectorySample:
         action_values: Q_t of what was shown, ``(n, T)``; the value to go from step t on.
         expected_values: V_t, the mean of Q_t under the evaluated policy, ``(n, T)``.
         states: Number of the state before each step, ``(n, T)``, for marginalised importance
-            sampling; what it is at padding does not matter.
+            sampling; the values at padding are ignored.
         whole: Whether no unit has trajectories in another sample of the same log.
     """
 
+    described: ClassVar = {
+        "action_values": "a model of the value to go",
+        "expected_values": "a model of the value to go",
+        "states": "the state before every step",
+    }
+
     rewards: Floats
     ratios: Floats
-    units: NDArray[np.int64]
-    lengths: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    units: Ints
+    lengths: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     discount: float = 1.0
     action_values: Floats | None = None
     expected_values: Floats | None = None
-    states: NDArray[np.int64] | None = None
+    states: Ints | None = None
     whole: bool = False
 
     def __post_init__(self) -> None:
@@ -56,7 +62,7 @@ class TrajectorySample:
         if not self.lengths.size:
             object.__setattr__(self, "lengths", np.full(n, steps))
         if not 0 <= self.discount <= 1:
-            raise UserError(f"discount must be from 0 to 1, got {self.discount}.")
+            raise EstimationError(f"discount must be from 0 to 1, got {self.discount}.")
         if self.units.shape != (n,) or self.lengths.shape != (n,):
             shapes = f"{self.units.shape} and {self.lengths.shape}"
             raise ValueError(f"units and lengths must be ({n},); got {shapes}.")
@@ -69,13 +75,13 @@ class TrajectorySample:
                 continue
             if values.shape != (n, steps):
                 raise ValueError(f"{name} has shape {values.shape}; it must be {(n, steps)}.")
-            _refuse(~np.isfinite(values), name, values, "not finite")
-            _refuse((values != filler) & after, name, values, f"not {filler:g} after the end")
-        _refuse(self.ratios < 0, "ratios", self.ratios, "below zero")
+            refuse(~np.isfinite(values), name, values, "not finite")
+            refuse((values != filler) & after, name, values, f"not {filler:g} after the end")
+        refuse(self.ratios < 0, "ratios", self.ratios, "below zero")
         if self.states is not None:
             if self.states.shape != (n, steps):
                 raise ValueError(f"states has shape {self.states.shape}; it must be {(n, steps)}.")
-            _refuse((self.states < 0) & self.within, "states", self.states, "below zero")
+            refuse((self.states < 0) & self.within, "states", self.states, "below zero")
 
     def __len__(self) -> int:
         """Return n."""
@@ -83,11 +89,11 @@ class TrajectorySample:
 
     @property
     def steps(self) -> int:
-        """T, the number of steps that there is room for."""
+        """T, the number of columns."""
         return int(self.rewards.shape[1])
 
     @cached_property
-    def within(self) -> NDArray[np.bool_]:
+    def within(self) -> Bools:
         """True before the end of each trajectory, ``(n, T)``."""
         return np.arange(self.steps) < self.lengths[:, None]
 
@@ -101,15 +107,15 @@ class TrajectorySample:
         """c_t, the product of the ratios up to step t, ``(n, T)``.
 
         Raises:
-            UserError: If a product is too large for a floating-point number.
+            EstimationError: If a product is too large for a floating-point number.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            weights: Floats = np.cumprod(self.ratios, axis=1).astype(np.float64, copy=False)
+            weights = running_product(self.ratios)
         if not np.isfinite(weights).all():
             row, step = np.argwhere(~np.isfinite(weights))[0]
-            raise UserError(
-                f"The weight of trajectory {row} is beyond all numbers after {step + 1} steps: the "
-                "policies are too far apart for whole trajectories. Use fewer steps, or 'mis'."
+            raise EstimationError(
+                f"The weight of trajectory {row} overflows after {step + 1} steps: the policies "
+                "differ too much for whole trajectories. Use fewer steps, or 'mis'."
             )
         return weights
 
@@ -126,14 +132,7 @@ class TrajectorySample:
         rewards: Any,
         evaluated: Any,
         logged: Any,
-        *,
-        horizon: int | None = None,
-        units: Any = None,
-        discount: float = 1.0,
-        action_values: Any = None,
-        expected_values: Any = None,
-        states: Any = None,
-        whole: bool = False,
+        **options: Any,
     ) -> Self:
         """Build a sample from the steps of all trajectories, one after the other.
 
@@ -143,29 +142,13 @@ class TrajectorySample:
             rewards: ``(M,)``.
             evaluated: Probability of what was shown under the evaluated policy, ``(M,)``.
             logged: Its probability under the logging policy, ``(M,)``.
-            horizon: T: longer trajectories are cut off there. By default the longest.
-            units: Independent unit of each trajectory, ``(n,)``; by default each is one.
-            discount: gamma.
-            action_values: Q, ``(M,)``.
-            expected_values: V, ``(M,)``.
-            states: ``(M,)``.
-            whole: See `TrajectorySample`.
+            **options: Further arguments of `of_ratios`.
 
         Raises:
-            UserError: If a probability is none, or the horizon not above zero. Names the row.
+            EstimationError: If a logged probability is missing or outside (0, 1], an evaluated one
+                outside [0, 1] (names the row), or the horizon is not above zero.
         """
-        return cls.of_ratios(
-            episodes,
-            rewards,
-            probability_ratio(evaluated, logged),
-            horizon=horizon,
-            units=units,
-            discount=discount,
-            action_values=action_values,
-            expected_values=expected_values,
-            states=states,
-            whole=whole,
-        )
+        return cls.of_ratios(episodes, rewards, probability_ratio(evaluated, logged), **options)
 
     @classmethod
     def of_ratios(
@@ -182,14 +165,30 @@ class TrajectorySample:
         states: Any = None,
         whole: bool = False,
     ) -> Self:
-        """Build a sample as `of_steps` does, from the ratios rho of the probabilities, ``(M,)``."""
+        """Build a sample as `of_steps` does, from the ratios of the probabilities.
+
+        Args:
+            episodes: See `of_steps`.
+            rewards: ``(M,)``.
+            ratios: rho, ``(M,)``.
+            horizon: T: longer trajectories are cut off there. By default the longest.
+            units: Independent unit of each trajectory, ``(n,)``; by default each is one.
+            discount: gamma.
+            action_values: Q, ``(M,)``.
+            expected_values: V, ``(M,)``.
+            states: ``(M,)``.
+            whole: See `TrajectorySample`.
+
+        Raises:
+            EstimationError: If the horizon is not above zero.
+        """
         numbers = np.asarray(episodes, dtype=np.int64)
         if (np.diff(numbers) < 0).any():
             raise ValueError("episodes must be ascending: the steps of a trajectory in one piece.")
         _, starts, lengths = np.unique(numbers, return_index=True, return_counts=True)
         longest = int(lengths.max(initial=0))
         if horizon is not None and horizon < 1:
-            raise UserError(f"horizon must be at least 1 step, got {horizon}.")
+            raise EstimationError(f"horizon must be at least 1 step, got {horizon}.")
         steps = longest if horizon is None else horizon
         at = np.arange(len(numbers)) - np.repeat(starts, lengths)  # (M,), step of each row
         kept = at < steps
@@ -217,7 +216,7 @@ class TrajectorySample:
         )
 
     def padded_to(self, horizon: int) -> Self:
-        """Return the sample with room for ``horizon`` steps, at least those that it has."""
+        """Return the sample padded to ``horizon`` steps, at least as many as it has."""
         more = ((0, 0), (0, horizon - self.steps))
         columns: dict[str, Any] = {
             name: np.pad(getattr(self, name), more, constant_values=filler)
@@ -226,36 +225,9 @@ class TrajectorySample:
         }
         return replace(self, **columns)
 
-    def need(self, column: str, who: str) -> Any:
-        """Return a column.
 
-        Args:
-            column: ``action_values``, ``expected_values`` or ``states``.
-            who: Who needs it, for the message.
-
-        Raises:
-            UserError: If the sample has no such column.
-        """
-        values = getattr(self, column)
-        if values is None:
-            what = "the state before every step" if column == "states" else "a model of the value"
-            raise UserError(f"{who} needs {column}: {what}.")
-        return values
-
-
-def _refuse(wrong: NDArray[np.bool_], name: str, values: NDArray[Any], why: str) -> None:
-    if wrong.any():
-        row, step = (int(i) for i in np.argwhere(wrong)[0])
-        raise ValueError(f"{name}[{row}, {step}] is {values[row, step]}: {why}.")
-
-
-Judged = tuple[Floats, Floats, NDArray[np.bool_]]
-
-
-def unclipped(sample: TrajectorySample) -> Judged:
-    """Return the cumulative weights, twice, and that none of them is clipped."""
-    weights = sample.cumulative
-    return weights, weights, np.zeros(weights.shape, dtype=np.bool_)
+# Weights before clipping, those used, and where the two differ; each (n,) or, by step, (n, T).
+ClippedWeights = tuple[Floats, Floats, Bools]
 
 
 @dataclass(frozen=True)
@@ -263,30 +235,15 @@ class TrajectoryEstimator(Estimator):
     """An estimator of the value of a trajectory, as a function of sums over trajectories.
 
     Attributes:
-        judged: From a sample to the weights before clipping, those used, and where the two differ,
-            each ``(n,)`` or, of every step, ``(n, T)``.
-        horizon: T, needed only to add up a log in pieces where there are sums for every step.
-        sums: Number of sums as a function of T.
+        weights: From a sample to its `ClippedWeights`.
     """
 
-    judged: Callable[[TrajectorySample], Judged] = field(default=lambda sample: unclipped(sample))
-    horizon: int | None = None
-    sums: Callable[[int], int] = field(default=lambda steps: 2)
-
-    @property
-    def width(self) -> int:
-        """Number of sums, m."""
-        if self.horizon is None:
-            raise ValueError(f"{self.name} can be added up only if it knows the horizon.")
-        return self.sums(self.horizon)
-
-    def of(self, sample: TrajectorySample) -> float:
-        """Return the estimate for a sample that is all there."""
-        return float(self.value(self.terms(sample).sum(axis=0)))
+    noun: str = "step"
+    weights: Callable[[TrajectorySample], ClippedWeights] = field(kw_only=True)
 
     def weigh(self, sample: TrajectorySample) -> Weighing:
-        """Return what the diagnostics look at."""
-        weights, used, clipped = self.judged(sample)
+        """Return the weights that the diagnostics examine."""
+        weights, used, clipped = self.weights(sample)
         units, earned = sample.units, (sample.rewards != 0)
         if weights.ndim == 1:
             earned = earned.any(axis=1)

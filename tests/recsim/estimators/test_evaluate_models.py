@@ -83,7 +83,7 @@ def test_every_estimator_comes_near_the_truth(logged):
         assert value.value == pytest.approx(VALUE, abs=0.03), value.estimator
         assert value.low < value.value < value.high
         assert (value.n, value.unsupported) == (20_000, 0)
-        doubted = ("this is the reward model's opinion: the interval does not know its error",)
+        doubted = ("this is the reward model's prediction: the interval ignores its error",)
         assert value.warnings == (doubted if value.estimator == "dm" else ()), value
 
 
@@ -155,7 +155,7 @@ def test_pieces_and_folders_give_what_the_whole_gives(logged, tmp_path):
     scan = SlateLog.scan(folder, 50)
     with pytest.raises(UserError, match="A reward model is fitted on the log, so the log must be"):
         evaluate(scan, PI, ("dr",))
-    with pytest.raises(UserError, match="The rule 'slope' looks at the log, so the log must be"):
+    with pytest.raises(UserError, match="The rule 'slope' chooses a limit on the log, so the log"):
         evaluate(scan, PI, ("clipped_ips",), clip="slope")
     model = cross_fit(log)
     (once,) = evaluate(SlateLog.scan(folder, 50), PI, ("dr",), model=model, interval="t")
@@ -177,7 +177,7 @@ def test_a_fitted_model_is_for_its_own_log_only(random_log):
         "other items": replace(log, slate=np.roll(log.slate, 1)),
     }
     for name, other in others.items():
-        with pytest.raises(UserError, match="fitted on another log, of 90 rows, and cannot tell"):
+        with pytest.raises(UserError, match="fitted on another log, of 90 rows, so it is"):
             pytest.fail(f"{name}: {evaluate(other, uniform, ('dr',), **settings)}")
     # Pieces of a longer log are known to be others only if they reach beyond it.
     part = log.select(slice(60, 90))
@@ -189,21 +189,21 @@ def test_a_fitted_model_is_for_its_own_log_only(random_log):
 def test_a_fitted_model_is_for_its_own_unit_only(random_log):
     log = random_log(90, slots=1)
     uniform = Table(np.full((2, 7), 1 / 7))
-    for fitted, asked in (("user", "row"), ("row", "user")):
+    for fitted, other in (("user", "row"), ("row", "user")):
         model = cross_fit(log, "mean", unit=fitted)
-        said = f"fitted with unit='{fitted}', so it may have seen what .* with unit='{asked}'"
-        with pytest.raises(UserError, match=said):
-            evaluate(log, uniform, ("dr",), model=model, unit=asked)
-    nobody = random_log(90, slots=1, anonymous=True)
-    for fitted, asked in (("user", "row"), ("row", "user")):  # the same there
-        model = cross_fit(nobody, "mean", unit=fitted)
-        assert evaluate(nobody, uniform, ("dr",), model=model, unit=asked, samples=10)
+        message = f"fitted with unit='{fitted}'; with unit='{other}' it would predict for rows"
+        with pytest.raises(UserError, match=message):
+            evaluate(log, uniform, ("dr",), model=model, unit=other)
+    anonymous = random_log(90, slots=1, anonymous=True)
+    for fitted, other in (("user", "row"), ("row", "user")):  # the same there
+        model = cross_fit(anonymous, "mean", unit=fitted)
+        assert evaluate(anonymous, uniform, ("dr",), model=model, unit=other, samples=10)
 
 
 def test_many_candidates_are_taken_a_few_rows_at_a_time(logged, monkeypatch):
     log = logged(300)
     (whole,) = evaluate(log, PI, ("dr",), samples=10)
-    monkeypatch.setattr("recsim.estimators.impressions.rows._CELLS", 12)
+    monkeypatch.setattr("recsim.estimators.impressions.evaluate._CELLS", 12)
     monkeypatch.setattr("recsim.estimators.impressions.crossfitting._TABLE", 100)
     (few,) = evaluate(log, PI, ("dr",), samples=10)
     assert few.value == pytest.approx(whole.value, rel=1e-9)
@@ -261,7 +261,7 @@ def test_what_lacks_is_told(logged):
         evaluate(log, PI, ("switch",))
     with pytest.raises(UserError, match="mrdr fits a reward model of its own"):
         evaluate(log, PI, ("mrdr",), model=cross_fit(log))
-    with pytest.raises(UserError, match=r"Unknown rule 'slop'\. Did you mean 'slope'\?"):
+    with pytest.raises(UserError, match=r"clip: must be .*, 'slope' or 'mse', not 'slop'"):
         evaluate(log, PI, ("clipped_ips",), clip="slop")
     with pytest.raises(UserError, match=r"unknown reward model 'rigde'"):
         evaluate(log, PI, ("dr",), model="rigde")

@@ -25,11 +25,11 @@ REWARDS = np.array([1.0, 0.0, 0.5, 1.0, 0.25])
 
 
 def value_of(name, weights, rewards, units=None, whole=False, level=0.95, **settings):
-    parameters = {key: settings.pop(key) for key in ("clip", "tau") if key in settings}
-    tally = Tally([make_estimator(name, **parameters)], **settings)
+    limits = {key: settings.pop(key) for key in ("clip", "tau") if key in settings}
+    tally = Tally([make_estimator(name, **limits)], level=level, **settings)
     units = np.arange(len(weights)) if units is None else np.asarray(units)
     tally.add(Sample(np.asarray(weights), np.asarray(rewards), units, whole=whole))
-    return tally.values(level)[0]
+    return tally.values()[0]
 
 
 # w r = 1/2, 0, 2, 0, 1/4.
@@ -163,18 +163,18 @@ def test_no_interval_without_two_units():
 
 
 def test_what_cannot_be_is_told():
-    with pytest.raises(UserError, match=r"Unknown interval 'bootstrapp'\. Did you mean 'bootstr"):
+    with pytest.raises(UserError, match=r"interval: must be 'bootstrap', .* not 'bootstrapp'"):
         value_of("ips", WEIGHTS, REWARDS, interval="bootstrapp")
     with pytest.raises(UserError, match="needs a bound: the width of the range of a term"):
         value_of("ips", WEIGHTS, REWARDS, interval="hoeffding")
     with pytest.raises(UserError, match="'t' takes no bound"):
         value_of("ips", WEIGHTS, REWARDS, interval="t", bound=3)
-    with pytest.raises(UserError, match="bound must be above 0 and finite, got 0"):
+    with pytest.raises(UserError, match=r"bound: must be greater than 0, not 0"):
         value_of("ips", WEIGHTS, REWARDS, interval="bernstein", bound=0)
     with pytest.raises(UserError, match="is for means, and 'snips' is a ratio of sums"):
         value_of("snips", WEIGHTS, REWARDS, interval="bernstein", bound=4)
     with pytest.raises(
-        UserError, match=r"bound 1 is no bound: the terms of 'ips' range from 0 to 2"
+        UserError, match=r"bound 1 is too small: the terms of 'ips' range from 0 to 2"
     ):
         value_of("ips", WEIGHTS, REWARDS, interval="hoeffding", bound=1)
     with pytest.raises(UserError, match=r"needs one impression per independent unit; here .* 2"):
@@ -182,7 +182,7 @@ def test_what_cannot_be_is_told():
     tally = Tally([make_estimator("ips")], interval="t")
     with pytest.raises(UserError, match="does not resample"):
         tally.replicates()
-    with pytest.raises(UserError, match="does not know the moments"):
+    with pytest.raises(UserError, match="has no moments of its units"):
         Tally([make_estimator("ips")], samples=5).moments(make_estimator("ips"))
 
 

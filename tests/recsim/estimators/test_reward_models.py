@@ -199,7 +199,7 @@ def test_what_is_wrong_is_told(random_log):
     with pytest.raises(UserError, match=r"unknown reward model 'rigde'\. Did you mean 'ridge'\?"):
         RewardModel.of("rigde")
     with pytest.raises(
-        UserError, match=r"reward_model\.options\.alhpa: 'ridge' has no such one\. D"
+        UserError, match=r"reward_model\.options\.alhpa: 'ridge' has no such option\. D"
     ):
         RewardModel.of({"name": "ridge", "options": {"alhpa": 1}})
     with pytest.raises(UserError, match=r"reward_model\.folds: must be greater than or equal to 2"):

@@ -77,5 +77,5 @@ def test_a_table_of_actions_with_a_hole_is_refused():
     table = np.full((2, 3), 1 / 3)
     hole = table.copy()
     hole[1, 2] = np.nan
-    with pytest.raises(ValueError, match=r"actions\.logging\[1\] holds a number"):
+    with pytest.raises(ValueError, match=r"actions\.logging\[1, 2\] is nan"):
         Sample(np.ones(2), np.ones(2), np.arange(2), actions=Actions(table, hole, table))

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from recsim.errors import UserError
-from recsim.estimators import ESTIMATORS, Actions, Prediction, Sample, Tally, make_estimator
+from recsim.estimators import (
+    ESTIMATORS,
+    Actions,
+    Intervals,
+    Prediction,
+    Sample,
+    Tally,
+    make_estimator,
+)
 from recsim.estimators.bootstrap import percentile_interval, poisson_counts, resampled_sums
 
 ALL = [make_estimator(name, clip=2.0, tau=2.0) for name in ESTIMATORS]
@@ -62,9 +70,9 @@ def test_pieces_give_what_one_pass_gives(cuts):
 
 
 def test_only_tallies_of_the_same_kind_merge():
-    with pytest.raises(ValueError, match="same estimators, samples and seed"):
+    with pytest.raises(ValueError, match="same estimators and intervals"):
         tally_of().merge(tally_of(seed=4))
-    with pytest.raises(ValueError, match="same estimators, samples and seed"):
+    with pytest.raises(ValueError, match="same estimators and intervals"):
         tally_of().merge(Tally([make_estimator("ips")], samples=50, seed=3))
 
 
@@ -142,9 +150,9 @@ def test_intervals_cover_as_often_as_they_say():
         reward = (rng.random(400) < np.array([0.3, 0.6])[action]).astype(float)
         weight = np.array([0.4 / 0.6, 0.6 / 0.4])[action]
         estimators = [make_estimator("ips"), make_estimator("snips")]
-        tally = Tally(estimators, samples=300, seed=log)
+        tally = Tally(estimators, samples=300, seed=log, level=0.9)
         tally.add(Sample(weight, reward, np.arange(400)))
-        covered += [value.low <= 0.48 <= value.high for value in tally.values(0.9)]
+        covered += [value.low <= 0.48 <= value.high for value in tally.values()]
     # Nominal 0.9; four standard errors of a share over 300 logs are 0.07.
     assert (np.abs(covered / logs - 0.9) < 0.07).all()
 
@@ -163,7 +171,10 @@ def test_samples_without_any_weight_are_left_out():
 def test_settings_are_checked():
     with pytest.raises(UserError, match="at least one estimator"):
         Tally([])
-    with pytest.raises(UserError, match="samples must be at least 1"):
+    with pytest.raises(UserError, match=r"estimation\.samples: must be greater than 0, not 0"):
         Tally(ALL, samples=0)
-    with pytest.raises(UserError, match="level must be between 0 and 1"):
-        tally_of(draw(5)).values(95)
+    with pytest.raises(UserError, match=r"estimation\.level: must be less than 1, not 95"):
+        Tally(ALL, level=95)
+    with pytest.raises(UserError, match=r"estimation\.sample: unknown key\. Did you mean"):
+        Tally(ALL, sample=10)
+    assert Tally(ALL, Intervals(samples=10), seed=3).intervals == Intervals(samples=10, seed=3)

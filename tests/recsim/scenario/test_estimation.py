@@ -200,9 +200,6 @@ def test_mistakes(scenario):
     assert "'switch' needs the probability of every action" in complaint(
         scenario(estimators=["switch"])
     )
-    assert "interval: interval 'hoeffding' needs a bound" in complaint(
-        scenario(interval="hoeffding")
-    )
     assert "is for means, and 'snips' is a ratio" in complaint(
         scenario(interval="hoeffding", bound=3.0)
     )
@@ -219,7 +216,9 @@ def test_mistakes(scenario):
         ({"logging": {"agent": "random", "power": 1}}, "'power' has no effect without"),
         ({"logging": {"estimate": "frequencies", "config": {"a": 1}}}, "'config' has no effect"),
         ({"clip": -1.0}, "clip"),
-        ({"clip": "slop"}, "clip"),
+        ({"clip": "slop"}, "must be a number above 0, 'slope' or 'mse', not 'slop'"),
+        ({"interval": "hoeffding"}, "interval 'hoeffding' needs a bound"),
+        ({"interval": "t", "bound": 3.0}, "interval 't' takes no bound"),
     ):
         with pytest.raises(UserError, match=words):
             scenario(**wrong)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsim.errors import UserError
-from recsim.estimators import Prediction, Sample, clipped_ips
+from recsim.estimators import Prediction, Sample, make_estimator
 from recsim.estimators.impressions.clipping import CANDIDATES, choose, slope
 
 # A log given as counts: (weight, reward, rows).
@@ -74,7 +74,7 @@ def test_the_choice_of_slope_by_hand():
     assert found.chosen == found.candidates[slope_by_hand(values, widths)]
     assert found.estimator.parameter == f"clip={found.chosen:g}"
     w, r = sample_of(COUNTS).weights, sample_of(COUNTS).rewards
-    assert found.estimator(w, r) == clipped_ips(w, r, clip=found.chosen)
+    assert found.estimator(w, r) == make_estimator("clipped_ips", clip=found.chosen)(w, r)
 
 
 def test_the_choice_of_the_mse_bound_by_hand():
@@ -140,7 +140,7 @@ def test_pieces_give_what_the_whole_gives():
 
 def test_what_cannot_be_chosen_is_told():
     sample = sample_of(COUNTS)
-    with pytest.raises(UserError, match="'ips' has no parameter to choose"):
+    with pytest.raises(UserError, match="'ips' has no limit to choose"):
         choose(sample, "ips")
     with pytest.raises(UserError, match=r"Unknown estimator 'clipped_isp'\. Did you mean"):
         choose(sample, "clipped_isp")
@@ -150,7 +150,7 @@ def test_what_cannot_be_chosen_is_told():
         choose(sample, "clipped_snips", rule="mse")
     with pytest.raises(UserError, match="there is no clip to choose from"):
         choose(sample, "clipped_ips", [])
-    with pytest.raises(UserError, match=r"estimator\.clip: must be greater than 0, not -1"):
+    with pytest.raises(UserError, match=r"estimator\.clip: must be a number above 0, .* not -1"):
         choose(sample, "clipped_ips", [-1.0])
     with pytest.raises(UserError, match="delta must be between 0 and 1, got 2"):
         choose(sample, "clipped_ips", delta=2)

@@ -14,19 +14,37 @@ from recsim.estimators import (
     Prediction,
     Sample,
     Tally,
-    clipped_dr,
-    dm,
-    dr,
-    dros,
-    ips,
     make_estimator,
-    mrdr,
     mrdr_weights,
-    sndr,
-    snips,
-    switch,
-    switch_dr,
 )
+
+ips, snips = make_estimator("ips"), make_estimator("snips")
+
+
+def of_arrays(name, limit=""):
+    """Return an estimator as a function of w, r, q, v and its limit."""
+
+    def estimate(w, r, q, v, **limits):
+        assert set(limits) == {limit} - {""}
+        return make_estimator(name, **limits)(w, r, q=q, v=v)
+
+    return estimate
+
+
+dr, sndr, mrdr = of_arrays("dr"), of_arrays("sndr"), of_arrays("mrdr")
+clipped_dr = of_arrays("clipped_dr", "clip")
+switch_dr = of_arrays("switch_dr", "tau")
+dros = of_arrays("dros", "shrinkage")
+
+
+def dm(v):
+    nothing = np.zeros(len(v))
+    return make_estimator("dm")(nothing, nothing, q=nothing, v=v)
+
+
+def switch(w, r, actions, tau):
+    return make_estimator("switch", tau=tau)(w, r, actions=actions)
+
 
 # Four rounds, three actions, mu and pi and q differ by round; the fourth has an action without mu.
 MU = [
@@ -242,16 +260,16 @@ def test_what_is_undefined_is_nan():
 
 
 def test_what_lacks_is_told():
-    with pytest.raises(UserError, match="dr needs a reward model: its prediction for the logged"):
+    with pytest.raises(UserError, match="dr needs model: the predictions of a reward model"):
         make_estimator("dr")([1.0], [1.0])
-    with pytest.raises(UserError, match="switch needs pi, mu and the reward model's prediction"):
+    with pytest.raises(UserError, match="switch needs actions: pi, mu and the reward model's"):
         make_estimator("switch")([1.0], [1.0])
     tally = Tally([make_estimator("mrdr")], samples=10)
     one = np.ones(1)
-    with pytest.raises(UserError, match="mrdr needs a reward model that is fitted for it"):
+    with pytest.raises(UserError, match="mrdr needs weighted_model: the predictions of a reward"):
         tally.add(Sample(one, one, np.zeros(1, dtype=int), model=Prediction(one, one)))
     table, two = np.ones((3, 2)), np.ones(2)
-    with pytest.raises(ValueError, match=r"actions must be \(2, A\), all alike"):
+    with pytest.raises(ValueError, match=r"actions must all be \(2, A\)"):
         Sample(two, two, np.arange(2), actions=Actions(table, table, table))
     with pytest.raises(ValueError, match=r"model\.expected must be \(1,\); got \(2,\)"):
         Sample(one, one, np.zeros(1, dtype=int), model=Prediction(one, np.ones(2)))
@@ -265,7 +283,7 @@ def test_the_direct_method_says_that_its_interval_does_not_know_the_model():
     tally.add(Sample(ones, ones, np.arange(100), model=Prediction(ones, ones)))
     direct, robust = tally.values()
     assert direct.warnings == (
-        "this is the reward model's opinion: the interval does not know its error",
+        "this is the reward model's prediction: the interval ignores its error",
     )
     assert robust.trustworthy
 
@@ -276,6 +294,5 @@ def test_weight_that_is_left_to_the_model_is_told():
     tally.add(Sample(ones, ones, np.arange(100), model=Prediction(ones, ones)))
     (value,) = tally.values()
     assert (value.cut_share, value.clipped_share) == (1.0, 1.0)
-    assert "tau=0.5 cut away 100% of the total weight: it is left to the reward model" in (
-        value.warnings
-    )
+    message = "tau=0.5 cut away 100% of the total weight: the estimate there is that of the reward"
+    assert any(text.startswith(message) for text in value.warnings)

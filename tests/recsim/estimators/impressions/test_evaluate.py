@@ -168,9 +168,9 @@ def test_what_cannot_be_evaluated_is_told(random_log):
 
     with pytest.raises(UserError, match="Shy does not know the probability of what it shows"):
         evaluate(log, Shy())
-    with pytest.raises(ValueError, match=r"gave propensities \(5, 1\) for items \(5, 2\)"):
+    with pytest.raises(ValueError, match=r"returned propensities \(5, 1\) for items \(5, 2\)"):
         evaluate(log, lambda obs, items: np.ones((5, 1)))
-    with pytest.raises(ValueError, match=r"gave 1\.5 as a probability, for row 0, position 0"):
+    with pytest.raises(ValueError, match=r"returned 1\.5 as a probability, for row 0, position 0"):
         evaluate(log, lambda obs, items: np.full(items.shape, 1.5))
     with pytest.raises(UserError, match=r"Unknown estimator 'isp'\. Did you mean 'ips'\?"):
         evaluate(log, uniform, ("isp",))

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from recsim.errors import UserError
-from recsim.estimators import LoggingSettings, estimate_logging, evaluate, ips, with_propensities
+from recsim.estimators import (
+    LoggingSettings,
+    estimate_logging,
+    evaluate,
+    make_estimator,
+    with_propensities,
+)
 
 
 def uniform(obs, items):
@@ -127,7 +133,9 @@ def test_popularity_by_hand(random_log):
     assert policy.propensities({}, slate)[:, 0].tolist() == [1, 1, 1, 1, 0.5, 0.1]
     weighted = with_propensities(log, policy)
     found = evaluate(weighted, lambda obs, items: np.ones(items.shape), ("ips",), samples=10)[0]
-    assert found.value == pytest.approx(ips([1, 1, 1, 1, 2, 10], [1, 1, 1, 1, 1, 0]))
+    assert found.value == pytest.approx(
+        make_estimator("ips")([1, 1, 1, 1, 2, 10], [1, 1, 1, 1, 1, 0])
+    )
 
 
 def test_the_log_stays_as_it_is(random_log):

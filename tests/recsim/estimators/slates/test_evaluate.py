@@ -189,7 +189,7 @@ def test_cascade_dr_has_less_error_than_rips_and_no_bias(random_log):
     rips, dr = np.array(values["rips"]), np.array(values["cascade_dr"])
     assert abs(dr.mean() - truth(cascade)) < 4 * dr.std() / np.sqrt(60)
     assert dr.std() < 0.8 * rips.std()
-    with pytest.raises(UserError, match="cascade_dr fits its model on the log first"):
+    with pytest.raises(UserError, match="cascade_dr first fits its model on the log"):
         evaluate_slates(iter([log]), Target(), ("cascade_dr",), logging=logging)
 
 
@@ -265,9 +265,9 @@ def test_a_policy_that_the_log_cannot_tell_of_is_doubted(random_log):
 
     log = full_log(random_log, own).select([0, 5, 0, 5])
     pi, sips = evaluate_slates(log, Target(), ("pi", "sips"), logging=Narrow(), samples=5)
-    said = "in 4 of 4 slates the logging policy never shows the combinations"
-    assert any(text.startswith(said) for text in pi.warnings)
-    assert not any(text.startswith(said) for text in sips.warnings)
+    warning = "in 4 of 4 slates the logging policy never shows combinations"
+    assert any(text.startswith(warning) for text in pi.warnings)
+    assert not any(text.startswith(warning) for text in sips.warnings)
 
 
 def test_intervals_cover_as_often_as_they_say(random_log):

@@ -165,7 +165,7 @@ def test_what_a_policy_does_not_know_is_said():
     with pytest.raises(UserError, match="Marginals knows the probability of each item at its pos"):
         ask.prefix_propensities(Marginals(), OBS, items)
     assert ask.prefix_propensities(Marginals(), OBS, items[:, :1]).tolist() == [[0.5]] * 3
-    with pytest.raises(UserError, match="Marginals made the log, but cannot list its slates"):
+    with pytest.raises(UserError, match="Marginals, the logging policy, cannot list its slates"):
         ask.additive_weights(Marginals(), OBS, np.zeros((3, 2), dtype=int), np.zeros((3, 2, 4)))
 
 

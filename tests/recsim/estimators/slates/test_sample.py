@@ -28,7 +28,7 @@ def test_a_logged_propensity_that_is_none_is_refused(wrong):
 
 
 def test_what_cannot_be_a_sample_is_refused():
-    with pytest.raises(ValueError, match=r"slot_rewards\[0, 1\] is 1.0: on an empty position"):
+    with pytest.raises(ValueError, match=r"slot_rewards\[0, 1\] is 1.0: at an empty position"):
         SlateSample.of_slots([[1.0, 1.0]], shown=[[True, False]])
     with pytest.raises(ValueError, match=r"slot_weights has shape \(2, 1\); it must be \(1, 1\)"):
         SlateSample.of_slots([[1.0]], slot_weights=np.ones((2, 1)))

@@ -8,10 +8,12 @@ from scipy import stats
 
 from recsim.errors import UserError
 from recsim.estimators.slates.explicit_policies import PlackettLuceSlates, UniformSlates
-from recsim.estimators.trajectories import estimators as trajectory
-from recsim.estimators.trajectories.estimators import TRAJECTORY_ESTIMATORS
+from recsim.estimators.trajectories.estimators import (
+    TRAJECTORY_ESTIMATORS,
+    make_trajectory_estimator,
+)
 from recsim.estimators.trajectories.evaluate import evaluate_trajectories
-from recsim.estimators.trajectories.marginalised import mis
+from recsim.estimators.trajectories.marginalised import marginals
 from recsim.estimators.trajectories.sample import TrajectorySample
 from recsim.log import SlateLog
 
@@ -110,9 +112,8 @@ def test_trajectories_are_those_of_a_walk_over_the_rows(random_log, session, rew
         clip=1.1,
         samples=20,
     ):
-        function = getattr(trajectory, value.estimator.removeprefix("clipped_"))
-        found = function(expected, clip=1.1) if "clipped" in value.estimator else function(expected)
-        assert value.value == pytest.approx(found, rel=1e-9), value.estimator
+        estimator = make_trajectory_estimator(value.estimator, clip=1.1)
+        assert value.value == pytest.approx(estimator(expected), rel=1e-9), value.estimator
 
 
 def test_sessions_may_be_what_is_independent(random_log):
@@ -210,7 +211,7 @@ def test_a_horizon_and_states(random_log):
         log, Taste(), ("mis",), states=lambda obs: obs["time"][:, 2], samples=5
     )
     states = np.tile(np.arange(sample.steps), (len(sample), 1))
-    assert value.value == pytest.approx(mis(replace(sample, states=states)))
+    assert value.value == pytest.approx(marginals(replace(sample, states=states)).value)
     with pytest.raises(UserError, match="mis needs states: the state before every step"):
         evaluate_trajectories(log, Taste(), ("mis",))
 

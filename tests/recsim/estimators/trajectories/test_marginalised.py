@@ -11,11 +11,19 @@ from hypothesis import strategies as st
 
 from recsim.errors import UserError
 from recsim.estimators import Tally
-from recsim.estimators.trajectories.estimators import make_trajectory_estimator, pdis
-from recsim.estimators.trajectories.marginalised import marginals, mis, mis_estimator
+from recsim.estimators.trajectories.estimators import make_trajectory_estimator
+from recsim.estimators.trajectories.marginalised import marginals
 from recsim.estimators.trajectories.sample import TrajectorySample
 
 GAMMA = F(9, 10)
+
+
+MIS, PDIS = make_trajectory_estimator("mis"), make_trajectory_estimator("pdis")
+
+
+def mis(sample):
+    return marginals(sample).value
+
 
 # (state, rho, r) of every step; the trajectories end at different times.
 EPISODES = (
@@ -110,7 +118,7 @@ def test_right_where_the_log_holds_every_trajectory_as_often_as_it_is_drawn():
     ]
     assert len(log) == scale
     assert mis(sample_of(log)) == pytest.approx(float(truth), abs=1e-12)
-    assert pdis(sample_of(log)) == pytest.approx(float(truth), abs=1e-12)
+    assert PDIS(sample_of(log)) == pytest.approx(float(truth), abs=1e-12)
 
 
 def random_sample(n: int, steps: int, states: int, seed: int) -> TrajectorySample:
@@ -208,9 +216,15 @@ def test_intervals_cover_as_often_as_they_say():
         chance = np.where(actions, pi[states], 1 - pi[states])
         sample = TrajectorySample(states.astype(float), chance / 0.5, np.arange(300), states=states)
         for at, interval in enumerate(("t", "bootstrap")):
-            tally = Tally([mis_estimator(5)], samples=200, seed=log, interval=interval)
+            tally = Tally(
+                [MIS],
+                samples=200,
+                seed=log,
+                interval=interval,
+                level=0.9,
+            )
             tally.add(sample)
-            (found,) = tally.values(0.9)
+            (found,) = tally.values()
             assert found.value == pytest.approx(mis(sample), rel=1e-9)
             covered[at] += found.low <= value <= found.high
     # Nominal 0.9; four standard errors of a share over 200 logs are 0.085.
@@ -219,8 +233,8 @@ def test_intervals_cover_as_often_as_they_say():
 
 def test_named_like_the_others():
     sample = random_sample(40, 4, 3, seed=2)
-    estimator = make_trajectory_estimator("mis", horizon=4)
-    assert estimator.of(sample) == pytest.approx(mis(sample), rel=1e-12)
+    estimator = MIS
+    assert estimator(sample) == pytest.approx(mis(sample), rel=1e-12)
     weighing = estimator.weigh(sample)
     assert len(weighing.weights) == sample.lengths.sum()
     np.testing.assert_allclose(
@@ -235,7 +249,7 @@ def test_pieces_of_a_log_are_refused():
     empty = TrajectorySample(none, none, no_one, states=none.astype(np.int64))
 
     def tally():
-        return Tally([mis_estimator(4), make_trajectory_estimator("pdis", horizon=4)], samples=5)
+        return Tally([MIS, PDIS], samples=5)
 
     one, other = tally(), tally()
     one.add(sample)
@@ -249,9 +263,9 @@ def test_pieces_of_a_log_are_refused():
     assert one.values()[0].value == pytest.approx(mis(sample))  # nothing was counted twice
     late = tally()
     late.merge(other)
-    with pytest.raises(UserError, match="give a tally all of it in one sample"):
+    with pytest.raises(UserError, match="give the tally the whole log in one sample"):
         late.add(sample)
-    plain = Tally([make_trajectory_estimator("pdis", horizon=4)], samples=5)
+    plain = Tally([PDIS], samples=5)
     plain.add(sample)
     plain.add(sample)
 

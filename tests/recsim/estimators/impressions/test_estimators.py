@@ -12,15 +12,30 @@ from recsim.errors import UserError
 from recsim.estimators import (
     ESTIMATORS,
     Actions,
-    clipped_ips,
-    clipped_snips,
+    Prediction,
+    Sample,
     effective_sample_size,
-    ips,
     make_estimator,
-    replay,
-    snips,
-    sub_gaussian,
 )
+
+ips, snips = make_estimator("ips"), make_estimator("snips")
+
+
+def clipped_ips(w, r, clip):
+    return make_estimator("clipped_ips", clip=clip)(w, r)
+
+
+def clipped_snips(w, r, clip):
+    return make_estimator("clipped_snips", clip=clip)(w, r)
+
+
+def sub_gaussian(w, r, subgaussian):
+    return make_estimator("sub_gaussian", subgaussian=subgaussian)(w, r)
+
+
+def replay(policy, r):
+    return make_estimator("replay")(policy, r, policy=policy)
+
 
 # One context, three actions, rewards 0 or 1 with a known mean.
 MU = (F(1, 2), F(3, 8), F(1, 8))
@@ -197,15 +212,25 @@ def test_bad_input_is_refused():
         ips([1.0, -1.0], [0.0, 0.0])
     with pytest.raises(ValueError, match=r"rewards\[0\] is nan: not finite"):
         ips([1.0], [np.nan])
-    with pytest.raises(ValueError, match=r"must be \(N,\), all alike"):
+    with pytest.raises(ValueError, match=r"must both be \(N,\)"):
         ips([1.0, 2.0], [1.0])
     with pytest.raises(UserError, match=r"Unknown estimator 'snip'\. Did you mean 'snips'\?"):
         make_estimator("snip")
-    with pytest.raises(UserError, match=r"estimator\.clip: must be greater than 0, not -3"):
+    with pytest.raises(UserError, match=r"estimator\.clip: must be a number above 0, .* not -3"):
         make_estimator("clipped_ips", clip=-3)
     with pytest.raises(UserError, match=r"estimator\.clpi: unknown key\. Did you mean 'clip'\?"):
         make_estimator("clipped_ips", clpi=3)
-    with pytest.raises(UserError, match=r"estimator\.clip: must be greater than 0, not nan"):
+    with pytest.raises(UserError, match=r"estimator\.clip: must be a number above 0, .* not nan"):
         make_estimator("clipped_ips", clip=np.nan)
-    with pytest.raises(UserError, match=r"subgaussian: must be less than or equal to 1, not 2"):
+    with pytest.raises(UserError, match=r"subgaussian: must be a number from 0 to 1, .* not 2"):
         make_estimator("sub_gaussian", subgaussian=2)
+    with pytest.raises(UserError, match="clip must be a number here: only `evaluate` can choose"):
+        make_estimator("clipped_ips", clip="slope")
+
+
+def test_a_sample_gives_what_its_arrays_give():
+    q, v = REWARDS / 2, REWARDS / 3
+    sample = Sample(WEIGHTS, REWARDS, np.arange(4), model=Prediction(q, v))
+    for name in ("snips", "dr", "sndr"):
+        estimator = make_estimator(name)
+        assert estimator(sample) == pytest.approx(estimator(WEIGHTS, REWARDS, q=q, v=v), rel=1e-12)

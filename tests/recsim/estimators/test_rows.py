@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from recsim.estimators.impressions.rows import with_past
+from recsim.estimators.rows import with_past
 
 
 @pytest.mark.parametrize("history", [0, 1, 3])

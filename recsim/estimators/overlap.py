@@ -1,8 +1,7 @@
-"""What a policy would show and the log cannot speak of: pi > 0 where mu = 0.
+"""Unsupported actions: those that a policy would take and the logging policy never does.
 
-No weight makes up for an action that the logging policy never takes: its weight would be infinite,
-and it is not in the log to be weighted. IPS then leaves out what such actions would earn, and
-doubly robust estimates rest on the reward model there.
+No weight makes up for an action with pi > 0 and mu = 0: it is not in the log to be weighted. IPS
+then omits what such actions would earn, and doubly robust estimates rely on the reward model there.
 
 Where mu of every action is known, unsupported actions are counted exactly: one for each impression
 and action. Where only the propensities of what was shown are known, an item counts as unsupported
@@ -12,28 +11,29 @@ at a position where the log never shows it: once for each item and position.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsim.estimators.impressions.sample import Floats
-from recsim.problem import Problem
+from recsim.arrays import Floats
+from recsim.estimators.rows import Rows
+from recsim.estimators.tally import PolicyValue
 
-# Share of what the policy would show beyond which a value is doubted.
+# Share of what the policy would show above which a value comes with a warning.
 UNSUPPORTED_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """How much of a policy the log can speak of.
+    """How much of a policy the log covers.
 
     Attributes:
-        unsupported: Actions with pi > 0 and mu = 0.
-        share: Share of what the policy would show that they make up.
-        exact: Whether mu of every action was known; else an item counts where it never occurs.
+        unsupported: Number of actions with pi > 0 and mu = 0.
+        share: Their share of what the policy would show.
+        exact: Whether mu of every action was known; otherwise an item counts at positions where
+            the log never shows it.
     """
 
     unsupported: int
@@ -42,7 +42,7 @@ class Overlap:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What speaks against any estimate, in plain words; empty if nothing does."""
+        """Reasons to doubt any estimate; empty if there are none."""
         if not self.share > UNSUPPORTED_SHARE:
             return ()
         what = "actions" if self.exact else "pairs of item and position"
@@ -51,6 +51,18 @@ class Overlap:
             f"{self.share:.1%} of what the policy would show are {what} that the logging policy "
             f"never {never} ({self.unsupported} of them): the log says nothing about these",
         )
+
+    def attach(self, values: Iterable[PolicyValue]) -> list[PolicyValue]:
+        """Return values with these counts and warnings."""
+        return [
+            replace(
+                value,
+                unsupported=self.unsupported,
+                unsupported_share=self.share,
+                warnings=value.warnings + self.warnings,
+            )
+            for value in values
+        ]
 
 
 def count_unsupported(policy: Any, logging: Any) -> int:
@@ -63,35 +75,11 @@ def count_unsupported(policy: Any, logging: Any) -> int:
     return int(np.count_nonzero((np.asarray(policy) > 0) & (np.asarray(logging) == 0)))
 
 
-class Seen(Protocol):
-    """B rows of a log; see `recsim.estimators.impressions.rows.Block`."""
-
-    @property
-    def obs(self) -> Mapping[str, NDArray[Any]]:
-        """Observations."""
-
-    @property
-    def items(self) -> NDArray[np.int64]:
-        """Item ids, ``(B, K)``."""
-
-    @property
-    def shown(self) -> NDArray[np.bool_]:
-        """Where an item was shown, ``(B, K)``."""
-
-    @property
-    def positions(self) -> NDArray[np.int64]:
-        """Positions on the page, ``(B, K)``."""
-
-    @property
-    def problem(self) -> Problem:
-        """The catalogue."""
-
-
 class OverlapSums:
     """Counts unsupported actions over a log that is read in pieces.
 
     Args:
-        exact: Whether mu of every action will be given.
+        exact: Whether `add` is given mu of every action.
     """
 
     def __init__(self, *, exact: bool) -> None:
@@ -99,41 +87,43 @@ class OverlapSums:
         self._total = 0.0
         self._unsupported = 0
         self._missing = 0.0
-        self._wanted: Floats = np.zeros((0, 0))  # the policy's mass, by position and item
+        self._wanted: Floats = np.zeros(
+            (0, 0)
+        )  # probability under the policy, by position and item
         self._shown = np.zeros((0, 0), dtype=np.int64)
 
-    def add(self, block: Seen, policy: Floats, logging: Floats | None = None) -> None:
-        """Count a piece.
+    def add(self, rows: Rows, policy: Floats, logging: Floats | None = None) -> None:
+        """Count the unsupported actions of some rows.
 
         Args:
-            block: The block of B rows.
+            rows: The B rows.
             policy: pi of every candidate, ``(B, K, C)``.
             logging: mu of every candidate, ``(B, K, C)``, if ``exact``.
         """
-        shown, positions = block.shown, block.positions
+        shown, positions = rows.shown, rows.positions
         if logging is not None:
             self._total += float(policy.sum(axis=2)[shown].sum())
             beyond = (policy > 0) & (logging == 0) & shown[:, :, None]
             self._unsupported += int(np.count_nonzero(beyond))
             self._missing += float(policy[beyond].sum())
             return
-        items = block.problem.num_items
+        items = rows.problem.num_items
         self._grow(int(positions.max(initial=-1)) + 1, items)
-        np.add.at(self._shown, (positions[shown], block.items[shown]), 1)
+        np.add.at(self._shown, (positions[shown], rows.items[shown]), 1)
         for slot in range(shown.shape[1]):
             for position in np.unique(positions[shown[:, slot], slot]).tolist():
-                rows = shown[:, slot] & (positions[:, slot] == position)
-                candidates = block.obs["candidates"]
+                at = shown[:, slot] & (positions[:, slot] == position)
+                candidates = rows.obs["candidates"]
                 if candidates.strides[0] == 0:  # one row repeated
-                    counted = rows.astype(np.float64) @ policy[:, slot]
+                    counted = at.astype(np.float64) @ policy[:, slot]
                     candidates = candidates[0]
                 else:
-                    counted = policy[rows, slot].ravel()
-                    candidates = candidates[rows].ravel()
+                    counted = policy[at, slot].ravel()
+                    candidates = candidates[at].ravel()
                 self._wanted[position] += np.bincount(candidates, counted, minlength=items)
 
     def result(self) -> Overlap:
-        """Return what was found so far."""
+        """Return the counts so far."""
         unsupported, missing = self._unsupported, self._missing
         if not self.exact:
             beyond = (self._wanted > 0) & (self._shown == 0)

@@ -14,8 +14,8 @@ from recsim.estimators import (
     policy_samples,
     with_propensities,
 )
-from recsim.estimators.impressions.overlap import OverlapSums
-from recsim.estimators.impressions.policies import action_probabilities, propensities
+from recsim.estimators.overlap import OverlapSums
+from recsim.estimators.policies import action_probabilities, propensities
 
 
 def uniform(obs, items):
@@ -81,17 +81,17 @@ def test_answers_that_are_no_probabilities_are_refused():
             return self.chances
 
     many = {"candidates": np.tile(np.arange(201), (2, 1))}
-    with pytest.raises(ValueError, match=r"gave action probabilities \(2, 1, 3\), not \(2, 1, 1\)"):
+    with pytest.raises(ValueError, match=r"action probabilities \(2, 1, 3\), not \(2, 1, 1\)"):
         action_probabilities(Wrong(np.zeros((2, 1, 3))), {"candidates": np.zeros((2, 1), int)}, 1)
     too_much = np.full((2, 1, 3), 0.4)
     with pytest.raises(ValueError, match=r"for row 7, position 0: they sum to 1\.2"):
         action_probabilities(Wrong(too_much), OBS, 1, first_row=7)
     negative = np.tile([0.5, 0.6, -0.1], (2, 1, 1))
-    with pytest.raises(ValueError, match="that are none, for row 0"):
+    with pytest.raises(ValueError, match="below 0 or with a sum above 1, for row 0"):
         action_probabilities(Wrong(negative), OBS, 1)
-    with pytest.raises(UserError, match=r"each of 201 candidates; with more than 200 it needs"):
+    with pytest.raises(UserError, match=r"one of its 201 candidates at a time; with more than 200"):
         action_probabilities(uniform, many, 1)
-    with pytest.raises(UserError, match="unless from draws: see SampledPolicy"):
+    with pytest.raises(UserError, match="estimate its probabilities from draws: SampledPolicy"):
         propensities(Coin(), OBS, np.array([[4], [1]]))
 
 
@@ -228,9 +228,7 @@ def test_a_logging_policy_must_agree_with_the_logged_propensities(random_log, na
 def test_switch_takes_an_estimated_policy_with_its_own_propensities_only(random_log):
     log = skewed_log(random_log)
     guess = estimate_logging(log)
-    with pytest.raises(
-        UserError, match=r"or with_propensities\(log, logging\) to go by the policy"
-    ):
+    with pytest.raises(UserError, match=r"or use with_propensities\(log, logging\) to replace"):
         evaluate(log, uniform, ("switch",), samples=10, logging=guess)
     own = with_propensities(log, guess)
     assert evaluate(own, uniform, ("switch",), samples=10, logging=guess)
