@@ -115,7 +115,7 @@ def test_a_row_of_the_batch_equals_the_scalar_face(make, make_batch, show):
     assert info["_final_info"].tolist() == [False, True, False]
 
 
-def test_who_is_done_starts_anew():
+def test_finished_sessions_are_replaced():
     env = many(20, max_turns=1, justification="item")
     _, info = env.reset(seed=0)
     first = info["session"]
