@@ -44,11 +44,12 @@ test-avx2: export ATEN_CPU_CAPABILITY = avx2
 test-avx2:  ## the tests of agents with the arithmetic of a processor without AVX-512
 	$(PYTEST) tests/agents
 
-wheel:  ## build the wheel in build/wheel and look whether it is complete
+wheel:  ## build the wheel in build/wheel and check that no module or scenario is missing
 	rm -rf build
 	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
 	$(PYTHON) -m zipfile --list build/wheel/slaterec-*.whl > build/wheel/files
-	@for name in scenarios/quickstart.yaml recsim/py.typed licenses/LICENSE; do \
+	@for name in licenses/LICENSE recsim/py.typed \
+	  $$(git ls-files 'recsim/*.py' 'envs/*.py' 'agents/*.py' 'scenarios/*.yaml'); do \
 	  grep --quiet "$$name" build/wheel/files || { echo "the wheel lacks $$name" >&2; exit 1; }; \
 	done
 
