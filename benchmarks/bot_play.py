@@ -1,12 +1,12 @@
-"""How fast bot play trains and is criticised, beside one session at a time.
+"""Speed of bot play in training and evaluation, compared with one session at a time.
 
     python benchmarks/bot_play.py [--device cpu] [--threads 1] [--steps 30] [--sessions 512]
 
-Planted reviews of the size of the cell phones: 1,280 users, 830 items, 101 aspects. Training plays
-batches of 512 sessions of 5 turns, of which 4 have a loss; the reference plays the sessions of a
-batch one after the other, in plain steps, with one step of the optimiser after each batch as well.
-Sessions of an evaluation have 10 turns at most; the reference holds them one at a time with the
-same agent, whose ranks are checked to be the same.
+Planted reviews of the size of the cell phones: 1,280 users, 830 items, 101 aspects. Training uses
+batches of 512 sessions with 5 turns, of which 4 have a loss; the reference plays the sessions of a
+batch one after the other in a plain loop, also with one optimiser step per batch. Sessions in
+evaluation have at most 10 turns; the reference runs them one at a time with the same agent, and the
+ranks are checked to be equal.
 """
 
 import argparse
@@ -18,7 +18,7 @@ parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--device", default="cpu")
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--steps", type=int, default=30)
-parser.add_argument("--sessions", type=int, default=512, help="at a time in evaluation")
+parser.add_argument("--sessions", type=int, default=512, help="sessions per batch in evaluation")
 GIVEN = parser.parse_args()
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = str(GIVEN.threads)
@@ -29,9 +29,9 @@ import torch
 from torch.nn import functional
 
 import agents
-from agents.bot_play.bpr import BPR, fit_bpr
+from agents.bot_play.bpr import BPRConfig, fit_bpr
 from agents.bot_play.fine_tuning import fine_tune
-from agents.bot_play.play import Play
+from agents.bot_play.play import PlayConfig
 from agents.bot_play.tables import Tables
 from recsim.critiquing import planted_reviews
 from recsim.play.critiquing import play_critiquing
@@ -39,22 +39,22 @@ from recsim.play.critiquing import play_critiquing
 TURNS, BATCH, SINGLE = 5, 512, 64
 
 
-def seconds(work, device: str) -> float:
+def seconds(run, device: str) -> float:
     begin = time.perf_counter()
-    work()
+    run()
     if device.startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter() - begin
 
 
 def one_by_one(model, tables, users, goals, generator) -> None:
-    """Play sessions one after the other, as one would write it down, and take one step."""
+    """Play sessions one after the other in a plain loop, and take one optimiser step."""
     optimizer = torch.optim.RAdam(model.parameters(), lr=3e-3)
     optimizer.zero_grad()
     aspects = tables.item_aspects.float()
     for user, goal in zip(users.tolist(), goals.tolist(), strict=True):
         counts = tables.user_counts[user]
-        preferences, criticised, loss = counts.clone(), set(), 0.0
+        preferences, critiqued, loss = counts.clone(), set(), 0.0
         for turn in range(TURNS - 1):
             latent = model.users[user] + model.encoder(preferences)
             scores = model.items @ latent
@@ -70,13 +70,13 @@ def one_by_one(model, tables, users, goals, generator) -> None:
             pool = [
                 aspect
                 for aspect in shown.nonzero()[:, 0].tolist()
-                if not tables.item_aspects[goal, aspect] and aspect not in criticised
+                if not tables.item_aspects[goal, aspect] and aspect not in critiqued
             ]
             if item != goal and pool:
-                worst = max(pool, key=lambda aspect: int(tables.popularity[aspect]))
-                criticised.add(worst)
+                chosen = max(pool, key=lambda aspect: int(tables.popularity[aspect]))
+                critiqued.add(chosen)
                 preferences = preferences.clone()
-                preferences[worst] -= max(float(counts[worst]), 1.0)
+                preferences[chosen] -= max(float(counts[chosen]), 1.0)
         (loss / len(users)).backward()
     optimizer.step()
 
@@ -84,22 +84,22 @@ def one_by_one(model, tables, users, goals, generator) -> None:
 def main() -> None:
     torch.set_num_threads(GIVEN.threads)
     device = torch.device(GIVEN.device)
-    # 8 train reviews a user, so that every batch of a pass is full.
+    # 8 train reviews per user, so that every batch of a pass is full.
     data = planted_reviews(users=1280, num_items=830, num_aspects=101, reviews=10)
     tables = Tables.of(data, device)
     generator = torch.Generator(device).manual_seed(0)
-    model, _ = fit_bpr(tables, BPR(epochs=1), generator)
+    model, _ = fit_bpr(tables, BPRConfig(epochs=1), generator)
 
     def train(steps: int) -> None:
-        fine_tune(model, tables, Play(turns=TURNS, batch_size=BATCH, steps=steps), generator)
+        fine_tune(model, tables, PlayConfig(turns=TURNS, batch_size=BATCH, steps=steps), generator)
 
-    train(3)  # warm up
-    spent = seconds(lambda: train(GIVEN.steps), GIVEN.device)
-    batched = GIVEN.steps * BATCH * (TURNS - 1) / spent
+    train(3)  # warm-up
+    elapsed = seconds(lambda: train(GIVEN.steps), GIVEN.device)
+    batched = GIVEN.steps * BATCH * (TURNS - 1) / elapsed
     few = torch.randperm(len(tables.users), generator=generator, device=device)[:SINGLE]
     users, goals = tables.users[few], tables.items[few]
-    spent = seconds(lambda: one_by_one(model, tables, users, goals, generator), GIVEN.device)
-    single = SINGLE * (TURNS - 1) / spent
+    elapsed = seconds(lambda: one_by_one(model, tables, users, goals, generator), GIVEN.device)
+    single = SINGLE * (TURNS - 1) / elapsed
     print(f"training turns per second: {batched:,.0f}; one session at a time {single:,.0f}")
     print(f"ratio {batched / single:.0f}")
 
@@ -117,13 +117,14 @@ def main() -> None:
         "bot_play", many.unwrapped.problem, seed=0, device=GIVEN.device, play={"steps": 20}
     )
     agent.fit(many.unwrapped.training_data)
-    found = []
-    spent = seconds(lambda: found.append(play_critiquing(many, agent, seed=0).ranks), GIVEN.device)
-    batched = len(test) / spent
-    spent = seconds(lambda: found.append(play_critiquing(one, agent, seed=0).ranks), GIVEN.device)
-    single = SINGLE / spent
-    together, alone = found
-    np.testing.assert_array_equal(together[:SINGLE], alone)
+    ranks = []
+    elapsed = seconds(
+        lambda: ranks.append(play_critiquing(many, agent, seed=0).ranks), GIVEN.device
+    )
+    batched = len(test) / elapsed
+    elapsed = seconds(lambda: ranks.append(play_critiquing(one, agent, seed=0).ranks), GIVEN.device)
+    single = SINGLE / elapsed
+    np.testing.assert_array_equal(ranks[0][:SINGLE], ranks[1])
     print(f"evaluation sessions per second: {batched:,.0f}; one at a time {single:,.0f}")
     print(f"ratio {batched / single:.0f}")
 

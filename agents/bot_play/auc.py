@@ -1,4 +1,4 @@
-"""How well a model ranks what is held out, to choose among its states."""
+"""The AUC on validation items, by which the best state of a model is chosen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables
 
-# Scores that are held at a time.
+# Largest number of scores in memory at once.
 _CELLS = 4_000_000
 
 
@@ -16,15 +16,15 @@ _CELLS = 4_000_000
 def valid_auc(model: CritiquedModel, tables: Tables) -> float:
     """Return the mean of ``(n - r) / n`` over the valid part.
 
-    Of the n items that the user did not review in the train part, r are ranked above the valid one;
-    those with the same score count half.
+    n is the number of items that the user did not review in the train part, and r the number of
+    these that are ranked above the validation item; ties count half.
     """
     shares: list[Tensor] = []
     size = max(1, _CELLS // len(tables.item_counts))
     for rows in torch.split(torch.arange(len(tables.valid_users)), size):
         users, items = tables.valid_users[rows], tables.valid_items[rows]
-        every = torch.arange(len(tables.item_counts), device=users.device)
-        free = tables.taken.contains(users[:, None], every[None, :]) == 0  # (B, I)
+        all_items = torch.arange(len(tables.item_counts), device=users.device)
+        free = tables.taken.contains(users[:, None], all_items[None, :]) == 0  # (B, I)
         scores = model.scores(model.latent(users, model.first_preferences(users)))
         own = scores.gather(1, items[:, None])
         above = (scores > own).double() + 0.5 * (scores == own)

@@ -1,11 +1,11 @@
-"""The base by gradient: who prefers what, and why, learned at once.
+"""The base ``bpr``: rankings and justifications, trained jointly by gradient descent.
 
 The loss of a review of item i by user u, with j an item that u did not review, is
 
     -log sigmoid(s_ui - s_uj) + w BCE(logits(u, i), target).
 
 Reference: Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback", UAI 2009,
-arXiv:1205.2618; with a justification, Li et al., arXiv:2112.05197.
+arXiv:1205.2618; with justifications, Li et al., arXiv:2112.05197.
 
 Shapes: B reviews, K aspects.
 """
@@ -23,24 +23,25 @@ from torch.nn import functional
 from agents.bot_play.auc import valid_auc
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables, passes
+from agents.shared.early_stopping import BestState
 from recsim.contracts.slates import AgentConfig
 
 
-class BPR(AgentConfig):
-    """How a base is trained by gradient.
+class BPRConfig(AgentConfig):
+    """Settings of the base ``bpr``.
 
     Attributes:
-        dim: Length of the vectors.
+        dim: Dimension of the vectors.
         init_std: Standard deviation of the initial vectors of users and items.
         enc_layers: Hidden layers of the encoder of preferences.
         proj_layers: Hidden layers of the head of justifications.
         justification_weight: w.
-        target_item: Whether the target of a justification is all that train reviews of the item
-            mention; else what this review mentions.
-        epochs: Passes over the reviews; the one with the best AUC on the valid part is kept.
+        target_item: Whether the target of a justification is all aspects that train reviews of the
+            item mention; else those that the review mentions.
+        epochs: Passes over the reviews; the state with the best AUC on the valid part is kept.
         batch_size: Reviews per step.
-        learning_rate: Of RAdam.
-        l2: Its coupled weight decay, on all weights.
+        learning_rate: Learning rate of RAdam.
+        l2: Coupled weight decay of RAdam, on all weights.
     """
 
     dim: PositiveInt = 10
@@ -68,9 +69,9 @@ def bpr_loss(
     Args:
         model: The model.
         users: ``(B,)``.
-        items: Their items, ``(B,)``.
-        others: Items that they did not review, ``(B,)``.
-        target: Aspects that the justification should have, ``(B, K)`` floats.
+        items: Items of the reviews, ``(B,)``.
+        others: Items that the users did not review, ``(B,)``.
+        target: Target aspects of the justification, ``(B, K)`` floats.
         weight: w.
     """
     latent = model.latent(users, model.first_preferences(users))
@@ -80,9 +81,9 @@ def bpr_loss(
 
 
 def unreviewed(tables: Tables, users: Tensor, generator: torch.Generator) -> Tensor:
-    """Return an item for each user, ``(B,)``, uniform over those that they did not review.
+    """Return an item for each user, ``(B,)``, uniform over those without a train review of theirs.
 
-    It may be one of their valid or test items. Whoever reviewed everything is given anything.
+    It can be one of their validation or test items. For users who reviewed all items, it is any.
     """
     num_items = tables.taken.num_items
     items = torch.randint(num_items, users.shape, generator=generator, device=users.device)
@@ -96,14 +97,14 @@ def unreviewed(tables: Tables, users: Tensor, generator: torch.Generator) -> Ten
 
 
 def fit_bpr(
-    tables: Tables, settings: BPR, generator: torch.Generator
+    tables: Tables, config: BPRConfig, generator: torch.Generator
 ) -> tuple[CritiquedModel, list[dict[str, float]]]:
     """Train a base.
 
     Args:
-        tables: What it learns from; without a valid part the last epoch is kept.
-        settings: How.
-        generator: Of weights, order and negatives; it has the device.
+        tables: The data; without a valid part, the last epoch is kept.
+        config: Settings.
+        generator: Random generator of weights, order and negatives; it determines the device.
 
     Returns:
         The model, and per epoch ``epoch``, ``loss`` and, if there is a valid part, ``auc``.
@@ -111,39 +112,35 @@ def fit_bpr(
     model = CritiquedModel(
         tables.user_counts,
         len(tables.item_counts),
-        settings.dim,
+        config.dim,
         generator,
-        init_std=settings.init_std,
-        enc_layers=settings.enc_layers,
-        proj_layers=settings.proj_layers,
+        init_std=config.init_std,
+        enc_layers=config.enc_layers,
+        proj_layers=config.proj_layers,
     )
     optimizer = torch.optim.RAdam(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.l2
+        model.parameters(), lr=config.learning_rate, weight_decay=config.l2
     )
     item_aspects = tables.item_aspects.float()
-    batches = passes(len(tables.users), settings.batch_size, generator)
-    per_epoch = math.ceil(len(tables.users) / settings.batch_size)
+    batches = passes(len(tables.users), config.batch_size, generator)
+    per_epoch = math.ceil(len(tables.users) / config.batch_size)
     report: list[dict[str, float]] = []
-    best, best_state = -math.inf, None
-    for epoch in range(1, settings.epochs + 1):
+    best = BestState(model)
+    for epoch in range(1, config.epochs + 1):
         total = 0.0
         for rows in itertools.islice(batches, per_epoch):
             users, items = tables.users[rows], tables.items[rows]
-            target = item_aspects[items] if settings.target_item else tables.mentioned[rows].float()
+            target = item_aspects[items] if config.target_item else tables.mentioned[rows].float()
             others = unreviewed(tables, users, generator)
-            loss = bpr_loss(model, users, items, others, target, settings.justification_weight)
+            loss = bpr_loss(model, users, items, others, target, config.justification_weight)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             total += loss.item() * len(rows) / len(tables.users)
         entry = {"epoch": float(epoch), "loss": total}
         report.append(entry)
-        if not len(tables.valid_users):
-            continue
-        entry["auc"] = valid_auc(model, tables)
-        if entry["auc"] > best:
-            best = entry["auc"]
-            best_state = {name: value.clone() for name, value in model.state_dict().items()}
-    if best_state is not None:
-        model.load_state_dict(best_state)
+        if len(tables.valid_users):
+            entry["auc"] = valid_auc(model, tables)
+            best.update(entry["auc"])
+    best.restore()
     return model, report

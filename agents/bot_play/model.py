@@ -1,4 +1,4 @@
-"""The recommender that is criticised: users, items and aspects in one linear space.
+"""The recommender: users, items and aspects in one linear space.
 
 Shapes: B users, U users in all, I items, K aspects, d dimensions.
 """
@@ -10,23 +10,23 @@ from torch import Tensor, nn
 
 
 class CritiquedModel(nn.Module):
-    """Adds up who a user is and what is believed of their preferences.
+    """Adds the vector of a user and the encoding of their preferences.
 
-    With c the preferences (what the user wrote of, less what they criticised),
+    With the preferences c (aspects that the user mentioned, minus those that they critiqued),
 
         z(u, c) = U[u] + A(c),    scores = z V^T,    logits(i) = P(z + V[i]),
 
-    where logits are those of the aspects that an item is recommended for. A and P are linear with
-    intercepts, or have hidden layers. There are no biases of users or items.
+    where the logits are those of the aspects in the justification of item i. A and P are linear
+    with intercepts, or have hidden layers. There are no biases of users or items.
 
     Args:
-        counts: What c is at first, ``(U, K)``: train reviews of a user that mention an aspect.
+        counts: Initial c, ``(U, K)``: train reviews of a user that mention an aspect.
         num_items: I.
         dim: d.
-        generator: Of the initial weights, which has the device too.
+        generator: Random generator of the initial weights; it determines the device.
         init_std: Standard deviation of the initial vectors of users and items.
-        enc_layers: Layers ``ReLU(Linear(d, d))`` of A behind its first, linear one.
-        proj_layers: Such layers of P before its last, linear one.
+        enc_layers: Number of layers ``ReLU(Linear(d, d))`` of A after its first, linear one.
+        proj_layers: Number of such layers of P before its last, linear one.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class CritiquedModel(nn.Module):
         for table in (self.users, self.items):
             nn.init.normal_(table, std=init_std, generator=generator)
         for layer in self.modules():
-            if isinstance(layer, nn.Linear):  # torch's own range, but of this generator
+            if isinstance(layer, nn.Linear):  # the default of torch, but from this generator
                 bound = layer.in_features**-0.5
                 nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
                 nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
 
     def first_preferences(self, users: Tensor) -> Tensor:
-        """Return c before any critique, ``(B, K)``; 0 for user -1, who is not known."""
+        """Return c before any critique, ``(B, K)``; 0 for the unknown user -1."""
         return _rows(self.counts, users)
 
     def latent(self, users: Tensor, preferences: Tensor) -> Tensor:
-        """Return z, ``(B, d)``; somebody who is not known, user -1, is their preferences alone."""
+        """Return z, ``(B, d)``; for the unknown user -1, it depends on the preferences alone."""
         encoded: Tensor = self.encoder(preferences)
         return _rows(self.users, users) + encoded
 
@@ -76,9 +76,9 @@ class CritiquedModel(nn.Module):
         return latent @ self.items.T
 
     def logits(self, latent: Tensor, items: Tensor) -> Tensor:
-        """Return the logits of aspects in the justification of items, ``(B,)``, ``(B, K)``."""
-        found: Tensor = self.head(latent + self.items[items])
-        return found
+        """Return the logits, ``(B, K)``, of aspects in the justification of items ``(B,)``."""
+        logits: Tensor = self.head(latent + self.items[items])
+        return logits
 
 
 def _rows(table: Tensor, users: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""Bot play: sessions of the model with a seeker that knows what they look for.
+"""Sessions of the model with a simulated seeker.
 
-A session is about a train review: the seeker looks for its item g. At each turn the model ranks all
-items, shows the best one for the aspects of a sampled justification, and the seeker criticises.
+A session is about a train review, whose item g is the target of the seeker. At each turn, the model
+ranks all items, shows the best one with the aspects of a sampled justification, and the seeker
+critiques one of them.
 
 Reference: Li et al., arXiv:2112.05197.
 
@@ -24,30 +25,30 @@ from recsim.contracts.slates import AgentConfig
 from recsim.critiquing.seeker import Rule, after_critique, critiquable, pick_aspect
 
 Chance = Callable[[], Tensor]
-"""Gives independent uniform numbers, ``(B, K)``, each time."""
+"""Returns new independent uniform numbers, ``(B, K)``, at every call."""
 
 
-class Play(AgentConfig):
-    """How sessions are played and learned from.
+class PlayConfig(AgentConfig):
+    """Settings of the sessions and of the training on them.
 
     Attributes:
         turns: T.
-        seeker: Whom the seeker follows, see `recsim.critiquing.seeker.pick_aspect`.
-        critiques: How many aspects are criticised in a turn: ``one``, or ``all`` that may be.
+        seeker: Rule of the seeker, see `recsim.critiquing.seeker.pick_aspect`.
+        critiques: Number of aspects critiqued in a turn: ``one``, or ``all`` that can be.
         loss: ``ce``: cross-entropy over all items; ``bpr``: mean of ``-log sigmoid(s_g - s_j)``
-            over the ``top`` items j that are ranked best, g aside.
-        top: See there.
-        justification_weight: Of the BCE.
+            over the ``top`` best items j other than g.
+        top: See ``loss``.
+        justification_weight: Weight of the loss of the justification.
         discount: gamma.
-        inverse: Whether w_t is ``1 / (t + 1)`` in place of ``gamma^t``.
-        last_turn_loss: Whether the last turn, whose critique nobody answers, has a loss too.
-        early_stop: Whether a session in which g was shown is over.
-        remove_shown: Whether items shown before can neither be shown nor be in the loss.
-        freeze: Whether the encoder of preferences alone is trained.
-        steps: Batches.
-        batch_size: Sessions at a time.
-        learning_rate: Of RAdam.
-        l2: Its coupled weight decay.
+        inverse: Whether w_t is ``1 / (t + 1)`` instead of ``gamma^t``.
+        last_turn_loss: Whether the last turn, which has no critique, has a loss too.
+        early_stop: Whether a session ends when g is shown.
+        remove_shown: Whether items shown before are excluded from later turns and their loss.
+        freeze: Whether only the encoder of preferences is trained.
+        steps: Number of batches.
+        batch_size: Sessions per batch.
+        learning_rate: Learning rate of RAdam.
+        l2: Coupled weight decay of RAdam.
     """
 
     turns: PositiveInt = 5
@@ -68,25 +69,27 @@ class Play(AgentConfig):
     l2: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
-    def _there_is_a_loss_and_all_settings_matter(self) -> Self:
+    def _there_is_a_loss_and_every_setting_has_an_effect(self) -> Self:
         if not self.losses:
-            raise ValueError("turns must be 2 at least, or last_turn_loss true: no turn has a loss")
-        for key, idle in (
+            raise ValueError(
+                "turns must be at least 2, or last_turn_loss must be true: no turn has a loss"
+            )
+        for key, unused in (
             ("top", self.loss != "bpr"),
             ("seeker", self.critiques == "all"),
             ("discount", self.inverse),
         ):
-            if idle and key in self.model_fields_set:
-                raise ValueError(f"{key!r} has no effect with these settings: leave it out")
+            if unused and key in self.model_fields_set:
+                raise ValueError(f"{key!r} has no effect with these settings: remove it")
         return self
 
     @property
     def losses(self) -> int:
-        """Turns with a loss."""
+        """Number of turns with a loss."""
         return self.turns if self.last_turn_loss else self.turns - 1
 
     def weight(self, turn: int) -> float:
-        """Return w_t of a turn, from 0 on."""
+        """Return w_t of a turn; the first is 0."""
         return 1.0 / (turn + 1) if self.inverse else self.discount**turn
 
 
@@ -95,19 +98,19 @@ class Turn:
     """One turn of every session.
 
     Attributes:
-        preferences: c before it, ``(B, K)``; no gradient reaches it.
-        scores: Of all items, ``(B, I)``; -inf where an item is out of the game.
+        preferences: c before the turn, without a gradient, ``(B, K)``.
+        scores: Scores of all items, ``(B, I)``; -inf for excluded items.
         items: Items shown, ``(B,)``.
-        logits: Of their aspects, ``(B, K)``.
-        going: Which sessions it counts in, ``(B,)`` bool.
-        critiques: Aspects criticised, ``(B, K)`` bool.
+        logits: Logits of their aspects, ``(B, K)``.
+        active: Which sessions have not ended before the turn, ``(B,)`` bool.
+        critiques: Aspects critiqued, ``(B, K)`` bool.
     """
 
     preferences: Tensor
     scores: Tensor
     items: Tensor
     logits: Tensor
-    going: Tensor
+    active: Tensor
     critiques: Tensor
 
 
@@ -115,30 +118,30 @@ def sessions(
     model: CritiquedModel,
     tables: Tables,
     users: Tensor,
-    goals: Tensor,
-    play: Play,
+    targets: Tensor,
+    config: PlayConfig,
     chance: Chance,
     *,
     listens: bool = True,
 ) -> Iterator[Turn]:
-    """Play the turns that have a loss, one after the other.
+    """Yield the turns that have a loss, one after the other.
 
     Args:
-        model: Who shows.
-        tables: What the aspects of items and users are.
+        model: The model.
+        tables: Aspects of items and users.
         users: ``(B,)``.
-        goals: Items that they look for, ``(B,)``.
-        play: The rules.
-        chance: Asked for numbers twice a turn: for the justification, then for picks at random.
-        listens: Whether anything is criticised at all.
+        targets: ``(B,)``.
+        config: Settings.
+        chance: Called twice per turn: for the justification, then for random picks.
+        listens: Whether there are critiques.
     """
     row = torch.arange(len(users), device=users.device)
     first = model.first_preferences(users)
-    preferences, target = first, tables.item_aspects[goals]
-    done = torch.zeros_like(target)
-    going = torch.ones_like(row, dtype=torch.bool)
+    preferences, target_aspects = first, tables.item_aspects[targets]
+    done = torch.zeros_like(target_aspects)
+    active = torch.ones_like(row, dtype=torch.bool)
     out: Tensor | None = None  # (B, I): shown before
-    for _ in range(play.losses):
+    for _ in range(config.losses):
         latent = model.latent(users, preferences)
         scores = model.scores(latent)
         if out is not None:
@@ -147,23 +150,23 @@ def sessions(
         logits = model.logits(latent, items)
         shown = chance() < torch.sigmoid(logits.detach())
         picks = chance()
-        missed = items != goals
-        pool = critiquable(shown, target, done) & (missed & going & listens)[:, None]
+        missed = items != targets
+        pool = critiquable(shown, target_aspects, done) & (missed & active & listens)[:, None]
         critiques = pool
-        if play.critiques == "one":
+        if config.critiques == "one":
             critiques = pick_aspect(
-                play.seeker,
+                config.seeker,
                 pool,
                 popularity=tables.popularity,
                 shown_counts=tables.item_counts[items],
-                target_counts=tables.item_counts[goals],
+                target_counts=tables.item_counts[targets],
                 chance=picks,
             )
-        yield Turn(preferences, scores, items, logits, going, critiques)
+        yield Turn(preferences, scores, items, logits, active, critiques)
         preferences = after_critique(preferences, critiques, first)
         done = done | critiques
-        if play.early_stop:
-            going = going & missed
-        if play.remove_shown:  # never the goal, which must stay in the loss
+        if config.early_stop:
+            active = active & missed
+        if config.remove_shown:  # never the target, which must stay in the loss
             out = torch.zeros_like(scores, dtype=torch.bool) if out is None else out.clone()
             out[row, items] |= missed

@@ -1,12 +1,12 @@
-"""The base in closed form: projected linear recommendation, and regressions onto it.
+"""The base ``plrec``: projected linear recommendation in closed form, with regressions.
 
-With R who reviewed what, ``(U, I)`` of zeros and ones, and ``P S Q^T`` its truncated SVD,
+With the matrix R of reviews, ``(U, I)`` of zeros and ones, and its truncated SVD ``P S Q^T``,
 
     users = R Q sqrt(S),    items^T = (users^T users + lambda I)^-1 users^T R,
 
-the encoder is the least-squares regression of the users on what they wrote of, and the head one
-logistic regression per aspect on the latent vectors of all train pairs. The user and the encoded
-preferences are halved, so that their sum is the average of two estimates of one vector.
+the encoder is the least-squares regression of the users' vectors on their aspect counts, and the
+head is one logistic regression per aspect on the latent vectors of all train pairs. The user's
+vector and the encoded preferences are halved, so that their sum is the average of two estimates.
 
 Reference: Sedhain et al., "Practical Linear Models for Large-Scale One-Class Collaborative
 Filtering", IJCAI 2016; with critiques, Luo et al., "Latent Linear Critiquing", WWW 2020.
@@ -28,17 +28,17 @@ from agents.bot_play.auc import valid_auc
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables
 from recsim.contracts.slates import AgentConfig
-from recsim.errors import UserError
+from recsim.errors import AgentError
 
 
-class PLRec(AgentConfig):
-    """How a base is found in closed form.
+class PLRecConfig(AgentConfig):
+    """Settings of the base ``plrec``.
 
     Attributes:
-        dim: Length of the vectors.
+        dim: Dimension of the vectors.
         iterations: Power iterations of the randomised SVD.
         ridge: lambda, of the regression of items on users.
-        head_l2: Penalty on half the squared weights of the head, the sum of losses being 1.
+        head_l2: Penalty on half the squared weights of the head, relative to the sum of losses.
     """
 
     dim: PositiveInt = 50
@@ -57,7 +57,7 @@ def projected(
         dim: d, at most the smaller side of R.
         iterations: Power iterations.
         ridge: lambda.
-        seed: Of the randomised SVD.
+        seed: Seed of the randomised SVD.
     """
     _, strength, directions = randomized_svd(reviewed, dim, n_iter=iterations, random_state=seed)
     users = reviewed @ directions.T * np.sqrt(strength)  # (U, d)
@@ -67,10 +67,12 @@ def projected(
 
 
 def least_squares(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weights ``(K, d)`` and intercepts ``(d,)`` that take inputs to targets.
+    """Return the weights ``(K, d)`` and intercepts ``(d,)`` of a regression.
+
+    If several weights fit equally well, they are those with the smallest norm.
 
     Args:
-        inputs: ``(U, K)``; of the weights that fit equally well, the smallest.
+        inputs: ``(U, K)``.
         targets: ``(U, d)``.
     """
     means = inputs.mean(dim=0), targets.mean(dim=0)
@@ -81,9 +83,9 @@ def least_squares(inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
 def logistic(inputs: Tensor, targets: Tensor, l2: float) -> tuple[Tensor, Tensor]:
     """Return weights ``(K, d)`` and intercepts ``(K,)`` of one logistic regression per aspect.
 
-    A minimum of ``sum_n BCE + l2 / 2 |w|^2``, found for all aspects at once; intercepts are free.
-    An aspect that all targets have, or none, gets no weights and the intercept of a single
-    exception.
+    They minimise ``sum_n BCE + l2 / 2 |w|^2``, for all aspects at once; intercepts are not
+    penalised. For an aspect that all targets have, or none, the weights are 0 and the intercept is
+    that of a single exception.
 
     Args:
         inputs: ``(M, d)``.
@@ -114,41 +116,41 @@ def logistic(inputs: Tensor, targets: Tensor, l2: float) -> tuple[Tensor, Tensor
 
 
 def fit_plrec(
-    tables: Tables, settings: PLRec, seed: int, generator: torch.Generator
+    tables: Tables, config: PLRecConfig, seed: int, generator: torch.Generator
 ) -> tuple[CritiquedModel, list[dict[str, float]]]:
-    """Find a base; it may be trained on.
+    """Compute a base.
 
     Args:
-        tables: What it is found from.
-        settings: How.
-        seed: Of the randomised SVD.
-        generator: It has the device; all weights are replaced.
+        tables: The data.
+        config: Settings.
+        seed: Seed of the randomised SVD.
+        generator: Determines the device; the weights that it draws are replaced.
 
     Returns:
         The model, and one entry with ``auc``, if there is a valid part.
 
     Raises:
-        UserError: There are more dimensions than users or items.
+        AgentError: If there are more dimensions than users or items.
     """
     (num_users, _), num_items = tables.user_counts.shape, len(tables.item_counts)
-    if settings.dim > min(num_users, num_items):
-        raise UserError(
-            f"plrec.dim is {settings.dim}; it must be at most the number of users, {num_users}, "
+    if config.dim > min(num_users, num_items):
+        raise AgentError(
+            f"plrec.dim is {config.dim}; it must be at most the number of users, {num_users}, "
             f"and of items, {num_items}."
         )
-    model = CritiquedModel(tables.user_counts, num_items, settings.dim, generator)
+    model = CritiquedModel(tables.user_counts, num_items, config.dim, generator)
     pairs = tables.taken.users.cpu().numpy(), tables.taken.items.cpu().numpy()
     ones = np.ones(len(pairs[0]))
     reviewed = sparse.csr_array((ones, pairs), shape=(num_users, num_items))
-    users, items = projected(reviewed, settings.dim, settings.iterations, settings.ridge, seed)
-    wrote, bias = least_squares(tables.user_counts.cpu().double(), users)
+    users, items = projected(reviewed, config.dim, config.iterations, config.ridge, seed)
+    encoding, bias = least_squares(tables.user_counts.cpu().double(), users)
     encoder, head = model.encoder[0], model.head[-1]
     assert isinstance(encoder, nn.Linear)
     assert isinstance(head, nn.Linear)
     for parameter, value in (
         (model.users, users / 2),
         (model.items, items),
-        (encoder.weight, wrote.T / 2),
+        (encoder.weight, encoding.T / 2),
         (encoder.bias, bias / 2),
     ):
         parameter.data.copy_(value)
@@ -156,7 +158,7 @@ def fit_plrec(
         latent = model.latent(tables.users, model.first_preferences(tables.users))
         inputs = (latent + model.items[tables.items]).cpu().double()  # (M, d)
     target = tables.item_aspects[tables.items].cpu().double()
-    weights, intercepts = logistic(inputs, target, settings.head_l2)
+    weights, intercepts = logistic(inputs, target, config.head_l2)
     head.weight.data.copy_(weights)
     head.bias.data.copy_(intercepts)
     return model, [{"auc": valid_auc(model, tables)}] if len(tables.valid_users) else []

@@ -1,4 +1,4 @@
-"""What is learned from: train reviews, and what is counted in them, where torch computes.
+"""Train reviews and their counts as tensors.
 
 Shapes: M reviews, U users, I items, K aspects.
 """
@@ -14,23 +14,23 @@ from torch import Tensor
 
 from agents.rel_mf.pairs import ClickedPairs
 from recsim.critiquing import AspectReviews
-from recsim.errors import UserError
+from recsim.errors import AgentError
 
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """The train reviews, and the pairs of user and item by which a model is chosen.
+    """The train reviews, and the validation pairs of user and item.
 
     Attributes:
         users: User of each review, ``(M,)``.
         items: Item of each review, ``(M,)``.
         mentioned: Aspects that each review mentions, ``(M, K)`` bool.
-        user_counts: Reviews of a user that mention an aspect, ``(U, K)`` floats.
-        item_counts: Reviews of an item that do, ``(I, K)``.
-        popularity: Reviews that do, ``(K,)``.
-        taken: The pairs that were reviewed.
-        valid_users: User of each review that is held out to choose by, ``(N,)``; N may be 0.
-        valid_items: Its item, ``(N,)``.
+        user_counts: Reviews of each user that mention each aspect, ``(U, K)`` floats.
+        item_counts: Reviews of each item that mention each aspect, ``(I, K)``.
+        popularity: Reviews that mention each aspect, ``(K,)``.
+        taken: The pairs with a review.
+        valid_users: User of each validation review, ``(N,)``; N can be 0.
+        valid_items: Item of each validation review, ``(N,)``.
     """
 
     users: Tensor
@@ -48,16 +48,16 @@ class Tables:
         """Return the tables of reviews.
 
         Args:
-            data: Reviews; those for test are not looked at.
-            device: Where torch computes.
-            normalise: Whether the counts of each user are divided by the highest of them.
+            data: Reviews; the test part is not used.
+            device: Device of the tensors.
+            normalise: Whether the counts of each user are divided by the largest one.
 
         Raises:
-            UserError: No review trains.
+            AgentError: If the train part is empty.
         """
         train, valid = data.rows("train"), data.rows("valid")
         if not len(train):
-            raise UserError("There is no review to learn from: the train part is empty.")
+            raise AgentError("there is no review to learn from: the train part is empty.")
         users, items, valid_users, valid_items = (
             torch.as_tensor(column, device=device)
             for column in (data.user[train], data.item[train], data.user[valid], data.item[valid])
@@ -79,14 +79,14 @@ class Tables:
 
     @property
     def item_aspects(self) -> Tensor:
-        """Aspects that some review of an item mentions, ``(I, K)`` bool."""
+        """Aspects that at least one review of each item mentions, ``(I, K)`` bool."""
         return self.item_counts > 0
 
 
 def passes(rows: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Yield batches of all rows in random order, again and again without end.
+    """Yield batches of all rows in random order, pass after pass without end.
 
-    The last batch of a pass may be smaller.
+    The last batch of a pass can be smaller.
     """
     while True:
         order = torch.randperm(rows, generator=generator, device=generator.device)

@@ -9,56 +9,36 @@ import numpy as np
 from pydantic import Field
 
 from agents.conversation.max_entropy import binary_entropy
-from agents.conversation.posterior import Posterior, Prediction, explanations
+from agents.conversation.posterior import PosteriorAgent, PosteriorConfig, Prediction
 from agents.shared.lookahead import look_ahead
 from recsim.arrays import Bools, Ints
 from recsim.contracts.conversations import Turn
-from recsim.contracts.slates import AgentConfig, FitReport, Observation
-from recsim.conversation import AttributeData, ConversationProblem
+from recsim.contracts.slates import AgentConfig, Observation
 
 
-class BayesConfig(AgentConfig):
+class BayesConfig(PosteriorConfig):
     """Settings of `BayesAgent`.
 
     Attributes:
         questions: Number of questions at the beginning; None: ask as long as the expected gain of a
             question is larger than that of showing.
         turn_cost: Cost of a turn for ``questions: null``, relative to the gain of a success.
-        smoothing: Number of interactions that the yes rate of an attribute counts for.
-        slip: Smallest probability of an answer.
     """
 
     questions: int | None = Field(default=5, ge=0)
     turn_cost: float = Field(default=0.03, ge=0)
-    smoothing: float = Field(default=5.0, gt=0)
-    slip: float = Field(default=1e-4, gt=0, lt=0.5)
 
 
-class BayesAgent:
+class BayesAgent(PosteriorAgent):
     """Asks about the least certain attribute, then shows the most probable items given the answers.
 
     The prior of an item is its number of interactions, the likelihood of a yes the rate among its
     users; see `agents.shared.item_posterior`.
     """
 
+    name: ClassVar[str] = "conv_bayes"
     Config: ClassVar[type[AgentConfig]] = BayesConfig
-    conversations: ClassVar[bool] = True
-
-    def __init__(self, config: BayesConfig, problem: ConversationProblem, seed: int) -> None:
-        self._config, self._problem = config, problem
-        self._posterior = Posterior(
-            "conv_bayes", problem, smoothing=config.smoothing, slip=config.slip
-        )
-        self._explanations: list[str] = []
-
-    def fit(self, data: AttributeData) -> FitReport:
-        """Count interactions and answers of the train part."""
-        self._posterior.fit(data)
-        return FitReport(rows=len(data.rows("train")))
-
-    def begin(self, batch_size: int) -> None:
-        """Start ``batch_size`` new conversations."""
-        self._posterior.begin(batch_size)
+    _config: BayesConfig
 
     def act(self, obs: Observation) -> Turn:
         """Ask or show, in every conversation."""
@@ -66,12 +46,7 @@ class BayesAgent:
         may = obs["action_mask"][:, :-1] > 0
         best = np.argmax(np.where(may, binary_entropy(prediction.yes), -1.0), axis=1)
         ask = np.where(self._worth_asking(obs, prediction, best) & may.any(axis=1), best, -1)
-        self._explanations = explanations(prediction, ask, self._problem.attribute_names)
-        return Turn(ask, prediction.slates)
-
-    def explain(self, row: int) -> str:
-        """Return the reason of the last turn of a conversation in words."""
-        return self._explanations[row]
+        return self._turn(ask, prediction)
 
     def _worth_asking(self, obs: Observation, prediction: Prediction, question: Ints) -> Bools:
         """Return in which conversations to ask the question, ``(B,)``."""
@@ -91,10 +66,8 @@ class BayesAgent:
         better: Bools = gains.ask > gains.show
         return better
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the counts if the agent was fitted."""
+    def _learned(self) -> dict[str, Any]:
         return self._posterior.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the counts of a saved agent."""
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self._posterior.load_state_dict(state)

@@ -12,15 +12,16 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.conversation.posterior import Posterior, Prediction, explanations
+from agents.conversation.posterior import PosteriorAgent, PosteriorConfig, Prediction
+from agents.shared.devices import seeded
+from agents.shared.torch_agent import DeviceAgent, parameters
 from recsim.arrays import Floats32, Ints
 from recsim.contracts.conversations import Reply, Turn
-from recsim.contracts.slates import AgentConfig, FitReport, Observation
-from recsim.conversation import AttributeData, ConversationProblem
-from recsim.errors import AgentError
+from recsim.contracts.slates import AgentConfig, Observation
+from recsim.conversation import ConversationProblem
 
 
-class DQNConfig(AgentConfig):
+class DQNConfig(PosteriorConfig):
     """Settings of `DQNAgent`.
 
     Attributes:
@@ -33,8 +34,6 @@ class DQNConfig(AgentConfig):
         explore: Number of turns of the batch over which the fraction of random actions falls from 1
             to 0.
         target_every: Gradient steps between two updates of the target network.
-        smoothing: See `BayesConfig`.
-        slip: See `BayesConfig`.
         device: Device of the computations.
     """
 
@@ -46,12 +45,10 @@ class DQNConfig(AgentConfig):
     updates: PositiveInt = 4
     explore: PositiveInt = 300
     target_every: PositiveInt = 100
-    smoothing: float = Field(default=5.0, gt=0)
-    slip: float = Field(default=1e-4, gt=0, lt=0.5)
     device: str = "cpu"
 
 
-class DQNAgent:
+class DQNAgent(DeviceAgent, PosteriorAgent):
     """Double Q-learning over questions and showing a slate; needs ``practice``.
 
     The inputs are the turn, the attributes answered with yes or no, the probability of a yes to
@@ -62,33 +59,25 @@ class DQNAgent:
     References: Mnih et al. 2015; van Hasselt, Guez and Silver, arXiv:1509.06461.
     """
 
+    name: ClassVar[str] = "conv_dqn"
     Config: ClassVar[type[AgentConfig]] = DQNConfig
-    conversations: ClassVar[bool] = True
+    sizes: ClassVar[tuple[str, ...]] = ("hidden",)
+    _config: DQNConfig
 
     def __init__(self, config: DQNConfig, problem: ConversationProblem, seed: int) -> None:
-        self._config, self._problem = config, problem
-        self._posterior = Posterior(
-            "conv_dqn", problem, smoothing=config.smoothing, slip=config.slip
-        )
+        super().__init__(config, problem, seed)
         self._rng = np.random.default_rng(seed)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed, config.device):
             self._net, self._target = self._network(), self._network()
         self._target.load_state_dict(self._net.state_dict())
         self._optimizer = torch.optim.Adam(self._net.parameters(), lr=config.learning_rate)
         self._buffer = ReplayBuffer(config.buffer_size)
         self._turns = self._steps = 0
         self._last: tuple[Floats32, Ints] | None = None
-        self._explanations: list[str] = []
-
-    def fit(self, data: AttributeData) -> FitReport:
-        """Count interactions and answers of the train part for the posterior."""
-        self._posterior.fit(data)
-        return FitReport(rows=len(data.rows("train")))
 
     def begin(self, batch_size: int) -> None:
         """Start ``batch_size`` new conversations."""
-        self._posterior.begin(batch_size)
+        super().begin(batch_size)
         self._last = None
 
     def act(self, obs: Observation) -> Turn:
@@ -103,8 +92,7 @@ class DQNAgent:
             action = np.where(self._rng.random(len(action)) < self._exploring, tried, action)
         self._last = state, action
         ask = np.where(action < self._problem.num_attributes, action, -1)
-        self._explanations = explanations(prediction, ask, self._problem.attribute_names)
-        return Turn(ask, prediction.slates)
+        return self._turn(ask, prediction)
 
     def observe(self, reply: Reply) -> None:
         """Store the last turns in the replay buffer, and learn."""
@@ -128,37 +116,19 @@ class DQNAgent:
             for _ in range(self._config.updates):
                 self._learn()
 
-    def explain(self, row: int) -> str:
-        """Return the reason of the last turn of a conversation in words."""
-        return self._explanations[row]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the network, the counts and the random generator, without the replay buffer."""
+    def _learned(self) -> dict[str, Any]:
+        # Without the replay buffer.
         return {
             "posterior": self._posterior.state_dict(),
-            "network": {name: v.detach().clone() for name, v in self._net.state_dict().items()},
+            "network": parameters(self._net),
             "turns": self._turns,
-            "rng": self._rng.bit_generator.state,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the state of a saved agent, without its replay buffer.
-
-        Raises:
-            AgentError: If it has other attributes or another 'hidden'.
-        """
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self._posterior.load_state_dict(state["posterior"])
-        try:
-            self._net.load_state_dict(dict(state["network"]))
-        except RuntimeError as error:
-            reason = str(error).splitlines()[-1].strip()
-            raise AgentError(
-                "saved agent state: 'conv_dqn' was fitted with other attributes or another "
-                f"'hidden': {reason}"
-            ) from error
+        self._load(self._net, state["network"])
         self._target.load_state_dict(self._net.state_dict())
         self._turns, self._last = state["turns"], None
-        self._rng.bit_generator.state = state["rng"]
 
     @property
     def _exploring(self) -> float:

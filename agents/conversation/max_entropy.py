@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -59,15 +58,6 @@ class MaxEntropyAgent(PopularityBase):
     def explain(self, row: int) -> str:
         """Return the reason of the last turn of a conversation in words."""
         return self._explanations[row]
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the counts and the state of the random generator."""
-        return super().state_dict() | {"rng": self._rng.bit_generator.state}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the counts and the random generator of a saved agent."""
-        super().load_state_dict(state)
-        self._rng.bit_generator.state = state["rng"]
 
 
 def attribute_rates(candidates: Bools, having: Bools) -> Floats:

@@ -7,23 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from agents.shared.base import BaseConversationAgent
 from recsim.arrays import Bools, Ints
 from recsim.contracts.conversations import Turn
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.conversation import AttributeData, ConversationProblem
 from recsim.conversation.ranking import consistent, filled, first_allowed, unshown
-from recsim.errors import AgentError
 
 
-class PopularityBase:
+class PopularityBase(BaseConversationAgent):
     """Base of agents that rank the items by their number of interactions."""
 
-    name: ClassVar[str]
-    Config: ClassVar[type[AgentConfig]] = AgentConfig
-    conversations: ClassVar[bool] = True
-
     def __init__(self, config: AgentConfig, problem: ConversationProblem, seed: int) -> None:
-        self._problem = problem
+        super().__init__(config, problem, seed)
         self._counts: Ints | None = None
 
     @property
@@ -34,16 +30,13 @@ class PopularityBase:
             AgentError: If the agent was not fitted.
         """
         if self._counts is None:
-            raise AgentError(f"agent {self.name!r} must be fitted before it can act.")
+            raise self.unfitted()
         return np.argsort(-self._counts, kind="stable")
 
     def fit(self, data: AttributeData) -> FitReport:
         """Count the interactions of each item in the train part."""
         self._counts = data.counts("train")
         return FitReport(rows=len(data.rows("train")))
-
-    def begin(self, batch_size: int) -> None:
-        """Do nothing: the agent keeps no state per conversation."""
 
     def free(self, obs: Observation) -> Bools:
         """Return which items were not shown yet, ``(B, I)``."""
@@ -53,22 +46,13 @@ class PopularityBase:
         """Return which items the answers leave, as far as they rule any out, ``(B, I)``."""
         return self.free(obs) & consistent(self._problem, obs["answers"])
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the counts if the agent was fitted."""
+    def _learned(self) -> dict[str, Any]:
         return {} if self._counts is None else {"counts": self._counts.copy()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the counts of a saved agent.
-
-        Raises:
-            AgentError: If they belong to another catalogue.
-        """
+    def _restore(self, state: Mapping[str, Any]) -> None:
         counts = state.get("counts")
         if counts is not None and len(counts) != self._problem.num_items:
-            raise AgentError(
-                f"saved agent state: it has {len(counts)} items, but the problem has "
-                f"{self._problem.num_items}."
-            )
+            raise self.misfit(f"it has {len(counts)} items; there are {self._problem.num_items}")
         self._counts = None if counts is None else np.array(counts, dtype=np.int64)
 
 

@@ -1,13 +1,15 @@
-"""Posterior of the items in a batch of conversations."""
+"""Posterior of the items in a batch of conversations, and the base of agents that use it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
+from agents.shared.base import BaseConversationAgent
 from agents.shared.item_posterior import (
     AnsweredInteractions,
     Belief,
@@ -15,10 +17,23 @@ from agents.shared.item_posterior import (
     probabilities,
 )
 from recsim.arrays import Ints
-from recsim.contracts.slates import Observation
+from recsim.contracts.conversations import Turn
+from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.conversation import AttributeData, ConversationProblem
 from recsim.conversation.ranking import best_allowed, filled, unshown
 from recsim.errors import AgentError
+
+
+class PosteriorConfig(AgentConfig):
+    """Settings of the posterior.
+
+    Attributes:
+        smoothing: Number of interactions that the yes rate of an attribute counts for.
+        slip: Smallest probability of an answer.
+    """
+
+    smoothing: float = Field(default=5.0, gt=0)
+    slip: float = Field(default=1e-4, gt=0, lt=0.5)
 
 
 class Prediction(NamedTuple):
@@ -41,17 +56,23 @@ class Posterior:
     """The posterior of the items in B conversations; see `agents.shared.item_posterior`.
 
     Args:
-        name: Name of the agent, for messages.
+        config: Settings.
         problem: The problem.
-        smoothing: Number of interactions that the yes rate of an attribute counts for.
-        slip: Smallest probability of an answer.
+        unfitted: Returns the error of an agent that was not fitted.
     """
 
     def __init__(
-        self, name: str, problem: ConversationProblem, *, smoothing: float, slip: float
+        self,
+        config: PosteriorConfig,
+        problem: ConversationProblem,
+        unfitted: Callable[[], AgentError],
     ) -> None:
-        self._name, self._problem = name, problem
-        self._settings = {"smoothing": smoothing, "slip": slip, "certain": problem.no_filters}
+        self._problem, self._unfitted = problem, unfitted
+        self._settings: dict[str, Any] = {
+            "smoothing": config.smoothing,
+            "slip": config.slip,
+            "certain": problem.no_filters,
+        }
         self._known: Ints | None = None
         self._likelihood: Likelihood | None = None
         self._belief: Belief | None = None
@@ -64,7 +85,7 @@ class Posterior:
             AgentError: If the agent was not fitted.
         """
         if self._likelihood is None:
-            raise AgentError(f"agent {self._name!r} must be fitted before it can act.")
+            raise self._unfitted()
         return self._likelihood
 
     def fit(self, data: AttributeData) -> None:
@@ -116,14 +137,45 @@ class Posterior:
             self._likelihood = Likelihood.from_state(state["likelihood"], having, **self._settings)
 
 
-def explanations(prediction: Prediction, ask: Ints, names: tuple[str, ...]) -> list[str]:
-    """Return the reason of the turn in each conversation, B texts."""
-    chosen = prediction.yes[np.arange(len(ask)), np.maximum(ask, 0)]
-    return [
-        f"Asked about '{names[one]}': a yes is {yes:.0%} likely."
-        if one >= 0
-        else f"Showed the most probable items: {success:.0%} that one is right."
-        for one, yes, success in zip(
-            ask.tolist(), chosen.tolist(), prediction.success.tolist(), strict=True
-        )
-    ]
+class PosteriorAgent(BaseConversationAgent):
+    """Base of agents that ask or show the most probable items given the answers.
+
+    A subclass adds ``act``.
+    """
+
+    def __init__(self, config: PosteriorConfig, problem: ConversationProblem, seed: int) -> None:
+        super().__init__(config, problem, seed)
+        self._posterior = Posterior(config, problem, self.unfitted)
+        self._explanations: list[str] = []
+
+    def fit(self, data: AttributeData) -> FitReport:
+        """Count interactions and answers of the train part."""
+        self._posterior.fit(data)
+        return FitReport(rows=len(data.rows("train")))
+
+    def begin(self, batch_size: int) -> None:
+        """Start ``batch_size`` new conversations."""
+        self._posterior.begin(batch_size)
+
+    def _turn(self, ask: Ints, prediction: Prediction) -> Turn:
+        """Return a turn, and record the reason in each conversation.
+
+        Args:
+            ask: Attributes to ask about, -1 to show the most probable items, ``(B,)``.
+            prediction: The predictions.
+        """
+        names = self._problem.attribute_names
+        chosen = prediction.yes[np.arange(len(ask)), np.maximum(ask, 0)]
+        self._explanations = [
+            f"Asked about '{names[one]}': a yes is {yes:.0%} likely."
+            if one >= 0
+            else f"Showed the most probable items: {success:.0%} that one is right."
+            for one, yes, success in zip(
+                ask.tolist(), chosen.tolist(), prediction.success.tolist(), strict=True
+            )
+        ]
+        return Turn(ask, prediction.slates)
+
+    def explain(self, row: int) -> str:
+        """Return the reason of the last turn of a conversation in words."""
+        return self._explanations[row]

@@ -1,1 +1,1 @@
-"""Recommenders that are criticised, to compare others with."""
+"""Baselines whose recommendations are critiqued."""

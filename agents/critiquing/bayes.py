@@ -6,18 +6,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from agents.critiquing.base import LinearBaseline, LinearConfig
-from agents.critiquing.baseline import BaselineConfig
-from agents.critiquing.gaussian import aspect_directions, criticised_mean
-from recsim.contracts.slates import FitReport, Observation
+from agents.critiquing.gaussian import aspect_directions, critiqued_mean
+from agents.critiquing.linear_base import LinearBaseAgent, LinearConfig
+from recsim.arrays import Floats
+from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.critiquing import AspectReviews, CritiquingProblem
 
-Floats = NDArray[np.floating[Any]]
-
-# Tells what is drawn for the directions from what the recommender beneath draws.
+# Separates the random numbers of the directions from those of the base recommender.
 _DIRECTIONS = 0xBA7E5
 
 
@@ -25,12 +22,12 @@ class BayesCritiquingConfig(LinearConfig):
     """Settings of `BayesCritiquingAgent`.
 
     Attributes:
-        variance: s^2, of the belief about a user before any critique, in each dimension; None for
-            the mean squared distance of users from their mean, per dimension.
-        precision_no: p of criticism.
-        precision_yes: p of praise.
-        examples: Items with, and as many without, an aspect in a draw of its direction.
-        draws: Regressions per aspect.
+        variance: s^2, prior variance of a user's vector in each dimension; None: the variance of
+            the users' vectors, averaged over dimensions.
+        precision_no: p of negative critiques.
+        precision_yes: p of positive critiques.
+        examples: Number of items with, and without, an aspect in each regression for its direction.
+        draws: Number of regressions per aspect.
     """
 
     variance: float | None = Field(None, gt=0, allow_inf_nan=False)
@@ -40,19 +37,19 @@ class BayesCritiquingConfig(LinearConfig):
     draws: int = Field(20, ge=1)
 
 
-class BayesCritiquingAgent(LinearBaseline):
-    """Believes that a user's vector is Gaussian, and updates that by critiques (as BK-VAE does).
+class BayesCritiquingAgent(LinearBaseAgent):
+    """Updates a Gaussian belief about the user's vector with critiques, like BK-VAE.
 
     See `agents.critiquing.gaussian`.
 
-    Differences from the paper and its code: the belief is that of a linear recommender about its
-    user, with one variance for all users and dimensions; the user chooses what is criticised; what
-    an answer is worth is settled by the user's vector before any critique, so that the order of
-    critiques does not matter.
+    Differences from the paper and its code: the belief is about the user's vector in a linear
+    recommender, with one variance for all users and dimensions; the user chooses which aspect to
+    critique; the value of an answer is computed from the user's vector before any critique, so that
+    the order of critiques does not matter.
     """
 
     name: ClassVar[str] = "bayes_critiquing"
-    Config: ClassVar[type[BaselineConfig]] = BayesCritiquingConfig
+    Config: ClassVar[type[AgentConfig]] = BayesCritiquingConfig
     _config: BayesCritiquingConfig
 
     def __init__(
@@ -63,13 +60,12 @@ class BayesCritiquingAgent(LinearBaseline):
         self._variance = 1.0
 
     def fit(self, data: AspectReviews) -> FitReport:
-        """Train the recommender beneath, and find where each aspect lies."""
+        """Train the base recommender, and estimate the direction of each aspect."""
         report = super().fit(data)
         config = self._config
-        everybody = np.arange(data.num_users)[:, None]
-        vectors = self.users({"user": everybody})
-        spread = float(vectors.var(axis=0).mean())
-        self._variance = spread if config.variance is None else config.variance
+        vectors = self.users({"user": np.arange(data.num_users)[:, None]})
+        variance = float(vectors.var(axis=0).mean())
+        self._variance = variance if config.variance is None else config.variance
         self._directions = aspect_directions(
             self.items,
             data.item_aspects,
@@ -79,9 +75,9 @@ class BayesCritiquingAgent(LinearBaseline):
         )
         return report
 
-    def criticised(self, obs: Observation) -> Floats:
-        """Return the scores of all items by the mean of the belief, ``(B, I)``."""
-        mean = criticised_mean(
+    def critiqued_scores(self, obs: Observation) -> Floats:
+        """Return the scores of all items under the mean of the belief, ``(B, I)``."""
+        mean = critiqued_mean(
             self.users(obs),
             self._variance,
             self._directions,
@@ -89,16 +85,14 @@ class BayesCritiquingAgent(LinearBaseline):
             precision_no=self._config.precision_no,
             precision_yes=self._config.precision_yes,
         )
-        found: Floats = mean @ self.items.T
-        return found
+        scores: Floats = mean @ self.items.T
+        return scores
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what the recommender beneath learned, and where aspects lie."""
+    def _learned(self) -> dict[str, Any]:
         own = {"directions": self._directions.copy(), "variance": self._variance}
-        return super().state_dict() | own
+        return super()._learned() | own
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what the saved agent knew."""
-        super().load_state_dict(state)
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore(state)
         self._directions = np.array(state["directions"])
         self._variance = float(state["variance"])

@@ -1,4 +1,4 @@
-"""The hard filter: whoever criticises an aspect is shown no item that has it.
+"""The hard filter: items with a critiqued aspect come last.
 
 Shapes: B sessions, I items, K aspects.
 """
@@ -10,62 +10,53 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import AnyFloats, Bools, Floats, Ints
 
-def ruled_out(
-    critiqued: NDArray[np.number[Any]], item_aspects: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Return which items have an aspect that was criticised.
+
+def ruled_out(critiqued: NDArray[np.number[Any]], item_aspects: Bools) -> Bools:
+    """Return which items have a critiqued aspect, ``(B, I)``.
 
     Args:
-        critiqued: -1 criticised, 1 praised, 0 neither, ``(B, K)``.
-        item_aspects: What train reviews of an item mention, ``(I, K)``.
-
-    Returns:
-        ``(B, I)``.
+        critiqued: -1 for negative critiques, 1 for positive ones, else 0, ``(B, K)``.
+        item_aspects: Aspects that train reviews of each item mention, ``(I, K)``.
     """
-    # A product of floats: BLAS knows no other.
-    offences = (critiqued < 0).astype(np.float32) @ item_aspects.T.astype(np.float32)
-    out: NDArray[np.bool_] = offences > 0
+    # A product of floats, because BLAS has no other.
+    violations = (critiqued < 0).astype(np.float32) @ item_aspects.T.astype(np.float32)
+    out: Bools = violations > 0
     return out
 
 
-def filtered(
-    scores: NDArray[np.floating[Any]],
-    critiqued: NDArray[np.number[Any]],
-    item_aspects: NDArray[np.bool_],
-) -> NDArray[np.float64]:
+def filtered(scores: AnyFloats, critiqued: NDArray[np.number[Any]], item_aspects: Bools) -> Floats:
     """Lower the scores of items that are ruled out below all others.
 
-    Among themselves they keep their order, so where no other item may be shown, it is as if there
-    were no filter. A target whose aspects are those of its train reviews is never ruled out by
-    somebody who criticises only what the target lacks; it may be by somebody who errs.
+    These items keep their order among themselves, so the filter has no effect if no other item may
+    be shown. A target is never ruled out by a user who only critiques aspects that the target lacks
+    according to its train reviews, but it can be by a user who makes mistakes.
 
     Args:
         scores: Finite, ``(B, I)``.
-        critiqued: -1 criticised, 1 praised, 0 neither, ``(B, K)``.
-        item_aspects: What train reviews of an item mention, ``(I, K)``.
+        critiqued: -1 for negative critiques, 1 for positive ones, else 0, ``(B, K)``.
+        item_aspects: Aspects that train reviews of each item mention, ``(I, K)``.
 
     Returns:
         ``(B, I)``, finite.
     """
     exact = scores.astype(np.float64)
     span = np.ptp(exact, axis=1, keepdims=True)  # (B, 1)
-    fall = np.where(span > 0, 2 * span, 1.0)
-    lowered: NDArray[np.float64] = exact - fall * ruled_out(critiqued, item_aspects)
+    drop = np.where(span > 0, 2 * span, 1.0)
+    lowered: Floats = exact - drop * ruled_out(critiqued, item_aspects)
     return lowered
 
 
-def best_allowed(
-    scores: NDArray[np.floating[Any]], action_mask: NDArray[np.number[Any]]
-) -> NDArray[np.int64]:
-    """Return the item that is shown: the best that may be, of equals the one of lowest number.
+def best_allowed(scores: AnyFloats, action_mask: NDArray[np.number[Any]]) -> Ints:
+    """Return the item to show: the allowed item with the highest score; ties go to the lower id.
 
     Args:
         scores: ``(B, I)``.
-        action_mask: Above 0 where an item may be shown, ``(B, I)``; at least one per session.
+        action_mask: Above 0 if an item may be shown, ``(B, I)``; at least one per session.
 
     Returns:
         ``(B,)``.
     """
-    best: NDArray[np.int64] = np.where(action_mask > 0, scores, -np.inf).argmax(axis=1)
+    best: Ints = np.where(action_mask > 0, scores, -np.inf).argmax(axis=1)
     return best

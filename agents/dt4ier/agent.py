@@ -15,24 +15,18 @@ from agents.dt4ier.data import check_rewards, trajectories, vocabulary
 from agents.dt4ier.decoding import decode, next_probabilities
 from agents.dt4ier.memory import LastStep, Memory, read
 from agents.dt4ier.model import Model
-from agents.dt4ier.training import (
-    Trainer,
-    digest_of,
-    held_out_loss,
-    prepare,
-    seeded,
-    train,
-)
+from agents.dt4ier.training import Trainer, digest_of, held_out_loss, prepare, train
 from agents.shared import slates
-from agents.shared.devices import restore_generator, torch_generator
+from agents.shared.base import BaseSlateAgent
+from agents.shared.devices import seeded
+from agents.shared.torch_agent import TorchAgent
 from recsim.arrays import Bools, Floats, Ints
-from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
-from recsim.errors import AgentError
+from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
 
-class DT4IERAgent:
+class DT4IERAgent(TorchAgent[Model], BaseSlateAgent):
     """Decision transformer conditioned on target returns of an immediate and a long-term reward.
 
     Fitted on a log; a second fit starts from scratch. The outcome of a step is read from the next
@@ -47,16 +41,15 @@ class DT4IERAgent:
     None otherwise.
     """
 
+    name: ClassVar[str] = "dt4ier"
     Config: ClassVar[type[AgentConfig]] = DT4IERConfig
-    privileged: ClassVar[bool] = False
     needs_log: ClassVar[bool] = True
+    _config: DT4IERConfig
 
     def __init__(self, config: DT4IERConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
+        super().__init__(config, problem, seed)
         check_rewards(config.reward_names, problem)
-        self._config, self._problem, self._seed = config, problem, seed
-        self._generator = torch_generator("dt4ier", config.device, seed)
-        self._model: Model | None = None
+        self._generator = self._new_generator()
         self._memory: Memory | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
@@ -69,10 +62,9 @@ class DT4IERAgent:
         Raises:
             AgentError: If the log is empty or the checkpoint belongs to another training.
         """
-        if not len(log):
-            raise AgentError("agent 'dt4ier' learns from slates, but the log has none.")
+        self.require(len(log), "slates")
         config, device, seed = self._config, self._config.device, self._seed
-        generator = torch_generator("dt4ier", device, seed)
+        generator = self._new_generator()
         trained, held_out = _split(log, config.held_out, seed)
         data = trajectories(trained, config.reward_names, device)
         with seeded(seed, device):
@@ -109,7 +101,7 @@ class DT4IERAgent:
         Raises:
             AgentError: If the agent was not fitted.
         """
-        model, last = self._fitted(), self._read(obs)
+        model, last = self.model, self._read(obs)
         memory = Memory.start(model, last, self._prompt())
         if self._memory is not None and len(self._memory) == len(memory):
             new = last.steps == 0
@@ -156,7 +148,7 @@ class DT4IERAgent:
             shown = np.take_along_axis(candidates, own, axis=1)
             possible = _before((shown == items) | (items < 0))
             return slates.one_hot(own, candidates.shape[1]) * possible[:, :, None]
-        model, contexts, parts = self._fitted(), self._new_user_contexts(obs), []
+        model, contexts, parts = self.model, self._new_user_contexts(obs), []
         for rows in self._blocks(len(items), items.shape[1]):
             same = items[rows][:, :, None] == candidates[rows][:, None, :]  # (b, K, C)
             index = np.where(same.any(axis=2), same.argmax(axis=2), -1)
@@ -171,49 +163,22 @@ class DT4IERAgent:
             parts.append(following.cpu().numpy() * possible[:, :, None])
         return np.concatenate(parts)
 
-    def observe(self, feedback: Feedback) -> None:
-        """Do nothing: the next observation holds the outcome."""
+    def _learned(self) -> dict[str, Any]:
+        own = {} if self._model is None else {"horizon": self._model.horizon}
+        return super()._learned() | own
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the network and the state of the random generator."""
-        state: dict[str, Any] = {"generator": self._generator.get_state()}
-        if self._model is not None:
-            parameters = self._model.state_dict().items()
-            state["horizon"] = self._model.horizon
-            state["model"] = {name: value.detach().clone() for name, value in parameters}
-        return state
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore(state)
+        self._memory = None
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the network of a saved agent.
-
-        Raises:
-            AgentError: If it was fitted on another catalogue or with other settings.
-        """
-        self._model = self._memory = None
-        if "model" in state:
-            with seeded(self._seed, self._config.device):
-                model = self._build(state["horizon"])
-            try:
-                model.load_state_dict(dict(state["model"]))
-            except RuntimeError as error:
-                raise AgentError(
-                    "saved agent state: 'dt4ier' was fitted on another catalogue or with other "
-                    f"settings: {str(error).splitlines()[-1].strip()}"
-                ) from error
-            self._model = model.eval()
-        restore_generator(self._generator, state["generator"])
+    def _rebuild(self, state: Mapping[str, Any]) -> Model:
+        with seeded(self._seed, self._config.device):
+            return self._build(state["horizon"])
 
     def _build(self, horizon: int) -> Model:
         problem = self._problem
         model = Model(self._config, problem.num_items, problem.user_feature_dim, horizon)
         return model.to(self._config.device)
-
-    def _fitted(self) -> Model:
-        if self._model is None:
-            raise AgentError(
-                "agent 'dt4ier' must be fitted on a log before it can act: give it a training_log."
-            )
-        return self._model
 
     def _read(self, obs: Observation) -> LastStep:
         config = self._config
@@ -226,7 +191,7 @@ class DT4IERAgent:
 
     def _new_user_contexts(self, obs: Observation) -> Tensor:
         """Return the contexts for users without a memory, ``(B, D)``."""
-        model = self._fitted()
+        model = self.model
         memory = Memory.start(model, self._read(obs), self._prompt())
         return memory.with_next_step(model).contexts(model)
 
@@ -236,7 +201,7 @@ class DT4IERAgent:
         return self._decode(self._new_user_contexts(obs), obs["candidates"])[0]
 
     def _decode(self, contexts: Tensor, candidates: Ints) -> tuple[Ints, Floats]:
-        model, parts = self._fitted(), []
+        model, parts = self.model, []
         for rows in self._blocks(len(contexts)):
             parts.append(
                 decode(

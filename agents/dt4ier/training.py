@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +22,6 @@ from recsim.files import load_state, save_state
 
 # Rows of losses in a report.
 _REPORT_ROWS = 20
-
-
-@contextmanager
-def seeded(seed: int, device: str) -> Iterator[None]:
-    """Seed torch's global generator, which dropout uses, and restore it afterwards."""
-    kind = torch.device(device)
-    with torch.random.fork_rng(devices=[kind] if kind.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def prepare(

@@ -9,13 +9,13 @@ from agents.fact_crs.config import FactCRSConfig
 from agents.fact_crs.model import Model
 from agents.fact_crs.reasons import Reason
 from agents.fact_crs.state import Conversations
+from agents.shared.base import BaseConversationAgent
 from recsim.contracts.conversations import Turn
-from recsim.contracts.slates import FitReport, Observation
+from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.conversation import AttributeData, ConversationProblem
-from recsim.errors import AgentError
 
 
-class FactCRSAgent:
+class FactCRSAgent(BaseConversationAgent):
     """A forest of decision trees that asks questions or shows slates; see `agents.fact_crs`.
 
     Attributes:
@@ -23,13 +23,14 @@ class FactCRSAgent:
         state_class: Class of the conversations in progress.
     """
 
-    Config: ClassVar[type[FactCRSConfig]] = FactCRSConfig
-    conversations: ClassVar[bool] = True
+    name: ClassVar[str] = "fact_crs"
+    Config: ClassVar[type[AgentConfig]] = FactCRSConfig
     model_class: ClassVar[type[Model]] = Model
     state_class: ClassVar[type[Conversations]] = Conversations
+    _config: FactCRSConfig
 
     def __init__(self, config: FactCRSConfig, problem: ConversationProblem, seed: int) -> None:
-        self._config, self._problem, self._seed = config, problem, seed
+        super().__init__(config, problem, seed)
         self._model: Model | None = None
         self._state: Conversations | None = None
 
@@ -41,7 +42,7 @@ class FactCRSAgent:
             AgentError: If the agent was not fitted.
         """
         if self._model is None:
-            raise AgentError("agent 'fact_crs' must be fitted before it can act.")
+            raise self.unfitted()
         return self._model
 
     def fit(self, data: AttributeData) -> FitReport:
@@ -72,15 +73,13 @@ class FactCRSAgent:
         """
         reason = None if self._state is None else self._state.reason(row)
         if reason is None:
-            raise AgentError(f"agent 'fact_crs' has not acted in conversation {row} yet.")
+            raise self.error(f"has not acted in conversation {row} yet.")
         return reason
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the fitted model, or None."""
+    def _learned(self) -> dict[str, Any]:
         return {"model": None if self._model is None else self._model.state_dict()}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the model of a saved agent."""
+    def _restore(self, state: Mapping[str, Any]) -> None:
         saved = state["model"]
         self._state = self._model = None
         if saved is not None:

@@ -18,17 +18,18 @@ from agents.gru_thompson.policies import Policy
 from agents.gru_thompson.scoring import Users
 from agents.gru_thompson.training import Evaluation, evaluate, fit
 from agents.shared import slates
+from agents.shared.base import BaseSlateAgent
 from agents.shared.clicked import Clicked
-from agents.shared.devices import restore_generator, torch_generator
+from agents.shared.torch_agent import TorchAgent
 from recsim.arrays import Floats, Ints
-from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
+from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation
 from recsim.errors import AgentError
 from recsim.estimators import UniformSlates
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
 
-class GRUThompsonAgent:
+class GRUThompsonAgent(TorchAgent[Model], BaseSlateAgent):
     """Explores within the slate: Thompson sampling with a Bayesian model of choices from slates.
 
     Fitted on a log; a second fit starts from scratch, while `refit` continues. The agent knows a
@@ -40,17 +41,17 @@ class GRUThompsonAgent:
         model_class: Class of the model.
     """
 
+    name: ClassVar[str] = "gru_thompson"
     Config: ClassVar[type[AgentConfig]] = GRUThompsonConfig
+    sizes: ClassVar[tuple[str, ...]] = ("dim",)
     model_class: ClassVar[type[Model]] = Model
-    privileged: ClassVar[bool] = False
     needs_log: ClassVar[bool] = True
+    _config: GRUThompsonConfig
 
     def __init__(self, config: GRUThompsonConfig, problem: Problem, seed: int) -> None:
-        slates.check_sizes(problem)
-        self._config, self._problem, self._seed = config, problem, seed
-        self._generator = torch_generator("gru_thompson", config.device, seed)
+        super().__init__(config, problem, seed)
+        self._generator = self._new_generator()
         self._coins = np.random.default_rng(seed)
-        self._model: Model | None = None
         self._slots = 0
         self._users, self._held_out = 0, torch.zeros(0, dtype=torch.int64)
 
@@ -60,7 +61,8 @@ class GRUThompsonAgent:
         Raises:
             AgentError: If the log is empty.
         """
-        choices = _choices(log)
+        self.require(len(log), "slates")
+        choices = from_log(log)
         held_out = self._hold_out(0, len(choices))
         report = self.fit_source(
             self._source(choices, held_out), slots=log.slate.shape[1], horizon=choices.steps
@@ -79,7 +81,8 @@ class GRUThompsonAgent:
         Raises:
             AgentError: If the log is empty.
         """
-        choices, slots = _choices(log), log.slate.shape[1]
+        self.require(len(log), "slates")
+        choices, slots = from_log(log), log.slate.shape[1]
         if self._model is None or slots != self._slots or len(choices) < self._users:
             return self.fit(log)
         held_out = torch.cat([self._held_out, self._hold_out(self._users, len(choices))])
@@ -109,11 +112,6 @@ class GRUThompsonAgent:
         self._users, self._held_out = 0, torch.zeros(0, dtype=torch.int64)
         return FitReport(rows=source.num_users, losses=losses)
 
-    @property
-    def problem(self) -> Problem:
-        """The problem for which the agent was built."""
-        return self._problem
-
     def evaluate(self, choices: Choices, step: int) -> Evaluation:
         """Evaluate the posterior means on choices, as `fit` does on held-out choices.
 
@@ -126,7 +124,7 @@ class GRUThompsonAgent:
         """
         source = InMemory(choices, torch.arange(len(choices)), step)
         config = self._config
-        result = evaluate(self._fitted(), config.state, source, config, self._fixed_generator())
+        result = evaluate(self.model, config.state, source, config, self._fixed_generator())
         if result is None:
             raise AgentError(f"there are no choices from step {step} on.")
         return result
@@ -143,7 +141,7 @@ class GRUThompsonAgent:
         Raises:
             AgentError: If the agent was not fitted.
         """
-        model, generator = self._fitted(), self._fixed_generator()
+        model, generator = self.model, self._fixed_generator()
         choices = choices.to(self._config.device)
         start, _ = model.start(choices.context_clicks)
         drawn = model.globals(generator, temperature=0.0)
@@ -151,9 +149,6 @@ class GRUThompsonAgent:
             model, self._config.state, choices, drawn, start, generator, temperature=0.0
         )
         return torch.where(choices.scored, values, torch.nan).double().cpu().numpy()
-
-    def begin(self, batch_size: int) -> None:
-        """Do nothing: the agent keeps no state per user."""
 
     def act(self, obs: Observation) -> Decision:
         """Choose a slate for every user.
@@ -220,43 +215,21 @@ class GRUThompsonAgent:
         epsilon = self._epsilon
         return np.asarray(epsilon / count + (1 - epsilon) * greedy, dtype=np.float64)
 
-    def observe(self, feedback: Feedback) -> None:
-        """Do nothing: the posterior depends on the log alone."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the posterior and the state of the random generators."""
-        state: dict[str, Any] = {
-            "generator": self._generator.get_state(),
-            "coins": self._coins.bit_generator.state,
-        }
+    def _learned(self) -> dict[str, Any]:
+        learned = super()._learned()
         if self._model is not None:
-            state["slots"], state["horizon"] = self._slots, self._model.horizon
-            state["users"], state["held_out"] = self._users, self._held_out.clone()
-            parameters = self._model.state_dict().items()
-            state["model"] = {name: value.detach().clone() for name, value in parameters}
-        return state
+            learned["slots"], learned["horizon"] = self._slots, self._model.horizon
+            learned["users"], learned["held_out"] = self._users, self._held_out.clone()
+        return learned
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load the posterior of a saved agent.
-
-        Raises:
-            AgentError: If it was fitted on another catalogue or with another 'dim'.
-        """
-        self._model = None
-        if "model" in state:
-            model = self._build(state["slots"], state["horizon"])
-            try:
-                model.load_state_dict(dict(state["model"]))
-            except RuntimeError as error:
-                raise AgentError(
-                    "saved agent state: 'gru_thompson' was fitted on another catalogue or with "
-                    f"another 'dim': {str(error).splitlines()[-1].strip()}"
-                ) from error
-            self._model, self._slots = model, state["slots"]
-            self._users = state["users"]
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore(state)
+        if self._model is not None:
+            self._slots, self._users = state["slots"], state["users"]
             self._held_out = torch.as_tensor(state["held_out"]).clone()
-        restore_generator(self._generator, state["generator"])
-        self._coins.bit_generator.state = state["coins"]
+
+    def _rebuild(self, state: Mapping[str, Any]) -> Model:
+        return self._build(state["slots"], state["horizon"])
 
     @property
     def _epsilon(self) -> float:
@@ -264,7 +237,7 @@ class GRUThompsonAgent:
 
     def _fixed_generator(self) -> torch.Generator:
         """Return a new generator with the same seed at every call, independent of acting."""
-        return torch_generator("gru_thompson", self._config.device, self._seed + 1)
+        return self._new_generator(self._seed + 1)
 
     def _hold_out(self, first: int, end: int) -> Tensor:
         """Draw which of the users ``first`` ... ``end - 1`` are held out."""
@@ -280,18 +253,10 @@ class GRUThompsonAgent:
         groups = torch.from_numpy(self._problem.item_groups.astype(np.int64))
         return self.model_class(self._config, groups, slots, horizon, self._generator)
 
-    def _fitted(self) -> Model:
-        if self._model is None:
-            raise AgentError(
-                "agent 'gru_thompson' must be fitted on a log before it can act: give it a "
-                "training_log."
-            )
-        return self._model
-
     def _slates(self, obs: Observation, generator: torch.Generator, repeats: int = 1) -> Ints:
         """Return slates before any uniform exploration, ``(B, repeats, K)``."""
         problem = self._problem
-        policy = Policy(self._fitted(), self._config, problem.slate_size)
+        policy = Policy(self.model, self._config, problem.slate_size)
         users = users_of(obs, problem.num_items, problem.slate_size, self._config.device)
         chosen: Ints = policy.slates(users, generator, repeats).cpu().numpy()
         return chosen
@@ -309,12 +274,6 @@ class GRUThompsonAgent:
         prefixes = epsilon * uniform + (1 - epsilon) * np.logical_and.accumulate(same, axis=1)
         single = epsilon / num_candidates + (1 - epsilon) * same
         return Decision(chosen, single, prefixes[:, -1], prefixes)
-
-
-def _choices(log: SlateLog) -> Choices:
-    if not len(log):
-        raise AgentError("agent 'gru_thompson' learns from slates, but the log has none.")
-    return from_log(log)
 
 
 def users_of(obs: Observation, num_items: int, slate_size: int, device: str) -> Users:

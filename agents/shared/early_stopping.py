@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,35 @@ def split_by_user(user: Ints, fraction: float, generator: torch.Generator) -> tu
     return (~held_out).nonzero()[:, 0].to(device), held_out.nonzero()[:, 0].to(device)
 
 
+class BestState:
+    """Keeps the state in which a model had its largest value.
+
+    Args:
+        model: The model.
+        patience: Number of updates without a larger value after which training should stop; None:
+            never.
+    """
+
+    def __init__(self, model: nn.Module, patience: int | None = None) -> None:
+        self._model, self._patience = model, patience
+        self._largest, self._since = -math.inf, 0
+        self._state: dict[str, Tensor] | None = None
+
+    def update(self, value: float) -> bool:
+        """Keep the current state if its value is the largest; return whether to stop training."""
+        self._since += 1
+        if value > self._largest:
+            self._largest, self._since = value, 0
+            state = self._model.state_dict().items()
+            self._state = {name: tensor.detach().clone() for name, tensor in state}
+        return self._patience is not None and self._since >= self._patience
+
+    def restore(self) -> None:
+        """Load the kept state, if there is one."""
+        if self._state is not None:
+            self._model.load_state_dict(self._state)
+
+
 def train(
     model: nn.Module,
     losses: Callable[[Tensor], Tensor],
@@ -98,7 +128,7 @@ def train(
     )
     report: list[dict[str, float]] = []
     recent: list[Tensor] = []
-    best, best_state, since = float("inf"), None, 0
+    best = BestState(model, training.patience)
     for step in range(1, training.steps + 1):
         drawn = torch.randint(
             len(rows), (training.batch_size,), generator=generator, device=rows.device
@@ -116,14 +146,9 @@ def train(
         if not len(held_out):
             continue
         entry["held_out"] = _mean_loss(losses, held_out)
-        since += 1
-        if entry["held_out"] < best:
-            best, since = entry["held_out"], 0
-            best_state = {name: value.clone() for name, value in model.state_dict().items()}
-        if since >= training.patience:
+        if best.update(-entry["held_out"]):
             break
-    if best_state is not None:
-        model.load_state_dict(best_state)
+    best.restore()
     return report
 
 

@@ -29,7 +29,7 @@ from agents.fact_crs.state import Choice, Conversations
 from agents.fact_crs.vectors import NodeFit
 from recsim.arrays import AnyFloats, Floats, Floats32, Ints
 from recsim.contracts.conversations import Turn
-from recsim.contracts.slates import Observation
+from recsim.contracts.slates import AgentConfig, Observation
 from recsim.conversation import ConversationProblem
 from recsim.errors import AgentError
 
@@ -134,7 +134,7 @@ class PublishedConversations(Conversations):
 class PublishedAgent(FactCRSAgent):
     """`FactCRSAgent` with the details of the published code."""
 
-    Config: ClassVar[type[FactCRSConfig]] = PublishedConfig
+    Config: ClassVar[type[AgentConfig]] = PublishedConfig
     model_class: ClassVar[type[Model]] = PublishedModel
     state_class: ClassVar[type[Conversations]] = PublishedConversations
 

@@ -13,8 +13,8 @@ class CEVAE(nn.Module):
     Args:
         items: I.
         aspects: K.
-        dim: Size of the latent space, d.
-        generator: Draws the weights; the network lives on its device.
+        dim: Dimension of the latent space, d.
+        generator: Random generator of the weights, which determines the device too.
     """
 
     def __init__(self, items: int, aspects: int, dim: int, generator: torch.Generator) -> None:
@@ -29,15 +29,15 @@ class CEVAE(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def latent(self, taken: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log standard deviation, each ``(B, d)``, of users who took ``(B, I)``."""
-        mean, spread = self.encoder(taken).chunk(2, dim=1)
-        return relu(mean), spread
+        """Return mean and log deviation, ``(B, d)`` each, of users with items ``(B, I)``."""
+        mean, log_deviation = self.encoder(taken).chunk(2, dim=1)
+        return relu(mean), log_deviation
 
 
 def losses(
     model: CEVAE,
     taken: Tensor,
-    written: Tensor,
+    mentioned: Tensor,
     *,
     beta: float,
     corruption: float,
@@ -45,27 +45,28 @@ def losses(
 ) -> Tensor:
     """Return the loss of each user, ``(B,)``.
 
-    Squared errors of items, of aspects, and of the inverse, whose target, the latent vector, takes
-    no gradient; and beta times the divergence from the standard normal prior.
+    It is the sum of the squared errors of items, of aspects and of the inverse, whose target, the
+    latent vector, has no gradient; plus beta times the divergence from the standard normal prior.
 
     Args:
         model: The network.
-        taken: 1 where the user reviewed an item, ``(B, I)``.
-        written: 1 where the user wrote of an aspect, ``(B, K)``.
+        taken: 1 if the user reviewed an item, ``(B, I)``.
+        mentioned: 1 if the user mentioned an aspect, ``(B, K)``.
         beta: Weight of the divergence.
-        corruption: Share of the input that is dropped at random.
-        generator: Draws the latent vectors.
+        corruption: Fraction of the input that is dropped at random.
+        generator: Random generator of the dropout and of the latent vectors.
     """
     kept = torch.rand(taken.shape, generator=generator, device=taken.device) >= corruption
-    mean, spread = model.latent(taken * kept / max(1 - corruption, 1e-6))
+    mean, log_deviation = model.latent(taken * kept / max(1 - corruption, 1e-6))
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-    latent = mean + noise * spread.exp()
+    latent = mean + noise * log_deviation.exp()
     aspects = model.aspects(latent)
     errors = (
         (model.items(latent) - taken).square().sum(dim=1)
-        + (aspects - written).square().sum(dim=1)
+        + (aspects - mentioned).square().sum(dim=1)
         + (relu(model.inverse(aspects)) - latent.detach()).square().sum(dim=1)
     )
-    divergence = 0.5 * (mean.square() + (2 * spread).exp() - 1 - 2 * spread).sum(dim=1)
+    variance = (2 * log_deviation).exp()
+    divergence = 0.5 * (mean.square() + variance - 1 - 2 * log_deviation).sum(dim=1)
     loss: Tensor = errors + beta * divergence
     return loss

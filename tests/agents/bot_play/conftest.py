@@ -1,4 +1,4 @@
-"""Planted reviews, and agents that are criticised about them."""
+"""Planted reviews, fitted agents, and their sessions."""
 
 import gymnasium
 import pytest
@@ -10,7 +10,7 @@ from recsim.play.critiquing import play_critiquing
 
 @pytest.fixture(scope="session")
 def data() -> AspectReviews:
-    """Planted reviews, small."""
+    """A small set of planted reviews."""
     return planted_reviews(users=60, num_items=50, num_aspects=8, reviews=10, seed=1)
 
 
@@ -23,10 +23,10 @@ def build():
     """Return a fitted agent."""
 
     def of(data, seed=0, fit=True, **config):
-        world = _sessions(data).unwrapped
-        agent = agents.make("bot_play", world.problem, seed=seed, **config)
+        env = _sessions(data).unwrapped
+        agent = agents.make("bot_play", env.problem, seed=seed, **config)
         if fit:
-            agent.fit(world.training_data)
+            agent.fit(env.training_data)
         return agent
 
     return of

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from recsim.errors import UserError
+from recsim.errors import AgentError, UserError
 from recsim.files import load_state, save_state
 from recsim.play.critiquing import critique_metrics
 
@@ -27,7 +27,7 @@ def test_sessions_do_not_depend_on_the_batch(data, fitted, play, sessions):
 
 
 @pytest.mark.parametrize("settings", [SHORT, PLREC | {"normalise_counts": True}])
-def test_same_seed_same_sessions_and_the_same_from_a_saved_agent(
+def test_sessions_are_a_function_of_the_seed_and_the_same_for_a_loaded_agent(
     data, build, play, settings, tmp_path
 ):
     agent = build(data, seed=3, **settings)
@@ -40,15 +40,15 @@ def test_same_seed_same_sessions_and_the_same_from_a_saved_agent(
     np.testing.assert_array_equal(first, play(data, other).ranks)
 
 
-def test_who_does_not_listen_only_crosses_off_what_was_shown(data, build, play):
+def test_an_agent_that_does_not_listen_shows_its_first_ranking(data, build, play):
     result = play(data, build(data, **SHORT, listens=False))
     np.testing.assert_array_equal(result.ranks, result.base_ranks)
-    numbers = critique_metrics(result)
-    assert numbers["sr_final@1"] == numbers["hr@10"]
-    assert numbers["gain"] == 0
+    metrics = critique_metrics(result)
+    assert metrics["sr_final@1"] == metrics["hr@10"]
+    assert metrics["gain"] == 0
 
 
-def test_an_encoder_of_zeros_hears_nothing(data, fitted, play):
+def test_with_a_zero_encoder_critiques_have_no_effect(data, fitted, play):
     for parameter in fitted.model.encoder.parameters():
         parameter.data.zero_()
     result = play(data, fitted)
@@ -57,21 +57,21 @@ def test_an_encoder_of_zeros_hears_nothing(data, fitted, play):
 
 
 def test_a_critique_weight_of_zero_is_the_ranking_without_critiques(data, build, play):
-    deaf = play(data, build(data, **SHORT, critique_weight=0.0))
-    np.testing.assert_array_equal(deaf.ranks, deaf.base_ranks)
+    result = play(data, build(data, **SHORT, critique_weight=0.0))
+    np.testing.assert_array_equal(result.ranks, result.base_ranks)
     whole, half, first = (
-        judged(data, build(data, **SHORT, critique_weight=weight)) for weight in (1.0, 0.5, 0.0)
+        scores(data, build(data, **SHORT, critique_weight=weight)) for weight in (1.0, 0.5, 0.0)
     )
     np.testing.assert_allclose(half, (whole + first) / 2, rtol=1e-4, atol=1e-6)
 
 
-def judged(data, agent):
+def scores(data, agent):
     agent.begin(np.arange(2))
-    return agent.act(observed(data)).scores
+    return agent.act(observation(data)).scores
 
 
-def observed(data):
-    """Return what is seen of a user and of somebody unknown, who criticised aspect 0."""
+def observation(data):
+    """Return an observation of a user and an unknown user, who both critiqued aspect 0."""
     critiqued = np.zeros((2, data.num_aspects), dtype=np.int8)
     critiqued[:, 0] = -1
     return {
@@ -84,41 +84,41 @@ def observed(data):
     }
 
 
-def test_scores_are_those_of_the_preferences_that_the_environment_tells(data, fitted):
-    """What was criticised is taken from c; somebody who is not known is c alone."""
+def test_scores_are_those_of_the_preferences_after_the_critiques(data, fitted):
+    """A critique is subtracted from c; the vector of an unknown user depends on c alone."""
     model, counts = fitted.model, torch.as_tensor(data.user_counts[0], dtype=torch.double)
     counts[0] -= max(counts[0].item(), 1)
-    nobody = torch.zeros(data.num_aspects, dtype=torch.double)
-    nobody[0] = -1
-    encoded = model.encoder(torch.stack([counts, nobody]))
+    unknown = torch.zeros(data.num_aspects, dtype=torch.double)
+    unknown[0] = -1
+    encoded = model.encoder(torch.stack([counts, unknown]))
     latent = encoded + torch.stack([model.users[0], torch.zeros_like(model.users[0])])
     expected = (latent @ model.items.T).detach().numpy()
-    np.testing.assert_allclose(judged(data, fitted), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(scores(data, fitted), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_the_filter_keeps_the_goal_and_lets_its_rank_only_fall(data, build, play):
+def test_with_the_filter_the_rank_of_the_target_never_gets_worse(data, build, play):
     agent = build(data, **SHORT, listens=False, aspect_filter=True)
     result = play(data, agent)
     ranks = np.where(result.ranks < 0, 0, result.ranks)
     assert (np.diff(ranks, axis=1) <= 0).all()
-    numbers = critique_metrics(result)
-    assert numbers["sr_final@5"] == numbers["sr_first@5"]
-    assert numbers["sr_final@1"] > numbers["base_sr_final@1"]
+    metrics = critique_metrics(result)
+    assert metrics["sr_final@5"] == metrics["sr_first@5"]
+    assert metrics["sr_final@1"] > metrics["base_sr_final@1"]
 
 
-def test_a_threshold_takes_the_chance_out_of_justifications(data, build):
+def test_with_a_threshold_justifications_are_deterministic(data, build):
     agent = build(data, **SHORT, threshold=0.5)
     showings = []
     for session in (0, 8):
         agent.begin(np.arange(2) + session)
-        showing = agent.act(observed(data))
+        showing = agent.act(observation(data))
         showings.append(showing.justification)
         np.testing.assert_array_equal(showing.justification, showing.aspects > 0)
     np.testing.assert_array_equal(*showings)
-    assert build(data, **SHORT, threshold=0.0).act(observed(data)).justification.all()
+    assert build(data, **SHORT, threshold=0.0).act(observation(data)).justification.all()
 
 
-def test_the_base_is_the_same_whatever_it_is_tuned_by(data, build):
+def test_the_base_is_the_same_for_all_kinds_of_fine_tuning(data, build):
     reports = []
     for tuning in ("none", "control", "bot_play"):
         agent = build(data, fit=False, fine_tuning=tuning, bpr={"epochs": 3})
@@ -129,7 +129,7 @@ def test_the_base_is_the_same_whatever_it_is_tuned_by(data, build):
     assert reports[1][-1] != reports[2][-1]
 
 
-def test_held_out_reviews_are_not_looked_at(data, build):
+def test_test_reviews_are_not_used(data, build):
     changed = data.aspects.copy()
     changed[data.rows("test")] = False
     item = data.item.copy()
@@ -145,9 +145,9 @@ def test_held_out_reviews_are_not_looked_at(data, build):
         ({"base": "plrec", "bpr": {"dim": 3}}, "'bpr' has no effect"),
         ({"plrec": {"dim": 3}}, "'plrec' has no effect"),
         ({"fine_tuning": "none", "play": {"turns": 3}}, "'play' has no effect"),
-        ({"fine_tuning": "control", "play": {"seeker": "random"}}, "the control hears no critique"),
+        ({"fine_tuning": "control", "play": {"seeker": "random"}}, "the control has no critiques"),
         ({"listens": False, "critique_weight": 0.5}, "'critique_weight' has no effect"),
-        ({"play": {"turns": 1}}, "turns must be 2 at least"),
+        ({"play": {"turns": 1}}, "turns must be at least 2"),
         ({"play": {"top": 3}}, "'top' has no effect"),
         ({"play": {"critiques": "all", "seeker": "random"}}, "'seeker' has no effect"),
         ({"play": {"inverse": True, "discount": 0.5}}, "'discount' has no effect"),
@@ -155,25 +155,25 @@ def test_held_out_reviews_are_not_looked_at(data, build):
         ({"device": "nowhere"}, "no device 'nowhere'"),
     ],
 )
-def test_mistakes_are_told(data, build, settings, message):
+def test_wrong_settings_are_rejected(data, build, settings, message):
     with pytest.raises(UserError, match=message):
         build(data, fit=False, **settings)
 
 
-def test_what_cannot_be_fitted_or_loaded_is_told(data, build, fitted):
-    with pytest.raises(UserError, match="must be fitted before it can act"):
-        build(data, fit=False).act(observed(data))
-    with pytest.raises(UserError, match="train part is empty"):
+def test_errors_of_fitting_and_loading(data, build, fitted):
+    with pytest.raises(AgentError, match="must be fitted before it can act"):
+        build(data, fit=False).act(observation(data))
+    with pytest.raises(AgentError, match="train part is empty"):
         build(data, fit=False).fit(data.select("test"))
     large = {"base": "plrec", "plrec": {"dim": 51}, "fine_tuning": "none"}
-    with pytest.raises(UserError, match=r"plrec\.dim is 51; it must be at most .* items, 50"):
+    with pytest.raises(AgentError, match=r"plrec\.dim is 51; it must be at most .* items, 50"):
         build(data, **large)
-    with pytest.raises(UserError, match="saved agent state: of other settings"):
+    with pytest.raises(AgentError, match="'bot_play' was fitted on another catalogue or with"):
         build(data, fit=False, bpr={"dim": 3}).load_state_dict(fitted.state_dict())
     build(data, fit=False).load_state_dict(build(data, fit=False).state_dict())
 
 
-def test_every_option_of_play_can_be_trained_with(data, build):
+def test_training_works_with_every_option_of_play(data, build):
     for options in (
         {"critiques": "all", "last_turn_loss": True, "early_stop": True, "remove_shown": True},
         {"loss": "bpr", "top": 3, "inverse": True},
@@ -187,9 +187,9 @@ def test_every_option_of_play_can_be_trained_with(data, build):
     build(data, fit=False, bpr=deep).load_state_dict(agent.state_dict())
 
 
-def test_frozen_play_trains_the_encoder_alone(data, build):
+def test_with_freeze_only_the_encoder_is_trained(data, build):
     before = build(data, bpr={"epochs": 3}, fine_tuning="none").model.state_dict()
     settings = SHORT | {"play": {"steps": 5, "freeze": True}}
     after = build(data, **settings).model.state_dict()
-    moved = {name for name in before if not torch.equal(before[name], after[name])}
-    assert moved == {"encoder.0.weight", "encoder.0.bias"}
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"encoder.0.weight", "encoder.0.bias"}

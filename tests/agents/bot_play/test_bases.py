@@ -1,4 +1,4 @@
-"""What bases learn, and how."""
+"""Training of the bases."""
 
 from dataclasses import replace
 
@@ -9,9 +9,9 @@ from scipy import sparse
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from agents.bot_play.auc import valid_auc
-from agents.bot_play.bpr import BPR, bpr_loss, fit_bpr, unreviewed
+from agents.bot_play.bpr import BPRConfig, bpr_loss, fit_bpr, unreviewed
 from agents.bot_play.model import CritiquedModel
-from agents.bot_play.plrec import PLRec, fit_plrec, least_squares, logistic, projected
+from agents.bot_play.plrec import PLRecConfig, fit_plrec, least_squares, logistic, projected
 from agents.bot_play.tables import Tables, passes
 from recsim.critiquing import planted_reviews
 
@@ -27,7 +27,7 @@ def tables(data) -> Tables:
     return Tables.of(data, CPU)
 
 
-def test_the_loss_of_bpr_is_that_worked_by_hand():
+def test_the_loss_of_bpr_by_hand():
     model = CritiquedModel(torch.tensor([[1.0]]), 2, 1, generator())
     for parameter, value in zip(
         model.parameters(), ([[1.0]], [[2.0], [0.5]], [[1.0]], [0.0], [[1.0]], [0.0]), strict=True
@@ -40,7 +40,7 @@ def test_the_loss_of_bpr_is_that_worked_by_hand():
     torch.testing.assert_close(loss, torch.tensor(0.048587 + 0.5 * 0.018150), rtol=1e-4, atol=0)
 
 
-def test_negatives_are_items_that_were_not_reviewed(data, tables):
+def test_negatives_are_items_without_a_review(data, tables):
     users = tables.users.repeat(20)
     drawn = unreviewed(tables, users, generator())
     assert not tables.taken.contains(users, drawn).any()
@@ -48,9 +48,9 @@ def test_negatives_are_items_that_were_not_reviewed(data, tables):
     assert (counts > 0).sum() > 0.9 * (data.num_items - (tables.users == 0).sum())
 
 
-def test_who_reviewed_everything_is_given_something(tables):
-    every = torch.arange(3)
-    taken = type(tables.taken)(torch.zeros(3, dtype=torch.long), every, 1, 3)
+def test_users_who_reviewed_all_items_get_any_negative(tables):
+    all_items = torch.arange(3)
+    taken = type(tables.taken)(torch.zeros(3, dtype=torch.long), all_items, 1, 3)
     full = replace(tables, taken=taken)
     assert len(unreviewed(full, torch.zeros(5, dtype=torch.long), generator())) == 5
 
@@ -62,7 +62,7 @@ def test_passes_take_every_row_once():
     assert first.tolist() != second.tolist()
 
 
-def test_auc_is_that_worked_by_hand(tables):
+def test_auc_by_hand(tables):
     model = CritiquedModel(torch.zeros(1, 1), 4, 1, generator())
     for parameter, value in ((model.users, [[1.0]]), (model.items, [[3.0], [2.0], [1.0], [1.0]])):
         parameter.data = torch.tensor(value)
@@ -70,26 +70,28 @@ def test_auc_is_that_worked_by_hand(tables):
     model.encoder[0].bias.zero_()
     zero = torch.zeros(1, dtype=torch.long)
     small = {"item_counts": torch.zeros(4, 1), "valid_users": zero}
-    small["taken"] = type(tables.taken)(zero, zero, 1, 4)  # item 0 was reviewed in training
+    small["taken"] = type(tables.taken)(zero, zero, 1, 4)  # item 0 has a train review
 
     def auc(item):
         return valid_auc(model, replace(tables, **small, valid_items=torch.tensor([item])))
 
     assert auc(1) == 1
-    assert auc(2) == pytest.approx((3 - 1.5) / 3), "one above, one equal"
+    assert auc(2) == pytest.approx((3 - 1.5) / 3), "one above, one tie"
 
 
 def test_the_best_epoch_is_kept(tables):
-    model, report = fit_bpr(tables, BPR(epochs=12, learning_rate=0.1, batch_size=64), generator())
+    config = BPRConfig(epochs=12, learning_rate=0.1, batch_size=64)
+    model, report = fit_bpr(tables, config, generator())
     best = max(entry["auc"] for entry in report)
     assert valid_auc(model, tables) == best
-    assert best > report[-1]["auc"], "else this test shows nothing"
+    assert best > report[-1]["auc"], "otherwise, the test is void"
 
 
 def test_weight_decay_makes_weights_smaller(data):
     train = Tables.of(data.select("train"), CPU)  # the last epoch is kept
     free, held = (
-        fit_bpr(train, BPR(epochs=30, batch_size=64, l2=l2), generator())[0] for l2 in (0.0, 1.0)
+        fit_bpr(train, BPRConfig(epochs=30, batch_size=64, l2=l2), generator())[0]
+        for l2 in (0.0, 1.0)
     )
     for name, weights in held.named_parameters():
         assert weights.norm() < 0.9 * free.get_parameter(name).norm(), name
@@ -97,7 +99,7 @@ def test_weight_decay_makes_weights_smaller(data):
 
 def test_without_a_valid_part_the_last_epoch_is_kept(data):
     train = Tables.of(data.select("train"), CPU)
-    _, report = fit_bpr(train, BPR(epochs=2), generator())
+    _, report = fit_bpr(train, BPRConfig(epochs=2), generator())
     assert [sorted(entry) for entry in report] == [["epoch", "loss"]] * 2
 
 
@@ -108,10 +110,10 @@ def test_normalised_counts_are_at_most_one(data):
     torch.testing.assert_close(counts * raw.amax(dim=1, keepdim=True), raw.float())
 
 
-def test_plrec_is_the_closed_form():
+def test_plrec_equals_the_closed_form():
     r = np.array([[1.0, 1, 0], [1, 0, 0], [0, 1, 1], [0, 0, 1]])
     users, items = projected(sparse.csr_array(r), 2, 10, 0.5, seed=0)
-    # By an SVD of all, up to the signs of its vectors, which z V^T does not show.
+    # A full SVD, up to the signs of its vectors, which do not affect z V^T.
     _, strength, q = np.linalg.svd(r)
     exact = r @ q[:2].T * np.sqrt(strength[:2])
     weights = np.linalg.inv(exact.T @ exact + 0.5 * np.eye(2)) @ exact.T @ r
@@ -126,40 +128,40 @@ def test_one_dimension_of_plrec_by_hand():
     np.testing.assert_allclose(users @ items.T, [[16 / 9, 0], [0, 0]], atol=1e-10)
 
 
-def test_least_squares_are_those_of_scikit_learn():
+def test_least_squares_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(30, 4)), rng.normal(size=(30, 2))
     weights, bias = least_squares(torch.from_numpy(x), torch.from_numpy(y))
-    known = LinearRegression().fit(x, y)
-    np.testing.assert_allclose(weights.T, known.coef_)
-    np.testing.assert_allclose(bias, known.intercept_)
+    expected = LinearRegression().fit(x, y)
+    np.testing.assert_allclose(weights.T, expected.coef_)
+    np.testing.assert_allclose(bias, expected.intercept_)
 
 
-def test_logistic_regressions_are_those_of_scikit_learn():
+def test_logistic_regressions_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, 3))
     y = (x @ rng.normal(size=(3, 4)) + rng.logistic(size=(80, 4)) > 0).astype(float)
     y[:, 3] = 1.0
     weights, bias = logistic(torch.from_numpy(x), torch.from_numpy(y), 2.0)
     for aspect in range(3):
-        known = LogisticRegression(C=0.5, tol=1e-8).fit(x, y[:, aspect])
-        np.testing.assert_allclose(weights[aspect], known.coef_[0], atol=1e-4)
-        np.testing.assert_allclose(bias[aspect], known.intercept_[0], atol=1e-4)
-    assert not weights[3].any(), "all have it"
-    assert bias[3].item() == pytest.approx(np.log(79)), "as if one had not"
+        expected = LogisticRegression(C=0.5, tol=1e-8).fit(x, y[:, aspect])
+        np.testing.assert_allclose(weights[aspect], expected.coef_[0], atol=1e-4)
+        np.testing.assert_allclose(bias[aspect], expected.intercept_[0], atol=1e-4)
+    assert not weights[3].any(), "all targets have the aspect"
+    assert bias[3].item() == pytest.approx(np.log(79)), "as if there were one exception"
 
 
-def test_plrec_averages_two_views_of_a_user(tables):
-    model, _ = fit_plrec(tables, PLRec(dim=5, ridge=10), 0, generator())
+def test_plrec_averages_two_estimates_of_a_user(tables):
+    model, _ = fit_plrec(tables, PLRecConfig(dim=5, ridge=10), 0, generator())
     assert next(iter(model.parameters())).requires_grad
-    every = torch.arange(len(tables.user_counts))
-    latent = model.latent(every, model.first_preferences(every))
+    all_users = torch.arange(len(tables.user_counts))
+    latent = model.latent(all_users, model.first_preferences(all_users))
     ratio = (latent * model.users).sum() / (model.users * model.users).sum()
-    assert 1.2 < ratio < 2.0, "half a vector, and another half that is like it"
+    assert 1.2 < ratio < 2.0, "the sum of two similar halves"
     encoded = model.encoder(tables.user_counts)
     residual = model.users - encoded
     inputs = tables.user_counts - tables.user_counts.mean(dim=0)
-    assert (inputs.T @ residual).abs().max() < 1e-3, "least squares leave nothing to explain"
+    assert (inputs.T @ residual).abs().max() < 1e-3, "residuals are orthogonal to the inputs"
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -168,10 +170,10 @@ def test_bases_rank_and_justify_better_than_popularity(base, seed):
     reviews = planted_reviews(users=200, num_items=80, num_aspects=12, seed=seed)
     tables = Tables.of(reviews, CPU)
     if base == "bpr":
-        settings = BPR(epochs=150, batch_size=512)
-        model, _ = fit_bpr(tables, settings, generator(seed))
+        config = BPRConfig(epochs=150, batch_size=512)
+        model, _ = fit_bpr(tables, config, generator(seed))
     else:
-        model, _ = fit_plrec(tables, PLRec(dim=10, ridge=10), seed, generator(seed))
+        model, _ = fit_plrec(tables, PLRecConfig(dim=10, ridge=10), seed, generator(seed))
     popular = CritiquedModel(tables.user_counts, reviews.num_items, 1, generator())
     with torch.no_grad():
         popular.users.fill_(1.0)
@@ -182,7 +184,7 @@ def test_bases_rank_and_justify_better_than_popularity(base, seed):
     assert valid_auc(model, tables) > valid_auc(popular, tables) + 0.1
     with torch.no_grad():
         latent = model.latent(tables.users, model.first_preferences(tables.users))
-        said = model.logits(latent, tables.items) > 0
+        predicted = model.logits(latent, tables.items) > 0
     target = tables.item_aspects[tables.items]
-    most = tables.item_aspects.float().mean(dim=0) > 0.5
-    assert (said == target).float().mean() > (most == target).float().mean() + 0.05
+    majority = tables.item_aspects.float().mean(dim=0) > 0.5
+    assert (predicted == target).float().mean() > (majority == target).float().mean() + 0.05

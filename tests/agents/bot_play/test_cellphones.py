@@ -1,4 +1,4 @@
-"""Bot play on published reviews of cell phones; see reproductions/bot_play for all of the table."""
+"""Bot play on published reviews of cell phones; for the full table see reproductions/bot_play."""
 
 import numpy as np
 import pytest
@@ -19,28 +19,26 @@ ROWS = {"base": "none", "control": "control", "bot play, one": "bot_play"}
 
 
 @pytest.mark.slow
-def test_critiques_help_after_bot_play_and_not_after_as_much_training_without(
-    data_dir, build, play
-):
+def test_critiques_help_after_bot_play_but_not_after_the_control(data_dir, build, play):
     data = read_reviews(data_dir / "aspects_cellphone", min_rating=4, core_u=5, core_i=5)
-    found = {}
+    success = {}
     for row, tuning in ROWS.items():
         agent = build(data, fine_tuning=tuning)
         for column, rules in COLUMNS.items():
             result = play(data, agent, sessions=256, **rules)
-            found[row, column] = sr_final(result.ranks, 1)
+            success[row, column] = sr_final(result.ranks, 1)
             if column == "none":
-                numbers = critique_metrics(result)
-                assert numbers["sr_final@1"] == numbers["hr@10"]
+                metrics = critique_metrics(result)
+                assert metrics["sr_final@1"] == metrics["hr@10"]
     for cell, value in REFERENCE.items():
-        if cell in found:
-            # Both have a standard error of 1.2 points at most, of different splits.
-            assert abs(100 * found[cell].mean() - value) < 4 * 1.2 * 2**0.5, cell
+        if cell in success:
+            # Both have a standard error of at most 1.2 points, on different splits.
+            assert abs(100 * success[cell].mean() - value) < 4 * 1.2 * 2**0.5, cell
     for column in ("pop", "diff"):
         gain, control = (
-            found[row, column] - found[row, "none"] for row in ("bot play, one", "control")
+            success[row, column] - success[row, "none"] for row in ("bot play, one", "control")
         )
-        for values in (gain, gain - control):  # of the same sessions
+        for values in (gain, gain - control):  # on the same sessions
             interval = bootstrap(values, statistic=np.mean)
             print(column, interval)
             assert interval.low > 0

@@ -1,7 +1,7 @@
-"""A game of two dimensions, three items and three aspects, worked by hand.
+"""A session with two dimensions, three items and three aspects, computed by hand.
 
-Justifications are the aspects whose logit is above 0, as if every chance were a half. The model
-shows item 0 all along; the goal is item 1.
+The justification consists of the aspects with a logit above 0, as if every uniform number were a
+half. The model always shows item 0; the target is item 1.
 
 ==  =========  ===========  =================  =================  ========  ========  ========
 t   c          z            scores             logits             CE        BCE       critique
@@ -16,29 +16,29 @@ import pytest
 import torch
 from torch.nn import functional
 
-from agents.bot_play.losses import play_loss, turn_losses
+from agents.bot_play.fine_tuning import play_loss, turn_losses
 from agents.bot_play.model import CritiquedModel
-from agents.bot_play.play import Play, sessions
+from agents.bot_play.play import PlayConfig, sessions
 from agents.bot_play.tables import Tables
 from agents.rel_mf.pairs import ClickedPairs
 
-USER, GOAL = torch.tensor([0]), torch.tensor([1])
-PLAY = Play(turns=3, discount=0.9)
+USER, TARGET = torch.tensor([0]), torch.tensor([1])
+PLAY = PlayConfig(turns=3, discount=0.9)
 
 
 @pytest.fixture
 def model() -> CritiquedModel:
-    found = CritiquedModel(torch.tensor([[2.0, 0.0, 1.0]]), 3, 2, torch.Generator())
+    model = CritiquedModel(torch.tensor([[2.0, 0.0, 1.0]]), 3, 2, torch.Generator())
     for parameter, value in (
-        (found.users, [[0.5, 0.0]]),
-        (found.items, [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]),
-        (found.encoder[0].weight, [[0.5, 0.0, 0.0], [0.0, 0.5, -0.5]]),
-        (found.encoder[0].bias, [0.0, 0.0]),
-        (found.head[0].weight, [[2.0, -1.0], [-1.0, 2.0], [1.0, 1.0]]),
-        (found.head[0].bias, [0.0, 0.0, -0.5]),
+        (model.users, [[0.5, 0.0]]),
+        (model.items, [[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]]),
+        (model.encoder[0].weight, [[0.5, 0.0, 0.0], [0.0, 0.5, -0.5]]),
+        (model.encoder[0].bias, [0.0, 0.0]),
+        (model.head[0].weight, [[2.0, -1.0], [-1.0, 2.0], [1.0, 1.0]]),
+        (model.head[0].bias, [0.0, 0.0, -0.5]),
     ):
         parameter.data = torch.tensor(value)
-    return found
+    return model
 
 
 @pytest.fixture
@@ -61,13 +61,13 @@ def half() -> torch.Tensor:
     return torch.full((1, 3), 0.5)
 
 
-def loss(model, tables, play=PLAY, **given) -> torch.Tensor:
-    return play_loss(model, tables, USER, GOAL, play, half, **given)
+def loss(model, tables, play=PLAY, **options) -> torch.Tensor:
+    return play_loss(model, tables, USER, TARGET, play, half, **options)
 
 
-def test_turns_are_those_worked_by_hand(model, tables):
+def test_turns_by_hand(model, tables):
     play = PLAY.model_copy(update={"last_turn_loss": True})
-    turns = list(sessions(model, tables, USER, GOAL, play, half))
+    turns = list(sessions(model, tables, USER, TARGET, play, half))
     assert [t.preferences.tolist() for t in turns] == [[[2, 0, 1]], [[0, 0, 1]], [[0, 0, 0]]]
     assert [t.scores.tolist() for t in turns] == [
         [[1.5, -0.5, 0.5]],
@@ -79,14 +79,14 @@ def test_turns_are_those_worked_by_hand(model, tables):
     assert [t.critiques.nonzero()[:, 1].tolist() for t in turns] == [[0], [2], []]
 
 
-def test_the_loss_is_that_worked_by_hand(model, tables):
+def test_the_loss_by_hand(model, tables):
     torch.testing.assert_close(loss(model, tables), torch.tensor(9.623078))
-    aspects = tables.item_aspects[GOAL].float()
+    aspects = tables.item_aspects[TARGET].float()
     parts = []
-    for turn in sessions(model, tables, USER, GOAL, PLAY, half):
-        both = turn_losses(turn, GOAL, aspects, PLAY)
+    for turn in sessions(model, tables, USER, TARGET, PLAY, half):
+        both = turn_losses(turn, TARGET, aspects, PLAY)
         ranking = turn_losses(
-            turn, GOAL, aspects, PLAY.model_copy(update={"justification_weight": 0.0})
+            turn, TARGET, aspects, PLAY.model_copy(update={"justification_weight": 0.0})
         )
         parts.append([ranking.item(), (both - ranking).item()])
     torch.testing.assert_close(
@@ -94,109 +94,109 @@ def test_the_loss_is_that_worked_by_hand(model, tables):
     )
 
 
-def test_turns_weigh_by_the_inverse_of_their_number(model, tables):
-    play = Play(turns=3, inverse=True)
+def test_turns_are_weighted_by_the_inverse_of_their_number(model, tables):
+    play = PlayConfig(turns=3, inverse=True)
     expected = 2.407606 + 3.578414 + 0.5 * (1.680270 + 2.360906)
     torch.testing.assert_close(loss(model, tables, play), torch.tensor(expected))
 
 
-def test_all_critiques_of_a_turn_are_heard_at_once(model, tables):
-    turns = list(sessions(model, tables, USER, GOAL, Play(turns=3, critiques="all"), half))
+def test_all_critiques_of_a_turn_take_effect_at_once(model, tables):
+    turns = list(sessions(model, tables, USER, TARGET, PlayConfig(turns=3, critiques="all"), half))
     assert turns[0].critiques.tolist() == [[True, False, True]]
     assert turns[1].preferences.tolist() == [[0, 0, 0]]
-    assert turns[1].critiques.tolist() == [[False, False, False]], "never the same again"
+    assert turns[1].critiques.tolist() == [[False, False, False]], "no aspect is critiqued twice"
 
 
-def test_the_last_turn_has_a_loss_if_asked(model, tables):
-    longer = loss(model, tables, Play(turns=2, last_turn_loss=True))
+def test_the_last_turn_can_have_a_loss(model, tables):
+    longer = loss(model, tables, PlayConfig(turns=2, last_turn_loss=True))
     torch.testing.assert_close(longer, torch.tensor(9.623078))
-    first = loss(model, tables, Play(turns=1, last_turn_loss=True))
+    first = loss(model, tables, PlayConfig(turns=1, last_turn_loss=True))
     torch.testing.assert_close(first, torch.tensor(2.407606 + 3.578414))
 
 
 def test_a_single_loss_is_plain_cross_entropy_before_any_critique(model, tables):
-    play = Play(turns=2, justification_weight=0.0)
+    play = PlayConfig(turns=2, justification_weight=0.0)
     counts = model.first_preferences(USER)
-    plain = functional.cross_entropy(model.scores(model.latent(USER, counts)), GOAL)
+    plain = functional.cross_entropy(model.scores(model.latent(USER, counts)), TARGET)
     assert loss(model, tables, play).item() == plain.item()
     assert loss(model, tables, play, listens=False).item() == plain.item()
 
 
-def test_the_control_hears_nothing(model, tables):
-    turns = list(sessions(model, tables, USER, GOAL, PLAY, half, listens=False))
+def test_the_control_has_no_critiques(model, tables):
+    turns = list(sessions(model, tables, USER, TARGET, PLAY, half, listens=False))
     assert not any(turn.critiques.any() for turn in turns)
     expected = 1.9 * (2.407606 + 3.578414)
     torch.testing.assert_close(loss(model, tables, listens=False), torch.tensor(expected))
 
 
-def test_shown_items_leave_the_game_but_never_the_goal(model, tables):
-    play = Play(turns=4, remove_shown=True)
-    turns = list(sessions(model, tables, USER, GOAL, play, half))
+def test_shown_items_are_excluded_except_for_the_target(model, tables):
+    play = PlayConfig(turns=4, remove_shown=True)
+    turns = list(sessions(model, tables, USER, TARGET, play, half))
     assert [turn.items.tolist() for turn in turns] == [[0], [2], [1]]
     assert torch.isinf(turns[2].scores).tolist() == [[True, False, True]]
-    longer = Play(turns=6, remove_shown=True)
-    last = list(sessions(model, tables, USER, GOAL, longer, half))[-1]
+    longer = PlayConfig(turns=6, remove_shown=True)
+    last = list(sessions(model, tables, USER, TARGET, longer, half))[-1]
     assert last.items.tolist() == [1]
     assert torch.isfinite(last.scores[0, 1])
     assert torch.isfinite(loss(model, tables, longer))
 
 
-def test_a_session_is_over_when_the_goal_was_shown(model, tables):
-    going = {
+def test_a_session_ends_when_the_target_is_shown(model, tables):
+    active = {
         stop: [
-            bool(turn.going)
+            bool(turn.active)
             for turn in sessions(
                 model,
                 tables,
                 USER,
-                GOAL,
-                Play(turns=5, remove_shown=True, early_stop=stop),
+                TARGET,
+                PlayConfig(turns=5, remove_shown=True, early_stop=stop),
                 half,
             )
         ]
         for stop in (False, True)
     }
-    assert going == {False: [True] * 4, True: [True, True, True, False]}
-    stopped = loss(model, tables, Play(turns=5, remove_shown=True, early_stop=True))
-    torch.testing.assert_close(stopped, loss(model, tables, Play(turns=4, remove_shown=True)))
+    assert active == {False: [True] * 4, True: [True, True, True, False]}
+    stopped = loss(model, tables, PlayConfig(turns=5, remove_shown=True, early_stop=True))
+    torch.testing.assert_close(stopped, loss(model, tables, PlayConfig(turns=4, remove_shown=True)))
 
 
-def test_who_is_shown_the_goal_does_not_criticise(model, tables):
+def test_there_is_no_critique_when_the_target_is_shown(model, tables):
     model.head[0].bias.data = torch.tensor([0.0, 9.0, -0.5])  # aspect 1 too, which item 0 lacks
-    turns = list(sessions(model, tables, USER, torch.tensor([0]), Play(turns=3), half))
+    turns = list(sessions(model, tables, USER, torch.tensor([0]), PlayConfig(turns=3), half))
     assert [turn.items.tolist() for turn in turns] == [[0], [0]]
     assert not any(turn.critiques.any() for turn in turns)
 
 
-def test_the_loss_against_the_best_others_is_that_worked_by_hand(model, tables):
-    # Others at turn 0: 1.5 and .5 against -.5, so softplus of 2 and of 1.
-    best = loss(model, tables, Play(turns=2, loss="bpr", top=1, justification_weight=0.0))
+def test_the_loss_relative_to_the_best_other_items_by_hand(model, tables):
+    # Scores at turn 0 are 1.5 and .5 for the others and -.5 for the target: softplus of 2 and 1.
+    best = loss(model, tables, PlayConfig(turns=2, loss="bpr", top=1, justification_weight=0.0))
     torch.testing.assert_close(best, torch.tensor(2.126928))
-    both = loss(model, tables, Play(turns=2, loss="bpr", top=9, justification_weight=0.0))
+    both = loss(model, tables, PlayConfig(turns=2, loss="bpr", top=9, justification_weight=0.0))
     torch.testing.assert_close(both, torch.tensor((2.126928 + 1.313262) / 2))
 
 
-def test_gradients_reach_all_weights_at_every_turn_but_never_what_was_heard(model, tables):
-    play = Play(turns=4)
-    aspects = tables.item_aspects[GOAL].float()
+def test_gradients_reach_all_weights_at_every_turn_but_not_the_preferences(model, tables):
+    play = PlayConfig(turns=4)
+    aspects = tables.item_aspects[TARGET].float()
     for number in range(play.losses):
-        turns = list(sessions(model, tables, USER, GOAL, play, half))
+        turns = list(sessions(model, tables, USER, TARGET, play, half))
         model.zero_grad()
-        turn_losses(turns[number], GOAL, aspects, play).sum().backward()
+        turn_losses(turns[number], TARGET, aspects, play).sum().backward()
         grads = {name: p.grad.abs().sum().item() for name, p in model.named_parameters()}
         assert all(value > 0 for name, value in grads.items() if name != "encoder.0.weight")
-        # The encoder's weights have c as a factor: what is 0 of it, as at turn 2, moves nothing.
-        heard = turns[number].preferences[0] != 0
-        assert (model.encoder[0].weight.grad.abs().sum(dim=0) > 0).tolist() == heard.tolist()
+        # The gradient of the encoder's weights has the factor c, which can be 0, as at turn 2.
+        nonzero = turns[number].preferences[0] != 0
+        assert (model.encoder[0].weight.grad.abs().sum(dim=0) > 0).tolist() == nonzero.tolist()
         assert not turns[number].preferences.requires_grad
         assert turns[number].preferences.grad_fn is None
 
 
-def test_a_critique_of_something_new_trains_dislike(model, tables):
-    model.head[0].bias.data = torch.tensor([0.0, 9.0, -0.5])  # justifies by aspect 1
-    other = torch.tensor([0])  # which has aspects 0 and 2
+def test_a_critique_of_an_unmentioned_aspect_trains_its_encoding(model, tables):
+    model.head[0].bias.data = torch.tensor([0.0, 9.0, -0.5])  # aspect 1 is in the justification
+    other = torch.tensor([0])  # an item with aspects 0 and 2
     model.items.data[0] = -9.0
-    turns = list(sessions(model, tables, USER, other, Play(turns=3), half))
+    turns = list(sessions(model, tables, USER, other, PlayConfig(turns=3), half))
     assert turns[1].preferences[0, 1] == -1
     aspects = tables.item_aspects[other].float()
     turn_losses(turns[1], other, aspects, PLAY).sum().backward()

@@ -1,4 +1,4 @@
-"""Bot play makes a recommender listen, more than as much training without critiques does."""
+"""Critiques help more after bot play than after the same training without critiques."""
 
 import numpy as np
 import pytest
@@ -13,24 +13,24 @@ STEPS = {"steps": 120, "learning_rate": 1e-2}
 
 
 @pytest.fixture(scope="module")
-def found():
-    """Return a place for ``sr_final@1`` of each variant with each seeker, ``(S,)`` each."""
+def cache():
+    """Return a cache of ``sr_final@1`` of each variant with each seeker, ``(S,)`` each."""
     return {}
 
 
 @pytest.fixture
-def success(found, build, play):
+def success(cache, build, play):
     def of(tuning: str, seeker: str) -> np.ndarray:
-        if tuning not in found:
+        if tuning not in cache:
             for seed in SEEDS:
                 data = planted_reviews(users=300, num_items=150, seed=seed)
-                given = {} if tuning == "none" else {"play": STEPS}
-                agent = build(data, seed=seed, fine_tuning=tuning, **given)
+                settings = {} if tuning == "none" else {"play": STEPS}
+                agent = build(data, seed=seed, fine_tuning=tuning, **settings)
                 for name in ("none", "popular", "random"):
                     rules = {"critiques": "none"} if name == "none" else {"seeker": name}
                     value = critique_metrics(play(data, agent, seed, 300, **rules))["sr_final@1"]
-                    found.setdefault(tuning, {}).setdefault(name, []).append(value)
-        return np.array(found[tuning][seeker])
+                    cache.setdefault(tuning, {}).setdefault(name, []).append(value)
+        return np.array(cache[tuning][seeker])
 
     return of
 
@@ -38,11 +38,11 @@ def success(found, build, play):
 def test_critiques_help_after_bot_play(success):
     gain = success("bot_play", "popular") - success("bot_play", "none")
     print("gain", gain, success("control", "popular") - success("control", "none"))
-    assert gain.min() > 0.1, "a standard error of the gain of 300 sessions is about 0.03"
+    assert gain.min() > 0.1, "the standard error of a gain over 300 sessions is about 0.03"
 
 
 @pytest.mark.parametrize("seeker", ["popular", "random"])
-def test_they_help_more_than_after_as_much_training_without(success, seeker):
+def test_critiques_help_more_than_after_the_control(success, seeker):
     gains = {
         tuning: success(tuning, seeker) - success(tuning, "none")
         for tuning in ("bot_play", "control")
@@ -53,13 +53,13 @@ def test_they_help_more_than_after_as_much_training_without(success, seeker):
     assert difference.mean() > 0.03
 
 
-def test_what_helps_is_not_more_training_alone(success):
+def test_the_improvement_is_not_due_to_more_training_alone(success):
     print(success("bot_play", "popular"), success("control", "popular"), success("none", "popular"))
     assert (success("bot_play", "popular") > success("control", "popular")).all()
-    assert (success("control", "none") > success("none", "none") + 0.05).all(), "which helps too"
+    assert (success("control", "none") > success("none", "none") + 0.05).all(), "it helps too"
 
 
-def test_critiques_do_not_help_the_base_that_never_heard_one(success):
+def test_critiques_do_not_help_a_base_trained_without_them(success):
     gain = success("none", "popular") - success("none", "none")
     print(gain)
     assert abs(gain.mean()) < 0.05

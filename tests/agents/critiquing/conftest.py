@@ -1,4 +1,4 @@
-"""Reviews, what agents see, and what they find."""
+"""Reviews, observations, and success rates of agents."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,25 +13,25 @@ from recsim.play.critiquing import critique_metrics, play_critiquing
 
 @pytest.fixture(scope="module")
 def data() -> AspectReviews:
-    """Planted reviews, small."""
+    """A small set of planted reviews."""
     return planted_reviews(users=80, num_items=60, num_aspects=10, reviews=12, seed=1)
 
 
 @pytest.fixture
 def problem_of() -> Callable[[AspectReviews], CritiquingProblem]:
-    """Return the public facts of reviews."""
+    """Return the problem for reviews."""
     return _problem
 
 
 @pytest.fixture
 def observe() -> Callable[..., dict[str, Any]]:
-    """Return what an agent sees of random users who criticised random aspects."""
+    """Return an observation of random users with critiques of random aspects."""
     return _observe
 
 
 @pytest.fixture
 def success() -> Callable[..., float]:
-    """Return the share of test items that an agent finds, the seeker naming popular aspects."""
+    """Return the fraction of test items that an agent finds with the popular seeker."""
     return _success
 
 
@@ -50,7 +50,7 @@ def _problem(data: AspectReviews) -> CritiquingProblem:
 def _observe(data: AspectReviews, sessions: int, critiques: int = 2, seed: int = 0) -> dict:
     rng = np.random.default_rng(seed)
     user = rng.integers(data.num_users, size=sessions)
-    user[0] = -1  # somebody unknown
+    user[0] = -1  # an unknown user
     order = np.argsort(rng.random((sessions, data.num_aspects)), axis=1)
     critiqued = np.zeros(order.shape, dtype=np.int8)
     np.put_along_axis(critiqued, order[:, :critiques], -1, axis=1)
@@ -70,6 +70,6 @@ def _observe(data: AspectReviews, sessions: int, critiques: int = 2, seed: int =
 
 
 def _success(agent, data: AspectReviews, *, critiques: bool = True) -> float:
-    heard = "one" if critiques else "none"
-    env = gym.make_vec("recsim:CritiqueRec-v0", num_envs=256, data=data, critiques=heard)
+    number = "one" if critiques else "none"
+    env = gym.make_vec("recsim:CritiqueRec-v0", num_envs=256, data=data, critiques=number)
     return critique_metrics(play_critiquing(env, agent, seed=0))["sr_final@1"]

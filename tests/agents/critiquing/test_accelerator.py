@@ -1,4 +1,4 @@
-"""Agents that compute with torch learn on another device too, and act alike on their return."""
+"""Agents that compute with torch can learn on an accelerator and then act on the CPU."""
 
 import numpy as np
 import pytest
@@ -22,16 +22,16 @@ def test_an_agent_learns_on_an_accelerator(name, data, problem_of, observe, succ
     problem, obs = problem_of(data), observe(data, 10)
     agent = agents.make(name, problem, seed=0, **SETTINGS[name])
     agent.fit(data)
-    assert torch.cuda.max_memory_allocated() > 0, "it computed elsewhere"
+    assert torch.cuda.max_memory_allocated() > 0, "it did not compute on the accelerator"
     assert 0 <= success(agent, data) <= 1
 
-    here = {key: value for key, value in SETTINGS[name].items() if key != "device"}
-    if "base" in here:
-        here["base"] = here["base"] | {"device": "cpu"}
-    back = agents.make(name, problem, seed=1, **here)
-    back.load_state_dict(agent.state_dict())
+    on_cpu = {key: value for key, value in SETTINGS[name].items() if key != "device"}
+    if "base" in on_cpu:
+        on_cpu["base"] = on_cpu["base"] | {"device": "cpu"}
+    loaded = agents.make(name, problem, seed=1, **on_cpu)
+    loaded.load_state_dict(agent.state_dict())
     showings = []
-    for one in (agent, back):
+    for one in (agent, loaded):
         one.begin(np.arange(10))
         showings.append(one.act(obs))
     np.testing.assert_allclose(showings[0].scores, showings[1].scores, rtol=1e-5, atol=1e-6)

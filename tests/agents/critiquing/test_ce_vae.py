@@ -1,40 +1,40 @@
-"""CE-VAE: critiques of predictions and loss by hand, then that it learns."""
+"""CE-VAE: critiques of predictions and loss by hand, and learning."""
 
 import numpy as np
 import pytest
 import torch
 
-from agents.critiquing.baseline import BaselineConfig
 from agents.critiquing.ce_vae import CEVAEAgent, CEVAEConfig
-from agents.critiquing.ce_vae.agent import criticised_aspects
+from agents.critiquing.ce_vae.agent import critiqued_aspects
 from agents.critiquing.ce_vae.model import CEVAE, losses
 from agents.critiquing.ce_vae.training import mean_reciprocal_rank
 from agents.critiquing.popularity import RandomCritiqueAgent
+from agents.critiquing.scoring import ScoringConfig
 from recsim.critiquing import planted_reviews
-from recsim.errors import UserError
+from recsim.errors import AgentError, UserError
 
 PREDICTED = np.array([[1.0, 5.0, 3.0, 2.0]])
 
 
-def test_a_criticised_aspect_becomes_the_least_and_a_praised_one_the_most():
-    found = criticised_aspects(PREDICTED, np.array([[0, -1, 1, 0]]), redistribute=False)
-    assert found.tolist() == [[1, 1, 5, 2]]
+def test_critiqued_aspects_become_the_lowest_or_highest():
+    after = critiqued_aspects(PREDICTED, np.array([[0, -1, 1, 0]]), redistribute=False)
+    assert after.tolist() == [[1, 1, 5, 2]]
 
 
-def test_what_a_criticised_aspect_loses_goes_to_the_others():
-    found = criticised_aspects(PREDICTED, np.array([[0, -1, 0, 0]]), redistribute=True)
-    # 5 falls to 1: 4 is shared by three.
-    np.testing.assert_allclose(found, [[1 + 4 / 3, 1, 3 + 4 / 3, 2 + 4 / 3]])
-    everything = criticised_aspects(PREDICTED, np.full((1, 4), -1), redistribute=True)
+def test_the_loss_of_a_critiqued_aspect_is_redistributed():
+    after = critiqued_aspects(PREDICTED, np.array([[0, -1, 0, 0]]), redistribute=True)
+    # 5 falls to 1, and the difference 4 is shared by three aspects.
+    np.testing.assert_allclose(after, [[1 + 4 / 3, 1, 3 + 4 / 3, 2 + 4 / 3]])
+    everything = critiqued_aspects(PREDICTED, np.full((1, 4), -1), redistribute=True)
     assert everything.tolist() == [[1, 1, 1, 1]]
 
 
-def by_hand():
+def small_model():
     """Two items, one aspect, one dimension; the encoder gives 1 - 0.5 = 0.5 for the first item."""
     model = CEVAE(2, 1, 1, torch.Generator().manual_seed(0))
     weights = {
         "encoder.weight": [[1.0, 0.0], [0.0, 0.0]],
-        "encoder.bias": [-0.5, -30.0],  # a spread of exp(-30): no noise
+        "encoder.bias": [-0.5, -30.0],  # a deviation of exp(-30): no noise
         "items.weight": [[2.0], [1.0]],
         "items.bias": [0.0, 0.0],
         "aspects.weight": [[4.0]],
@@ -47,31 +47,31 @@ def by_hand():
 
 
 def test_the_loss_by_hand():
-    model, taken = by_hand(), torch.tensor([[1.0, 0.0]])
+    model, taken = small_model(), torch.tensor([[1.0, 0.0]])
     keys = {"corruption": 0.0, "generator": torch.Generator().manual_seed(0)}
-    found = losses(model, taken, torch.tensor([[1.0]]), beta=0.0, **keys)
-    # Latent 0.5: items (1, 0.5) against (1, 0), aspect 1 against 1, inverse 1 against 0.5.
-    assert found.tolist() == pytest.approx([0.25 + 0 + 0.25])
+    errors = losses(model, taken, torch.tensor([[1.0]]), beta=0.0, **keys)
+    # Latent 0.5: items (1, 0.5) for (1, 0), aspect 1 for 1, inverse 1 for 0.5.
+    assert errors.tolist() == pytest.approx([0.25 + 0 + 0.25])
     with_prior = losses(model, taken, torch.tensor([[1.0]]), beta=2.0, **keys)
-    assert (with_prior - found).tolist() == pytest.approx([0.5**2 - 1 + 60.0])
+    assert (with_prior - errors).tolist() == pytest.approx([0.5**2 - 1 + 60.0])
 
 
-def test_the_target_of_the_inverse_takes_no_gradient():
-    model, taken = by_hand(), torch.tensor([[1.0, 0.0]])
+def test_the_target_of_the_inverse_has_no_gradient():
+    model, taken = small_model(), torch.tensor([[1.0, 0.0]])
     generator = torch.Generator().manual_seed(0)
     losses(model, taken, torch.ones(1, 1), beta=0.0, corruption=0.0, generator=generator).backward()
     # d/dz: 2 * (0 * 2 + 0.5 * 1) from items, 0 from the aspect, 2 * 0.5 * 4 from its inverse.
     assert model.encoder.bias.grad[0].item() == pytest.approx(1 + 4)
 
 
-def test_reciprocal_rank_is_among_what_the_user_did_not_take():
-    # Scores (1, 0.5): item 0 is better but was taken.
+def test_reciprocal_rank_is_among_items_without_a_review():
+    # Scores (1, 0.5): item 0 is better but has a review.
     assert mean_reciprocal_rank(
-        by_hand(), torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([1])
+        small_model(), torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor([1])
     ) == pytest.approx(1.0)
-    # Nothing is known of a user who took nothing: latent relu(-0.5) = 0, all scores are equal.
+    # Without reviews, the latent vector is relu(-0.5) = 0 and all scores are equal.
     assert mean_reciprocal_rank(
-        by_hand(), torch.zeros(1, 2), torch.tensor([0]), torch.tensor([1])
+        small_model(), torch.zeros(1, 2), torch.tensor([0]), torch.tensor([1])
     ) == pytest.approx(1.0)
 
 
@@ -89,18 +89,20 @@ def test_one_critique_averages_the_user_and_the_inverse(data, problem_of, observ
     np.testing.assert_array_equal(agent.latent(observe(data, 4, critiques=0)), before)
 
 
-def test_it_justifies_by_what_it_predicts_highest_and_was_not_criticised(data, problem_of, observe):
+def test_the_justification_has_the_highest_predictions_without_a_critique(
+    data, problem_of, observe
+):
     agent = CEVAEAgent(CEVAEConfig(dim=6, epochs=3, explained=4), problem_of(data), 0)
     agent.fit(data)
     obs = observe(data, 20, critiques=3)
-    found = agent.act(obs).justification
-    assert (found.sum(axis=1) == 4).all()
-    assert not (found & (obs["critiqued"] < 0)).any()
-    # Of 10 aspects 9 were criticised: only one is left.
+    justification = agent.act(obs).justification
+    assert (justification.sum(axis=1) == 4).all()
+    assert not (justification & (obs["critiqued"] < 0)).any()
+    # 9 of 10 aspects were critiqued: only one is left.
     assert (agent.act(observe(data, 20, critiques=9)).justification.sum(axis=1) == 1).all()
 
 
-def test_training_stops_where_held_out_items_are_ranked_best(data, problem_of):
+def test_training_stops_when_validation_items_are_no_longer_ranked_better(data, problem_of):
     agent = CEVAEAgent(CEVAEConfig(dim=20, patience=2, evaluate_every=2), problem_of(data), 0)
     losses = agent.fit(data).losses
     ranks = [entry["mrr"] for entry in losses]
@@ -110,35 +112,35 @@ def test_training_stops_where_held_out_items_are_ranked_best(data, problem_of):
     assert [entry["step"] for entry in without.fit(data.select("train")).losses] == [5, 7]
 
 
-def test_it_finds_more_than_chance_and_the_filter_helps(problem_of, success):
+def test_it_is_better_than_chance_and_the_filter_helps(problem_of, success):
     rates = []
     for seed in range(3):
         data = planted_reviews(users=150, num_items=100, seed=seed)
         agents = (
-            RandomCritiqueAgent(BaselineConfig(), problem_of(data), seed),
+            RandomCritiqueAgent(ScoringConfig(), problem_of(data), seed),
             CEVAEAgent(CEVAEConfig(dim=30), problem_of(data), seed),
             CEVAEAgent(CEVAEConfig(dim=30, aspect_filter=True), problem_of(data), seed),
         )
         agents[0].fit(data)
         agents[1].fit(data)
         agents[2].load_state_dict(agents[1].state_dict())
-        silent = success(agents[1], data, critiques=False)
-        rates.append([silent, *(success(agent, data) for agent in agents)])
-    silent, chance, plain, filtered = np.array(rates).T
-    # A share of 150 sessions has a standard error of 0.04 at most.
-    assert min(silent - chance) > 0.15
-    assert np.mean(plain - silent) > 0.04
+        without = success(agents[1], data, critiques=False)
+        rates.append([without, *(success(agent, data) for agent in agents)])
+    without, chance, plain, filtered = np.array(rates).T
+    # The standard error of a rate over 150 sessions is at most 0.04.
+    assert min(without - chance) > 0.15
+    assert np.mean(plain - without) > 0.04
     assert min(filtered - plain) > 0.3
 
 
-def test_a_state_of_another_catalogue_is_refused(data, problem_of):
+def test_a_state_of_another_catalogue_is_rejected(data, problem_of):
     other = planted_reviews(users=20, num_items=30, num_aspects=10, reviews=5)
     agent = CEVAEAgent(CEVAEConfig(dim=3, epochs=1), problem_of(other), 0)
     agent.fit(other)
-    with pytest.raises(UserError, match="of 30 items; there are 60"):
+    with pytest.raises(AgentError, match="it has 30 items; there are 60"):
         CEVAEAgent(CEVAEConfig(dim=3), problem_of(data), 0).load_state_dict(agent.state_dict())
 
 
-def test_an_unknown_device_is_refused(data, problem_of):
+def test_an_unknown_device_is_rejected(data, problem_of):
     with pytest.raises(UserError, match="'ce_vae': no device 'nowhere' here"):
-        CEVAEAgent(CEVAEConfig(device="nowhere"), problem_of(data), 0).fit(data)
+        CEVAEAgent(CEVAEConfig(device="nowhere"), problem_of(data), 0)

@@ -1,11 +1,11 @@
-"""What holds for all of these agents."""
+"""Properties of all these agents."""
 
 import numpy as np
 import pytest
 
 import agents
 from recsim.contracts.kinds import kind_of
-from recsim.errors import UserError
+from recsim.errors import AgentError
 from recsim.files import load_state, save_state
 
 LINEAR = {"base": {"bpr": {"dim": 4, "epochs": 2}}}
@@ -33,17 +33,17 @@ BASELINES: dict[str, tuple[str, dict]] = {
 class TestEveryBaseline:
     @pytest.fixture
     def fitted(self, case, data, problem_of):
-        name, usual = BASELINES[case]
+        name, defaults = BASELINES[case]
 
         def build(seed=1, fit=True, **settings):
-            agent = agents.make(name, problem_of(data), seed=seed, **usual | settings)
+            agent = agents.make(name, problem_of(data), seed=seed, **defaults | settings)
             if fit:
                 agent.fit(data)
             return agent
 
         return build
 
-    def test_it_judges_all_items_and_justifies_one(self, case, fitted, data, observe):
+    def test_it_scores_all_items_and_justifies_one(self, case, fitted, data, observe):
         agent = fitted()
         assert kind_of(type(agent)) == "critiquing"
         assert agent.name == BASELINES[case][0]
@@ -68,9 +68,9 @@ class TestEveryBaseline:
         together = agent.act(obs)
         for rows in ([3], [11, 0, 7]):
             agent.begin(np.array(rows) + 5)
-            alone = agent.act({key: value[rows] for key, value in obs.items()})
-            np.testing.assert_allclose(alone.scores, together.scores[rows], rtol=1e-5, atol=1e-7)
-            np.testing.assert_array_equal(alone.justification, together.justification[rows])
+            single = agent.act({key: value[rows] for key, value in obs.items()})
+            np.testing.assert_allclose(single.scores, together.scores[rows], rtol=1e-5, atol=1e-7)
+            np.testing.assert_array_equal(single.justification, together.justification[rows])
 
     def test_same_seed_same_numbers(self, case, fitted, data, observe):
         showings = []
@@ -81,7 +81,7 @@ class TestEveryBaseline:
         np.testing.assert_array_equal(showings[0].scores, showings[1].scores)
         np.testing.assert_array_equal(showings[0].justification, showings[1].justification)
 
-    def test_a_fresh_agent_acts_as_the_saved_one(self, case, fitted, data, observe, tmp_path):
+    def test_a_loaded_agent_acts_like_the_saved_one(self, case, fitted, data, observe, tmp_path):
         agent, fresh, obs = fitted(), fitted(seed=2, fit=False), observe(data, 6)
         state = agent.state_dict()
         save_state(tmp_path / "agent.pt", state)
@@ -93,9 +93,9 @@ class TestEveryBaseline:
         np.testing.assert_array_equal(before.scores, after.scores)
         np.testing.assert_array_equal(before.justification, after.justification)
         agent.fit(data.select("train"))
-        assert repr(state) == kept, "what was saved does not change with the agent"
+        assert repr(state) == kept, "a saved state does not change with the agent"
 
-    def test_an_agent_that_learned_nothing_can_be_saved(self, case, fitted):
+    def test_an_unfitted_agent_can_be_saved(self, case, fitted):
         fresh = fitted(fit=False)
         fresh.load_state_dict(fitted(fit=False).state_dict())
 
@@ -103,11 +103,11 @@ class TestEveryBaseline:
         if case == "random":
             return
         with pytest.raises(
-            UserError, match=f"'{BASELINES[case][0]}' must be fitted before it can act"
+            AgentError, match=f"'{BASELINES[case][0]}' must be fitted before it can act"
         ):
             fitted(fit=False).act(observe(data, 2))
 
-    def test_the_filter_lowers_what_was_criticised(self, case, fitted, data, observe):
+    def test_the_filter_lowers_items_with_a_critiqued_aspect(self, case, fitted, data, observe):
         obs = observe(data, 6, critiques=1)
         agent = fitted(aspect_filter=True)
         agent.begin(np.arange(6))

@@ -1,4 +1,4 @@
-"""The hard filter, by hand and against seekers."""
+"""The hard filter, by hand and with simulated seekers."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from recsim.critiquing.seeker import critiquable, pick_aspect
 HAVE = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]], dtype=bool)
 
 
-def test_an_item_that_has_a_criticised_aspect_is_ruled_out():
+def test_items_with_a_critiqued_aspect_are_ruled_out():
     critiqued = np.array([[0, 0, 0], [-1, 0, 0], [1, -1, 0], [-1, -1, 1]], dtype=np.int8)
     assert ruled_out(critiqued, HAVE).astype(int).tolist() == [
         [0, 0, 0, 0],
@@ -21,35 +21,35 @@ def test_an_item_that_has_a_criticised_aspect_is_ruled_out():
     ]
 
 
-def test_what_is_ruled_out_falls_below_the_rest_in_its_own_order():
+def test_ruled_out_items_fall_below_the_others_and_keep_their_order():
     scores = np.array([[3.0, 1.0, 0.0, 2.0]], dtype=np.float32)
-    found = filtered(scores, np.array([[-1, 0, 0]]), HAVE)
-    assert found.tolist() == [[-3.0, 1.0, 0.0, -4.0]]
-    assert np.argsort(-found[0]).tolist() == [1, 2, 0, 3]
+    lowered = filtered(scores, np.array([[-1, 0, 0]]), HAVE)
+    assert lowered.tolist() == [[-3.0, 1.0, 0.0, -4.0]]
+    assert np.argsort(-lowered[0]).tolist() == [1, 2, 0, 3]
     np.testing.assert_array_equal(filtered(scores, np.zeros((1, 3)), HAVE), scores)
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-9, 1e9])
-def test_scores_that_hardly_differ_fall_too(level):
+def test_the_filter_works_for_scores_of_any_range(level):
     scores = np.array([[level, 0.0, 0.0, level]])
-    found = filtered(scores, np.array([[-1, 0, 0]]), HAVE)
-    assert np.isfinite(found).all()
-    assert found[0, [0, 3]].max() < found[0, [1, 2]].min()
+    lowered = filtered(scores, np.array([[-1, 0, 0]]), HAVE)
+    assert np.isfinite(lowered).all()
+    assert lowered[0, [0, 3]].max() < lowered[0, [1, 2]].min()
 
 
-def test_where_nothing_else_may_be_shown_there_is_no_filter():
+def test_the_filter_has_no_effect_if_no_other_item_may_be_shown():
     scores = np.array([[1.0, 5.0, 4.0, 2.0]])
-    found = filtered(scores, np.array([[-1, 0, 0]]), HAVE)
-    assert best_allowed(found, np.array([[1, 1, 1, 1]])).tolist() == [1]
-    assert best_allowed(found, np.array([[1, 0, 0, 1]])).tolist() == [3]
+    lowered = filtered(scores, np.array([[-1, 0, 0]]), HAVE)
+    assert best_allowed(lowered, np.array([[1, 1, 1, 1]])).tolist() == [1]
+    assert best_allowed(lowered, np.array([[1, 0, 0, 1]])).tolist() == [3]
 
 
-def test_of_equals_the_first_is_shown():
+def test_ties_go_to_the_lower_id():
     scores = np.array([[1.0, 2.0, 2.0], [1.0, 2.0, 2.0]])
     assert best_allowed(scores, np.array([[1, 1, 1], [1, 0, 1]])).tolist() == [1, 2]
 
 
-def test_a_seeker_who_does_not_err_never_loses_the_target():
+def test_the_target_of_a_seeker_without_mistakes_is_never_ruled_out():
     data = planted_reviews(users=60, num_items=50, seed=3)
     aspects, counts = torch.from_numpy(data.item_aspects), torch.from_numpy(data.item_counts)
     test = data.rows("test")
@@ -72,5 +72,5 @@ def test_a_seeker_who_does_not_err_never_loses_the_target():
             chance=torch.zeros((len(test), data.num_aspects)),
         )
         critiqued[pick.numpy()] = -1
-    assert (np.diff(ranks, axis=0) <= 0).all(), "with the scores held fixed, ranks never rise"
+    assert (np.diff(ranks, axis=0) <= 0).all(), "with constant scores, ranks never get worse"
     assert ranks[-1].mean() < 0.5 * ranks[0].mean()

@@ -10,7 +10,8 @@ from agents.dt4ier.data import PAD, Trajectories, trajectories
 from agents.dt4ier.decoding import decode
 from agents.dt4ier.losses import Batch, sums
 from agents.dt4ier.model import Model
-from agents.dt4ier.training import Trainer, prepare, seeded
+from agents.dt4ier.training import Trainer, prepare
+from agents.shared.devices import seeded
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
