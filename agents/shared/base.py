@@ -158,6 +158,11 @@ class BaseSlateAgent(BaseAgent):
         slates.check_sizes(problem)
         self._slate_size = problem.slate_size
 
+    @property
+    def slate_size(self) -> int:
+        """K, the number of items in a slate."""
+        return self._slate_size
+
     def fit(self, log: SlateLog) -> FitReport:
         """Learn nothing from the log."""
         return FitReport(rows=0)

@@ -306,7 +306,7 @@ def test_the_agent_of_the_documentation_works(root, make_problem, observe_users)
     names: dict = {}
     exec(compile(source, "docs/agents.md", "exec"), names)  # our own text
     problem = make_problem(num_items=9)
-    agent = names["NewestAgent"](names["AgentConfig"](), problem, 0)
+    agent = agents.make(names["NewestAgent"], problem)
     assert isinstance(agent, agents.Agent)
     obs = observe_users(problem, 3)
     items = np.take_along_axis(obs["candidates"], agent.act(obs).slates, axis=1)
