@@ -37,7 +37,7 @@ from agents.shared import slates
 from agents.shared.choice_logit import choice_loss
 from agents.shared.clicked import Clicked, observed
 from agents.shared.deterministic import Deterministic
-from agents.shared.early_stopping import Training, split_by_user, train
+from agents.shared.early_stopping import EarlyStoppingConfig, Training, split_by_user, train
 from agents.shared.torch_agent import TorchAgent
 from recsim.arrays import Floats32, Ints
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
@@ -45,8 +45,8 @@ from recsim.log import SlateLog
 from recsim.problem import Problem
 
 
-class SlateMFConfig(AgentConfig):
-    """Settings of `SlateMFAgent`.
+class SlateMFConfig(EarlyStoppingConfig):
+    """Settings of `SlateMFAgent`, with those of `EarlyStoppingConfig`.
 
     Attributes:
         loss: ``slate``: the choice is among the items shown and no click; ``sampled``: among the
@@ -56,13 +56,6 @@ class SlateMFConfig(AgentConfig):
         history: Number of past slates whose clicks represent a user; the environment must show as
             many.
         steps: Largest number of gradient steps.
-        batch_size: Slates per step.
-        learning_rate: Learning rate of AdamW.
-        weight_decay: Weight decay of AdamW.
-        held_out: Fraction of users held out for early stopping.
-        evaluate_every: Steps between two evaluations on the held-out users.
-        patience: Evaluations without a lower loss after which training stops.
-        device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 
     loss: Literal["slate", "sampled"] = "slate"
@@ -70,13 +63,7 @@ class SlateMFConfig(AgentConfig):
     dim: PositiveInt = 9
     history: PositiveInt = 5
     steps: PositiveInt = 2000
-    batch_size: PositiveInt = 512
     learning_rate: float = Field(default=0.01, gt=0, allow_inf_nan=False)
-    weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False)
-    held_out: float = Field(default=0.1, ge=0, lt=1)
-    evaluate_every: PositiveInt = 50
-    patience: PositiveInt = 5
-    device: str = "cpu"
 
     @model_validator(mode="after")
     def _every_setting_has_an_effect(self) -> Self:

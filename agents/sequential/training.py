@@ -11,6 +11,7 @@ from torch import Tensor
 from agents.sequential.config import SequentialConfig
 from agents.sequential.models import SequenceModel
 from agents.sequential.sequences import PADDING
+from agents.shared.early_stopping import BestState
 from recsim.arrays import Bools, Ints
 
 # Positions in each held-out window at which the next event is predicted.
@@ -48,7 +49,7 @@ def train(
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     queries = _queries(held_out)
-    best, best_state, since = -1.0, {}, 0
+    best = BestState(model, config.patience)
     rows: list[dict[str, float]] = []
     recent: list[Tensor] = []
     model.train()
@@ -68,14 +69,9 @@ def train(
         model.eval()
         row["reciprocal_rank"] = reciprocal_rank(model, *queries, config.batch_size)
         model.train()
-        since += 1
-        if row["reciprocal_rank"] > best:
-            best, since = row["reciprocal_rank"], 0
-            best_state = {name: value.clone() for name, value in model.state_dict().items()}
-        if since >= config.patience:
+        if best.update(row["reciprocal_rank"]):
             break
-    if best_state:
-        model.load_state_dict(best_state)
+    best.restore()
     model.eval()
     return rows
 

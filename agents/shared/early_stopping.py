@@ -5,16 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from recsim.arrays import Ints
+from recsim.contracts.slates import AgentConfig
 
 # Held-out rows in a batch of an evaluation.
 _BATCH = 8192
+
+
+class EarlyStoppingConfig(AgentConfig):
+    """Settings of agents that are trained by AdamW with early stopping.
+
+    Attributes:
+        batch_size: Rows per step.
+        learning_rate: Learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        held_out: Fraction of users held out for early stopping.
+        evaluate_every: Steps between two evaluations on the held-out users.
+        patience: Evaluations without a lower loss after which training stops.
+        device: Where torch computes: ``cpu``, ``cuda`` ...
+    """
+
+    batch_size: PositiveInt = 512
+    learning_rate: float = Field(default=0.003, gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False)
+    held_out: float = Field(default=0.1, ge=0, lt=1)
+    evaluate_every: PositiveInt = 50
+    patience: PositiveInt = 5
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -38,13 +61,8 @@ class Training:
     patience: int
 
     @staticmethod
-    def of(config: Any, steps: int) -> Training:
-        """Return the training that an agent's settings describe.
-
-        Args:
-            config: Settings with all attributes of this class but ``steps``.
-            steps: Largest number of gradient steps.
-        """
+    def of(config: EarlyStoppingConfig, steps: int) -> Training:
+        """Return the training that an agent's settings describe, with a number of steps."""
         return Training(
             steps=steps,
             batch_size=config.batch_size,
@@ -53,6 +71,34 @@ class Training:
             evaluate_every=config.evaluate_every,
             patience=config.patience,
         )
+
+
+class BestState:
+    """The parameters of a model with the highest score so far.
+
+    Args:
+        model: The model.
+        patience: Scores without improvement after which training should stop.
+    """
+
+    def __init__(self, model: nn.Module, patience: int) -> None:
+        self._model, self._patience = model, patience
+        self._best, self._since = -float("inf"), 0
+        self._state: dict[str, Tensor] | None = None
+
+    def update(self, score: float) -> bool:
+        """Keep the parameters if the score is the highest; return whether training should stop."""
+        self._since += 1
+        if score > self._best:
+            self._best, self._since = score, 0
+            state = self._model.state_dict().items()
+            self._state = {name: value.clone() for name, value in state}
+        return self._since >= self._patience
+
+    def restore(self) -> None:
+        """Load the best parameters into the model, if there was a score."""
+        if self._state is not None:
+            self._model.load_state_dict(self._state)
 
 
 def split_by_user(user: Ints, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field, PositiveInt
 
+from agents.shared.early_stopping import EarlyStoppingConfig
 from agents.slateq.endings import Ending
-from recsim.contracts.slates import AgentConfig
 
 
-class SlateQConfig(AgentConfig):
-    """Settings of `SlateQAgent`.
+class SlateQConfig(EarlyStoppingConfig):
+    """Settings of `SlateQAgent`, with those of `EarlyStoppingConfig` for the choice model.
 
     Attributes:
         target: Reward whose discounted sum is maximised: ``click`` (clicks on the slate), a named
@@ -29,14 +29,7 @@ class SlateQConfig(AgentConfig):
         hidden: Units of the hidden layer of each network.
         choice_steps: Largest number of gradient steps of the choice model.
         steps: Number of gradient steps of the Q-function.
-        batch_size: Rows per step.
-        learning_rate: Learning rate of AdamW.
-        weight_decay: Weight decay of AdamW.
         target_rate: Rate at which the target network follows the Q-function, per step.
-        held_out: Fraction of users held out for early stopping of the choice model.
-        evaluate_every: Steps between two evaluations on the held-out users.
-        patience: Evaluations without improvement after which training of the choice model stops.
-        device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 
     target: str = "click"
@@ -51,11 +44,4 @@ class SlateQConfig(AgentConfig):
     hidden: PositiveInt = 16
     choice_steps: PositiveInt = 1000
     steps: PositiveInt = 2000
-    batch_size: PositiveInt = 512
-    learning_rate: float = Field(default=0.003, gt=0, allow_inf_nan=False)
-    weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False)
     target_rate: float = Field(default=0.01, gt=0, le=1)
-    held_out: float = Field(default=0.1, ge=0, lt=1)
-    evaluate_every: PositiveInt = 50
-    patience: PositiveInt = 5
-    device: str = "cpu"
