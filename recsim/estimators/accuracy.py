@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from scipy.special import ndtri
 
 from recsim.estimators import PolicyValue
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "COVERS",
@@ -93,6 +94,8 @@ def accuracy_table(
         ``coverage_high``, ``width``, ``ess``, ``warned`` (share of logs), ``undefined`` (logs) and
         `verdict`.
     """
+    import pandas as pd
+
     groups: dict[tuple[Any, ...], ErrorSums] = {}
     for row in rows:
         key = row["policy"], row["value"], row["estimator"], row["interval"]
@@ -113,6 +116,8 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float,
     """
     if not trials:
         return math.nan, math.nan
+    from scipy.special import ndtri
+
     z2 = float(ndtri((1 + level) / 2)) ** 2
     share = successes / trials
     middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
@@ -150,6 +155,8 @@ def _line(sums: Mapping[str, float], level: float, sure: float) -> dict[str, Any
     bias = sums["error"] / known if known else math.nan
     square = sums["square"] / known if known else math.nan
     spread = max(square - bias**2, 0.0)
+    from scipy.special import ndtri
+
     half = float(ndtri((1 + sure) / 2)) * math.sqrt(spread / known) if known else math.nan
     coverage = sums["covered"] / known if known else math.nan
     low, high = wilson(sums["covered"], known, sure)

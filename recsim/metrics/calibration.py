@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def log_loss(probability: Any, outcome: Any) -> float:
@@ -35,6 +37,8 @@ def calibration_table(predicted: Any, observed: Any, bins: int = 10) -> pd.DataF
     Returns:
         Columns ``predicted``, ``observed`` and ``count``, in the order of the predictions.
     """
+    import pandas as pd
+
     values = np.asarray(predicted, dtype=np.float64)
     outcomes = np.asarray(observed, dtype=np.float64)
     if not values.size:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Ints
 from recsim.contracts.conversations import ConversationAgent, Reply
 from recsim.metrics import average_turns, success_rate
 from recsim.play.episodes import batches
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["conversation_curves", "conversation_metrics", "play_conversations", "practise"]
 
@@ -40,6 +42,8 @@ def play_conversations(
         One row per interaction, in order: ``user``, ``success``, ``turn``, ``rank``,
         ``n_questions``, ``n_recs``, ``items_shown``, ``hdcg`` and ``reward`` (summed).
     """
+    import pandas as pd
+
     pieces = [
         _play_batch(env, agent, seed, episodes)[:count]
         for episodes, count in batches(env, on_batch)
@@ -50,6 +54,8 @@ def play_conversations(
 
 
 def _play_batch(env: Any, agent: ConversationAgent, seed: int, episodes: Ints) -> pd.DataFrame:
+    import pandas as pd
+
     rewards = np.zeros(len(episodes))
     outcomes: dict[str, NDArray[Any]] = {}
     for info, reply in _turns(env, agent, *env.reset(seed=seed, options={"index": episodes})):
@@ -157,6 +163,8 @@ def conversation_curves(conversations: pd.DataFrame, max_turns: int) -> pd.DataF
         A frame indexed by ``turn`` with ``success_rate``, the fraction that has succeeded by that
         turn, and ``active``, the fraction that had not ended before it.
     """
+    import pandas as pd
+
     turn, success = conversations["turn"].to_numpy(), conversations["success"].to_numpy()
     limits = range(max_turns + 1)
     rates = np.array([success_rate(turn, success, limit) for limit in limits])

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from gymnasium import spaces
 from numpy.typing import NDArray
 
@@ -16,6 +15,9 @@ from recsim.contracts.critiquing import CritiquingAgent
 from recsim.metrics import critiquing as C
 from recsim.play.episodes import batches
 from recsim.statistics import Comparison, band, paired_comparison
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "CritiquingSessions",
@@ -82,6 +84,8 @@ def play_critiquing(
         seed: Seed of the users' critiques.
         on_batch: Called after each batch with the number of sessions done.
     """
+    import pandas as pd
+
     pieces = [
         (_play_batch(env, agent, seed, episodes), count)
         for episodes, count in batches(env, on_batch)
@@ -238,6 +242,8 @@ def critique_curves(result: CritiquingSessions) -> pd.DataFrame:
         finished sessions keep the value of their last turn; ``active``, the fraction that had not
         ended before the turn; and the means of `CritiquingSessions.turns` over active sessions.
     """
+    import pandas as pd
+
     ranks, base = result.ranks, result.base_ranks
     limits = np.arange(1, ranks.shape[1] + 1)
     found, without = _found_by(ranks).mean(axis=0), _found_by(base).mean(axis=0)
@@ -285,6 +291,8 @@ def gain_by_turn(
         A frame indexed by ``turn`` with ``gain``, the mean difference, and ``low`` and ``high``,
         the ends of its bootstrap interval over pairs of sessions.
     """
+    import pandas as pd
+
     other = first.base_ranks if second is None else second.ranks
     value, low, high = band(
         _found_by(first.ranks) - _found_by(other), statistic=np.mean, level=level

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import array_api_compat
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Floats32, Ints
@@ -17,6 +16,9 @@ from recsim.contracts.slates import Agent, Feedback
 from recsim.log import SlateLog
 from recsim.metrics import coverage, distinct_groups, gini
 from recsim.problem import Problem
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FOREVER = np.iinfo(np.int64).max
 
@@ -114,6 +116,8 @@ class Rollout:
             with the prefix ``cumulative_``, ``active`` (fraction of the cohort that has not left:
             the retention curve), ``regret`` and ``cumulative_regret`` (NaN if not revealed).
         """
+        import pandas as pd
+
         position, leave, known = self._timeline(axis)
         if length is None:
             length = max(min(self._horizon(axis, position), int(known.min())) + 1, 1)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from recsim.contracts.slates import Agent, FitReport
 from recsim.log import SlateLog
 from recsim.play.rollout import Rollout, rollout
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["RoundsResult", "join", "play_rounds", "pool", "refitted", "round_curves"]
 
@@ -163,6 +165,8 @@ def round_curves(rounds: Sequence[Rollout]) -> pd.DataFrame:
         of a round and summed over the rounds so far; and ``active``, the fraction of the users of
         the round who have not left for good at its end.
     """
+    import pandas as pd
+
     summaries = [played.summary() for played in rounds]
     slates = np.array([played.active.sum() / played.active.shape[1] for played in rounds])
     names = ("reward", *rounds[0].rewards, "regret")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recsim.files import write_atomically
-from recsim.report.plots import png
 from recsim.report.summary import Note, Summary, Table
 
 __all__ = ["Page", "write_report"]
@@ -59,6 +58,8 @@ def write_report(
         summary: Tables and pictures; None if no trial has finished.
         pictures: Whether the pictures are also written as files beside the report.
     """
+    from recsim.report.plots import png
+
     drawn: dict[str, bytes] = {}
     body = ["<p>No trial has finished.</p>"]
     if summary is not None:

@@ -7,7 +7,6 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-import pandas as pd
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 import agents
@@ -26,6 +25,7 @@ from recsim.trials.logged_bandits import LoggedBandit, digits, simulated_users
 from recsim.trials.seeds import TrialSeeds
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -236,6 +236,8 @@ def _bandit(settings: str) -> LoggedBandit:
 
 
 def _cells(table: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
     rows = [
         [
             f"{row['policy']} ({number(row['value'])})",

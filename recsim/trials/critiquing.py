@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import pandas as pd
-from matplotlib.figure import Figure
 from pydantic import PositiveInt
 
 from recsim.metrics.metric import Metric
@@ -18,6 +16,10 @@ from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
 from recsim.trials.simulation import check_action, environment_kind
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["Critiquing"]
 

@@ -10,8 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
@@ -32,7 +30,6 @@ from recsim.metrics import (
 from recsim.metrics.metric import Metric
 from recsim.metrics.model_error import PREFIX, model_metrics
 from recsim.play.next_slates import next_slates
-from recsim.report import plots
 from recsim.report.summary import Note
 from recsim.scenario.keys import Keys
 from recsim.scenario.sources import DataSpec
@@ -42,6 +39,9 @@ from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from envs.learned.model import UserModel
 
 __all__ = ["Holdout", "HoldoutSpec", "held_out_rows", "next_slate_metrics"]
@@ -205,6 +205,8 @@ class Holdout(Measured):
         self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
     ) -> Mapping[str, Callable[[], Figure]]:
         """Return the shown metrics of all agents."""
+        from recsim.report import plots
+
         names = self.shown_metrics(list(seeds.columns[2:]))
         level = self.bootstrap.level
         return {"metrics": partial(plots.metrics, table, names, level=level, title=self.name)}

@@ -6,10 +6,9 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import field_validator, model_validator
 
@@ -35,7 +34,6 @@ from recsim.estimators.policies import (
     knows_actions,
 )
 from recsim.log import SlateLog
-from recsim.report import plots
 from recsim.report.summary import Note, Summary, Table
 from recsim.report.words import interval_text, number
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
@@ -47,6 +45,9 @@ from recsim.scenario.sources import DataSpec, combinations
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.measured import fit_numbers
 from recsim.trials.seeds import TrialSeeds
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Logs", "values_table"]
 
@@ -172,6 +173,8 @@ class Logs(EstimationSpec, Scenario):
 
     def summarise(self, results: Results) -> Summary:
         """Return one row per estimate, and per mean reward of the logs themselves."""
+        from recsim.report import plots
+
         values = values_table(self, results)
         raw = Table("values", values, file="summary.csv", in_json=True)
         if values.empty:
@@ -306,6 +309,8 @@ def values_table(scenario: Logs, results: Results) -> pd.DataFrame:
     The rows of an agent are one per estimator; ``logged`` is the mean reward of the evaluated
     log itself, ``reference`` that of the log of the evaluated policy, where one is given.
     """
+    import pandas as pd
+
     rows: list[dict[str, Any]] = []
     finished = scenario.finished(results)
     for case, group in itertools.groupby(finished, key=lambda trial: trial.case):
@@ -328,6 +333,8 @@ def _any_policy(obs: Mapping[str, Any], items: NDArray[Any]) -> NDArray[Any]:
 
 
 def _cells(values: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
     several = _several_logs(values)
     rows = [
         [

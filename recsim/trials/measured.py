@@ -6,23 +6,24 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
 from pydantic import Field, field_validator
 
 from recsim.contracts.slates import FitReport
 from recsim.errors import ScenarioError, did_you_mean
 from recsim.metrics.metric import Metric, added_metrics, metric_of
 from recsim.metrics.model_error import PREFIX, model_error_text
-from recsim.report import plots
 from recsim.report.summary import Note, Summary, Table
 from recsim.report.words import interval_text, p_text, seeds_note, wins_text
 from recsim.scenario.schema import BootstrapSpec, Scenario, distinct
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.statistics import bootstrap, paired_comparison
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = ["Measured", "comparisons_table", "metrics_table", "seeds_table"]
 
@@ -162,6 +163,8 @@ class Measured(Scenario):
         self, results: Results, panels: Sequence[tuple[str, str]]
     ) -> Callable[[], Figure]:
         """Return a function that draws the curves of all agents."""
+        from recsim.report import plots
+
         curves = {
             agent.label: [
                 results.curves(trial)
@@ -189,6 +192,8 @@ def fit_numbers(fitted: FitReport | None) -> dict[str, Any]:
 
 def seeds_table(scenario: Scenario, results: Results) -> pd.DataFrame:
     """Return one row per finished trial: ``agent``, ``seed`` and a column per metric."""
+    import pandas as pd
+
     rows = [
         {"agent": trial.agent, "seed": trial.seed, **results.result(trial)["metrics"]}
         for trial in scenario.finished(results)
@@ -202,6 +207,8 @@ def metrics_table(seeds: pd.DataFrame, spec: BootstrapSpec) -> pd.DataFrame:
     Columns: ``agent``, ``metric``, ``seeds`` (how many), ``iqm`` with its bootstrap interval
     ``low`` ... ``high``, ``mean``, ``std`` (of the sample), ``min``, ``max``.
     """
+    import pandas as pd
+
     rows = []
     for agent, group in seeds.groupby("agent", sort=False):
         for metric in group.columns[2:]:
@@ -232,6 +239,8 @@ def comparisons_table(scenario: Scenario, seeds: pd.DataFrame) -> pd.DataFrame:
     is higher, ties count half), ``ties`` (seeds in which both are equal), ``p_value`` (two-sided
     sign-flip test).
     """
+    import pandas as pd
+
     spec = scenario.bootstrap
     baseline, *others = [agent.label for agent in scenario.agents]
     indexed = {str(name): group.set_index("seed") for name, group in seeds.groupby("agent")}
@@ -275,6 +284,8 @@ def _limits(seeds: pd.DataFrame, table: pd.DataFrame) -> list[Note]:
 
 
 def _cells(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
     rows = []
     for agent, group in table.groupby("agent", sort=False):
         by_metric = group.set_index("metric")
@@ -285,6 +296,8 @@ def _cells(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _differences(paired: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
     rows = [
         [
             f"{row['agent']} against {row['baseline']}",

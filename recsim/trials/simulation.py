@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-import pandas as pd
-from matplotlib.figure import Figure
 from pydantic import Field, PositiveInt, model_validator
 
 import agents
@@ -19,7 +17,6 @@ from recsim.metrics.model_error import model_metrics
 from recsim.play.rollout import Rollout, rollout
 from recsim.play.rounds import RoundsResult, play_rounds, pool, round_curves
 from recsim.problem import Problem
-from recsim.report import plots
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.data import check_same_problem, forget_logs, read_data
 from recsim.scenario.environments import check_memory, kind_of_environment, make_env, problem_of
@@ -28,6 +25,10 @@ from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 __all__ = [
     "Simulation",
@@ -186,6 +187,8 @@ class Simulation(Measured):
         self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
     ) -> Mapping[str, Callable[[], Figure]]:
         """Return the reward curves, and immediate against long-term reward."""
+        from recsim.report import plots
+
         return {
             "curves": self.curves_figure(results, reward_panels(self.axis)),
             "front": lambda: plots.front(
@@ -235,7 +238,7 @@ class Simulation(Measured):
         if self.axis == "round":
             return round_curves(rounds)
         played = pool(rounds)
-        curves = played.curves(self.axis)
+        curves: pd.DataFrame = played.curves(self.axis)
         if (played.terminated & played.active).any(axis=0).all():
             # Nothing is unknown after that: a reader of the curve may repeat this row.
             curves = played.curves(self.axis, len(curves) + 1)
