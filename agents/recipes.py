@@ -1,4 +1,4 @@
-"""What each agent was built from, kept aside so that an agent can be saved with it."""
+"""The arguments that agents were built with, which are saved with an agent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Recipe:
     seed: int
 
 
-# Beside the agents, because the contract of an agent demands no attribute of an instance.
+# Not an attribute of the agent, because the contract requires none.
 _RECIPES: WeakKeyDictionary[Any, Recipe] = WeakKeyDictionary()
 
 
@@ -42,7 +42,7 @@ def remember(agent: AnyAgent, recipe: Recipe) -> None:
 
 
 def recipe_of(agent: AnyAgent) -> Recipe:
-    """Return what an agent was built from.
+    """Return the arguments that an agent was built with.
 
     Raises:
         AgentError: If the agent was neither built by `agents.make` nor inherits from a base class
@@ -55,7 +55,7 @@ def recipe_of(agent: AnyAgent) -> Recipe:
     if isinstance(own, Recipe):
         return own
     raise AgentError(
-        f"it is not known what this {type(agent).__name__} was built from: build it by "
-        "agents.make(THE_CLASS, problem, ...), or let the class inherit from a base class in "
-        "agents.shared.base, such as BaseSlateAgent."
+        f"the settings of this {type(agent).__name__} are unknown: build it with "
+        f"agents.make({type(agent).__name__}, problem, ...), or let the class inherit from a base "
+        "class in agents.shared.base, such as BaseSlateAgent."
     )

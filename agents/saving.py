@@ -1,4 +1,4 @@
-"""Save an agent to one file, and load it again without knowing what it was built from.
+"""Saving an agent to one file, and loading it without knowing its settings or its problem.
 
 The file opens with ``torch.load(weights_only=True)``: it holds tensors, arrays and plain data only,
 so loading a file of unknown origin runs no code of it. It has the agent's name, settings, seed and
@@ -47,8 +47,8 @@ def save_agent(agent: AnyAgent, path: str | Path) -> None:
         path: File to write; it is written in full or not at all.
 
     Raises:
-        AgentError: If it is not known what the agent was built from, if the agent holds objects
-            that cannot be saved safely, or if the file cannot be written.
+        AgentError: If the agent's settings are unknown, if its state has objects that cannot be
+            saved safely, or if the file cannot be written.
     """
     recipe, owner = recipe_of(agent), type(agent)
     name = recipe.name or _registered_name(owner)
@@ -122,7 +122,7 @@ class _Saved:
 
     @property
     def title(self) -> str:
-        """What the agent is called in messages."""
+        """The agent's name in messages."""
         return self.name or self.owner.rpartition(".")[2]
 
 
@@ -166,13 +166,13 @@ def _class_of(saved: _Saved, path: str | Path, own_class: type[Any] | None) -> t
         return agents.load(own_class)
     if saved.name is None:
         raise AgentError(
-            f"{path} holds an agent of the class {saved.owner}, which is not registered: give the "
+            f"{path} has an agent of the class {saved.owner}, which is not registered: give the "
             f"class, load_agent(path, {saved.title}), or declare it as an entry point."
         )
     try:
         return agents.load(saved.name)
     except AgentError as error:
-        raise AgentError(f"{path} holds an agent that is not here: {error}") from error
+        raise AgentError(f"{path} has an agent that is not installed: {error}") from error
 
 
 def _settings(

@@ -1,4 +1,4 @@
-"""What agents of all kinds share, so that an agent's own file holds its method and nothing else.
+"""Base classes of agents, so that an agent's own file has its method and nothing else.
 
 An agent inherits from `BaseSlateAgent`, `BaseConversationAgent` or `BaseCritiquingAgent`; one that
 learns with torch also inherits from `agents.shared.torch_agent.TorchAgent`.
@@ -31,14 +31,14 @@ Kind = TypeVar("Kind")
 class BaseAgent:
     """Settings, problem, seed, errors, saving and loading.
 
-    A subclass says what it has learned in `_learned` and takes it back in `_restore`. Every numpy
-    generator that it keeps as an attribute is saved and restored with it, under the attribute's
-    name without the leading underscore.
+    A subclass returns what it has learned from `_learned` and restores it in `_restore`. Every
+    numpy generator that is an attribute is saved and restored too, under the attribute's name
+    without the leading underscore.
 
     Class attributes:
         name: The name that the agent is registered under; a class of your own needs none.
         Config: The pydantic model of its settings.
-        sizes: Settings that decide the shape of what is learned, for the message of `misfit`.
+        sizes: Settings that determine the shape of the parameters, for the message of `misfit`.
 
     Args:
         config: Settings, an instance of ``Config``.
@@ -62,12 +62,12 @@ class BaseAgent:
 
     @property
     def recipe(self) -> Recipe:
-        """What the agent was built from, its class aside."""
+        """The arguments that the agent was built with."""
         return Recipe(None, self._config, self._problem, self._seed)
 
     @property
     def title(self) -> str:
-        """What the agent is called in messages: its name, or that of its class."""
+        """Its name in messages: the registered name, or that of the class."""
         return getattr(self, "name", type(self).__name__)
 
     def error(self, message: str) -> AgentError:
@@ -82,7 +82,7 @@ class BaseAgent:
         """Return the error of a saved state that belongs to another catalogue or other settings.
 
         Args:
-            reason: What does not fit, e.g. ``"it has 9 items; there are 8"``.
+            reason: The difference, e.g. ``"it has 9 items; there are 8"``.
         """
         named = " or ".join(repr(key) for key in self.sizes)
         settings = f"another {named}" if named else "other settings"
@@ -94,7 +94,7 @@ class BaseAgent:
     def state_dict(self) -> dict[str, Any]:
         """Return all that a fresh agent of the same settings needs to act the same way.
 
-        What was learned, as copies, and the state of the random generators.
+        This is what the agent has learned, as copies, and the states of its random generators.
         """
         return self._learned() | self._generator_states()
 
@@ -117,22 +117,22 @@ class BaseAgent:
             ) from error
 
     def _learned(self) -> dict[str, Any]:
-        """Return what was learned, as copies; nothing if nothing was."""
+        """Return copies of everything that was learned."""
         return {}
 
     def _restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `_learned` returned; an agent that has learned nothing has nothing to do.
+        """Restore what `_learned` returned.
 
-        A missing entry may raise KeyError, which `load_state_dict` explains.
+        A missing entry may raise KeyError, which `load_state_dict` turns into an `AgentError`.
         """
 
     def _generator_states(self) -> dict[str, Any]:
         """Return the state of every random generator among the attributes, by name."""
-        found = self._attributes(np.random.Generator)
-        return {name: generator.bit_generator.state for name, generator in found.items()}
+        own = self._attributes(np.random.Generator)
+        return {name: generator.bit_generator.state for name, generator in own.items()}
 
     def _restore_generators(self, state: Mapping[str, Any]) -> None:
-        """Let every random generator among the attributes continue from its saved state."""
+        """Restore the state of every random generator among the attributes."""
         for name, generator in self._attributes(np.random.Generator).items():
             generator.bit_generator.state = state[name]
 
@@ -178,14 +178,14 @@ class BaseSlateAgent(BaseAgent):
         return self.error("must be fitted on a log before it can act: give it a training_log.")
 
     def require(self, available: object, what: str) -> None:
-        """Check that the log has what the agent learns from.
+        """Check that a log has the data that the agent learns from.
 
         Args:
-            available: False if it has not.
-            what: What it learns from, e.g. ``"clicks"``.
+            available: Whether it has.
+            what: The data, e.g. ``"clicks"``.
 
         Raises:
-            AgentError: If the log has none.
+            AgentError: If it has not.
         """
         if not available:
             raise self.error(f"learns from {what}, but the log has none.")
@@ -215,11 +215,11 @@ class BaseConversationAgent(BaseAgent):
 
 
 class BaseCritiquingAgent(BaseAgent):
-    """An agent whose recommendations are criticised.
+    """An agent whose recommendations are critiqued.
 
-    See `recsim.contracts.critiquing.CritiquingAgent`. What it draws is a function of its seed, the
-    number of the session and the turn, so the seed is part of its state. A subclass adds ``fit``
-    and ``act``.
+    See `recsim.contracts.critiquing.CritiquingAgent`. Its random numbers are a function of its
+    seed, the number of the session and the turn, so the seed is part of its state. A subclass adds
+    ``fit`` and ``act``.
     """
 
     critiquing: ClassVar[bool] = True

@@ -73,34 +73,6 @@ class Training:
         )
 
 
-class BestState:
-    """The parameters of a model with the highest score so far.
-
-    Args:
-        model: The model.
-        patience: Scores without improvement after which training should stop.
-    """
-
-    def __init__(self, model: nn.Module, patience: int) -> None:
-        self._model, self._patience = model, patience
-        self._best, self._since = -float("inf"), 0
-        self._state: dict[str, Tensor] | None = None
-
-    def update(self, score: float) -> bool:
-        """Keep the parameters if the score is the highest; return whether training should stop."""
-        self._since += 1
-        if score > self._best:
-            self._best, self._since = score, 0
-            state = self._model.state_dict().items()
-            self._state = {name: value.clone() for name, value in state}
-        return self._since >= self._patience
-
-    def restore(self) -> None:
-        """Load the best parameters into the model, if there was a score."""
-        if self._state is not None:
-            self._model.load_state_dict(self._state)
-
-
 def split_by_user(user: Ints, fraction: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return the rows to train on and the rows of the held-out users.
 

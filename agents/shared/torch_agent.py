@@ -1,4 +1,4 @@
-"""What agents that learn with torch share: device, random numbers, saving and loading networks."""
+"""Base classes of agents that learn with torch: device, random numbers, saving of networks."""
 
 from __future__ import annotations
 

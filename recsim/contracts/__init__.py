@@ -1,1 +1,1 @@
-"""What an agent and its caller owe each other."""
+"""The contracts that agents keep, one module per kind."""

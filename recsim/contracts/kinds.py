@@ -47,7 +47,7 @@ class Kind:
 KINDS = {
     "slates": Kind(Agent, "recommends slates to", "shows slates", ("privileged", "needs_log")),
     "conversations": Kind(ConversationAgent, "holds conversations with", "holds conversations"),
-    "critiquing": Kind(CritiquingAgent, "is criticised by", "takes critiques"),
+    "critiquing": Kind(CritiquingAgent, "is critiqued by", "takes critiques"),
 }
 
 

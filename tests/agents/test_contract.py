@@ -92,7 +92,7 @@ def test_an_agent_is_built_only_for_problems_of_its_kind(monkeypatch, make_probl
         item_names=("i",),
     )
     assert isinstance(agents.make("shows", problem), agents.CritiquingAgent)
-    message = "'shows' is criticised by users; this environment shows slates. Agents for it: .*lin"
+    message = "'shows' is critiqued by users; this environment shows slates. Agents for it: .*lin"
     with pytest.raises(UserError, match=message):
         agents.make("shows", make_problem())
     message = "'linucb' recommends slates to users; this environment takes critiques. .*shows"

@@ -153,7 +153,7 @@ def test_an_agent_of_a_class_of_ones_own_is_loaded_by_giving_the_class(own, make
     path = tmp_path / "agent.pt"
     save_agent(agents.make(own, make_problem(), seed=4), path)
     assert type(load_agent(path, own)) is own
-    message = f"holds an agent of the class .*{own.__name__}, which is not registered: give"
+    message = f"has an agent of the class .*{own.__name__}, which is not registered: give"
     with pytest.raises(AgentError, match=message):
         load_agent(path)
 
@@ -162,7 +162,7 @@ def test_an_agent_that_was_built_by_hand(make_problem, tmp_path):
     path = tmp_path / "agent.pt"
     save_agent(RandomAgent(RandomAgent.Config(), make_problem(), 4), path)
     assert load_state(path)["agent"] == "random"
-    with pytest.raises(AgentError, match="not known what this Bare was built from: build it"):
+    with pytest.raises(AgentError, match="the settings of this Bare are unknown: build it"):
         save_agent(Bare(None, None, 0), path)
 
 
@@ -209,7 +209,7 @@ def test_a_damaged_file_is_refused(saved):
             r"has format 2, written by SlateRec 9\.1; this is",
         ),
         ({"format": "other"}, r"was not saved by save_agent\. If it holds the state of an agent"),
-        ({"agent": "gone"}, r"holds an agent that is not here: unknown agent 'gone'"),
+        ({"agent": "gone"}, r"has an agent that is not installed: unknown agent 'gone'"),
         ({"problem": {"num_items": 3}}, "is not a complete saved agent: .*missing"),
         ({"kind": "other"}, "is not a complete saved agent: 'other'"),
         ({"seed": None}, "is not a complete saved agent"),

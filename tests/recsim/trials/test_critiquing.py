@@ -111,7 +111,7 @@ def test_mistakes_are_told(changes, message):
 
 def test_an_agent_of_critiques_in_a_scenario_of_slates():
     slates = {**SMALL, "env": {"preset": "boredom"}, "agents": ["critique_random"]}
-    with pytest.raises(UserError, match="'critique_random' is criticised by users"):
+    with pytest.raises(UserError, match="'critique_random' is critiqued by users"):
         parse_scenario(slates).check()
 
 
