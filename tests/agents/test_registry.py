@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -107,7 +108,12 @@ def test_listing_agents_imports_none_of_them():
 
 def test_every_agent_knows_its_name():
     for name in EVERY_NAME:
-        assert getattr(agents.load(name), "name", name) == name
+        assert agents.load(name).name == name
+
+
+def test_the_list_of_built_in_agents_stands_once(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert "recsim.agents" not in project.get("entry-points", {})
 
 
 def test_two_agents_of_one_name_are_refused(entry_points, make_problem):
