@@ -21,10 +21,10 @@ from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
 from agents.shared.clicked import Clicked
 from agents.shared.torch_agent import TorchAgent
+from agents.shared.uniform_mixture import exact_prefixes, explore
 from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation
 from recsim.errors import AgentError
-from recsim.estimators import UniformSlates
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -165,7 +165,7 @@ class GRUThompsonAgent(TorchAgent[Model], BaseSlateAgent):
             return Decision(chosen, np.take_along_axis(table, chosen[:, :, None], axis=2)[:, :, 0])
         if policy != "epsilon_greedy":
             return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
-        return self._epsilon_greedy(chosen, obs["candidates"].shape[1])
+        return explore(self._coins, chosen, obs["candidates"].shape[1], self._epsilon)
 
     def propensities(self, obs: Observation, items: Ints) -> Floats | None:
         """Return the probability of each item at its position, 1 at padding.
@@ -188,10 +188,7 @@ class GRUThompsonAgent(TorchAgent[Model], BaseSlateAgent):
         if self._config.policy in {"thompson", "in_slate"}:
             return None
         greedy = self._slates(obs, self._generator)[:, 0]
-        shown = np.take_along_axis(obs["candidates"], greedy, axis=1)
-        same = np.logical_and.accumulate((shown == items) | (items < 0), axis=1)
-        uniform = UniformSlates(items.shape[1]).prefix_propensities(obs, items)
-        return self._epsilon * uniform + (1 - self._epsilon) * same
+        return exact_prefixes(obs, greedy, items, self._epsilon)
 
     def action_probabilities(self, obs: Observation) -> Floats | None:
         """Return the probability of every candidate at every position, ``(B, K, C)``, or None.
@@ -260,20 +257,6 @@ class GRUThompsonAgent(TorchAgent[Model], BaseSlateAgent):
         users = users_of(obs, problem.num_items, problem.slate_size, self._config.device)
         chosen: Ints = policy.slates(users, generator, repeats).cpu().numpy()
         return chosen
-
-    def _epsilon_greedy(self, greedy: Ints, num_candidates: int) -> Decision:
-        epsilon, size = self._config.epsilon, greedy.shape[1]
-        chosen = greedy.copy()
-        explore = self._coins.random(len(greedy)) < epsilon
-        chosen[explore] = slates.uniform_slates(
-            self._coins, int(explore.sum()), num_candidates, size
-        )
-        # A uniform slate can agree with the greedy one by chance, in part or in whole.
-        same = chosen == greedy  # (B, K)
-        uniform = slates.uniform_prefixes(num_candidates, size)  # (K,)
-        prefixes = epsilon * uniform + (1 - epsilon) * np.logical_and.accumulate(same, axis=1)
-        single = epsilon / num_candidates + (1 - epsilon) * same
-        return Decision(chosen, single, prefixes[:, -1], prefixes)
 
 
 def users_of(obs: Observation, num_items: int, slate_size: int, device: str) -> Users:

@@ -16,6 +16,49 @@ from recsim.estimators.slates.distribution import all_slates
 from recsim.problem import Problem
 
 
+def explore(
+    rng: np.random.Generator, greedy: Ints, num_candidates: int, epsilon: float
+) -> Decision:
+    """Return greedy slates, or with probability epsilon uniform ones, with exact probabilities.
+
+    Args:
+        rng: Random generator: one coin per slate, then the uniform slates.
+        greedy: The greedy slates, indices of candidates ``(B, K)``.
+        num_candidates: C.
+        epsilon: Probability of a uniform slate.
+    """
+    size = greedy.shape[1]
+    coins = rng.random(len(greedy)) < epsilon
+    chosen = greedy.copy()
+    chosen[coins] = slates.uniform_slates(rng, int(coins.sum()), num_candidates, size)
+    # A uniform slate can equal the greedy one by chance, so compare slates, not coins.
+    same = chosen == greedy  # (B, K)
+    uniform = slates.uniform_prefixes(num_candidates, size)  # (K,)
+    prefixes = epsilon * uniform + (1 - epsilon) * np.logical_and.accumulate(same, axis=1)
+    whole = slates.uniform_slate_propensity(num_candidates, size)
+    return Decision(
+        chosen,
+        epsilon / num_candidates + (1 - epsilon) * same,
+        epsilon * whole + (1 - epsilon) * same.all(axis=1),
+        prefixes,
+    )
+
+
+def exact_prefixes(obs: Observation, greedy: Ints, items: Ints, epsilon: float) -> Floats:
+    """Return the probability of the first k items under `explore`, ``(B, K)``; skips padding.
+
+    Args:
+        obs: The observation.
+        greedy: The greedy slates, indices of candidates ``(B, K)``.
+        items: Item ids, -1 at padding, ``(B, K)``.
+        epsilon: Probability of a uniform slate.
+    """
+    shown = np.take_along_axis(obs["candidates"], greedy, axis=1)
+    same = np.logical_and.accumulate((shown == items) | (items < 0), axis=1)
+    uniform = UniformSlates(items.shape[1]).prefix_propensities(obs, items)
+    return epsilon * uniform + (1 - epsilon) * same
+
+
 class UniformMixture(BaseSlateAgent, ABC):
     """An agent that shows a uniform slate with probability epsilon; all probabilities are exact.
 
@@ -35,24 +78,8 @@ class UniformMixture(BaseSlateAgent, ABC):
 
     def act(self, obs: Observation) -> Decision:
         """Toss a coin per user and show the greedy or a uniform slate."""
-        batch, num_candidates = obs["candidates"].shape
-        epsilon = self._epsilon
-        greedy = self._greedy(obs)
-        explore = self._rng.random(batch) < epsilon
-        chosen = greedy.copy()
-        chosen[explore] = slates.uniform_slates(
-            self._rng, int(explore.sum()), num_candidates, self._slate_size
-        )
-        # A uniform slate can equal the greedy one by chance, so compare slates, not coins.
-        same = chosen == greedy  # (B, K)
-        uniform = slates.uniform_slate_propensity(num_candidates, self._slate_size)
-        return Decision(
-            chosen,
-            epsilon / num_candidates + (1 - epsilon) * same,
-            epsilon * uniform + (1 - epsilon) * same.all(axis=1),
-            epsilon * slates.uniform_prefixes(num_candidates, self._slate_size)
-            + (1 - epsilon) * np.logical_and.accumulate(same, axis=1),
-        )
+        num_candidates = obs["candidates"].shape[1]
+        return explore(self._rng, self._greedy(obs), num_candidates, self._epsilon)
 
     def propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the exact probability of each item at its position, 1 at padding."""
@@ -70,10 +97,7 @@ class UniformMixture(BaseSlateAgent, ABC):
 
     def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the exact probability of the first k items, ``(B, K)``; padding is left out."""
-        greedy = np.take_along_axis(obs["candidates"], self._greedy(obs), axis=1)
-        same = np.logical_and.accumulate((greedy == items) | (items < 0), axis=1)
-        uniform = UniformSlates(self._slate_size).prefix_propensities(obs, items)
-        return self._epsilon * uniform + (1 - self._epsilon) * same
+        return exact_prefixes(obs, self._greedy(obs), items, self._epsilon)
 
     def slate_distribution(self, obs: Observation) -> SlateDistribution:
         """Return all slates and their exact probabilities.
