@@ -122,10 +122,10 @@ def configure(name: str | type[Any], **config: Any) -> AgentConfig:
         **config: Its settings.
 
     Raises:
-        UserError: If the name is unknown, or a setting is unknown or wrong.
+        AgentError: If the name is unknown, or a setting is unknown or wrong.
     """
     where = f"agent {_title(name)!r}: config"
-    settings: AgentConfig = validated(load(name).Config, config, where)
+    settings: AgentConfig = validated(load(name).Config, config, where, error=AgentError)
     return settings
 
 
@@ -155,7 +155,7 @@ def make(name: str | type[Any], problem: AnyProblem, *, seed: int = 0, **config:
         **config: Its settings; those left out keep their defaults.
 
     Raises:
-        UserError: If the name or a setting is wrong, or the agent cannot work on this problem.
+        AgentError: If the name or a setting is wrong, or the agent cannot work on this problem.
     """
     registered = name if isinstance(name, str) else None
     return build(registered, load(name), configure(name, **config), problem, seed)
@@ -174,7 +174,7 @@ def build(
         seed: Seed of its own randomness.
 
     Raises:
-        UserError: If the agent is for problems of another kind, or cannot work on this one.
+        AgentError: If the agent is for problems of another kind, or cannot work on this one.
     """
     kind, wanted = kind_of(loaded), kind_of(problem)
     if kind != wanted:

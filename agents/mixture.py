@@ -60,7 +60,7 @@ class MixtureAgent(BaseSlateAgent):
     def __init__(self, config: MixtureConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         chosen = [
-            validated(MemberConfig, member, f"agent 'mixture': members.{place}")
+            validated(MemberConfig, member, f"agent 'mixture': members.{place}", error=AgentError)
             for place, member in enumerate(config.members)
         ]
         seeds = np.random.SeedSequence(seed).generate_state(len(chosen) + 1)

@@ -87,8 +87,7 @@ def load_agent(
 
     Raises:
         AgentError: If the file is missing, damaged, not a saved agent or of a later format, if the
-            agent is unknown, or if the state does not fit.
-        UserError: If a setting is wrong.
+            agent is unknown, if a setting is wrong, or if the state does not fit.
     """
     saved = _read(path)
     loaded = _class_of(saved, path, own_class)
@@ -180,14 +179,14 @@ def _settings(
 ) -> AgentConfig:
     """Return the settings of the saved agent, with changes."""
     given = {**saved.settings, **changes}
-    now = validated(model, given, where).model_dump()
+    now = validated(model, given, where, error=AgentError).model_dump()
     # A default that has changed since the agent was saved must not change the agent.
     before = {
         key: value
         for key, value in saved.all_settings.items()
         if key not in given and key in now and now[key] != value
     }
-    return validated(model, before | given, where)
+    return validated(model, before | given, where, error=AgentError)
 
 
 def _registered_name(owner: type[Any]) -> str | None:

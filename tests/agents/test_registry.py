@@ -8,7 +8,7 @@ import pytest
 
 import agents
 from agents import baselines
-from recsim.errors import UserError
+from recsim.errors import AgentError, UserError
 
 NAMES = [
     *("bert4rec", "cascade_ucb", "dt4ier", "epsilon_greedy", "gru4rec", "gru_thompson", "linucb"),
@@ -162,7 +162,7 @@ def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value
     ],
 )
 def test_mistakes_are_named_in_one_message(entry_points, make_problem, name, config, message):
-    with pytest.raises(UserError) as caught:
+    with pytest.raises(AgentError) as caught:
         agents.make(name, make_problem(), **config)
     assert str(caught.value) == message
 
