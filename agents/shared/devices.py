@@ -1,4 +1,4 @@
-"""Random numbers of torch, on the device where it computes."""
+"""Random numbers of torch, on any device."""
 
 from __future__ import annotations
 
@@ -8,22 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-
-from recsim.arrays import torch_device
-
-
-def torch_generator(agent: str, device: str, seed: int) -> torch.Generator:
-    """Return a seeded generator on a device.
-
-    Args:
-        agent: Name of the agent, for the message.
-        device: ``cpu``, ``cuda`` ...
-        seed: Seed.
-
-    Raises:
-        UserError: If this machine has no such device.
-    """
-    return torch.Generator(torch_device(device, f"agent {agent!r}: ")).manual_seed(seed)
 
 
 @contextlib.contextmanager
