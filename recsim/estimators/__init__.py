@@ -11,7 +11,7 @@ from recsim.estimators.impressions.propensities import (
     with_propensities,
 )
 from recsim.estimators.impressions.sample import Actions, ImpressionEstimator, Prediction, Sample
-from recsim.estimators.overlap import Overlap, count_unsupported
+from recsim.estimators.overlap import Overlap
 from recsim.estimators.policies import HasActionProbabilities, HasPropensities, SampledPolicy
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.settings import ImpressionSettings, Intervals, Limits, SlateSettings
@@ -63,7 +63,6 @@ __all__ = [
     "TrajectorySample",
     "UniformSlates",
     "choose",
-    "count_unsupported",
     "cross_fit",
     "effective_sample_size",
     "estimate_logging",

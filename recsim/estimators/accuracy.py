@@ -1,8 +1,8 @@
-"""How right estimators are: many logs of a problem whose value is known.
+"""Accuracy of estimators on many logs of a problem whose value is known.
 
-Every log gives an estimate and an interval; what counts is how far the estimates lie from the value
-on average (bias), how far altogether (RMSE), and how many intervals hold the value (coverage).
-Sums over logs add up, so that logs can be judged in pieces and on several machines.
+Every log gives an estimate and an interval. Their accuracy is the mean error (bias), the root mean
+squared error (RMSE), and the share of intervals that contain the value (coverage). All are computed
+from sums, so that logs can be processed in pieces and on several machines.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsim.estimators import PolicyValue
+from recsim.estimators.tally import PolicyValue
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +31,7 @@ __all__ = [
     "wilson",
 ]
 
-# How far below and above the nominal coverage an interval may be and still be said to cover.
+# Coverage this far below or above the nominal one still counts as covering.
 COVERS = (-0.03, 0.02)
 
 _SUMS = (
@@ -48,8 +51,8 @@ class ErrorSums:
     """Sums of the errors of one estimator with one kind of interval.
 
     Attributes:
-        sums: By name: ``logs``; ``undefined``, those without an estimate or interval; ``error`` and
-            ``square`` of estimate minus value; ``covered``, intervals that hold the value;
+        sums: By name: ``logs``; ``undefined``, logs without an estimate or interval; ``error`` and
+            ``square`` of estimate minus value; ``covered``, intervals that contain the value;
             ``below``, intervals that end below it; ``width``; ``ess``; ``warned``, estimates with a
             warning.
     """
@@ -58,7 +61,7 @@ class ErrorSums:
         self.sums = dict.fromkeys(_SUMS, 0.0) | dict(sums or {})
 
     def add(self, estimate: PolicyValue, value: float) -> None:
-        """Count one log."""
+        """Add the estimate from one log."""
         self.sums["logs"] += 1
         self.sums["ess"] += estimate.ess
         self.sums["warned"] += bool(estimate.warnings)
@@ -84,9 +87,9 @@ def accuracy_table(
 
     Args:
         rows: ``policy``, ``value``, ``estimator``, ``interval`` and the sums of `ErrorSums`; rows
-            of the same four are added up.
+            with the same four are added up.
         level: Nominal coverage of the intervals.
-        sure: Level of the intervals around bias and coverage themselves.
+        sure: Level of the intervals around bias and coverage.
 
     Returns:
         Columns ``policy``, ``value``, ``estimator``, ``interval``, ``logs``, ``bias`` with
@@ -103,17 +106,19 @@ def accuracy_table(
     return pd.DataFrame(
         [
             dict(zip(("policy", "value", "estimator", "interval"), key, strict=True))
-            | _line(found.sums, level, sure)
-            for key, found in groups.items()
+            | _line(group.sums, level, sure)
+            for key, group in groups.items()
         ]
     )
 
 
 def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's interval for a probability, from ``successes`` of ``trials``.
+    """Return Wilson's interval for a probability, from ``successes`` of ``trials``.
 
     Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
     """
+    from scipy.special import ndtri
+
     if not trials:
         return math.nan, math.nan
     from scipy.special import ndtri
@@ -123,22 +128,22 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float,
     middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = math.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2)))
     half /= 1 + z2 / trials
-    # Rounding must not put the share itself outside.
+    # Rounding must not exclude the share itself.
     return max(min(middle - half, share), 0.0), min(max(middle + half, share), 1.0)
 
 
 def verdict(coverage: float, low: float, high: float, level: float) -> str:
-    """Say whether intervals cover.
+    """Return whether intervals cover the value as often as they should.
 
     Args:
-        coverage: Share of intervals that hold the value.
-        low: Lower end of an interval for that share's expectation.
+        coverage: Share of intervals that contain the value.
+        low: Lower end of an interval around that share.
         high: Upper end.
         level: Nominal coverage.
 
     Returns:
-        ``covers``, ``too narrow``, ``too wide``; ``unsure`` where the share is off, but not by
-        more than chance; ``undefined`` without any estimate.
+        ``covers``, ``too narrow``, ``too wide``; ``unsure`` where the difference may be chance;
+        ``undefined`` without any estimate.
     """
     if math.isnan(coverage):
         return "undefined"
@@ -150,6 +155,8 @@ def verdict(coverage: float, low: float, high: float, level: float) -> str:
 
 
 def _line(sums: Mapping[str, float], level: float, sure: float) -> dict[str, Any]:
+    from scipy.special import ndtri
+
     logs = sums["logs"]
     known = logs - sums["undefined"]
     bias = sums["error"] / known if known else math.nan
@@ -178,16 +185,13 @@ def _line(sums: Mapping[str, float], level: float, sure: float) -> dict[str, Any
 
 
 def misses(table: pd.DataFrame, level: float) -> list[str]:
-    """Say in words which intervals do not cover."""
-    said = []
-    for _, row in table.iterrows():
-        name = f"{row['policy']}: {row['estimator']}"
-        if row["verdict"] in ("too narrow", "too wide"):
-            said.append(
-                f"{name}: the {level:.0%} {row['interval']} intervals are {row['verdict']}: "
-                f"{row['coverage']:.1%} of {row['logs']} hold the value"
-            )
-    return said
+    """Return a sentence for each kind of interval that does not cover."""
+    return [
+        f"{row['policy']}: {row['estimator']}: the {level:.0%} {row['interval']} intervals are "
+        f"{row['verdict']}: {row['coverage']:.1%} of {row['logs']} contain the value"
+        for _, row in table.iterrows()
+        if row["verdict"] in ("too narrow", "too wide")
+    ]
 
 
 def seeds_of_logs(seed: int, logs: int) -> Sequence[int]:

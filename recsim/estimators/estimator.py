@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import EstimationError, did_you_mean
+from recsim.estimators.settings import Clip
+from recsim.settings import validated
 
 # Columns of a sample that a reward model, or a model of the value to go, has predicted.
 PREDICTED = frozenset({"model", "weighted_model", "actions", "action_values", "expected_values"})
@@ -148,6 +150,22 @@ def check_name(name: str, names: Collection[str]) -> None:
     """
     if name not in names:
         raise EstimationError(f"Unknown estimator {name!r}.{did_you_mean(name, names)}")
+
+
+def checked_clip(name: str, names: Collection[str], clip: float) -> float:
+    """Return the largest weight that an estimator keeps; infinity if it clips none.
+
+    Args:
+        name: The estimator.
+        names: The names that its family has.
+        clip: The largest weight that those named ``clipped`` keep.
+
+    Raises:
+        UserError: If there is no such estimator, or the clip is not above zero.
+    """
+    check_name(name, names)
+    limit = validated(Clip, {"clip": clip}, "estimator").clip
+    return limit if "clipped_" in name else np.inf
 
 
 def columns(*terms: Any) -> Floats:

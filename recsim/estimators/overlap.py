@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -63,16 +62,6 @@ class Overlap:
             )
             for value in values
         ]
-
-
-def count_unsupported(policy: Any, logging: Any) -> int:
-    """Return how many actions have pi > 0 and mu = 0.
-
-    Args:
-        policy: pi of every action, of any shape.
-        logging: mu of every action, of the same shape.
-    """
-    return int(np.count_nonzero((np.asarray(policy) > 0) & (np.asarray(logging) == 0)))
 
 
 class OverlapSums:

@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     field_validator,
     model_validator,
 )
@@ -17,17 +18,15 @@ from recsim.estimators.settings import IntervalChoice
 
 __all__ = ["EstimationSpec", "LoggingSpec"]
 
-NonNegative = Annotated[float, Field(ge=0)]
-
 
 class LoggingSpec(BaseModel):
-    """What is known of the policy that made the log, beside its propensities; one of two.
+    """The policy that made the log: an agent, or an estimate from the log.
 
     Attributes:
-        agent: An agent that stands for it, and needs no log itself. It tells the probability of
-            every action, and that of the logged ones where the log has none.
+        agent: The agent, which must not need a log itself. It provides the probability of every
+            action, and that of the logged ones where the log has no propensities.
         config: Its settings.
-        estimate: How its probabilities are estimated from the log, in place of the logged ones; see
+        estimate: Kind of the estimate, which replaces the logged propensities; see
             `recsim.estimators.impressions.propensities`. Further keys are those of
             `LoggingSettings`.
     """
@@ -40,7 +39,7 @@ class LoggingSpec(BaseModel):
 
     @property
     def settings(self) -> LoggingSettings | None:
-        """How probabilities are estimated, if they are."""
+        """Settings of the estimate, if there is one."""
         if self.estimate is None:
             return None
         return LoggingSettings.of({"estimate": self.estimate, **(self.__pydantic_extra__ or {})})
@@ -66,9 +65,9 @@ class EstimationSpec(Limits, IntervalChoice):
     Attributes:
         estimators: Off-policy estimators.
         reward_model: Reward model of the estimators that need one: a name, or its settings.
-        logging: What is known of the logging policy.
-        draws: Slates drawn per row to count the propensities of agents that do not know them; 0 to
-            refuse such agents.
+        logging: The policy that made the log, where it is known or estimated.
+        draws: Slates drawn per row to estimate the propensities of agents that do not know them; 0
+            to refuse such agents.
         smoothing: Draws added for every candidate.
     """
 
@@ -80,7 +79,7 @@ class EstimationSpec(Limits, IntervalChoice):
     reward_model: RewardModel = RewardModel()
     logging: LoggingSpec | None = None
     draws: Annotated[int, Field(ge=0)] = 0
-    smoothing: NonNegative = 0.0
+    smoothing: NonNegativeFloat = 0.0
 
     @property
     def limits(self) -> dict[str, Any]:

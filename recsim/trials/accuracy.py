@@ -311,5 +311,5 @@ def _draw_coverage(plot: Axes, rows: pd.DataFrame, names: list[str], level: floa
             "color": _COLOURS.get(kind),
         }
         plot.errorbar(coverage, heights, xerr=reach, label=kind, **style)
-    plot.set_xlabel("share of intervals that hold the value")
+    plot.set_xlabel("share of intervals that contain the value")
     plot.legend(loc="best")

@@ -47,11 +47,10 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim.arrays import Floats
-from recsim.estimators.estimator import check_name, columns
-from recsim.estimators.settings import DEFAULT_CLIP, Clip
+from recsim.estimators.estimator import checked_clip, columns
+from recsim.estimators.settings import DEFAULT_CLIP
 from recsim.estimators.slates.sample import SlateEstimator, SlateSample
 from recsim.estimators.weights import clipped
-from recsim.settings import validated
 
 Used = Callable[[Floats], Floats]
 
@@ -72,11 +71,8 @@ def make_slate_estimator(
     Raises:
         UserError: If there is no such estimator, or the clip is not above zero.
     """
-    check_name(name, SLATE_ESTIMATORS)
-    limit = validated(Clip, {"clip": clip}, "estimator").clip
+    limit = checked_clip(name, SLATE_ESTIMATORS, clip)
     form = _FORMS[name.removeprefix("clipped_")]
-    if not name.startswith("clipped_"):
-        limit = np.inf
     signed = form.weights == "additive_weights"
     used = partial(_clipped_both_ways if signed else clipped, limit=limit)
     by_slot = form.terms is _by_slot_normalised

@@ -39,8 +39,8 @@ from typing import NamedTuple
 import numpy as np
 
 from recsim.arrays import Floats
-from recsim.estimators.estimator import check_name
-from recsim.estimators.settings import DEFAULT_CLIP, Clip
+from recsim.estimators.estimator import checked_clip
+from recsim.estimators.settings import DEFAULT_CLIP
 from recsim.estimators.trajectories.marginalised import mis_terms, mis_weights
 from recsim.estimators.trajectories.sample import (
     ClippedWeights,
@@ -48,7 +48,6 @@ from recsim.estimators.trajectories.sample import (
     TrajectorySample,
 )
 from recsim.estimators.weights import clipped, running_product
-from recsim.settings import validated
 
 Weights = Callable[[TrajectorySample], Floats]
 
@@ -70,10 +69,7 @@ def make_trajectory_estimator(
     Raises:
         UserError: If there is no such estimator, or the clip is not above zero.
     """
-    check_name(name, TRAJECTORY_ESTIMATORS)
-    limit = validated(Clip, {"clip": clip}, "estimator").clip
-    if "clipped_" not in name:
-        limit = np.inf
+    limit = checked_clip(name, TRAJECTORY_ESTIMATORS, clip)
     if name == "mis":
         return TrajectoryEstimator(name, mis_terms, undivided=True, weights=mis_weights)
     form = _FORMS[name.removeprefix("step_").removeprefix("clipped_")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -214,16 +214,6 @@ class TrajectorySample(LoggedSample):
             padded(states, -1),
             whole,
         )
-
-    def padded_to(self, horizon: int) -> Self:
-        """Return the sample padded to ``horizon`` steps, at least as many as it has."""
-        more = ((0, 0), (0, horizon - self.steps))
-        columns: dict[str, Any] = {
-            name: np.pad(getattr(self, name), more, constant_values=filler)
-            for name, filler in {**_PADDING, "states": -1}.items()
-            if getattr(self, name) is not None
-        }
-        return replace(self, **columns)
 
 
 # Weights before clipping, those used, and where the two differ; each (n,) or, by step, (n, T).

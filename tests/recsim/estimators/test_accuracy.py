@@ -117,7 +117,7 @@ def test_misses_are_said_in_words(estimate):
     for _ in range(100):
         sums.add(estimate(2.0, 1.9, 2.1), 1.0)
     (text,) = misses(accuracy_table([row(sums)], level=0.95), 0.95)
-    assert text == "p: ips: the 95% t intervals are too narrow: 0.0% of 100 hold the value"
+    assert text == "p: ips: the 95% t intervals are too narrow: 0.0% of 100 contain the value"
 
 
 def test_every_log_has_a_seed_of_its_own():

@@ -8,7 +8,6 @@ import pytest
 from recsim.errors import UserError
 from recsim.estimators import (
     SampledPolicy,
-    count_unsupported,
     estimate_logging,
     evaluate,
     policy_samples,
@@ -126,11 +125,6 @@ def test_a_value_says_how_many_draws_it_rests_on(random_log):
     sampled = evaluate(log, SampledPolicy(Coin(), draws=30), ("ips", "snips"), samples=10)
     assert [value.policy_draws for value in sampled] == [30, 30]
     assert known.policy_draws == 0
-
-
-def test_unsupported_actions_are_counted():
-    assert count_unsupported([[0.5, 0.5, 0.0]], [[0.0, 1.0, 0.0]]) == 1
-    assert count_unsupported(np.ones((3, 2)), np.zeros((3, 2))) == 6
 
 
 def overlap_of(log, policy, logging=None):
