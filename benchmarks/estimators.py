@@ -3,21 +3,21 @@
     python benchmarks/estimators.py [--rows 1000000] [--streamed 1000000] [--actions 10 100 1000]
         [--slates 100000] [--estimators ips snips ...] [--folder /tmp]
 
-Three tables, each with the aims that it is measured by, if it is of the size that they are for; 0
-for a number of rows leaves its table out:
+Prints three tables, with aims where a table has the size that they are for; a table with 0 rows is
+omitted:
 
-- arrays: the functions of arrays on --rows logged rounds. Each time is the best of 20 taken in turn
-  with the numpy expression, which must give the same value; memory is the peak above the input that
-  tracemalloc sees, in a run of its own.
+- arrays: estimators as functions of arrays on --rows logged rounds. Each time is the best of 20,
+  alternating with the numpy expression, which must give the same value; memory is the peak above
+  the input by tracemalloc, in a separate run.
 - slates: from the probabilities of --slates slates of ten under both policies to the value, and to
-  the value with an interval; each time the best of 20 taken in turn with all the others.
-- log: `evaluate` on a log of --streamed rounds on disk, read in pieces, with Student-t intervals;
-  everything from reading and checking the rows to fitting reward models is in it. The expression
-  beside it reads the same file in pieces and is given the reward model; each is timed once, in a
-  process of its own. Memory is that process's largest resident set (ru_maxrss), the interpreter and
-  its libraries included.
+  the value with an interval; each time is the best of 20, alternating with all the others.
+- log: `evaluate` on a log of --streamed rounds on disk, read in pieces, with Student-t intervals,
+  including reading and checking the rows and fitting reward models. The expression beside it reads
+  the same file in pieces and gets the reward model as an argument; each is timed once, in its own
+  process. Memory is that process's largest resident set (ru_maxrss), including the interpreter and
+  its libraries.
 
-All in one thread.
+Everything runs in one thread.
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ EXPRESSIONS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
 
 
 def best(runs: list[Run], repeats: int = REPEATS) -> list[float]:
-    """Milliseconds of each, the best of repeats taken in turn."""
+    """Milliseconds of each run, the best of some alternating repeats."""
     least = [float("inf")] * len(runs)
-    for _ in range(repeats + 1):  # the first warms up
+    for _ in range(repeats + 1):  # the first one warms up
         for index, run in enumerate(runs):
             start = time.perf_counter()
             run()
@@ -98,7 +98,7 @@ def best(runs: list[Run], repeats: int = REPEATS) -> list[float]:
 
 
 def above_input(run: Run) -> float:
-    """Most MB that a run holds at a time beyond what was there before."""
+    """Peak memory of a run in MB, above what was allocated before."""
     tracemalloc.start()
     run()
     peak = tracemalloc.get_traced_memory()[1]
@@ -113,13 +113,13 @@ def resident() -> float:
 
 
 def in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function in a fresh process, whose memory is then its own."""
+    """Call a function in a new process, to measure its memory alone."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
 
 
 def verdict(measured: float, aim: float, unit: str) -> str:
-    """Say whether an aim was met, and by how much."""
+    """Return whether an aim was met, and by how much."""
     apart = abs(measured / aim - 1)
     how = f"met, {apart:.0%} under" if measured <= aim else f"[bold]not met[/], {apart:.0%} over"
     return f"{how} {aim:,.0f}{unit}"
@@ -165,7 +165,7 @@ def arrays(rows: int, actions: int) -> dict[str, tuple[float, float, float]]:
             given = {"q": q, "v": v}
         bare = partial(expression, weights, r, q, v)
         runs[name] = [bare, partial(made, name, weights, r, **given)]
-    # Pair by pair: the columns of the others would throw those of a pair out of the cache.
+    # Pair by pair: the columns of other pairs would displace those of a pair from the cache.
     return {n: (*timed({n: pair})[n], above_input(pair[1])) for n, pair in runs.items()}
 
 
@@ -174,7 +174,7 @@ def made(name: str, *columns: Any, **given: Any) -> float:
 
 
 def timed(runs: dict[str, list[Run]]) -> dict[str, list[float]]:
-    """Milliseconds of the expression, of what must equal it, and of others; all taken in turn."""
+    """Milliseconds of the expression, of what must equal it, and of others, alternating."""
     for name, (bare, own, *_) in runs.items():
         same(name, own(), bare())
     times = iter(best([run for of_one in runs.values() for run in of_one]))
@@ -272,7 +272,7 @@ def slates_table(rows: int) -> Table:
 
 
 class Explicit:
-    """A policy of the kind of user, as `policies` gives them."""
+    """A policy that depends on the kind of user, as returned by `policies`."""
 
     def __init__(self, table: np.ndarray) -> None:
         self._table = table
@@ -362,7 +362,7 @@ def log_table(rows: int, actions: int, folder: Path | None, names: list[str]) ->
         for name in names:
             bare, bare_peak, _, value = in_a_process(expression, log, actions, name)
             seconds, peak, before, own = in_a_process(ours, log, actions, name)
-            if name not in ("dr", "switch"):  # these fit a reward model of their own
+            if name not in ("dr", "switch"):  # these fit their own reward model
                 same(name, own, value)
             times = (f"{bare:.1f}", f"{seconds:.1f}", f"{seconds / bare:.1f}")
             memory = (f"{mib:,.0f}" for mib in (bare_peak, peak, before))
@@ -378,7 +378,7 @@ def main() -> None:
     parser.add_argument("--streamed", type=int, default=1_000_000, help="rows of the log on disk")
     parser.add_argument("--actions", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--estimators", nargs="+", default=LOGGED, choices=LOGGED)
-    parser.add_argument("--folder", type=Path, help="where the log is written for the while")
+    parser.add_argument("--folder", type=Path, help="where the log is written meanwhile")
     options = parser.parse_args()
     console = Console()
     console.print(

@@ -1,4 +1,4 @@
-"""Judging estimators: sums, coverage and its verdict."""
+"""Accuracy of estimators: sums of errors, coverage and its verdict."""
 
 import dataclasses
 import math
@@ -44,7 +44,7 @@ def row(sums, **names):
 
 def test_errors_by_hand(estimate):
     sums = ErrorSums()
-    sums.add(estimate(1.5, 0.9, 2.1), 1.0)  # holds the value
+    sums.add(estimate(1.5, 0.9, 2.1), 1.0)  # contains the value
     sums.add(estimate(0.5, 0.1, 0.9, warnings=["doubt"]), 1.0)  # ends below it
     sums.add(estimate(2.0, 1.5, 2.5), 1.0)  # starts above it
     sums.add(estimate(math.nan, math.nan, math.nan), 1.0)
@@ -97,7 +97,7 @@ def test_wilson_holds_the_share_for_every_number_of_logs():
 
 
 @pytest.mark.parametrize(
-    ("covered", "logs", "said"),
+    ("covered", "logs", "expected"),
     [
         (1900, 2000, "covers"),
         (1842, 2000, "covers"),
@@ -108,11 +108,11 @@ def test_wilson_holds_the_share_for_every_number_of_logs():
         (10, 20, "too narrow"),
     ],
 )
-def test_the_verdict_knows_what_chance_does(covered, logs, said):
-    assert verdict(covered / logs, *wilson(covered, logs), 0.95) == said
+def test_the_verdict_allows_for_chance(covered, logs, expected):
+    assert verdict(covered / logs, *wilson(covered, logs), 0.95) == expected
 
 
-def test_misses_are_said_in_words(estimate):
+def test_misses_are_sentences(estimate):
     sums = ErrorSums()
     for _ in range(100):
         sums.add(estimate(2.0, 1.9, 2.1), 1.0)
@@ -120,7 +120,7 @@ def test_misses_are_said_in_words(estimate):
     assert text == "p: ips: the 95% t intervals are too narrow: 0.0% of 100 contain the value"
 
 
-def test_every_log_has_a_seed_of_its_own():
+def test_every_log_has_its_own_seed():
     seeds = seeds_of_logs(3, 500)
     assert len(set(seeds)) == 500
     assert seeds == seeds_of_logs(3, 500)
@@ -156,7 +156,7 @@ def test_perfect_coverage_can_be_drawn(estimate):
     assert len(figure.axes) == 2
 
 
-def test_an_estimate_without_an_interval_is_counted_apart(estimate):
+def test_an_estimate_without_an_interval_is_counted_separately(estimate):
     sums = ErrorSums()
     sums.add(estimate(1.0, math.nan, math.nan), 1.0)
     sums.add(estimate(1.0, 0.5, 1.5), 1.0)
@@ -164,13 +164,13 @@ def test_an_estimate_without_an_interval_is_counted_apart(estimate):
     assert (line["undefined"], line["coverage"], line["width"]) == (1, 1.0, 1.0)
 
 
-def test_the_reward_model_sees_image_and_label_together():
+def test_the_reward_model_uses_interactions_of_image_and_label():
     bandit = digits()
     uniform = np.full((1797, 10), 0.1)
     policy = agents.make("softmax", bandit.problem, temperature=0.1, interactions="outer")
     policy.fit(bandit.log(uniform, 5000, seed=0))
-    (found,) = evaluate(bandit.log(uniform, 3000, seed=1), policy, ["dm"], interval="t")
-    assert abs(found.value - bandit.value(policy)) < 0.25
+    (value,) = evaluate(bandit.log(uniform, 3000, seed=1), policy, ["dm"], interval="t")
+    assert abs(value.value - bandit.value(policy)) < 0.25
 
 
 def test_digits_reward_the_right_label():

@@ -1,4 +1,4 @@
-"""Evaluation that asks for more than the logged action: models, all actions, rules, intervals."""
+"""Evaluation with reward models, all actions, rules and intervals."""
 
 from dataclasses import replace
 
@@ -76,7 +76,7 @@ def logged(random_log):
 ALL_BUT_REPLAY = [name for name in ESTIMATORS if name != "replay"]
 
 
-def test_every_estimator_comes_near_the_truth(logged):
+def test_every_estimator_is_near_the_true_value(logged):
     settings = {"logging": MU, "interval": "t", "subgaussian": 0.001}
     values = evaluate(logged(20_000), PI, ALL_BUT_REPLAY, **settings)
     for value in values:
@@ -87,7 +87,7 @@ def test_every_estimator_comes_near_the_truth(logged):
         assert value.warnings == (doubted if value.estimator == "dm" else ()), value
 
 
-def test_replay_takes_the_rows_of_a_deterministic_policy(logged):
+def test_replay_uses_the_rows_of_a_deterministic_policy(logged):
     log = logged(3000)
     first = Table([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     (value,) = evaluate(log, first, ("replay",), samples=20)
@@ -99,11 +99,11 @@ def test_replay_takes_the_rows_of_a_deterministic_policy(logged):
         evaluate(log, PI, ("replay",))
 
 
-def test_values_are_those_of_the_pure_functions(logged):
+def test_values_are_those_of_the_functions_of_arrays(logged):
     log = logged(400)
     model = cross_fit(log, "ridge")
     names = ("dr", "sndr", "switch", "dros", "clipped_dr")
-    found = evaluate(log, PI, names, logging=MU, model=model, samples=10, clip=1.5, tau=1.5)
+    evaluated = evaluate(log, PI, names, logging=MU, model=model, samples=10, clip=1.5, tau=1.5)
     obs = log.observations()
     items = log.slate[:, 0]
     every = PI.action_probabilities(obs)[:, 0]
@@ -118,7 +118,7 @@ def test_values_are_those_of_the_pure_functions(logged):
     q, v = q_all[units, items], (every * q_all).sum(axis=1)
     weights = every[units, items] / log.propensity[:, 0]
     actions = Actions(every, MU.action_probabilities(obs)[:, 0], q_all)
-    for value in found:
+    for value in evaluated:
         estimator = make_estimator(value.estimator, clip=1.5, tau=1.5)
         expected = estimator(weights, log.clicks[:, 0], q=q, v=v, actions=actions)
         assert value.value == pytest.approx(expected, abs=1e-10), value.estimator
@@ -126,22 +126,22 @@ def test_values_are_those_of_the_pure_functions(logged):
 
 def test_slates_of_several_items_have_a_model_for_every_position(random_log):
     slate = np.array([[0, 1], [1, 0], [2, -1]] * 40)
-    clicks = np.array([[1, 0], [1, 0], [0, 0]] * 40, dtype=np.int8)  # position decides
+    clicks = np.array([[1, 0], [1, 0], [0, 0]] * 40, dtype=np.int8)  # depends on the position only
     log = random_log(
         120, items=3, slots=2, slate=slate, clicks=clicks, propensity=np.full((120, 2), 1 / 3)
     )
     either = Table([[0.5, 0.5, 0.0]] * 2, slots=2)
     model = cross_fit(log, "extra_trees", unit="row")
     zeros, users = np.zeros(2, int), log.user_features[:2]
-    told = model.predict(users, zeros, np.array([0, 1]), zeros)
-    assert told[0] > 0.8 > 0.2 > told[1]
+    predicted = model.predict(users, zeros, np.array([0, 1]), zeros)
+    assert predicted[0] > 0.8 > 0.2 > predicted[1]
     (value,) = evaluate(log, either, ("dr",), model=model, samples=20, unit="row")
     assert value.n == 200
     # Of the 120 first positions and 80 second ones, the firsts are clicked.
     assert value.value == pytest.approx(120 / 200, abs=0.05)
 
 
-def test_pieces_and_folders_give_what_the_whole_gives(logged, tmp_path):
+def test_pieces_and_folders_give_the_same_values(logged, tmp_path):
     log = logged(600)
     folder = log.save(tmp_path / "log")
     settings = {"logging": MU, "interval": "t", "clip": "slope"}
@@ -162,7 +162,7 @@ def test_pieces_and_folders_give_what_the_whole_gives(logged, tmp_path):
     assert once.value == pytest.approx(whole[0].value, rel=1e-9)
 
 
-def test_a_fitted_model_is_for_its_own_log_only(random_log):
+def test_a_model_fitted_on_another_log_is_refused(random_log):
     log = random_log(90, slots=1)
     uniform = Table(np.full((2, 7), 1 / 7))
     settings = {"samples": 10, "model": cross_fit(log, "mean")}
@@ -179,14 +179,14 @@ def test_a_fitted_model_is_for_its_own_log_only(random_log):
     for name, other in others.items():
         with pytest.raises(UserError, match="fitted on another log, of 90 rows, so it is"):
             pytest.fail(f"{name}: {evaluate(other, uniform, ('dr',), **settings)}")
-    # Pieces of a longer log are known to be others only if they reach beyond it.
+    # Pieces of a longer log are recognised as another log only if they are longer.
     part = log.select(slice(60, 90))
     assert list(policy_samples(part, uniform, model=settings["model"], first_row=60))
     with pytest.raises(UserError, match="fitted on another log"):
         list(policy_samples(part, uniform, model=settings["model"], first_row=61))
 
 
-def test_a_fitted_model_is_for_its_own_unit_only(random_log):
+def test_a_model_fitted_with_another_unit_is_refused(random_log):
     log = random_log(90, slots=1)
     uniform = Table(np.full((2, 7), 1 / 7))
     for fitted, other in (("user", "row"), ("row", "user")):
@@ -200,7 +200,7 @@ def test_a_fitted_model_is_for_its_own_unit_only(random_log):
         assert evaluate(anonymous, uniform, ("dr",), model=model, unit=other, samples=10)
 
 
-def test_many_candidates_are_taken_a_few_rows_at_a_time(logged, monkeypatch):
+def test_many_candidates_are_processed_a_few_rows_at_a_time(logged, monkeypatch):
     log = logged(300)
     (whole,) = evaluate(log, PI, ("dr",), samples=10)
     monkeypatch.setattr("recsim.estimators.impressions.evaluate._CELLS", 12)
@@ -245,7 +245,7 @@ def test_intervals_of_every_kind(logged):
 
 
 @pytest.mark.parametrize("bad", [0.0, np.nan, 1.5, -0.2])
-def test_a_bad_propensity_names_its_row(logged, bad):
+def test_an_invalid_propensity_names_its_row(logged, bad):
     log = logged(30)
     propensity = log.propensity.copy()
     propensity[17, 0] = bad
@@ -255,7 +255,7 @@ def test_a_bad_propensity_names_its_row(logged, bad):
         evaluate(replace(log, propensity=propensity), PI, ("mrdr",), samples=10)
 
 
-def test_what_lacks_is_told(logged):
+def test_errors_name_what_is_missing(logged):
     log = logged(30)
     with pytest.raises(UserError, match="switch needs the probability of every action under the"):
         evaluate(log, PI, ("switch",))

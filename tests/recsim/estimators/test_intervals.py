@@ -1,4 +1,4 @@
-"""Intervals against their formulas, and against how often they hold."""
+"""Intervals compared with their formulas, and their coverage."""
 
 import math
 from dataclasses import replace
@@ -63,18 +63,18 @@ def test_two_sided_intervals_of_ips_by_hand():
     h = value_of("ips", WEIGHTS, REWARDS, interval="hoeffding", bound=4)
     assert h.high - h.value == pytest.approx(4 * math.sqrt(math.log(2 / 0.05) / 10), abs=1e-9)
     b = value_of("ips", WEIGHTS, REWARDS, interval="bernstein", bound=4)
-    log = math.log(4 / 0.05)  # each side has half of what may be missed
+    log = math.log(4 / 0.05)  # each side has half of the error probability
     expected = 7 * 4 * log / 12 + math.sqrt(2 * log * float(VARIANCE) / 5)
     assert b.high - b.value == pytest.approx(expected, abs=1e-9)
     assert b.value - b.low == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_t_interval_of_a_ratio_is_the_delta_method():
-    found = value_of("snips", WEIGHTS, REWARDS, interval="t")
+    value = value_of("snips", WEIGHTS, REWARDS, interval="t")
     ratio = (WEIGHTS * REWARDS).sum() / WEIGHTS.sum()
     influence = WEIGHTS * (REWARDS - ratio) / WEIGHTS.mean()
     width = scipy.stats.t.ppf(0.975, 4) * influence.std(ddof=1) / math.sqrt(5)
-    assert found.high - found.value == pytest.approx(width, abs=1e-9)
+    assert value.high - value.value == pytest.approx(width, abs=1e-9)
 
 
 def test_the_t_interval_of_sndr_is_the_delta_method():
@@ -82,17 +82,17 @@ def test_the_t_interval_of_sndr_is_the_delta_method():
     w, r, q, v = rng.random((4, 30))
     tally = Tally([make_estimator("sndr")], interval="t")
     tally.add(Sample(w, r, np.arange(30), model=Prediction(q, v)))
-    (found,) = tally.values()
+    (value,) = tally.values()
     residual = r - q
     share = (w * residual).sum() / w.sum()
     influence = (v - v.mean()) + w * (residual - share) / w.mean()
     width = scipy.stats.t.ppf(0.975, 29) * influence.std(ddof=1) / math.sqrt(30)
-    assert found.value == pytest.approx(v.mean() + share, abs=1e-12)
-    assert found.high - found.value == pytest.approx(width, abs=1e-9)
+    assert value.value == pytest.approx(v.mean() + share, abs=1e-12)
+    assert value.high - value.value == pytest.approx(width, abs=1e-9)
 
 
-def test_the_unit_is_what_is_independent():
-    # Each user has the same three rows: there are as many facts as users.
+def test_intervals_depend_on_the_number_of_units():
+    # The three rows of a user are the same, so the number of users counts.
     once = value_of("ips", WEIGHTS, REWARDS, interval="t")
     thrice = value_of(
         "ips", np.repeat(WEIGHTS, 3), np.repeat(REWARDS, 3), np.repeat(range(5), 3), interval="t"
@@ -114,19 +114,19 @@ def test_users_of_different_length_are_a_ratio():
     # The mean per impression of users with 1, 2 and 3 rows is itself a ratio.
     units = np.array([0, 1, 1, 2, 2, 2])
     x = np.array([1.0, 0.0, 2.0, 1.0, 1.0, 4.0])
-    found = value_of("ips", np.ones(6), x, units, interval="t")
+    value = value_of("ips", np.ones(6), x, units, interval="t")
     sums, sizes = np.array([1.0, 2.0, 6.0]), np.array([1.0, 2.0, 3.0])
     influence = (sums - 1.5 * sizes) / 2
     width = scipy.stats.t.ppf(0.975, 2) * influence.std(ddof=1) / math.sqrt(3)
-    assert found.value == 1.5
-    assert found.high - found.value == pytest.approx(width, abs=1e-9)
+    assert value.value == 1.5
+    assert value.high - value.value == pytest.approx(width, abs=1e-9)
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 6), st.floats(-5, 5)), min_size=1, max_size=40),
     st.lists(st.integers(1, 39), max_size=4),
 )
-def test_unit_sums_do_not_depend_on_the_cuts(rows, cuts):
+def test_unit_sums_do_not_depend_on_the_pieces(rows, cuts):
     units = np.array([unit for unit, _ in rows])
     terms = np.array([[1.0, x] for _, x in rows])
     numbers = np.unique(units)
@@ -139,11 +139,11 @@ def test_unit_sums_do_not_depend_on_the_cuts(rows, cuts):
         pieces.merge(other)
     complete = UnitSums(2)
     complete.add(terms, units, whole=True)
-    for found in (pieces.moments(), complete.moments()):
-        assert found.count == len(numbers)
+    for moments in (pieces.moments(), complete.moments()):
+        assert moments.count == len(numbers)
         for name in ("mean", "spread", "least", "largest"):
             np.testing.assert_allclose(
-                getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-9
+                getattr(moments, name), getattr(expected, name), rtol=1e-9, atol=1e-9
             )
 
 
@@ -162,7 +162,7 @@ def test_no_interval_without_two_units():
     assert one.low < one.value < one.high
 
 
-def test_what_cannot_be_is_told():
+def test_invalid_intervals_are_refused():
     with pytest.raises(UserError, match=r"interval: must be 'bootstrap', .* not 'bootstrapp'"):
         value_of("ips", WEIGHTS, REWARDS, interval="bootstrapp")
     with pytest.raises(UserError, match="needs a bound: the width of the range of a term"):
@@ -198,7 +198,7 @@ KINDS = {
     ("snips", "t", None): (0.92, 0.97),
     ("sndr", "t", None): (0.92, 0.97),
     ("dr", "t", None): (0.92, 0.97),
-    # These hold for every n and every reward in the range: mostly with room to spare.
+    # These hold for every n and every reward in the range: mostly with a large margin.
     ("ips", "bernstein", 1.5): (0.99, 1.0),
     ("ips", "hoeffding", 1.5): (0.97, 1.0),
 }

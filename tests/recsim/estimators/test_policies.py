@@ -1,4 +1,4 @@
-"""Asking policies for probabilities, and counting what the log cannot speak of."""
+"""The probabilities of policies, and counting unsupported actions."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def uniform(obs, items):
 
 
 class Fixed:
-    """Shows item i at any position with probability ``chances[i]``, whoever asks."""
+    """Shows item i at any position with probability ``chances[i]``."""
 
     def __init__(self, chances, slots=1):
         self.chances = np.asarray(chances, dtype=float)
@@ -37,7 +37,7 @@ class Fixed:
 
 
 class Coin:
-    """An agent that shows candidate 0 or 1 first, at random, and does not know how likely."""
+    """An agent that shows candidate 0 or 1 first, without knowing its probabilities."""
 
     def __init__(self, seed=0, chance=0.3):
         self.rng = np.random.default_rng(seed)
@@ -61,20 +61,20 @@ class Coin:
 OBS = {"candidates": np.array([[4, 2, 0], [1, 2, 3]])}
 
 
-def test_a_policy_without_the_method_is_asked_for_each_candidate():
-    asked = []
+def test_a_policy_without_the_method_is_called_for_each_candidate():
+    calls = []
 
     def policy(obs, items):
-        asked.append(items.tolist())
+        calls.append(items.tolist())
         return np.full(items.shape, 0.25)
 
-    found = action_probabilities(policy, OBS, 2)
-    assert found.shape == (2, 2, 3)
-    assert (found == 0.25).all()
-    assert asked == [[[4, 4], [1, 1]], [[2, 2], [2, 2]], [[0, 0], [3, 3]]]
+    probabilities = action_probabilities(policy, OBS, 2)
+    assert probabilities.shape == (2, 2, 3)
+    assert (probabilities == 0.25).all()
+    assert calls == [[[4, 4], [1, 1]], [[2, 2], [2, 2]], [[0, 0], [3, 3]]]
 
 
-def test_answers_that_are_no_probabilities_are_refused():
+def test_values_that_are_not_probabilities_are_refused():
     class Wrong(Fixed):
         def action_probabilities(self, obs):
             return self.chances
@@ -98,28 +98,28 @@ def test_sampled_probabilities_are_shares_of_draws():
     agent = Coin()
     before = agent.rng.bit_generator.state
     sampled = SampledPolicy(agent, draws=4000)
-    found = sampled.action_probabilities(OBS)
+    shares = sampled.action_probabilities(OBS)
     assert agent.rng.bit_generator.state == before  # a copy draws
     # Four standard errors of a share of 4000 are 0.03.
-    np.testing.assert_allclose(found[:, 0], [[0.7, 0.3, 0.0]] * 2, atol=0.03)
-    np.testing.assert_allclose(found[:, 1], [[0.3, 0.7, 0.0]] * 2, atol=0.03)
+    np.testing.assert_allclose(shares[:, 0], [[0.7, 0.3, 0.0]] * 2, atol=0.03)
+    np.testing.assert_allclose(shares[:, 1], [[0.3, 0.7, 0.0]] * 2, atol=0.03)
     again = SampledPolicy(Coin(), draws=4000)
     items = np.array([[4, 2], [-1, 3]])
-    assert again.propensities(OBS, items)[0].tolist() == [found[0, 0, 0], found[0, 1, 1]]
+    assert again.propensities(OBS, items)[0].tolist() == [shares[0, 0, 0], shares[0, 1, 1]]
     assert again.propensities(OBS, items)[1, 0] == 1.0
     assert again.propensities(OBS, items)[1, 1] == 0.0
 
 
 def test_smoothing_adds_draws_of_every_candidate():
     certain = SampledPolicy(Coin(chance=0.0), draws=7, smoothing=1)
-    found = certain.action_probabilities(OBS)
-    np.testing.assert_allclose(found[:, 0], [[8 / 10, 1 / 10, 1 / 10]] * 2)
-    np.testing.assert_allclose(found.sum(axis=2), 1.0)
+    shares = certain.action_probabilities(OBS)
+    np.testing.assert_allclose(shares[:, 0], [[8 / 10, 1 / 10, 1 / 10]] * 2)
+    np.testing.assert_allclose(shares.sum(axis=2), 1.0)
     with pytest.raises(UserError, match="draws must be at least 1"):
         SampledPolicy(Coin(), draws=0)
 
 
-def test_a_value_says_how_many_draws_it_rests_on(random_log):
+def test_values_report_the_number_of_draws(random_log):
     log = random_log(50, items=4, slots=2)
     known = evaluate(log, uniform, ("ips",), samples=10)[0]
     sampled = evaluate(log, SampledPolicy(Coin(), draws=30), ("ips", "snips"), samples=10)
@@ -128,19 +128,19 @@ def test_a_value_says_how_many_draws_it_rests_on(random_log):
 
 
 def overlap_of(log, policy, logging=None):
-    found = OverlapSums(exact=logging is not None)
-    list(policy_samples(log, policy, logging=logging, overlap=found, batch_rows=3))
-    return found.result()
+    sums = OverlapSums(exact=logging is not None)
+    list(policy_samples(log, policy, logging=logging, overlap=sums, batch_rows=3))
+    return sums.result()
 
 
 def test_unsupported_actions_of_a_known_logging_policy(random_log):
     even = np.full((10, 1), 0.5)
     log = random_log(10, items=4, slots=1, slate=np.tile([[0], [1]], (5, 1)), propensity=even)
     logging = Fixed([0.5, 0.5, 0.0, 0.0])
-    found = overlap_of(log, Fixed([0.1, 0.2, 0.3, 0.4]), logging)
-    assert (found.unsupported, found.exact) == (20, True)  # two actions in each of ten rows
-    assert found.share == pytest.approx(0.7)
-    assert found.warnings == (
+    overlap = overlap_of(log, Fixed([0.1, 0.2, 0.3, 0.4]), logging)
+    assert (overlap.unsupported, overlap.exact) == (20, True)  # two actions in each of ten rows
+    assert overlap.share == pytest.approx(0.7)
+    assert overlap.warnings == (
         "70.0% of what the policy would show are actions that the logging policy never takes "
         "(20 of them): the log says nothing about these",
     )
@@ -152,30 +152,30 @@ def test_unsupported_actions_of_an_unknown_logging_policy(random_log):
     # Items 0 and 1 at position 0, items 1 and 2 at position 1.
     slate = np.tile([[0, 1], [1, 2]], (5, 1))
     log = random_log(10, items=4, slots=2, slate=slate, propensity=np.full((10, 2), 0.5))
-    found = overlap_of(log, Fixed([0.25] * 4, slots=2))
-    assert (found.unsupported, found.exact) == (4, False)  # 2 and 3 at 0, 0 and 3 at 1
-    assert found.share == pytest.approx(0.5)
+    overlap = overlap_of(log, Fixed([0.25] * 4, slots=2))
+    assert (overlap.unsupported, overlap.exact) == (4, False)  # 2 and 3 at 0, 0 and 3 at 1
+    assert overlap.share == pytest.approx(0.5)
     # On a page of other positions there is nothing in common.
     moved = replace(log, position=np.tile([[0, 1], [2, 3]], (5, 1)))
     assert overlap_of(moved, Fixed([0.25] * 4, slots=2)).unsupported == 4 * 3
 
 
-def test_only_candidates_count(random_log):
+def test_only_candidates_can_be_unsupported(random_log):
     candidates = np.tile([[0, 1], [2, 3]], (5, 1))
     log = random_log(10, items=4, slots=1, slate=np.tile([[0], [2]], (5, 1)))
     log = replace(log, candidates=candidates, problem=replace(log.problem, num_candidates=2))
-    found = overlap_of(log, Fixed([0.5] * 4))
-    assert found.unsupported == 2  # items 1 and 3
-    assert found.share == pytest.approx(0.5)
+    overlap = overlap_of(log, Fixed([0.5] * 4))
+    assert overlap.unsupported == 2  # items 1 and 3
+    assert overlap.share == pytest.approx(0.5)
 
 
-def test_values_tell_what_is_not_supported(random_log):
+def test_values_report_unsupported_actions(random_log):
     log = random_log(40, items=4, slots=1, slate=np.tile([[0], [1]], (20, 1)))
     (value,) = evaluate(log, Fixed([0.25] * 4), ("ips",), samples=10)
     assert (value.unsupported, value.unsupported_share) == (2, pytest.approx(0.5))
     assert "unsupported actions 2" in str(value)
     assert any("50.0% of what the policy would show" in text for text in value.warnings)
-    # A function would have to be asked for every candidate: only where that is wanted.
+    # A function must be called for every candidate, so this is done on request only.
     (unknown,) = evaluate(log, uniform, ("ips",), samples=10)
     assert (unknown.unsupported, unknown.unsupported_share) == (None, None)
     (known,) = evaluate(log, uniform, ("ips",), samples=10, overlap=True)
@@ -187,17 +187,17 @@ def test_values_tell_what_is_not_supported(random_log):
 
 
 def test_an_estimated_logging_policy_counts_nothing_exactly(random_log):
-    # What was never shown has mu = 0 by the estimate, which is no knowledge of the policy.
+    # What was never shown has an estimated mu of 0, which is not exact.
     log = random_log(40, items=4, slots=1, slate=np.tile([[0], [1]], (20, 1)))
-    guess = estimate_logging(log)
+    estimated = estimate_logging(log)
     for known in (log, replace(log, propensity=None)):
-        (value,) = evaluate(known, uniform, ("ips",), samples=10, overlap=True, logging=guess)
+        (value,) = evaluate(known, uniform, ("ips",), samples=10, overlap=True, logging=estimated)
         assert (value.unsupported, value.unsupported_share) == (2, pytest.approx(0.5))
         assert any("pairs of item and position" in text for text in value.warnings)
 
 
 def skewed_log(random_log, rows=400):
-    """Draw a log in which item 0 is shown nearly always, and the others earn more."""
+    """Draw a log in which item 0 is shown nearly always, and the others have higher rewards."""
     chances = np.array([0.97, 0.01, 0.01, 0.01])
     slate = np.random.default_rng(0).choice(4, size=(rows, 1), p=chances)
     return random_log(rows, items=4, slots=1, slate=slate, propensity=chances[slate])
@@ -206,8 +206,10 @@ def skewed_log(random_log, rows=400):
 @pytest.mark.parametrize("names", [("switch",), ("ips",)])
 def test_a_logging_policy_must_agree_with_the_logged_propensities(random_log, names):
     log = skewed_log(random_log)
-    said = r"row 0, position 0: the logged propensity is 0\.97, but the policy given as 'logging' "
-    with pytest.raises(UserError, match=said + r"shows this item with probability 0\.25\. Give"):
+    message = (
+        r"row 0, position 0: the logged propensity is 0\.97, but the policy given as 'logging' "
+    )
+    with pytest.raises(UserError, match=message + r"shows this item with probability 0\.25\. Give"):
         evaluate(log, uniform, names, tau=5, samples=10, logging=Fixed([0.25] * 4))
     # The row is that of the log, not of the block or piece.
     rounded = np.where(np.arange(400)[:, None] == 250, 0.9, log.propensity * 1.0009)
@@ -219,39 +221,39 @@ def test_a_logging_policy_must_agree_with_the_logged_propensities(random_log, na
     assert evaluate(rounded.select(slice(0, 250)), uniform, names, samples=10, logging=logging)
 
 
-def test_switch_takes_an_estimated_policy_with_its_own_propensities_only(random_log):
+def test_switch_needs_the_propensities_of_an_estimated_logging_policy(random_log):
     log = skewed_log(random_log)
-    guess = estimate_logging(log)
+    estimated = estimate_logging(log)
     with pytest.raises(UserError, match=r"or use with_propensities\(log, logging\) to replace"):
-        evaluate(log, uniform, ("switch",), samples=10, logging=guess)
-    own = with_propensities(log, guess)
-    assert evaluate(own, uniform, ("switch",), samples=10, logging=guess)
+        evaluate(log, uniform, ("switch",), samples=10, logging=estimated)
+    own = with_propensities(log, estimated)
+    assert evaluate(own, uniform, ("switch",), samples=10, logging=estimated)
     missing = replace(log, propensity=None)
-    (same,) = evaluate(missing, uniform, ("switch",), samples=10, logging=guess)
+    (same,) = evaluate(missing, uniform, ("switch",), samples=10, logging=estimated)
     assert same.value == pytest.approx(
-        evaluate(own, uniform, ("switch",), samples=10, logging=guess)[0].value
+        evaluate(own, uniform, ("switch",), samples=10, logging=estimated)[0].value
     )
 
 
-def test_beginnings_of_slates_are_counted_too():
+def test_prefixes_are_counted_too():
     # The first of two candidates stands first, and the second after it, in 3 of 10 draws.
     sampled = SampledPolicy(Coin(), draws=4000)
     items = np.array([[2, 4], [2, 3]])
-    found = sampled.prefix_propensities(OBS, items)
+    shares = sampled.prefix_propensities(OBS, items)
     # Four standard errors of a share of 4000 are 0.03.
-    np.testing.assert_allclose(found, [[0.3, 0.3], [0.3, 0.0]], atol=0.03)
-    assert found[0, 0] == found[0, 1]
-    assert found[1, 1] == 0.0
+    np.testing.assert_allclose(shares, [[0.3, 0.3], [0.3, 0.0]], atol=0.03)
+    assert shares[0, 0] == shares[0, 1]
+    assert shares[1, 1] == 0.0
     padded = sampled.prefix_propensities(OBS, np.array([[4, -1], [-1, 2]]))
     np.testing.assert_allclose(padded, [[0.7, 0.7], [1.0, 0.7]], atol=0.03)
 
 
-def test_smoothing_adds_draws_of_every_beginning():
+def test_smoothing_adds_draws_of_every_prefix():
     certain = SampledPolicy(Coin(chance=0.0), draws=7, smoothing=1)
     every = np.array([[4, 2], [4, 0], [2, 4], [2, 0], [0, 4], [0, 2]])
     obs = {"candidates": np.tile([4, 2, 0], (6, 1))}
-    found = certain.prefix_propensities(obs, every)
-    np.testing.assert_allclose(found[:, 0], np.array([8, 8, 1, 1, 1, 1]) / 10)
-    np.testing.assert_allclose(found[:, 1], np.array([8, 1, 1, 1, 1, 1]) / 13)
+    shares = certain.prefix_propensities(obs, every)
+    np.testing.assert_allclose(shares[:, 0], np.array([8, 8, 1, 1, 1, 1]) / 10)
+    np.testing.assert_allclose(shares[:, 1], np.array([8, 1, 1, 1, 1, 1]) / 13)
     padded = certain.prefix_propensities(obs, np.full((6, 2), -1))
     assert (padded == 1.0).all()

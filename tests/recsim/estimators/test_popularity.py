@@ -9,12 +9,12 @@ from recsim.errors import UserError
 from recsim.estimators.popularity import popularity_propensities
 
 
-def test_a_worked_case_with_an_item_nobody_clicked():
-    found = popularity_propensities([16, 0, 4, 1], power=0.5, floor=0.01)
-    assert found.tolist() == [1.0, 0.01, float(Fraction(1, 2)), float(Fraction(1, 4))]
+def test_propensities_by_hand_with_an_item_without_clicks():
+    propensities = popularity_propensities([16, 0, 4, 1], power=0.5, floor=0.01)
+    assert propensities.tolist() == [1.0, 0.01, float(Fraction(1, 2)), float(Fraction(1, 4))]
 
 
-def test_power_one_is_the_share_of_the_most_popular_and_power_zero_makes_all_alike():
+def test_power_one_gives_shares_of_the_most_popular_item_and_power_zero_equal_ones():
     assert popularity_propensities([8, 2, 4], power=1.0).tolist() == [1, 0.25, 0.5]
     assert popularity_propensities([8, 2, 4], power=0.0).tolist() == [1, 1, 1]
 
@@ -27,10 +27,10 @@ def test_power_one_is_the_share_of_the_most_popular_and_power_zero_makes_all_ali
 def test_propensities_are_probabilities_in_the_order_of_popularity(counts, power, floor):
     counts = np.array(counts)
     before = counts.copy()
-    found = popularity_propensities(counts, power=power, floor=floor)
-    assert ((found >= floor) & (found <= 1)).all()
-    assert found[np.argmax(counts)] == 1
-    assert (np.diff(found[np.argsort(counts)]) >= 0).all()
+    propensities = popularity_propensities(counts, power=power, floor=floor)
+    assert ((propensities >= floor) & (propensities <= 1)).all()
+    assert propensities[np.argmax(counts)] == 1
+    assert (np.diff(propensities[np.argsort(counts)]) >= 0).all()
     assert np.array_equal(counts, before)
 
 
@@ -45,6 +45,6 @@ def test_propensities_are_probabilities_in_the_order_of_popularity(counts, power
         ([1], {"power": -1.0}, r"power must be"),
     ],
 )
-def test_what_makes_no_sense_is_refused(counts, options, message):
+def test_invalid_counts_and_settings_are_refused(counts, options, message):
     with pytest.raises(UserError, match=message):
         popularity_propensities(counts, **options)

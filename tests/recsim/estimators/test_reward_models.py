@@ -1,4 +1,4 @@
-"""Reward models, and that none of them knows what it is asked about."""
+"""Reward models, and that they predict only for units on which they were not fitted."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ SMALL = {
 
 
 def clicks_log(random_log, rows=1500, seed=0):
-    """Build a log in which half of the users like item 0, and the others item 1; 2 is nobody's."""
+    """Build a log in which half of the users like item 0, the others item 1, and none item 2."""
     rng = np.random.default_rng(seed)
     taste = rng.integers(0, 2, rows)
     slate = rng.integers(0, 3, (rows, 1))
@@ -41,28 +41,28 @@ def clicks_log(random_log, rows=1500, seed=0):
 
 
 @pytest.mark.parametrize("name", sorted(REGRESSORS))
-def test_every_model_learns_what_it_can(random_log, name):
+def test_every_model_learns(random_log, name):
     log = clicks_log(random_log)
     fitted = cross_fit(log, {"name": name, "options": SMALL.get(name, {})}, seed=3)
     taste = np.array([0, 0, 0, 1, 1, 1])
     users = np.stack([taste, 1 - taste], axis=1).astype(np.float32)
     items, zeros = np.array([0, 1, 2, 0, 1, 2]), np.zeros(6, dtype=int)
-    found = fitted.predict(users, items, zeros, zeros)
+    predicted = fitted.predict(users, items, zeros, zeros)
     expected = np.array([0.9, 0.3, 0.1, 0.3, 0.9, 0.1])
     if name == "mean":
-        expected = np.array([0.6, 0.6, 0.1] * 2)  # which does not look at users
-    assert found == pytest.approx(expected, abs=0.12)
+        expected = np.array([0.6, 0.6, 0.1] * 2)  # which ignores users
+    assert predicted == pytest.approx(expected, abs=0.12)
     again = cross_fit(log, {"name": name, "options": SMALL.get(name, {})}, seed=3)
-    np.testing.assert_array_equal(again.predict(users, items, zeros, zeros), found)
+    np.testing.assert_array_equal(again.predict(users, items, zeros, zeros), predicted)
 
 
-def test_a_linear_model_without_products_ranks_items_alike_for_all(random_log):
+def test_a_linear_model_without_interactions_ranks_items_in_the_same_order(random_log):
     log = clicks_log(random_log)
     plain = cross_fit(log, {"name": "ridge", "interactions": False})
     users = np.array([[0, 1], [0, 1], [1, 0], [1, 0]], dtype=np.float32)
     zeros = np.zeros(4, dtype=int)
-    found = plain.predict(users, np.array([0, 1, 0, 1]), zeros, zeros)
-    assert found[0] - found[1] == pytest.approx(found[2] - found[3], abs=1e-9)
+    predicted = plain.predict(users, np.array([0, 1, 0, 1]), zeros, zeros)
+    assert predicted[0] - predicted[1] == pytest.approx(predicted[2] - predicted[3], abs=1e-9)
 
 
 class Memory:
@@ -76,18 +76,18 @@ class Memory:
         return np.array([self.known.get(key, -1.0) for key in features[:, 2].round(6).tolist()])
 
 
-def test_no_unit_is_asked_about_that_was_seen(random_log):
+def test_predictions_come_from_models_fitted_on_other_units(random_log):
     rows = 60
     log = random_log(rows, items=3, slots=1, users=20, features=1)
     fitted = cross_fit(log, "mean", regressor=Memory(), seed=1)
-    # Standardised features differ by fold; every model knows all users but those of its fold.
+    # Standardised features differ by fold; every model was fitted on the users of other folds.
     users = np.unique(log.user)
     for fold, model in enumerate(fitted.models):
-        mine = users[fold_of(users, 3, 1) == fold]
-        table = np.zeros((len(mine), 8))
-        table[:, 2] = log.user_features[mine, 0]
+        own = users[fold_of(users, 3, 1) == fold]
+        table = np.zeros((len(own), 8))
+        table[:, 2] = log.user_features[own, 0]
         assert (model.predict(table) == -1.0).all()
-        others = np.setdiff1d(users, mine)
+        others = np.setdiff1d(users, own)
         table = np.zeros((len(others), 8))
         table[:, 2] = log.user_features[others, 0]
         assert len(others) > 5
@@ -105,11 +105,13 @@ def test_item_means_are_those_of_the_other_folds(random_log):
         rest = folds != fold
         overall = rewards[rest].mean()
         for item in range(3):
-            mine = rewards[rest & (items == item)]
-            expected = (mine.sum() + 2 * overall) / (len(mine) + 2)
+            own = rewards[rest & (items == item)]
+            expected = (own.sum() + 2 * overall) / (len(own) + 2)
             at = np.flatnonzero(folds == fold)[:1]
-            found = fitted.predict(log.user_features[:1], np.array([item]), np.zeros(1, int), at)
-            assert found[0] == pytest.approx(expected)
+            predicted = fitted.predict(
+                log.user_features[:1], np.array([item]), np.zeros(1, int), at
+            )
+            assert predicted[0] == pytest.approx(expected)
 
 
 def test_folds_are_even_and_do_not_depend_on_the_cut():
@@ -118,11 +120,11 @@ def test_folds_are_even_and_do_not_depend_on_the_cut():
     assert np.abs(np.bincount(folds) / 30_000 - 0.2).max() < 0.01
     np.testing.assert_array_equal(fold_of(units[7::11], 5, 0), folds[7::11])
     assert (fold_of(units, 5, 1) != folds).mean() > 0.7
-    # Dealt out independently of any simple pattern in the numbers.
+    # Folds do not depend on simple patterns in the numbers.
     assert np.abs(np.bincount(folds[::5]) / 6000 - 0.2).max() < 0.03
 
 
-def test_pieces_are_fitted_as_the_whole(random_log):
+def test_models_fitted_on_pieces_are_the_same(random_log):
     log = clicks_log(random_log, rows=300)
     pieces = [log.select(slice(0, 100)), log.select(slice(100, 300))]
     one, other = cross_fit(log, "ridge"), cross_fit(pieces, "ridge")
@@ -130,7 +132,7 @@ def test_pieces_are_fitted_as_the_whole(random_log):
     np.testing.assert_allclose(other.predict(*probe), one.predict(*probe))
 
 
-def test_weights_count_as_rows_do():
+def test_a_weight_is_worth_as_many_rows():
     rng = np.random.default_rng(0)
     x, y, copies = rng.normal(size=(40, 2)), rng.random(40), rng.integers(0, 4, 40)
     for name in ("ridge", "random_forest"):
@@ -144,7 +146,7 @@ def test_weights_count_as_rows_do():
         assert weighted.predict(x).shape == (40,)
 
 
-def test_the_model_of_mrdr_minds_the_rows_that_matter(random_log):
+def test_the_model_of_mrdr_fits_the_rows_with_large_weights(random_log):
     log = clicks_log(random_log)
 
     def policy(obs, items):
@@ -155,7 +157,7 @@ def test_the_model_of_mrdr_minds_the_rows_that_matter(random_log):
     users = np.array([[0, 1], [1, 0]], dtype=np.float32)
     probe = (users, np.array([0, 0]), np.zeros(2, int), np.zeros(2, int))
     truth = np.array([0.9, 0.3])
-    # Without products the plain one cannot say how tastes differ on item 0; weighted, it can.
+    # Without interactions the unweighted model cannot fit both tastes for item 0.
     assert np.abs(fitted.predict(*probe) - truth).max() < 0.1
     assert np.abs(plain.predict(*probe) - truth).max() > 0.15
 
@@ -168,7 +170,7 @@ def test_where_nothing_can_be_fitted_the_mean_is_predicted():
     assert no_weight.predict(x).tolist() == [0, 0, 0]
 
 
-def test_torch_leaves_the_global_generator_alone_and_takes_a_module():
+def test_torch_does_not_change_the_global_generator_and_accepts_a_module():
     import torch
 
     from recsim.estimators.torch_regressor import TorchRegressor
@@ -179,9 +181,9 @@ def test_torch_leaves_the_global_generator_alone_and_takes_a_module():
     made = TorchRegressor(
         module=lambda size: torch.nn.Linear(size, 1), epochs=300, learning_rate=0.05, batch_size=16
     )
-    found = made.fit(x, 2 * x[:, 0] + 1).predict(x)
+    predicted = made.fit(x, 2 * x[:, 0] + 1).predict(x)
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert found == pytest.approx(2 * x[:, 0] + 1, abs=0.05)
+    assert predicted == pytest.approx(2 * x[:, 0] + 1, abs=0.05)
     # Weights of zero: only the right half is learned.
     weights = (x[:, 0] > 0).astype(float)
     flat = TorchRegressor(
@@ -195,7 +197,7 @@ def test_torch_leaves_the_global_generator_alone_and_takes_a_module():
         TorchRegressor(epochs=0)
 
 
-def test_what_is_wrong_is_told(random_log):
+def test_errors_name_the_mistake(random_log):
     with pytest.raises(UserError, match=r"unknown reward model 'rigde'\. Did you mean 'ridge'\?"):
         RewardModel.of("rigde")
     with pytest.raises(
@@ -221,7 +223,7 @@ def test_what_is_wrong_is_told(random_log):
 @pytest.mark.parametrize("name", ["ridge", "logistic"])
 @pytest.mark.parametrize("interactions", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
-def test_linear_models_know_all_candidates_at_once(random_log, name, interactions, shared):
+def test_linear_models_predict_all_candidates_at_once(random_log, name, interactions, shared):
     log = random_log(80, items=5, slots=2, users=30)
     fitted = cross_fit(log, {"name": name, "interactions": interactions})
     users, units, size = log.user_features[:9], np.arange(9), 4
@@ -230,12 +232,12 @@ def test_linear_models_know_all_candidates_at_once(random_log, name, interaction
     if shared:
         candidates = np.broadcast_to(candidates[0], (9, size))
     positions = np.tile([0, 1], (9, 1))
-    found = fitted.every(users, candidates, positions, units)
+    predicted = fitted.every(users, candidates, positions, units)
     row, slot, place = np.indices((9, 2, size)).reshape(3, -1)
     expected = fitted.predict(
         users, candidates[row, place], positions[row, slot], units[row], row
     ).reshape(9, 2, size)
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(predicted, expected, rtol=1e-9, atol=1e-12)
     assert cross_fit(log, "mean").every(users, candidates, positions, units) is None
 
 

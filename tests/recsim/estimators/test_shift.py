@@ -1,4 +1,4 @@
-"""How far clipping moves an estimate, and the warning where the interval does not know."""
+"""How far clipping moves an estimate, and the warning that the interval ignores it."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from recsim.estimators.impressions.sample import Prediction
 from recsim.estimators.reward_models import REGRESSORS
 
 
-def test_what_was_cut_by_hand():
+def test_the_shift_by_clipping_by_hand():
     weights, rewards = np.array([0.5, 4.0, 12.0]), np.array([1.0, 1.0, 0.5])
     model = Prediction(np.array([0.2, 0.4, 0.1]), np.zeros(3))
     sample = Sample(weights, rewards, np.arange(3), model=model)
@@ -26,7 +26,7 @@ def test_what_was_cut_by_hand():
 
 
 @pytest.mark.parametrize("interval", ["t", "bootstrap"])
-def test_a_clip_that_moves_the_estimate_is_warned_against(interval):
+def test_a_clip_that_moves_the_estimate_has_a_warning(interval):
     rng = np.random.default_rng(0)
     weights = rng.lognormal(0, 1.0, 4000)
     weights /= weights.mean()
@@ -43,7 +43,7 @@ def test_a_clip_that_moves_the_estimate_is_warned_against(interval):
     assert text.startswith("clip=4 moved the estimate by about -0.")
 
 
-def test_pieces_tell_the_same_shift():
+def test_pieces_give_the_same_shift():
     rng = np.random.default_rng(1)
     weights, rewards = rng.exponential(3, 100), rng.random(100)
     estimator = make_estimator("clipped_ips", clip=2.0)
@@ -55,7 +55,7 @@ def test_pieces_tell_the_same_shift():
     assert (parts[0] + parts[1] + parts[2]).cut == pytest.approx(whole.cut)
 
 
-def test_the_bootstrap_draws_apart_from_others_with_the_same_seed():
+def test_the_bootstrap_has_its_own_stream_of_random_numbers():
     counts = poisson_counts(5, 0, 64)
     other = np.random.default_rng(5).integers(0, 2**16, size=(256, 64), dtype=np.uint16)
     # Counts are a monotone function of their draws: the same stream would order them alike.
@@ -63,15 +63,15 @@ def test_the_bootstrap_draws_apart_from_others_with_the_same_seed():
 
 
 @pytest.mark.parametrize("model", REGRESSORS)
-def test_reward_models_do_without_features_of_users(random_log, model):
+def test_reward_models_work_without_features_of_users(random_log, model):
     log = random_log(120, slots=1, features=0, anonymous=True)
     uniform = {"policy": lambda obs, items: np.full(items.shape, 1 / 7)}
     settings = {"name": model, "interactions": True}
-    (found,) = evaluate(log, uniform["policy"], ["dr"], interval="t", model=settings)
-    assert np.isfinite(found.value)
+    (value,) = evaluate(log, uniform["policy"], ["dr"], interval="t", model=settings)
+    assert np.isfinite(value.value)
 
 
-def test_a_table_of_actions_with_a_hole_is_refused():
+def test_actions_that_are_not_finite_are_refused():
     from recsim.estimators.impressions.sample import Actions
 
     table = np.full((2, 3), 1 / 3)

@@ -40,7 +40,7 @@ def test_bias_and_coverage_of_nominal_95_percent(kind):
     chance, own, prefix, additive, clicks, value = world(kind)
     rng = np.random.default_rng(1)
     estimators = [make_slate_estimator(name, slots=SLOTS) for name in NAMES]
-    found, covered = np.zeros((LOGS, len(NAMES))), np.zeros(len(NAMES))
+    estimates, covered = np.zeros((LOGS, len(NAMES))), np.zeros(len(NAMES))
     for log in range(LOGS):
         drawn = rng.choice(len(chance), SLATES, p=chance)
         rewards = (rng.random((SLATES, SLOTS)) < clicks[drawn]).astype(float)
@@ -57,10 +57,10 @@ def test_bias_and_coverage_of_nominal_95_percent(kind):
         tally.add(sample)
         values = tally.values()
         assert all(v.ess > 100 for v in values)
-        found[log] = [v.value for v in values]
+        estimates[log] = [v.value for v in values]
         covered += [v.low <= value <= v.high for v in values]
-    bias, error = found.mean(axis=0) - value, found.std(axis=0) / np.sqrt(LOGS)
-    rmse = np.sqrt(((found - value) ** 2).mean(axis=0))
+    bias, error = estimates.mean(axis=0) - value, estimates.std(axis=0) / np.sqrt(LOGS)
+    rmse = np.sqrt(((estimates - value) ** 2).mean(axis=0))
     for name, *numbers in zip(NAMES, bias, error, rmse, covered / LOGS, strict=True):
         print("{:8s} bias {:+.4f} ({:.4f}) rmse {:.4f} coverage {:.3f}".format(name, *numbers))
     assert ((covered / LOGS > 0.92) & (covered / LOGS < 0.97)).all()

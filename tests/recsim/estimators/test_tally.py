@@ -52,7 +52,7 @@ def tally_of(*samples: Sample, seed: int = 3) -> Tally:
 
 
 @pytest.mark.parametrize("cuts", [[700], [1, 2, 3], [255, 256, 257, 512]])
-def test_pieces_give_what_one_pass_gives(cuts):
+def test_a_log_in_pieces_gives_the_same_values(cuts):
     sample = draw(1000)
     edges = [0, *cuts, 1000]
     pieces = [part(sample, slice(a, b)) for a, b in itertools.pairwise(edges)]
@@ -101,9 +101,9 @@ def test_resampled_sums_are_sums_of_the_units_taken():
     units = np.array([3, 700, 3, 256, 0, 700])
     counts = np.concatenate([poisson_counts(5, block, 40) for block in range(3)])  # (768, 40)
     expected = sum(counts[unit][:, None] * row for unit, row in zip(units, terms, strict=True))
-    found = resampled_sums(terms, units, seed=5, samples=40)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
-    assert not np.array_equal(found, resampled_sums(terms, units, seed=6, samples=40))
+    sums = resampled_sums(terms, units, seed=5, samples=40)
+    np.testing.assert_allclose(sums, expected, rtol=1e-12)
+    assert not np.array_equal(sums, resampled_sums(terms, units, seed=6, samples=40))
 
 
 def test_counts_are_poisson():
@@ -116,9 +116,9 @@ def test_counts_are_poisson():
     assert counts.mean() == pytest.approx(1.0, abs=0.003)
 
 
-def test_rows_of_one_user_are_taken_together():
+def test_the_rows_of_a_user_are_resampled_together():
     alone = replace(draw(100), units=np.arange(100))
-    # Twice the rows, but every user has the same two of them: nothing new is known.
+    # Twice the rows, but both rows of a user are the same: there is no more information.
     twice = part(alone, np.repeat(np.arange(100), 2))
     first, second = tally_of(alone), tally_of(twice)
     np.testing.assert_allclose(first.replicates(), second.replicates())
@@ -140,7 +140,7 @@ def test_bootstrap_error_is_the_standard_error():
     assert spread[1] < spread[0]
 
 
-def test_intervals_cover_as_often_as_they_say():
+def test_intervals_have_their_nominal_coverage():
     # Two actions, mu = (0.6, 0.4), pi = (0.4, 0.6), click rates (0.3, 0.6): value 0.48.
     rng = np.random.default_rng(11)
     covered = np.zeros(2)
@@ -163,7 +163,7 @@ def test_same_seed_same_interval():
     assert tally_of(sample).values()[0].low != tally_of(sample, seed=4).values()[0].low
 
 
-def test_samples_without_any_weight_are_left_out():
+def test_bootstrap_samples_without_any_weight_are_left_out():
     assert percentile_interval(np.array([np.nan, 1.0, np.nan, 3.0]), 0.5) == (1.5, 2.5)
     assert np.isnan(percentile_interval(np.array([np.nan]), 0.5)).all()
 

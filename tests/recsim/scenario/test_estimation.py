@@ -1,4 +1,4 @@
-"""Every estimator, interval, rule and reward model through a scenario, and what is refused."""
+"""Every estimator, interval, rule and reward model through a scenario, and invalid ones."""
 
 import io
 from dataclasses import replace
@@ -72,13 +72,13 @@ def test_all_estimators_of_all_agents(scenario):
     )
     s.check()
     for agent in s.agents:
-        found = values(s, agent.label)
-        assert list(found) == NAMES
-        for row in found.values():
+        rows = values(s, agent.label)
+        assert list(rows) == NAMES
+        for row in rows.values():
             assert row["unsupported"] == 0
             assert np.isfinite(row["value"])
             assert row["low"] <= row["high"]
-    assert found["clipped_dr"]["parameter"] == "clip=10"
+    assert rows["clipped_dr"]["parameter"] == "clip=10"
 
 
 def test_the_values_are_those_of_the_library(scenario):
@@ -117,12 +117,12 @@ def test_every_kind_of_interval(scenario, kind, bound, random_log, tmp_path):
     random_log(rows=90, slots=1, anonymous=True).save(tmp_path / "log", overwrite=True)
     s = scenario(interval=kind, bound=bound, estimators=["ips", "clipped_ips"])
     s.check()
-    found = values(s)["ips"]
-    assert found["interval_kind"] == kind
-    assert found["low"] < found["value"] < found["high"]
+    row = values(s)["ips"]
+    assert row["interval_kind"] == kind
+    assert row["low"] < row["value"] < row["high"]
 
 
-def test_an_agent_may_stand_for_the_logging_policy(scenario, random_log, tmp_path):
+def test_an_agent_can_be_the_logging_policy(scenario, random_log, tmp_path):
     random_log(rows=90, slots=1, propensity=None).save(tmp_path / "log", overwrite=True)
     assert "no propensities" in complaint(scenario())
     s = scenario(logging={"agent": "random"}, estimators=["ips", "switch"])
@@ -137,7 +137,7 @@ def test_popularity_gives_propensities_only(scenario):
     assert values(s)["dr"]["max_weight"] <= 1 / 7 / 0.2 * (1 + 1e-9)
 
 
-def test_agents_that_do_not_know_themselves_are_drawn_from(scenario, random_log, tmp_path):
+def test_the_propensities_of_an_agent_can_be_estimated_from_draws(scenario, random_log, tmp_path):
     random_log(rows=60, slots=2).save(tmp_path / "log", overwrite=True)
     agents = [{"name": "softmax", "label": "soft"}, "random"]
     assert "does not know the probability" in complaint(scenario(agents=agents))
@@ -175,7 +175,7 @@ def test_a_resolved_scenario_is_the_scenario_again(scenario):
     )
 
 
-def test_tables_and_report_tell_parameters_and_unsupported_actions(scenario):
+def test_tables_and_report_show_limits_and_unsupported_actions(scenario):
     s = scenario(estimators=["ips", "clipped_ips"], clip="slope", interval="t")
     run = run_scenario(s, workers=1, console=Console(quiet=True))
     console = Console(width=200, record=True, file=io.StringIO())

@@ -1,4 +1,4 @@
-"""Choosing a clip, against the rules written out by hand."""
+"""Choosing a clip, compared with the rules computed by hand."""
 
 import math
 from fractions import Fraction as F
@@ -43,11 +43,11 @@ def slope_by_hand(values, widths):
 
 
 def test_slope_by_hand():
-    # The first disagrees with nobody, the second agrees, the third is too far from the first.
+    # The first is always kept, the second agrees with it, the third is too far from the first.
     assert slope([1.0, 0.8, 0.2], [0.3, 0.2, 0.1]) == 1
     # At |1 - 0.4| = 0.6 <= 0.1 + 1.449 * 0.35 = 0.607 it still agrees with the first...
     assert slope([1.0, 0.4], [0.35, 0.1]) == 1
-    # ... and at 0.61 no more.
+    # ... and at 0.61 it does not.
     assert slope([1.0, 0.39], [0.35, 0.1]) == 0
     # It stops at the first failure, whatever comes after.
     assert slope([1.0, 0.0, 1.0], [0.3, 0.2, 0.1]) == 0
@@ -55,31 +55,31 @@ def test_slope_by_hand():
 
 
 @given(st.lists(st.tuples(st.floats(-2, 2), st.floats(0.01, 1)), min_size=1, max_size=12))
-def test_slope_is_the_rule_written_out(pairs):
+def test_slope_agrees_with_a_direct_implementation(pairs):
     values, widths = zip(*pairs, strict=True)
     assert slope(values, widths) == slope_by_hand(values, widths)
 
 
 def test_the_choice_of_slope_by_hand():
     clips = [F(1), F(4), F(40)]
-    found = choose(sample_of(COUNTS), "clipped_ips", [float(c) for c in clips])
-    assert found.candidates == (40.0, 4.0, 1.0)
+    choice = choose(sample_of(COUNTS), "clipped_ips", [float(c) for c in clips])
+    assert choice.candidates == (40.0, 4.0, 1.0)
     values, widths = [], []
     for clip in reversed(clips):
         mean, variance, n = by_hand(COUNTS, clip)
         values.append(float(mean))
         widths.append(scipy.stats.t.ppf(0.9, n - 1) * math.sqrt(variance / n))
-    assert found.values == pytest.approx(values, abs=1e-12)
-    assert found.scores == pytest.approx(widths, abs=1e-9)
-    assert found.chosen == found.candidates[slope_by_hand(values, widths)]
-    assert found.estimator.parameter == f"clip={found.chosen:g}"
+    assert choice.values == pytest.approx(values, abs=1e-12)
+    assert choice.scores == pytest.approx(widths, abs=1e-9)
+    assert choice.chosen == choice.candidates[slope_by_hand(values, widths)]
+    assert choice.estimator.parameter == f"clip={choice.chosen:g}"
     w, r = sample_of(COUNTS).weights, sample_of(COUNTS).rewards
-    assert found.estimator(w, r) == make_estimator("clipped_ips", clip=found.chosen)(w, r)
+    assert choice.estimator(w, r) == make_estimator("clipped_ips", clip=choice.chosen)(w, r)
 
 
 def test_the_choice_of_the_mse_bound_by_hand():
     clips = [F(40), F(4), F(1)]
-    found = choose(sample_of(COUNTS), "clipped_ips", [float(c) for c in clips], rule="mse")
+    choice = choose(sample_of(COUNTS), "clipped_ips", [float(c) for c in clips], rule="mse")
     plain, _, n = by_hand(COUNTS, F(10**9))
     square = sum(w**2 * rows for w, _, rows in COUNTS) / n
     log = math.log(2 / 0.05)
@@ -88,8 +88,8 @@ def test_the_choice_of_the_mse_bound_by_hand():
         mean, variance, _ = by_hand(COUNTS, clip)
         bias = float(abs(plain - mean)) + math.sqrt(2 * square * log / n) + 2 * 40 * log / (3 * n)
         bounds.append(float(variance) * (n - 1) / n / n + bias**2)
-    assert found.scores == pytest.approx(bounds, rel=1e-12)
-    assert found.chosen == clips[int(np.argmin(bounds))]
+    assert choice.scores == pytest.approx(bounds, rel=1e-12)
+    assert choice.chosen == clips[int(np.argmin(bounds))]
 
 
 @pytest.mark.parametrize("name", ["clipped_dr", "switch_dr", "dros"])
@@ -98,25 +98,25 @@ def test_the_mse_bound_measures_the_bias_on_residuals(name):
     rng = np.random.default_rng(0)
     model = Prediction(*rng.random((2, n)))
     sample = sample_of(COUNTS, model=model)
-    found = choose(sample, name, rule="mse")
-    used = found.estimator.used(sample.weights)
+    choice = choose(sample, name, rule="mse")
+    used = choice.estimator.used(sample.weights)
     bias = np.mean((sample.weights - used) * (sample.rewards - model.logged))
-    at = found.candidates.index(found.chosen)
+    at = choice.candidates.index(choice.chosen)
     terms = model.expected + used * (sample.rewards - model.logged)
     log = math.log(2 / 0.05)
     w = sample.weights
     rest = math.sqrt(2 * (w**2).mean() * log / n) + 2 * w.max() * log / (3 * n)
-    assert found.scores[at] == pytest.approx(terms.var() / n + (abs(bias) + rest) ** 2, rel=1e-9)
+    assert choice.scores[at] == pytest.approx(terms.var() / n + (abs(bias) + rest) ** 2, rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["clipped_ips", "clipped_snips", "sub_gaussian"])
-def test_a_log_without_weights_above_one_is_not_restrained_to_its_harm(name):
+def test_weights_below_one_are_not_clipped(name):
     sample = Sample(np.ones(50), np.tile([0.0, 1.0], 25), np.arange(50))
-    found = choose(sample, name)
-    assert found.estimator(sample.weights, sample.rewards) == pytest.approx(0.5)
+    choice = choose(sample, name)
+    assert choice.estimator(sample.weights, sample.rewards) == pytest.approx(0.5)
 
 
-def test_nothing_is_changed_or_remembered():
+def test_choosing_changes_nothing_and_has_no_state():
     clips = [5.0, 1.0, 20.0, 1.0]
     heavy = sample_of(COUNTS)
     light = Sample(np.ones(50), np.tile([0.0, 1.0], 25), np.arange(50))
@@ -129,7 +129,7 @@ def test_nothing_is_changed_or_remembered():
     assert sorted(CANDIDATES["clip"]) == list(CANDIDATES["clip"])
 
 
-def test_pieces_give_what_the_whole_gives():
+def test_pieces_give_the_same_choice():
     whole = sample_of(COUNTS)
     cuts = np.array_split(np.arange(len(whole)), 4)
     pieces = [Sample(whole.weights[c], whole.rewards[c], whole.units[c]) for c in cuts]
@@ -138,7 +138,7 @@ def test_pieces_give_what_the_whole_gives():
     assert other.scores == pytest.approx(one.scores, rel=1e-9)
 
 
-def test_what_cannot_be_chosen_is_told():
+def test_invalid_choices_are_refused():
     sample = sample_of(COUNTS)
     with pytest.raises(UserError, match="'ips' has no limit to choose"):
         choose(sample, "ips")

@@ -1,4 +1,4 @@
-"""The estimators that ask a reward model, against fractions worked out apart from the code."""
+"""Estimators with a reward model, compared with independent calculations in fractions."""
 
 import itertools
 from fractions import Fraction as F
@@ -95,7 +95,7 @@ def exact(value):
     return pytest.approx(float(value), abs=1e-12)
 
 
-def test_the_rounds_are_what_they_should_be():
+def test_the_weights_of_the_rounds():
     assert tuple(W) == (2, 8, 3, F(1, 6))
 
 
@@ -129,7 +129,7 @@ def test_switch_by_hand(tau):
         if W[i] <= tau:
             total += W[i] * REWARD[i]
         for p, mu, q in zip(PI[i], MU[i], Q[i], strict=True):
-            # An action that is never logged has an infinite weight, unless the policy shuns it too.
+            # An action that is never logged has an infinite weight if the policy takes it.
             if p > 0 and (mu == 0 or p / mu > tau):
                 total += p * q
     assert switch(GIVEN[0], GIVEN[1], ACTIONS, tau=float(tau)) == exact(total / 4)
@@ -164,7 +164,7 @@ rows_of = st.lists(
 
 
 @given(rows_of)
-def test_the_ends_of_every_parameter(rows):
+def test_the_extreme_values_of_every_limit(rows):
     w, r, q, v = np.array(rows).T
     close = {"rel": 1e-9, "abs": 1e-9}
     assert dros(w, r, q, v, shrinkage=0) == pytest.approx(dm(v), **close)
@@ -183,12 +183,12 @@ def test_without_a_model_dr_is_ips_and_sndr_is_snips(rows):
 
 
 @given(rows_of, st.floats(0.1, 10))
-def test_sndr_does_not_see_the_scale_of_the_weights(rows, scale):
+def test_sndr_is_invariant_to_the_scale_of_the_weights(rows, scale):
     w, r, q, v = np.array(rows).T
     assert sndr(scale * w, r, q, v) == pytest.approx(sndr(w, r, q, v), rel=1e-9, abs=1e-9)
 
 
-# One context: what all logs of two rounds give on average, rewards 0 or 1 with mean TRUTH.
+# One context: the average over all logs of two rounds, with rewards 0 or 1 of mean TRUTH.
 TRUTH = (F(1, 3), F(1, 2), F(3, 4))
 MU1, PI1 = MU[0], PI[0]
 
@@ -224,7 +224,7 @@ def test_dr_is_unbiased_however_wrong_the_weights_if_the_model_is_right():
 
 
 @pytest.mark.parametrize("limit", [F(1, 2), F(3, 2)])
-def test_the_bias_of_what_restrains_the_weights(limit):
+def test_the_bias_of_limited_weights(limit):
     weights = [p / m for p, m in zip(PI1, MU1, strict=True)]
 
     def bias(used):
@@ -244,7 +244,7 @@ def test_the_bias_of_what_restrains_the_weights(limit):
         assert bias(used) != 0, name
 
 
-def test_with_the_exact_model_and_fixed_rewards_nothing_but_contexts_varies():
+def test_dr_with_the_exact_model_varies_with_the_context_only():
     # Rewards equal q of the action taken: every DR term is V, whatever was logged.
     w, _, q, v = GIVEN
     assert dr(w, q, q, v) == pytest.approx(dm(v), abs=1e-12)
@@ -252,14 +252,14 @@ def test_with_the_exact_model_and_fixed_rewards_nothing_but_contexts_varies():
     assert terms[:, 1] == pytest.approx(v, abs=1e-12)
 
 
-def test_what_is_undefined_is_nan():
+def test_undefined_estimates_are_nan():
     nothing = np.zeros(2)
     assert np.isnan(sndr(nothing, nothing, nothing, nothing))
     assert np.isnan(dm([]))
     assert dr(nothing, nothing, nothing, np.ones(2)) == 1.0
 
 
-def test_what_lacks_is_told():
+def test_errors_name_what_is_missing():
     with pytest.raises(UserError, match="dr needs model: the predictions of a reward model"):
         make_estimator("dr")([1.0], [1.0])
     with pytest.raises(UserError, match="switch needs actions: pi, mu and the reward model's"):
@@ -277,7 +277,7 @@ def test_what_lacks_is_told():
         dr([1.0], [1.0], [np.nan], [1.0])
 
 
-def test_the_direct_method_says_that_its_interval_does_not_know_the_model():
+def test_the_direct_method_warns_that_its_interval_ignores_the_model_error():
     tally = Tally([make_estimator("dm"), make_estimator("dr")], samples=50)
     ones = np.ones(100)
     tally.add(Sample(ones, ones, np.arange(100), model=Prediction(ones, ones)))
@@ -288,7 +288,7 @@ def test_the_direct_method_says_that_its_interval_does_not_know_the_model():
     assert robust.trustworthy
 
 
-def test_weight_that_is_left_to_the_model_is_told():
+def test_weight_that_the_model_replaces_has_a_warning():
     tally = Tally([make_estimator("switch_dr", tau=0.5)], samples=50)
     ones = np.ones(100)
     tally.add(Sample(ones, ones, np.arange(100), model=Prediction(ones, ones)))

@@ -113,7 +113,7 @@ rows_of = st.lists(st.tuples(positive, st.floats(0, 10)), min_size=1, max_size=3
 
 
 @given(rows_of)
-def test_without_clipping_the_clipped_are_the_plain(rows):
+def test_an_infinite_clip_changes_nothing(rows):
     w, r = np.array(rows).T
     assert clipped_ips(w, r, clip=np.inf) == ips(w, r)
     assert clipped_snips(w, r, clip=np.inf) == snips(w, r)
@@ -128,13 +128,13 @@ def test_clipped_ips_grows_with_the_clip(rows, clip, factor):
 
 
 @given(rows_of, st.floats(0.1, 10), st.floats(-5, 5))
-def test_snips_does_not_see_the_scale_of_the_weights(rows, scale, shift):
+def test_snips_is_invariant_to_the_scale_of_the_weights(rows, scale, shift):
     w, r = np.array(rows).T
     assert snips(scale * w, r) == pytest.approx(snips(w, r), rel=1e-9, abs=1e-12)
     assert snips(w, r + shift) == pytest.approx(snips(w, r) + shift, rel=1e-9, abs=1e-9)
 
 
-def test_ips_sees_the_scale_of_the_weights_and_the_shift_of_the_rewards():
+def test_ips_depends_on_the_scale_of_the_weights_and_the_shift_of_the_rewards():
     assert ips(2 * WEIGHTS, REWARDS) == pytest.approx(2 * ips(WEIGHTS, REWARDS))
     assert ips(WEIGHTS, REWARDS + 1) != pytest.approx(ips(WEIGHTS, REWARDS) + 1)
 
@@ -144,7 +144,7 @@ def test_the_logging_policy_earns_the_mean_of_the_log(rewards):
     r = np.array(rewards)
     for name in ESTIMATORS:
         ones, table = np.ones(len(r)), np.stack([r, 1 - r], axis=1)
-        # Any reward model will do that has no say: pi = mu, on an action that both always take.
+        # The reward model has no effect where pi = mu, on an action that both always take.
         always = Actions(np.eye(2)[[0] * len(r)], np.eye(2)[[0] * len(r)], table)
         known = {"q": r, "v": r, "policy": ones, "actions": always}
         estimate = make_estimator(name, clip=1.0)(ones, r, **known)
@@ -152,7 +152,7 @@ def test_the_logging_policy_earns_the_mean_of_the_log(rewards):
 
 
 @given(rows_of)
-def test_the_ends_of_sub_gaussian_are_ips_and_the_mean(rows):
+def test_the_limits_of_sub_gaussian_are_ips_and_the_mean(rows):
     w, r = np.array(rows).T
     assert sub_gaussian(w, r, subgaussian=0) == pytest.approx(ips(w, r), rel=1e-12)
     assert sub_gaussian(w, r, subgaussian=1) == pytest.approx(r.mean(), rel=1e-12, abs=1e-12)
@@ -166,16 +166,16 @@ def test_replay_needs_a_deterministic_policy():
 
 def test_replay_is_unbiased_under_uniform_logging():
     # The policy shows action 2; of all logs of two rows with mu = 1/3 each.
-    total = seen = F(0)
+    total = defined = F(0)
     for log in itertools.product(itertools.product(range(3), (0, 1)), repeat=2):
         chance = F(1)
         for action, reward in log:
             chance *= F(1, 3) * (Q[action] if reward else 1 - Q[action])
         estimate = replay([float(a == 2) for a, _ in log], [float(r) for _, r in log])
         if not np.isnan(estimate):
-            total, seen = total + chance * F(estimate), seen + chance
-    assert seen == 1 - F(4, 9)
-    assert float(total / seen) == pytest.approx(float(Q[2]), abs=1e-12)
+            total, defined = total + chance * F(estimate), defined + chance
+    assert defined == 1 - F(4, 9)
+    assert float(total / defined) == pytest.approx(float(Q[2]), abs=1e-12)
 
 
 def test_a_long_log_is_read_in_blocks():
@@ -188,14 +188,14 @@ def test_a_long_log_is_read_in_blocks():
         ips(w, r)
 
 
-def test_what_is_undefined_is_nan():
+def test_undefined_estimates_are_nan():
     assert np.isnan(ips([], []))
     assert np.isnan(replay([0.0], [1.0]))
     assert np.isnan(snips([0.0, 0.0], [1.0, 0.0]))
     assert ips([0.0, 0.0], [1.0, 0.0]) == 0.0
 
 
-def test_arrays_of_the_caller_stay_as_they_are():
+def test_inputs_are_not_changed():
     w, r = WEIGHTS.copy(), REWARDS.copy()
     q, pi, table = r / 2, (w > 0).astype(float), np.ones((4, 3)) / 3
     given = (w, r, q, pi, table)
@@ -207,7 +207,7 @@ def test_arrays_of_the_caller_stay_as_they_are():
         assert np.array_equal(array, copy)
 
 
-def test_bad_input_is_refused():
+def test_invalid_input_is_refused():
     with pytest.raises(ValueError, match=r"weights\[1\] is -1\.0: below zero"):
         ips([1.0, -1.0], [0.0, 0.0])
     with pytest.raises(ValueError, match=r"rewards\[0\] is nan: not finite"):

@@ -1,4 +1,4 @@
-"""A policy on a log: which weights, which rewards, which units."""
+"""Evaluating a policy on a log of impressions: weights, rewards and units."""
 
 import csv
 import itertools
@@ -18,7 +18,7 @@ def uniform(obs, items):
 
 
 class Follower:
-    """Likes what the user saw last: a policy that depends on the history, user and feedback."""
+    """Prefers the item shown last: a policy that depends on history, user and feedback."""
 
     def propensities(self, obs, items):
         last = obs["history_items"][:, -items.shape[1] :]
@@ -33,14 +33,14 @@ def test_every_item_shown_is_an_impression(random_log):
         clicks=np.array([[1, 0], [0, 1]], dtype=np.int8),
         propensity=np.array([[0.5, 1.0], [0.25, 0.125]]),
     )
-    asked = []
+    calls = []
 
     def policy(obs, items):
-        asked.append(items.tolist())
-        return np.array([[0.25, np.nan], [0.5, 0.25]])  # what it says of padding does not count
+        calls.append(items.tolist())
+        return np.array([[0.25, np.nan], [0.5, 0.25]])  # the value at padding is ignored
 
     (sample,) = policy_samples(log, policy)
-    assert asked == [[[3, -1], [0, 2]]]
+    assert calls == [[[3, -1], [0, 2]]]
     assert sample.weights.tolist() == [0.5, 2.0, 2.0]
     assert sample.rewards.tolist() == [1, 0, 1]
     assert sample.units.tolist() == [log.user[0], log.user[1], log.user[1]]
@@ -52,7 +52,7 @@ def test_every_item_shown_is_an_impression(random_log):
     assert ips.n == 3
 
 
-def test_ips_is_exact_on_a_log_that_holds_every_slate_as_often_as_it_is_drawn(random_log):
+def test_ips_is_exact_on_a_log_with_slates_in_proportion_to_their_probability(random_log):
     # Slates of two out of three items, all six once, and a click that depends on item and place.
     slates = list(itertools.permutations(range(3), 2))
     clicked = {(0, 0): 1, (1, 0): 0, (2, 0): 1, (0, 1): 0, (1, 1): 1, (2, 1): 0}
@@ -70,17 +70,17 @@ def test_ips_is_exact_on_a_log_that_holds_every_slate_as_often_as_it_is_drawn(ra
     assert evaluate(log, policy, ("ips",), samples=10)[0].value == pytest.approx(float(value))
 
 
-def test_slates_of_one_item_have_any_reward(random_log):
+def test_slates_of_one_item_work_with_every_reward(random_log):
     log = random_log(30, slots=1, anonymous=True)
     log = replace(log, problem=replace(log.problem, rewards={"click": 1.0, "watch": 2.0}))
     weights = (1 / 7) / log.propensity[:, 0]
     for reward, values in ((None, log.reward), ("watch", log.feedback["watch"])):
-        (found,) = evaluate(log, uniform, ("ips",), reward=reward, samples=10)
-        assert found.value == pytest.approx((weights * values).mean())
+        (value,) = evaluate(log, uniform, ("ips",), reward=reward, samples=10)
+        assert value.value == pytest.approx((weights * values).mean())
         assert log_value(log, reward=reward, samples=10).value == pytest.approx(values.mean())
 
 
-def test_the_reward_of_a_slate_cannot_be_shared_out(random_log):
+def test_the_reward_of_a_slate_cannot_be_divided(random_log):
     log = random_log(4)
     with pytest.raises(UserError, match="'watch' belongs to a slate of several items"):
         evaluate(log, uniform, reward="watch")
@@ -92,7 +92,7 @@ def test_the_reward_of_a_slate_cannot_be_shared_out(random_log):
 
 @pytest.mark.parametrize("anonymous", [False, True])
 @pytest.mark.parametrize("unit", ["user", "session", "row"])
-def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path, anonymous, unit):
+def test_a_scanned_log_gives_the_same_values(random_log, tmp_path, anonymous, unit):
     log = random_log(200, anonymous=anonymous, session=np.arange(200) // 31)
     folder = log.save(tmp_path / "log")
     settings = {"samples": 40, "unit": unit, "history_slates": 2}
@@ -126,7 +126,7 @@ def test_sessions_are_numbered_by_their_first_row_however_the_log_is_cut(random_
 
 
 def test_sessions_are_resampled_with_all_their_rows(random_log):
-    # Every session clicks always or never: its rows tell no more than one of them.
+    # Every session clicks always or never: all its rows are as informative as one.
     session = np.repeat(np.arange(100), 4)
     clicks = np.repeat(np.tile([[1], [0]], (50, 1)), 4, axis=0).astype(np.int8)
     log = random_log(400, slots=1, users=2, session=session, user=session % 2, clicks=clicks)
@@ -145,7 +145,7 @@ def test_users_are_resampled_with_all_their_rows(random_log):
     assert by_user.value == by_row.value == pytest.approx(log.clicks.mean())
     assert by_user.interval != by_row.interval
     one = log_value(log.select(log.user == 2), samples=500)
-    assert one.interval == pytest.approx((one.value, one.value))  # nobody else to draw
+    assert one.interval == pytest.approx((one.value, one.value))  # no other user to draw
     assert not one.trustworthy
 
 
@@ -157,7 +157,7 @@ def test_the_log_is_not_changed(random_log):
         assert np.array_equal(getattr(log, name), values)
 
 
-def test_what_cannot_be_evaluated_is_told(random_log):
+def test_errors_name_what_evaluation_lacks(random_log):
     log = random_log(5)
     with pytest.raises(UserError, match="The log has no propensities"):
         evaluate(replace(log, propensity=None), uniform)
@@ -180,7 +180,7 @@ def test_what_cannot_be_evaluated_is_told(random_log):
         evaluate(log, uniform, unit="users")
 
 
-# The uniform policy from the logs of Bernoulli Thompson sampling: made with pandas, once, apart.
+# The uniform policy on the logs of Bernoulli Thompson sampling, computed with pandas.
 OPEN_BANDIT = {
     "men": {"ips": 0.003008626327256482, "snips": 0.003189423162277403, "ess": 655.7098495873269},
     "women": {"ips": 0.00743757754192316, "snips": 0.0023730461434477677, "ess": 2.077822692483687},
@@ -205,7 +205,7 @@ def test_the_uniform_policy_on_open_bandit(data_dir, campaign):
     assert clipped.value == pytest.approx(float(exact), rel=1e-9)
     assert ips.max_weight == pytest.approx(float(max(weights)), rel=1e-9)
 
-    # One row carries most of the weight of the women's log: nothing from it is to be trusted.
+    # One row carries most of the weight of the women's log, so its values have warnings.
     for value in (ips, snips, clipped):
         assert value.trustworthy == (campaign == "men"), value
         assert value.low < value.value < value.high

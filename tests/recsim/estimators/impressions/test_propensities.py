@@ -1,4 +1,4 @@
-"""Propensities that were not logged: counted, regressed, or guessed from popularity."""
+"""Propensities estimated by counts, by a regression, or from popularity."""
 
 from dataclasses import replace
 
@@ -50,8 +50,8 @@ def test_frequencies_count_how_often_an_item_could_be_shown(random_log):
     log = random_log(4, items=4, slots=1, slate=np.array([[0], [1], [2], [2]]))
     candidates = np.array([[0, 1], [0, 1], [2, 3], [2, 3]])
     log = replace(log, candidates=candidates, problem=replace(log.problem, num_candidates=2))
-    found = estimate_logging(log).propensities(log.observations(), log.slate)
-    assert found[:, 0].tolist() == [0.5, 0.5, 1.0, 1.0]
+    frequencies = estimate_logging(log).propensities(log.observations(), log.slate)
+    assert frequencies[:, 0].tolist() == [0.5, 0.5, 1.0, 1.0]
 
 
 def test_frequencies_know_the_position_on_the_page(random_log):
@@ -71,17 +71,17 @@ def test_frequencies_know_the_position_on_the_page(random_log):
 def test_counted_propensities_give_the_mean_of_item_means(random_log):
     # IPS of the uniform policy with counted propensities averages the mean reward of each item.
     log = random_log(300, items=4, slots=1, propensity=None)
-    (found,) = evaluate(
+    (value,) = evaluate(
         with_propensities(log, estimate_logging(log)), uniform, ("ips",), samples=10
     )
     means = [log.clicks[log.slate == item].mean() for item in range(4)]
-    assert found.value == pytest.approx(np.mean(means), abs=1e-12)
+    assert value.value == pytest.approx(np.mean(means), abs=1e-12)
     # The same, with the logging policy given to a log without propensities.
     (other,) = evaluate(log, uniform, ("ips",), samples=10, logging=estimate_logging(log))
-    assert other.value == pytest.approx(found.value, abs=1e-12)
+    assert other.value == pytest.approx(value.value, abs=1e-12)
 
 
-def test_a_multinomial_regression_finds_a_logging_policy_that_looks_at_users(random_log):
+def test_a_multinomial_regression_recovers_a_policy_that_depends_on_users(random_log):
     rng = np.random.default_rng(0)
     rows, items = 4000, 3
     users = rng.normal(size=(rows, 2)).astype(np.float32)
@@ -101,14 +101,14 @@ def test_a_multinomial_regression_finds_a_logging_policy_that_looks_at_users(ran
     )
     policy = estimate_logging(log, "multinomial")
     obs = log.observations()
-    found = policy.action_probabilities(obs)[:, 0]
-    assert np.abs(found - chances).mean() < 0.02
-    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    probabilities = policy.action_probabilities(obs)[:, 0]
+    assert np.abs(probabilities - chances).mean() < 0.02
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
     np.testing.assert_allclose(
-        policy.propensities(obs, slate)[:, 0], found[np.arange(rows), slate[:, 0]]
+        policy.propensities(obs, slate)[:, 0], probabilities[np.arange(rows), slate[:, 0]]
     )
     counted = estimate_logging(log).action_probabilities(obs)[:, 0]
-    assert np.abs(counted - chances).mean() > 0.1  # which does not look at users
+    assert np.abs(counted - chances).mean() > 0.1  # which ignores users
     padded = policy.propensities(obs, np.full((rows, 1), -1))
     assert (padded == 1).all()
 
@@ -117,9 +117,9 @@ def test_the_floor_of_the_regression(random_log):
     slate = np.tile([[0], [1]], (50, 1))
     log = random_log(100, items=4, slots=1, anonymous=True, slate=slate)
     policy = estimate_logging(log, {"estimate": "multinomial", "floor": 0.05})
-    found = policy.action_probabilities(log.observations())
-    assert found[:, 0, 2:] == pytest.approx(0.05)  # never shown
-    np.testing.assert_allclose(found.sum(axis=2), 1.0)
+    probabilities = policy.action_probabilities(log.observations())
+    assert probabilities[:, 0, 2:] == pytest.approx(0.05)  # never shown
+    np.testing.assert_allclose(probabilities.sum(axis=2), 1.0)
 
 
 def test_popularity_by_hand(random_log):
@@ -132,20 +132,20 @@ def test_popularity_by_hand(random_log):
     # Clicks 4, 1, 0, 0: (n / 4)^0.5, at least 0.1.
     assert policy.propensities({}, slate)[:, 0].tolist() == [1, 1, 1, 1, 0.5, 0.1]
     weighted = with_propensities(log, policy)
-    found = evaluate(weighted, lambda obs, items: np.ones(items.shape), ("ips",), samples=10)[0]
-    assert found.value == pytest.approx(
+    value = evaluate(weighted, lambda obs, items: np.ones(items.shape), ("ips",), samples=10)[0]
+    assert value.value == pytest.approx(
         make_estimator("ips")([1, 1, 1, 1, 2, 10], [1, 1, 1, 1, 1, 0])
     )
 
 
-def test_the_log_stays_as_it_is(random_log):
+def test_the_log_is_not_changed(random_log):
     log = random_log(20, propensity=None)
     other = with_propensities(log, estimate_logging(log))
     assert log.propensity is None
     assert other.propensity.shape == (20, 2)
 
 
-def test_what_is_wrong_is_told(random_log):
+def test_errors_name_the_mistake(random_log):
     log = random_log(20, items=3, slots=1)
     with pytest.raises(UserError, match=r"logging\.estimate: must be 'frequencies', 'multinomial'"):
         estimate_logging(log, "frequency")
@@ -161,7 +161,7 @@ def test_what_is_wrong_is_told(random_log):
         estimate_logging(quiet, "popularity")
     with pytest.raises(UserError, match="shows no item"):
         estimate_logging(log.select([]))
-    # A policy that would never have shown what the log shows.
+    # A policy that never shows what the log shows.
     with pytest.raises(UserError, match=r"row 1, position 0: propensity 0\.0 is not a probability"):
         with_propensities(random_log(5, items=3, slots=1), estimate_logging(only_two(random_log)))
 

@@ -7,21 +7,21 @@ from recsim.estimators.impressions.training_rows import TrainingRows
 
 
 def taken(rows, *, seed=0, pieces=(0, 60), sizes=(40, 10, 10)):
-    """Impressions 0 ... 59, which are their own names, in folds of the given sizes."""
+    """Return training rows of 60 impressions, numbered from 0, in folds of the given sizes."""
     folds = np.random.default_rng(1).permutation(np.repeat(np.arange(len(sizes)), sizes))
     names = np.arange(len(folds))
-    found = TrainingRows(len(sizes), 4, rows, seed)
+    training = TrainingRows(len(sizes), 4, rows, seed)
     for start, end in itertools.pairwise(pieces):
         part = slice(start, end)
-        found.add(folds[part], names[part] % 4, names[part] / 10, names[part])
-    return found, folds
+        training.add(folds[part], names[part] % 4, names[part] / 10, names[part])
+    return training, folds
 
 
 @pytest.mark.parametrize("rows", [1, 7, 20, 1000])
 def test_a_sample_is_of_the_other_folds_and_in_order(rows):
-    found, folds = taken(rows)
+    training, folds = taken(rows)
     for fold in range(3):
-        items, rewards, names = found.outside(fold)
+        items, rewards, names = training.outside(fold)
         assert len(names) == min(rows, (folds != fold).sum())
         assert (folds[names] != fold).all()
         assert (np.diff(names) > 0).all()
@@ -30,7 +30,7 @@ def test_a_sample_is_of_the_other_folds_and_in_order(rows):
 
 
 @pytest.mark.parametrize("rows", [1, 7, 1000])
-def test_the_cut_of_the_log_does_not_matter(rows):
+def test_the_sample_does_not_depend_on_the_pieces(rows):
     whole, _ = taken(rows)
     cut, _ = taken(rows, pieces=(0, 1, 1, 30, 33, 60))
     for fold in range(3):
@@ -39,22 +39,22 @@ def test_the_cut_of_the_log_does_not_matter(rows):
         np.testing.assert_allclose(cut.item_means(fold, 2.0), whole.item_means(fold, 2.0))
 
 
-def test_every_impression_outside_is_as_likely():
+def test_every_impression_outside_the_fold_has_the_same_probability():
     draws, rows = 2000, 5
-    pieces = (*range(0, 60, 3), 60)  # so that much is thrown away on the way
+    pieces = (*range(0, 60, 3), 60)  # so that many rows are discarded meanwhile
     counts = np.zeros(60)
     for seed in range(draws):
-        found, folds = taken(rows, seed=seed, pieces=pieces)
-        counts[found.outside(1)[2]] += 1
+        training, folds = taken(rows, seed=seed, pieces=pieces)
+        counts[training.outside(1)[2]] += 1
     chance = rows / (folds != 1).sum()
     assert (counts[folds == 1] == 0).all()
     error = np.sqrt(draws * chance * (1 - chance))
     assert np.abs(counts[folds != 1] - draws * chance).max() < 4.5 * error
 
 
-def test_means_count_all_impressions_and_no_more_are_kept_than_needed():
-    found, folds = taken(2, pieces=(*range(0, 60, 2), 60))
-    assert max(sum(len(piece[0]) for piece in kept) for kept in found._kept) <= 4
+def test_means_use_all_impressions_and_memory_is_bounded():
+    training, folds = taken(2, pieces=(*range(0, 60, 2), 60))
+    assert max(sum(len(piece[0]) for piece in kept) for kept in training._kept) <= 4
     names = np.arange(60)
     others = folds != 0
     rewards, items = names[others] / 10, names[others] % 4
@@ -62,4 +62,4 @@ def test_means_count_all_impressions_and_no_more_are_kept_than_needed():
         (rewards[items == item].sum() + 3 * rewards.mean()) / ((items == item).sum() + 3)
         for item in range(4)
     ]
-    np.testing.assert_allclose(found.item_means(0, 3.0), expected)
+    np.testing.assert_allclose(training.item_means(0, 3.0), expected)

@@ -110,18 +110,18 @@ def by_hand(name: str, clip) -> F:
 @pytest.mark.parametrize("name", SLATE_ESTIMATORS)
 def test_hand_worked(name, clip):
     sample = sample_of(LOG, REWARDS, Q, V)
-    found = make_slate_estimator(name, clip=float(clip))(sample)
-    assert found == pytest.approx(float(by_hand(name, clip)), abs=1e-12)
+    estimate = make_slate_estimator(name, clip=float(clip))(sample)
+    assert estimate == pytest.approx(float(by_hand(name, clip)), abs=1e-12)
 
 
-def test_pseudo_inverse_weights_below_zero_are_cut_too():
+def test_pseudo_inverse_weights_below_zero_are_clipped_too():
     sample = SlateSample(np.array([1.0, 1.0]), np.arange(2), additive_weights=np.array([-3.0, 5.0]))
     assert make_slate_estimator("pi")(sample) == 1.0
     assert make_slate_estimator("clipped_pi", clip=2)(sample) == 0.0
     assert make_slate_estimator("clipped_pi", clip=4)(sample) == 0.5
 
 
-def test_weights_of_positions():
+def test_position_weights():
     sample = sample_of(LOG, REWARDS)
     expected = sum(
         ALPHA[k] * ratios(items)[0][k] * r[k]
@@ -188,8 +188,8 @@ def test_cascade_dr_is_unbiased_for_any_q_and_without_variance_for_the_right_one
         return {(a, b): (first, sum(PI[1][c] * q[a, c][1] for c in range(3))) for a, b in SLATES}
 
     anything = {(a, b): (F(a + 1, 3), F(a + 2 * b, 5)) for a, b in SLATES}
-    found = expectation("cascade_dr", table, anything, expected(anything))
-    assert found == pytest.approx(truth(table), abs=1e-12)
+    estimate = expectation("cascade_dr", table, anything, expected(anything))
+    assert estimate == pytest.approx(truth(table), abs=1e-12)
     # Exact values to go: every single slate that mu draws gives the value itself.
     second = {a: sum(PI[1][c] * table[a, c][1] for c in range(3)) for a in range(3)}
     exact = {(a, b): (table[a, b][0] + second[a], table[a, b][1]) for a, b in SLATES}
@@ -234,7 +234,7 @@ def random_sample(rows: int, slots: int, seed: int = 0, ragged: bool = False) ->
 
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(0, 99), st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_padding_and_cutting_change_nothing(rows, slots, seed, ragged):
+def test_padding_changes_nothing(rows, slots, seed, ragged):
     sample = random_sample(rows, slots, seed, ragged)
     wider = SlateSample(
         sample.rewards,
@@ -276,7 +276,7 @@ def rows_of(sample: SlateSample, rows: slice) -> SlateSample:
     return SlateSample(**columns)
 
 
-def test_a_log_in_pieces_gives_what_one_pass_gives():
+def test_a_log_in_pieces_gives_the_same_values():
     sample = random_sample(500, 4, ragged=True)
     whole = tally_of(sample)
     pieces = tally_of(*(rows_of(sample, slice(a, a + 130)) for a in range(0, 500, 130)))
@@ -291,7 +291,7 @@ def test_a_log_in_pieces_gives_what_one_pass_gives():
         assert ours.ess == pytest.approx(theirs.ess)
 
 
-def test_diagnostics_speak_of_what_has_a_weight():
+def test_diagnostics_count_what_has_a_weight():
     sample = random_sample(500, 4, ragged=True)
     for value in tally_of(sample).values():
         kind = value.estimator.removeprefix("clipped_")
@@ -323,8 +323,8 @@ def test_the_logging_policy_earns_the_mean_of_the_log():
     )
     for name in SLATE_ESTIMATORS:
         if "cascade" not in name:
-            found = make_slate_estimator(name, clip=1.0)(sample)
-            assert found == pytest.approx(rewards.sum(axis=1).mean(), rel=1e-12), name
+            estimate = make_slate_estimator(name, clip=1.0)(sample)
+            assert estimate == pytest.approx(rewards.sum(axis=1).mean(), rel=1e-12), name
 
 
 def test_cascade_dr_with_q_zero_is_rips_and_one_slot_is_the_bandit():
@@ -339,7 +339,7 @@ def test_cascade_dr_with_q_zero_is_rips_and_one_slot_is_the_bandit():
         assert make_slate_estimator(name)(one) == pytest.approx(ips, rel=1e-12)
 
 
-def test_what_is_missing_is_said():
+def test_errors_name_the_missing_column():
     sample = SlateSample(np.ones(3), np.arange(3))
     with pytest.raises(UserError, match="rips needs prefix_weights: the probability of the first"):
         make_slate_estimator("rips")(sample)
@@ -353,14 +353,14 @@ def test_what_is_missing_is_said():
         Tally([make_slate_estimator("snrips")])
 
 
-def test_arrays_of_the_caller_stay_as_they_are():
+def test_inputs_are_not_changed():
     sample = random_sample(50, 3)
     before = {k: v.copy() for k, v in vars(sample).items() if hasattr(v, "copy")}
     tally_of(sample)
     assert all(np.array_equal(before[name], getattr(sample, name)) for name in before)
 
 
-def test_a_value_that_all_slates_agree_on_has_an_interval_of_no_width():
+def test_equal_terms_have_an_interval_of_width_zero():
     weights = np.random.default_rng(0).uniform(0.1, 3.0, 97)
     sample = SlateSample(np.ones(97), np.arange(97), slate_weights=weights)
     tally = Tally([make_slate_estimator("snsips", slots=1)], interval="t")

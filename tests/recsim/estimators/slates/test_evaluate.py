@@ -1,4 +1,4 @@
-"""A policy on a log of slates: which weights, which rewards, which units."""
+"""Evaluating a policy on a log of slates: weights, rewards and units."""
 
 import itertools
 from dataclasses import replace
@@ -23,7 +23,7 @@ SLATES = np.array(list(itertools.permutations(range(ITEMS), SLOTS)))
 
 
 class Target(PlackettLuceSlates):
-    """Plackett-Luce with fixed scores: a policy of which everything is known."""
+    """Plackett-Luce with fixed scores: a policy with known probabilities."""
 
     def __init__(self, scores=TARGET, slots=SLOTS):
         super().__init__(lambda obs: np.repeat(scores[None], len(obs["candidates"]), 0), slots)
@@ -75,12 +75,12 @@ def truth(clicked) -> float:
         (together, {"sips"}),
     ],
 )
-def test_exact_on_a_log_that_holds_every_slate_as_often_as_it_is_drawn(random_log, clicked, right):
+def test_exact_on_a_log_with_slates_in_proportion_to_their_probability(random_log, clicked, right):
     log = full_log(random_log, clicked)
     names = ("sips", "rips", "iips", "pi")
     for value in evaluate_slates(log, Target(), names, logging=UniformSlates(SLOTS), samples=20):
-        found = value.value == pytest.approx(truth(clicked), abs=1e-9)
-        assert found == (value.estimator in right), value.estimator
+        exact = value.value == pytest.approx(truth(clicked), abs=1e-9)
+        assert exact == (value.estimator in right), value.estimator
 
 
 def test_every_estimator_on_one_log(random_log):
@@ -111,7 +111,7 @@ def test_rewards_of_whole_slates(random_log):
         evaluate_slates(log, Target(), ("sips",), reward="wach")
 
 
-def test_weights_of_positions(random_log):
+def test_position_weights(random_log):
     log = full_log(random_log, own)
     alpha = [1.0, 0.5, 0.0]
     expected = sum(
@@ -135,7 +135,7 @@ def test_weights_of_positions(random_log):
 
 
 def draw(random_log, rows, clicked, logging, seed=0, **columns) -> SlateLog:
-    """Return a log that a policy drew, with the probabilities that it knows."""
+    """Return a log that a policy drew, with its probabilities."""
     log = random_log(rows, items=ITEMS, slots=SLOTS, users=max(rows // 3, 1), **columns)
     obs = log.observations()
     slate = logging.draw(obs, np.random.default_rng(seed))
@@ -150,7 +150,7 @@ def draw(random_log, rows, clicked, logging, seed=0, **columns) -> SlateLog:
     )
 
 
-def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path):
+def test_a_scanned_log_gives_the_same_values(random_log, tmp_path):
     logging = Target(np.array([0.3, 0.1, 0.5, 0.0]))
     log = draw(random_log, 300, cascade, logging)
     folder = log.save(tmp_path / "log")
@@ -162,8 +162,8 @@ def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path):
             pieces = evaluate_slates(other, Target(), names, interval=interval, **settings)
             for ours, theirs in zip(pieces, whole, strict=True):
                 for name in ("value", "low", "high", "ess", "max_weight"):
-                    found = getattr(ours, name)
-                    assert found == pytest.approx(getattr(theirs, name), rel=1e-9), name
+                    value = getattr(ours, name)
+                    assert value == pytest.approx(getattr(theirs, name), rel=1e-9), name
     by_row = evaluate_slates(log, Target(), names, unit="row", **settings)
     assert by_row[0].value == pytest.approx(whole[0].value)
     assert by_row[0].low != whole[0].low
@@ -171,9 +171,9 @@ def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path):
     settings = {"logging": logging, "interval": "t"}
     for session, unit in ((np.arange(300), "row"), (np.zeros(300, dtype=int), "user")):
         own = replace(log, session=session)
-        found = evaluate_slates(own, Target(), names, unit="session", **settings)
+        evaluated = evaluate_slates(own, Target(), names, unit="session", **settings)
         other = evaluate_slates(own, Target(), names, unit=unit, **settings)
-        for ours, theirs in zip(found, other, strict=True):
+        for ours, theirs in zip(evaluated, other, strict=True):
             assert ours.interval == pytest.approx(theirs.interval, rel=1e-9)
 
 
@@ -199,13 +199,13 @@ def test_slots_filled_independently_need_no_policy(random_log):
     logging, target = IndependentSlots(mu), IndependentSlots(pi)
     log = draw(random_log, 300, own, logging)
     names = ("sips", "rips", "iips", "pi", "snrips", "wpi")
-    known = evaluate_slates(log, target, names, logging=logging, samples=20)
-    told = evaluate_slates(log, target, names, logging="independent", samples=20)
-    for ours, theirs in zip(told, known, strict=True):
+    with_policy = evaluate_slates(log, target, names, logging=logging, samples=20)
+    independent = evaluate_slates(log, target, names, logging="independent", samples=20)
+    for ours, theirs in zip(independent, with_policy, strict=True):
         assert ours.value == pytest.approx(theirs.value, rel=1e-9), ours.estimator
     bare = replace(log, propensity=None, slate_propensity=None)
     again = evaluate_slates(bare, target, names, logging=logging, samples=20)
-    assert [v.value for v in again] == pytest.approx([v.value for v in known])
+    assert [v.value for v in again] == pytest.approx([v.value for v in with_policy])
 
 
 def test_empty_positions(random_log):
@@ -224,7 +224,7 @@ def test_empty_positions(random_log):
         evaluate_slates(log, target, ("pi",), logging=UniformSlates(SLOTS))
 
 
-def test_what_the_log_does_not_tell_is_asked_for(random_log):
+def test_errors_name_the_probabilities_that_the_log_lacks(random_log):
     log = full_log(random_log, own)
     with pytest.raises(UserError, match="no probabilities of the first k items"):
         evaluate_slates(log, Target(), ("rips",))
@@ -241,7 +241,7 @@ def test_what_the_log_does_not_tell_is_asked_for(random_log):
 
 
 @pytest.mark.parametrize("wrong", [0.0, np.nan, 1.5])
-def test_a_propensity_that_is_none_names_the_row_of_the_log(random_log, wrong):
+def test_an_invalid_propensity_names_its_row(random_log, wrong):
     log = full_log(random_log, own)
     slate_propensity, propensity = log.slate_propensity.copy(), log.propensity.copy()
     slate_propensity[17], propensity[17, 1] = wrong, wrong
@@ -253,15 +253,15 @@ def test_a_propensity_that_is_none_names_the_row_of_the_log(random_log, wrong):
         evaluate_slates(pieces, Target(), ("iips",))
 
 
-def test_a_policy_that_the_log_cannot_tell_of_is_doubted(random_log):
+def test_a_policy_whose_value_the_log_does_not_determine_has_a_warning(random_log):
     class Narrow(Target):
-        """Shows two slates only, so that no sum of items can be told apart."""
+        """Shows two slates only, so that the rewards of items are not identified."""
 
         def slate_distribution(self, obs):
-            found = super().slate_distribution(obs)
-            chance = np.zeros_like(found.probabilities)
+            every = super().slate_distribution(obs)
+            chance = np.zeros_like(every.probabilities)
             chance[:, [0, 5]] = 0.5
-            return replace(found, probabilities=chance)
+            return replace(every, probabilities=chance)
 
     log = full_log(random_log, own).select([0, 5, 0, 5])
     pi, sips = evaluate_slates(log, Target(), ("pi", "sips"), logging=Narrow(), samples=5)
@@ -270,7 +270,7 @@ def test_a_policy_that_the_log_cannot_tell_of_is_doubted(random_log):
     assert not any(text.startswith(warning) for text in sips.warnings)
 
 
-def test_intervals_cover_as_often_as_they_say(random_log):
+def test_intervals_have_their_nominal_coverage(random_log):
     logging, covered, logs = Target(np.array([0.2, 0.4, 0.0, 0.1])), np.zeros(4), 150
     for seed in range(logs):
         log = draw(random_log, 150, own, logging, seed=seed)
@@ -288,7 +288,7 @@ def test_intervals_cover_as_often_as_they_say(random_log):
     assert (np.abs(covered / logs - 0.9) < 0.098).all(), covered / logs
 
 
-def test_an_item_that_is_no_candidate_names_its_row_in_the_log(random_log):
+def test_an_item_that_is_not_a_candidate_names_its_row(random_log):
     log = random_log(10, items=4, slots=1, slate=np.zeros((10, 1), dtype=int))
     log = replace(
         log,

@@ -1,4 +1,4 @@
-"""Policies of which everything is known say the same in every way that they can be asked."""
+"""Explicit policies: their methods agree with each other."""
 
 import itertools
 
@@ -15,7 +15,7 @@ from recsim.estimators.slates.explicit_policies import (
 )
 from recsim.estimators.slates.pseudo_inverse import pseudo_inverse_weights
 
-# Three users; four candidates each, listed in another order and under other ids.
+# Three users with four candidates each, in different order and with different ids.
 CANDIDATES = np.array([[7, 3, 5, 1], [1, 3, 5, 7], [5, 9, 1, 3]])
 K, C = 3, 4
 SCORES = np.array([[0.0, 1.0, -1.0, 0.5], [2.0, 0.0, 0.0, 1.0], [0.3, 0.2, 0.1, 0.0]])
@@ -30,7 +30,7 @@ POLICIES = {
 
 
 def listed(name: str) -> SlateDistribution:
-    """Return all slates of a policy, from nothing but its definition."""
+    """Return all slates of a policy, from its definition."""
     if name == "plackett_luce":
         return plackett_luce(SCORES, K)
     if name == "uniform":
@@ -60,11 +60,11 @@ def test_marginals_and_items_at_their_positions(case):
     expected = distribution.marginals()
     np.testing.assert_allclose(ask.marginals(policy, OBS, K), expected, atol=1e-12)
     items = CANDIDATES[:, [2, 0, 3]]
-    found = policy.propensities(OBS, items)
-    np.testing.assert_allclose(found, expected[:, np.arange(K), [2, 0, 3]], atol=1e-12)
+    probabilities = policy.propensities(OBS, items)
+    np.testing.assert_allclose(probabilities, expected[:, np.arange(K), [2, 0, 3]], atol=1e-12)
 
 
-def test_a_policy_that_lists_its_slates_need_not_know_items():
+def test_marginals_come_from_the_list_of_slates():
     whole = POLICIES["plackett_luce"]
 
     class Lists:
@@ -76,14 +76,14 @@ def test_a_policy_that_lists_its_slates_need_not_know_items():
 
     items = CANDIDATES[:, [2, 0, 3]].copy()
     expected = whole.propensities(OBS, items)
-    items[0, 2] = -1  # what it says of an empty position does not count
-    found = ask.item_propensities(Lists(), OBS, items)
-    np.testing.assert_allclose(found[1:], expected[1:])
-    np.testing.assert_allclose(found[0, :2], expected[0, :2])
+    items[0, 2] = -1  # the value at an empty position is ignored
+    probabilities = ask.item_propensities(Lists(), OBS, items)
+    np.testing.assert_allclose(probabilities[1:], expected[1:])
+    np.testing.assert_allclose(probabilities[0, :2], expected[0, :2])
     np.testing.assert_allclose(ask.marginals(Lists(), OBS, K), whole.action_probabilities(OBS))
 
 
-def test_prefixes_and_what_comes_next(case):
+def test_prefixes_and_next_items(case):
     policy, distribution = case
     for row in range(3):
         for slate, items, chance in slates_of(distribution, row):
@@ -93,12 +93,12 @@ def test_prefixes_and_what_comes_next(case):
             assert prefixes[0, -1] == pytest.approx(chance, abs=1e-12)
 
 
-def test_the_next_item_by_all_ways(case):
+def test_next_probabilities_agree_with_prefixes(case):
     policy, _ = case
     items = np.take_along_axis(CANDIDATES, np.array([[1, 0, 2], [0, 3, 1], [3, 2, 0]]), axis=1)
 
     class OnlyPrefixes:
-        """Knows nothing but prefixes, so that it is asked for one candidate after the other."""
+        """Has only prefix probabilities, so that next items are computed one by one."""
 
         def prefix_propensities(self, obs, items):
             return policy.prefix_propensities(obs, items)
@@ -117,12 +117,12 @@ def test_weights_are_those_of_the_matrix(case):
     target = plackett_luce(SCORES[::-1], K).marginals()
     slates = np.array([[1, 0, 2], [0, 3, 1], [3, 2, 0]])
     expected, _ = pseudo_inverse_weights(slates, target, distribution.second_moments())
-    found, known = ask.additive_weights(policy, OBS, slates, target)
-    np.testing.assert_allclose(found, expected, atol=1e-8)
-    assert known.all()
+    probabilities, determined = ask.additive_weights(policy, OBS, slates, target)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-8)
+    assert determined.all()
 
 
-def test_draws_have_the_probabilities_that_they_should(case):
+def test_draws_follow_the_probabilities(case):
     policy, distribution = case
     for row in range(3):
         drawn = policy.draw(one_user(row, 20_000), np.random.default_rng(row))
@@ -131,7 +131,7 @@ def test_draws_have_the_probabilities_that_they_should(case):
             assert abs(share - chance) < 5 * np.sqrt(chance / 20_000) + 1e-9
 
 
-def test_empty_positions_and_strangers():
+def test_empty_positions_and_items_that_are_not_candidates():
     short = np.array([[7, 3, -1], [1, -1, -1], [5, 9, 1]])
     uniform = POLICIES["uniform"].prefix_propensities(OBS, short)
     np.testing.assert_allclose(
@@ -156,7 +156,7 @@ def test_candidate_index_with_one_list_for_all_and_with_many():
         ask.candidate_index(one, np.array([[9, 4], [3, 9]]))
 
 
-def test_what_a_policy_does_not_know_is_said():
+def test_errors_name_the_method_that_is_missing():
     class Marginals:
         def propensities(self, obs, items):
             return np.full(items.shape, 0.5)
@@ -169,21 +169,21 @@ def test_what_a_policy_does_not_know_is_said():
         ask.additive_weights(Marginals(), OBS, np.zeros((3, 2), dtype=int), np.zeros((3, 2, 4)))
 
 
-def test_a_deterministic_policy_need_not_know_more_than_its_items():
+def test_a_deterministic_policy_needs_only_propensities():
     class Fixed:
         def propensities(self, obs, items):
             return np.where(items == [[7, 3, 5]], 1.0, 0.0)
 
     items = np.array([[7, 3, 5], [7, 1, 5], [7, 3, -1]])
-    found = ask.prefix_propensities(Fixed(), OBS, items)
-    assert found.tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 1]]
+    probabilities = ask.prefix_propensities(Fixed(), OBS, items)
+    assert probabilities.tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 1]]
 
 
-def test_a_logged_item_that_the_logging_policy_cannot_show():
+def test_a_logged_item_with_probability_zero_is_refused():
     table = np.array([[0.5, 0.5, 0.0, 0.0]] * K)
     logging, target = IndependentSlots(table), np.full((3, K, C), 0.25)
     slates = np.array([[0, 1, 0], [0, 1, 3], [0, 0, 0]])
     with pytest.raises(UserError, match="row 1, position 2: the logged item has probability 0"):
         ask.additive_weights(logging, OBS, slates, target)
-    _, known = ask.additive_weights(logging, OBS, np.zeros((3, K), dtype=int), target)
-    assert not known.any()
+    _, determined = ask.additive_weights(logging, OBS, np.zeros((3, K), dtype=int), target)
+    assert not determined.any()

@@ -1,4 +1,4 @@
-"""Agents simulate a log of slates; others, and they themselves, are evaluated on it."""
+"""Agents evaluated on a simulated log of slates, of other agents and of their own."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def simulated():
     return agent, result.to_log().validate()
 
 
-def test_what_the_log_tells_is_kept(simulated, tmp_path):
+def test_logged_probabilities_are_saved(simulated, tmp_path):
     _, log = simulated
     assert log.prefix_propensity.shape == log.slate.shape
     np.testing.assert_allclose(log.prefix_propensity[:, -1], log.slate_propensity)
@@ -67,7 +67,7 @@ def test_another_agent_is_evaluated_by_all_estimators(simulated):
         assert value.low <= value.value <= value.high, value.estimator
         assert 0 < value.value < 2
     by_name = {value.estimator: value for value in values}
-    # The weights of the pseudo-inverse are less wild than those of whole slates.
+    # Pseudo-inverse weights vary less than those of whole slates.
     assert by_name["pi"].ess > by_name["sips"].ess
-    told = evaluate_slates(log, policy, ("rips",), reward="click", samples=5)
-    assert told[0].value == pytest.approx(by_name["rips"].value)
+    by_policy = evaluate_slates(log, policy, ("rips",), reward="click", samples=5)
+    assert by_policy[0].value == pytest.approx(by_name["rips"].value)

@@ -1,4 +1,4 @@
-"""Counting what a policy of slates would show and the log never does."""
+"""Counting the unsupported actions of a policy of slates."""
 
 from dataclasses import replace
 
@@ -45,7 +45,7 @@ def uniform(obs, items):
     return np.full(items.shape, 0.25)
 
 
-def found(values):
+def counts(values):
     (same,) = {(value.unsupported, value.unsupported_share) for value in values}
     return same
 
@@ -64,16 +64,16 @@ def test_slates_of_one_item(random_log, evaluated, policy):
         names = ("sips", "iips")
     share = 0.5 if policy is uniform else 0.7
     values = evaluated(log, policy, names, samples=10)
-    assert found(values) == (2, pytest.approx(share))  # items 2 and 3
+    assert counts(values) == (2, pytest.approx(share))  # items 2 and 3
     for value in values:
         assert any("are pairs of item and position that" in text for text in value.warnings)
-    known = evaluated(log, policy, names, samples=10, logging=Fixed([0.5, 0.5, 0.0, 0.0]))
-    assert found(known) == (2 * ROWS, pytest.approx(share))
+    exact = evaluated(log, policy, names, samples=10, logging=Fixed([0.5, 0.5, 0.0, 0.0]))
+    assert counts(exact) == (2 * ROWS, pytest.approx(share))
     guessed = evaluated(log, policy, names, samples=10, logging=estimate_logging(log))
-    assert found(guessed) == (2, pytest.approx(share))
-    assert found(evaluated(log, policy, names, samples=10, overlap=False)) == (None, None)
+    assert counts(guessed) == (2, pytest.approx(share))
+    assert counts(evaluated(log, policy, names, samples=10, overlap=False)) == (None, None)
     supported = evaluated(log, Fixed([0.5, 0.5, 0.0, 0.0]), names, samples=10)
-    assert found(supported) == (0, 0.0)
+    assert counts(supported) == (0, 0.0)
 
 
 def pairs(random_log):
@@ -94,25 +94,25 @@ def test_slates_that_can_be_listed(random_log, evaluated):
     # Item 3 never comes first, which costs 0.3, nor item 2 second, which costs 0.4.
     policy = Listed({(0, 1): 0.6, (3, 2): 0.3, (0, 2): 0.1})
     values = evaluated(log, policy, names, samples=10)
-    assert found(values) == (2, pytest.approx((0.3 + 0.4) / 2))
+    assert counts(values) == (2, pytest.approx((0.3 + 0.4) / 2))
     logging = Listed({(0, 1): 0.5, (2, 0): 0.5})
     values = evaluated(log, policy, names, samples=10, logging=logging)
-    assert found(values) == (2 * ROWS, pytest.approx((0.3 + 0.4) / 2))
+    assert counts(values) == (2 * ROWS, pytest.approx((0.3 + 0.4) / 2))
     assert any("35.0% of what the policy" in text for text in values[0].warnings)
     # A logging policy that shows more than this log does supports more.
     values = evaluated(log, policy, names, samples=10, logging=UniformSlates(2))
-    assert found(values) == (0, 0.0)
+    assert counts(values) == (0, 0.0)
 
 
 def test_slates_that_cannot_be_listed_are_not_counted(random_log, monkeypatch):
     log = pairs(random_log)
     prefixes = replace(log, prefix_propensity=np.full((ROWS, 2), 0.5))
-    assert found(evaluate_slates(prefixes, uniform, ("iips",), samples=10)) == (None, None)
+    assert counts(evaluate_slates(prefixes, uniform, ("iips",), samples=10)) == (None, None)
     wanted = evaluate_slates(prefixes, uniform, ("iips",), samples=10, overlap=True)
-    assert found(wanted) == (2 + 2, pytest.approx(0.5))
+    assert counts(wanted) == (2 + 2, pytest.approx(0.5))
     policy = Listed({(0, 1): 0.5, (2, 0): 0.5})
     monkeypatch.setattr("recsim.estimators.slates.overlap.MOST_LISTED", 11)  # of 12
-    assert found(evaluate_slates(log, policy, ("sips",), samples=10)) == (None, None)
+    assert counts(evaluate_slates(log, policy, ("sips",), samples=10)) == (None, None)
 
     class Silent:
         def prefix_propensities(self, obs, items):
@@ -121,6 +121,6 @@ def test_slates_that_cannot_be_listed_are_not_counted(random_log, monkeypatch):
         def propensities(self, obs, items):
             return None
 
-    assert found(evaluate_slates(log, Silent(), ("sips",), samples=10)) == (None, None)
+    assert counts(evaluate_slates(log, Silent(), ("sips",), samples=10)) == (None, None)
     with pytest.raises(UserError, match="Silent does not know the probability of what it shows"):
         evaluate_slates(log, Silent(), ("sips",), samples=10, overlap=True)

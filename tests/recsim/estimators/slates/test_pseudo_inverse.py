@@ -80,11 +80,11 @@ def exact_weights() -> dict[tuple[int, int], F]:
 
 
 def test_plackett_luce_by_hand():
-    found = plackett_luce(scores(LOGGING), K)
-    assert found.slates.tolist() == [list(slate) for slate in SLATES]
+    distribution = plackett_luce(scores(LOGGING), K)
+    assert distribution.slates.tolist() == [list(slate) for slate in SLATES]
     expected = [float(luce(LOGGING, slate)) for slate in SLATES]
-    np.testing.assert_allclose(found.probabilities, [expected], atol=1e-15)
-    marginals, moments = found.marginals(), found.second_moments()
+    np.testing.assert_allclose(distribution.probabilities, [expected], atol=1e-15)
+    marginals, moments = distribution.marginals(), distribution.second_moments()
     for k, item in itertools.product(range(K), range(C)):
         chance = sum(luce(LOGGING, slate) for slate in SLATES if slate[k] == item)
         assert marginals[0, k, item] == pytest.approx(float(chance), abs=1e-15)
@@ -95,7 +95,7 @@ def test_plackett_luce_by_hand():
         expected = [float(F(LOGGING[slate[0]], 10)), float(luce(LOGGING, slate))]
         one = np.array([slate])
         np.testing.assert_allclose(plackett_luce_prefixes(scores(LOGGING), one)[0], expected)
-        np.testing.assert_allclose(found.prefix_probabilities(one)[0], expected)
+        np.testing.assert_allclose(distribution.prefix_probabilities(one)[0], expected)
 
 
 def test_the_weights_are_exact():
@@ -103,16 +103,16 @@ def test_the_weights_are_exact():
     target = plackett_luce(scores(TARGET), K).marginals()
     for slate, weight in exact_weights().items():
         for gamma in (moments, moments[0]):
-            (found,), (known,) = pseudo_inverse_weights(np.array([slate]), target, gamma)
-            assert found == pytest.approx(float(weight), abs=1e-8)
-            assert known
+            (computed,), (determined,) = pseudo_inverse_weights(np.array([slate]), target, gamma)
+            assert computed == pytest.approx(float(weight), abs=1e-8)
+            assert determined
 
 
 def additive(slate) -> F:
     return (F(1), F(1, 3), F(0), F(2))[slate[0]] + (F(1, 2), F(0), F(3), F(1, 5))[slate[1]]
 
 
-def test_unbiased_where_the_reward_adds_up_and_as_ips_of_the_slate():
+def test_unbiased_where_rewards_add_up():
     weights = exact_weights()
     truth = sum(luce(TARGET, slate) * additive(slate) for slate in SLATES)
     assert sum(luce(LOGGING, slate) * weights[slate] * additive(slate) for slate in SLATES) == truth
@@ -123,8 +123,8 @@ def test_unbiased_where_the_reward_adds_up_and_as_ips_of_the_slate():
     def together(slate):  # a reward of two certain items side by side does not add up
         return F(int(set(slate) == {2, 3}))
 
-    found = sum(luce(LOGGING, slate) * weights[slate] * together(slate) for slate in SLATES)
-    assert found != sum(luce(TARGET, slate) * together(slate) for slate in SLATES)
+    value = sum(luce(LOGGING, slate) * weights[slate] * together(slate) for slate in SLATES)
+    assert value != sum(luce(TARGET, slate) * together(slate) for slate in SLATES)
 
 
 def test_the_variance_is_below_that_of_ips_of_the_slate():
@@ -143,9 +143,9 @@ def test_closed_forms_are_the_pseudo_inverse(candidates, slots, seed):
     target = plackett_luce(rng.normal(scale=2, size=(1, candidates)), slots).marginals()
     slates = uniform.slates
     targets = np.repeat(target, len(slates), axis=0)
-    found, known = pseudo_inverse_weights(slates, targets, uniform.second_moments()[0])
-    np.testing.assert_allclose(uniform_weights(slates, targets), found, atol=1e-8)
-    assert known.all()
+    general, determined = pseudo_inverse_weights(slates, targets, uniform.second_moments()[0])
+    np.testing.assert_allclose(uniform_weights(slates, targets), general, atol=1e-8)
+    assert determined.all()
 
     # Slots drawn independently: every slate, with repetitions.
     slates = np.array(list(itertools.product(range(candidates), repeat=slots)))
@@ -156,31 +156,31 @@ def test_closed_forms_are_the_pseudo_inverse(candidates, slots, seed):
     targets = np.repeat(pi[None], len(slates), axis=0)
     places = np.arange(slots), slates
     weights = product_weights((pi / mu)[places])
-    found, known = pseudo_inverse_weights(slates, targets, product.second_moments()[0])
+    general, determined = pseudo_inverse_weights(slates, targets, product.second_moments()[0])
     scale = np.abs(weights).max()
-    np.testing.assert_allclose(found, weights, atol=1e-6 * scale)
+    np.testing.assert_allclose(general, weights, atol=1e-6 * scale)
 
 
 def test_the_logging_policy_itself_has_weights_of_one():
     logging = plackett_luce(scores(LOGGING), K)
     slates = logging.slates
     own = np.repeat(logging.marginals(), len(slates), axis=0)
-    found, _ = pseudo_inverse_weights(slates, own, logging.second_moments()[0])
-    np.testing.assert_allclose(found, 1.0, atol=1e-8)
+    weights, _ = pseudo_inverse_weights(slates, own, logging.second_moments()[0])
+    np.testing.assert_allclose(weights, 1.0, atol=1e-8)
 
 
-def test_a_target_that_the_log_cannot_tell_of_is_found_out():
+def test_a_target_outside_the_range_of_gamma_is_detected():
     # mu shows 01 or 10 only. Of pi, which shows 00, the log knows every item at every place, but
-    # only in sums with the other place: rewards that add up are still not told apart.
+    # only in sums with the other place: rewards that add up are still not identified.
     logging = SlateDistribution(np.array([[0, 1], [1, 0]]), np.array([[0.5, 0.5]]), 2)
     same = np.array([[[1.0, 0.0], [1.0, 0.0]]])
-    _, (known,) = pseudo_inverse_weights(np.array([[0, 1]]), same, logging.second_moments())
-    assert not known
+    _, (determined,) = pseudo_inverse_weights(np.array([[0, 1]]), same, logging.second_moments())
+    assert not determined
     swapped = np.array([[[0.0, 1.0], [1.0, 0.0]]])
-    (weight,), (known,) = pseudo_inverse_weights(
+    (weight,), (determined,) = pseudo_inverse_weights(
         np.array([[1, 0]]), swapped, logging.second_moments()
     )
-    assert known
+    assert determined
     assert weight == pytest.approx(2.0)
 
 
@@ -207,8 +207,8 @@ def test_large_catalogues_are_not_enumerated():
 
 
 def test_repeated_items_and_scores_out_of_range():
-    found = plackett_luce_prefixes(scores(LOGGING), np.array([[2, 2]]))
-    assert found[0].tolist() == [pytest.approx(0.2), 0.0]
+    prefixes = plackett_luce_prefixes(scores(LOGGING), np.array([[2, 2]]))
+    assert prefixes[0].tolist() == [pytest.approx(0.2), 0.0]
     with pytest.raises(ValueError, match="spread by at most 500"):
         plackett_luce(np.array([[0.0, 501.0]]), 1)
     with pytest.raises(ValueError, match="must be finite"):

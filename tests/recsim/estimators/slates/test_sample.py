@@ -1,4 +1,4 @@
-"""What can be a sample of slates, and what is refused."""
+"""Valid and invalid samples of slates."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from recsim.estimators.slates.sample import SlateSample
 
 
 @pytest.mark.parametrize("wrong", [0.0, -0.1, 1.1, np.nan, np.inf])
-def test_a_logged_propensity_that_is_none_is_refused(wrong):
+def test_an_invalid_logged_propensity_is_refused(wrong):
     good = np.full((3, 2), 0.5)
     bad = good.copy()
     bad[2, 1] = wrong
@@ -27,7 +27,7 @@ def test_a_logged_propensity_that_is_none_is_refused(wrong):
     assert sample.slot_weights[2].tolist() == [1.0, 1.0]
 
 
-def test_what_cannot_be_a_sample_is_refused():
+def test_invalid_samples_are_refused():
     with pytest.raises(ValueError, match=r"slot_rewards\[0, 1\] is 1.0: at an empty position"):
         SlateSample.of_slots([[1.0, 1.0]], shown=[[True, False]])
     with pytest.raises(ValueError, match=r"slot_weights has shape \(2, 1\); it must be \(1, 1\)"):

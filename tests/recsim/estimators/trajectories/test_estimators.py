@@ -44,7 +44,7 @@ def sample_of(episodes, gamma=GAMMA, horizon=None) -> TrajectorySample:
 
 
 def weights_of(episode, clip=None, clip_steps=None) -> list[F]:
-    """Return c_0 ... c_T-1, kept as it was after the end."""
+    """Return c_0 ... c_T-1; the last one remains after the end."""
     product, out = F(1), []
     for t in range(T):
         if t < len(episode):
@@ -88,8 +88,8 @@ def by_hand(name: str, clip) -> F:
 @pytest.mark.parametrize("clip", [F(4, 5), F(7, 4), F(3)])
 @pytest.mark.parametrize("name", [name for name in TRAJECTORY_ESTIMATORS if name != "mis"])
 def test_hand_worked(name, clip):
-    found = make_trajectory_estimator(name, clip=float(clip))(sample_of(EPISODES))
-    assert found == pytest.approx(float(by_hand(name, clip)), abs=1e-9)
+    value = make_trajectory_estimator(name, clip=float(clip))(sample_of(EPISODES))
+    assert value == pytest.approx(float(by_hand(name, clip)), abs=1e-9)
 
 
 def test_the_three_clips_differ():
@@ -164,7 +164,7 @@ def test_tis_pdis_and_dr_are_unbiased_and_dm_if_the_model_is_right(q, v):
     assert right == (q is right_q)
 
 
-def test_dr_with_the_right_model_has_no_error_but_that_of_states():
+def test_dr_with_the_right_model_has_the_smallest_variance():
     variance = {
         name: sum(
             float(chance) * make_trajectory_estimator(name)(sample_of([episode])) ** 2
@@ -215,12 +215,12 @@ def one_by_one(name: str, sample: TrajectorySample) -> float:
 
 @given(st.integers(1, 30), st.integers(1, 7), st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
-def test_ragged_trajectories_are_those_taken_one_by_one(n, steps, seed):
+def test_ragged_trajectories_give_the_mean_of_single_ones(n, steps, seed):
     sample = random_sample(n, steps, seed)
     for name in TRAJECTORY_ESTIMATORS:
         if make_trajectory_estimator(name).mean:
-            found = make_trajectory_estimator(name, clip=1.1)(sample)
-            assert found == pytest.approx(one_by_one(name, sample), rel=1e-9), name
+            value = make_trajectory_estimator(name, clip=1.1)(sample)
+            assert value == pytest.approx(one_by_one(name, sample), rel=1e-9), name
 
 
 @given(st.integers(1, 30), st.integers(1, 6), st.integers(0, 99))
@@ -232,7 +232,7 @@ def test_padding_changes_nothing(n, steps, seed):
         assert estimator(wider) == pytest.approx(estimator(sample), rel=1e-9), name
 
 
-def test_the_weight_stays_as_it_was_at_the_end():
+def test_the_last_weight_remains_after_the_end():
     sample = sample_of(EPISODES)
     assert sample.cumulative[1].tolist() == pytest.approx([2.0, 2.0, 2.0])
     assert sample.cumulative[2].tolist() == pytest.approx([1.5, 0.5, 0.5])
@@ -244,8 +244,8 @@ def test_the_logging_policy_earns_the_mean_return():
     sample = random_sample(60, 5, spread=0.0)
     for name in TRAJECTORY_ESTIMATORS:
         if name not in ("dm", "dr", "clipped_dr", "wdr", "clipped_wdr", "mis"):
-            found = make_trajectory_estimator(name, clip=1.0 + 1e-9)(sample)
-            assert found == pytest.approx(sample.returns.mean(), rel=1e-9), name
+            value = make_trajectory_estimator(name, clip=1.0 + 1e-9)(sample)
+            assert value == pytest.approx(sample.returns.mean(), rel=1e-9), name
 
 
 def test_with_no_model_dr_is_pdis_and_with_one_step_all_is_ips():
@@ -283,7 +283,7 @@ def rows_of(sample: TrajectorySample, rows: slice) -> TrajectorySample:
 
 
 @pytest.mark.parametrize("interval", ["bootstrap", "t"])
-def test_a_log_in_pieces_gives_what_one_pass_gives(interval):
+def test_a_log_in_pieces_gives_the_same_values(interval):
     sample = random_sample(300, 4)
     whole = tally_of(sample, interval=interval)
     pieces = tally_of(
@@ -298,7 +298,7 @@ def test_a_log_in_pieces_gives_what_one_pass_gives(interval):
         assert ours.warnings == theirs.warnings
 
 
-def test_diagnostics_speak_of_what_has_a_weight():
+def test_diagnostics_count_what_has_a_weight():
     sample = random_sample(300, 4)
     values = {value.estimator: value for value in tally_of(sample).values()}
     last, steps = sample.cumulative[:, -1], sample.cumulative[sample.within]
@@ -323,7 +323,7 @@ def test_a_horizon_cuts_off_what_follows():
     assert estimate("wdr", roomy) == pytest.approx(estimate("wdr", whole), rel=1e-12)
 
 
-def test_intervals_cover_as_often_as_they_say():
+def test_intervals_have_their_nominal_coverage():
     # Two steps; each shows item 1 with chance 0.5 (mu) or 0.7 (pi); earns 1 with 0.3 or 0.6.
     rng, covered, logs, value = np.random.default_rng(5), np.zeros(3), 300, 2 * (0.09 + 0.42)
     for _ in range(logs):
@@ -341,13 +341,13 @@ def test_intervals_cover_as_often_as_they_say():
 
 
 @pytest.mark.parametrize("wrong", [0.0, -0.1, 1.1, np.nan])
-def test_a_propensity_that_is_none_is_refused(wrong):
+def test_an_invalid_propensity_is_refused(wrong):
     good, bad = np.full(4, 0.5), np.array([0.5, 0.5, 0.5, wrong])
     with pytest.raises(UserError, match=r"row 3: the logged propensity .* is not in \(0, 1\]"):
         TrajectorySample.of_steps([0, 0, 1, 1], good, good, bad)
 
 
-def test_what_is_missing_or_wrong_is_said():
+def test_errors_name_what_is_missing_or_wrong():
     sample = TrajectorySample(np.ones((2, 2)), np.ones((2, 2)), np.arange(2))
     for name, column in (("dm", "expected_values"), ("dr", "action_values"), ("mis", "states")):
         with pytest.raises(UserError, match=f"{name} needs {column}"):

@@ -1,4 +1,4 @@
-"""A policy on a log of users over time: which trajectories, which ratios, which states."""
+"""Evaluating a policy on users over time: trajectories, ratios and states."""
 
 from dataclasses import replace
 
@@ -76,7 +76,7 @@ def truth(steps=4) -> float:
 
 
 def by_hand(log: SlateLog, *, session=False, gamma=0.9, reward="click"):
-    """Return trajectories from a walk over the rows, one by one."""
+    """Return trajectories from a loop over the rows."""
     trajectories, last = {}, {}
     for row in range(len(log)):
         user = int(log.user[row])
@@ -97,7 +97,7 @@ def by_hand(log: SlateLog, *, session=False, gamma=0.9, reward="click"):
 
 @pytest.mark.parametrize("session", [False, True])
 @pytest.mark.parametrize("reward", ["click", "watch"])
-def test_trajectories_are_those_of_a_walk_over_the_rows(random_log, session, reward):
+def test_trajectories_agree_with_a_loop_over_the_rows(random_log, session, reward):
     log = draw(random_log, 40)
     expected = by_hand(log, session=session, reward=reward)
     assert 1 < expected.lengths.max() <= 4
@@ -116,7 +116,7 @@ def test_trajectories_are_those_of_a_walk_over_the_rows(random_log, session, rew
         assert value.value == pytest.approx(estimator(expected), rel=1e-9), value.estimator
 
 
-def test_sessions_may_be_what_is_independent(random_log):
+def test_sessions_can_be_the_independent_units(random_log):
     log = draw(random_log, 40)
     settings = {"episode": "session", "interval": "t", "model": "mean"}
     names = ("pdis", "dr")
@@ -135,7 +135,7 @@ def test_sessions_may_be_what_is_independent(random_log):
         evaluate_trajectories(log, Taste(), names, unit="sesion", episode="session")
 
 
-def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path):
+def test_a_scanned_log_gives_the_same_values(random_log, tmp_path):
     log = draw(random_log, 60)
     folder = log.save(tmp_path / "log")
     settings = {"samples": 30, "states": lambda obs: obs["feedback"][:, 0]}
@@ -148,10 +148,10 @@ def test_a_scanned_log_gives_what_the_whole_log_gives(random_log, tmp_path):
             assert ours.interval == pytest.approx(theirs.interval, rel=1e-9)
 
 
-def test_all_estimators_are_near_the_truth_and_cover_it(random_log):
+def test_all_estimators_are_near_the_true_value_and_cover_it(random_log):
     names = ("tis", "wis", "pdis", "snpdis", "dm", "dr", "wdr", "mis")
     logs = 60
-    found, covered = np.zeros((logs, len(names))), np.zeros(len(names))
+    estimates, covered = np.zeros((logs, len(names))), np.zeros(len(names))
     for seed in range(logs):
         log = draw(random_log, 300, seed=seed, ragged=False)
         values = evaluate_trajectories(
@@ -162,14 +162,15 @@ def test_all_estimators_are_near_the_truth_and_cover_it(random_log):
             interval="t",
             level=0.9,
         )
-        found[seed] = [value.value for value in values]
+        estimates[seed] = [value.value for value in values]
         covered += [value.low <= truth() <= value.high for value in values]
-    error = np.abs(found.mean(axis=0) - truth())
-    assert (error < 4 * found.std(axis=0) / np.sqrt(logs) + 0.01).all(), error
-    spread = dict(zip(names, found.std(axis=0), strict=True))
+    error = np.abs(estimates.mean(axis=0) - truth())
+    assert (error < 4 * estimates.std(axis=0) / np.sqrt(logs) + 0.01).all(), error
+    spread = dict(zip(names, estimates.std(axis=0), strict=True))
     assert spread["dr"] < spread["pdis"] < spread["tis"]
     assert spread["mis"] < spread["pdis"]
-    # Nominal 0.9; four standard errors of a share over 60 logs are 0.155. dm knows no error.
+    # Nominal 0.9; four standard errors of a share over 60 logs are 0.155.
+    # The interval of dm ignores the error of its model.
     for name, share in zip(names, covered / logs, strict=True):
         assert abs(share - 0.9) < 0.155 or name == "dm", (name, share)
 
@@ -216,7 +217,7 @@ def test_a_horizon_and_states(random_log):
         evaluate_trajectories(log, Taste(), ("mis",))
 
 
-def test_what_cannot_be_a_trajectory_is_refused(random_log):
+def test_logs_without_trajectories_are_refused(random_log):
     log = draw(random_log, 20)
     with pytest.raises(UserError, match="The log is anonymous: without users"):
         evaluate_trajectories(random_log(10, slots=1, items=ITEMS, anonymous=True), Taste())
@@ -232,7 +233,7 @@ def test_what_cannot_be_a_trajectory_is_refused(random_log):
         evaluate_trajectories(replace(log, propensity=propensity), Taste())
 
 
-def test_few_trajectories_with_weight_are_doubted(random_log):
+def test_few_trajectories_with_weight_have_a_warning(random_log):
     class Always:
         def propensities(self, obs, items):
             return (items == 1).astype(float)

@@ -50,7 +50,7 @@ def sample_of(episodes, gamma=GAMMA) -> TrajectorySample:
 
 
 def by_definition(episodes, counts=None, gamma=GAMMA):
-    """Work the estimate out as it is written, each trajectory counted so many times."""
+    """Compute the estimate by its definition, with ``counts`` copies of each trajectory."""
     counts = [1] * len(episodes) if counts is None else counts
     n, horizon = sum(counts), max(map(len, episodes))
     there = {s for episode in episodes for s, _, _ in episode}
@@ -61,8 +61,8 @@ def by_definition(episodes, counts=None, gamma=GAMMA):
     d = {s: mean(0, lambda state, rho, r, s=s: int(state == s)) for s in there}
     value = 0
     for t in range(horizon):
-        seen = {s: mean(t, lambda state, rho, r, s=s: int(state == s)) for s in there}
-        w = {s: d[s] / seen[s] if seen[s] else 0 for s in there}
+        share = {s: mean(t, lambda state, rho, r, s=s: int(state == s)) for s in there}
+        w = {s: d[s] / share[s] if share[s] else 0 for s in there}
         value += gamma**t * mean(t, lambda state, rho, r, w=w: w[state] * rho * r)
         after = [
             (e[t + 1][0], m * w[e[t][0]] * e[t][1])
@@ -73,7 +73,7 @@ def by_definition(episodes, counts=None, gamma=GAMMA):
     return value
 
 
-def test_by_definition():
+def test_the_estimate_by_its_definition():
     assert mis(sample_of(EPISODES)) == pytest.approx(float(by_definition(EPISODES)), abs=1e-12)
 
 
@@ -104,7 +104,7 @@ def trajectories(policy, steps=3, at=None, t=0):
             yield ((s, a), *rest), chance * later
 
 
-def test_right_where_the_log_holds_every_trajectory_as_often_as_it_is_drawn():
+def test_exact_on_a_log_with_every_trajectory_in_proportion_to_its_probability():
     truth = sum(
         chance * sum(GAMMA**t * earn(t, *step) for t, step in enumerate(steps))
         for steps, chance in trajectories(PI)
@@ -146,26 +146,26 @@ def episodes_of(sample: TrajectorySample):
 
 @given(st.integers(1, 15), st.integers(1, 5), st.integers(1, 4), st.integers(0, 99))
 @settings(max_examples=50, deadline=None)
-def test_any_ragged_log_by_definition(n, steps, states, seed):
+def test_ragged_logs_by_the_definition(n, steps, states, seed):
     sample = random_sample(n, steps, states, seed)
     expected = by_definition(episodes_of(sample), gamma=0.9)
-    found = marginals(sample)
-    assert found.value == pytest.approx(expected, rel=1e-9, abs=1e-12)
-    assert found.influence.mean() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    computed = marginals(sample)
+    assert computed.value == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert computed.influence.mean() == pytest.approx(expected, rel=1e-9, abs=1e-12)
     wider = random_sample(n, steps, states, seed, padding=2)
-    assert mis(wider) == pytest.approx(found.value, rel=1e-12)
+    assert mis(wider) == pytest.approx(computed.value, rel=1e-12)
 
 
 def test_influence_is_the_derivative_by_the_weight_of_a_trajectory():
     sample = random_sample(8, 4, 2, seed=3)
-    episodes, found, step = episodes_of(sample), marginals(sample), 1e-6
+    episodes, computed, step = episodes_of(sample), marginals(sample), 1e-6
     for i in range(8):
         up, down = np.ones(8), np.ones(8)
         up[i] += step
         down[i] -= step
         slope = by_definition(episodes, up, 0.9) - by_definition(episodes, down, 0.9)
-        # One more of the eight moves the mean by an eighth of how far it lies from it.
-        expected = (found.influence[i] - found.value) / 8
+        # One more copy of one of eight moves the mean by an eighth of its distance from it.
+        expected = (computed.influence[i] - computed.value) / 8
         assert slope / (2 * step) == pytest.approx(expected, abs=1e-8)
 
 
@@ -181,7 +181,7 @@ def test_with_one_step_it_is_ips_and_on_policy_the_mean_return():
 
 
 def test_the_weights_of_states_do_not_grow_as_products_do():
-    # One state: every step is a new draw of rho in {0.5, 1.5}, and the product of forty is wild.
+    # One state: rho of every step is a draw from {0.5, 1.5}; products of forty vary greatly.
     rng = np.random.default_rng(0)
     ratios = rng.choice([0.5, 1.5], (500, 40))
     sample = TrajectorySample(
@@ -192,7 +192,7 @@ def test_the_weights_of_states_do_not_grow_as_products_do():
     assert mis(sample) == pytest.approx(20, rel=0.25)
 
 
-def test_intervals_cover_as_often_as_they_say():
+def test_intervals_have_their_nominal_coverage():
     # The Markov problem above without end: states move by action, rewards are states.
     rng, covered, logs = np.random.default_rng(2), np.zeros(2), 200
     mu, pi, move = np.array([0.5, 0.5]), np.array([0.7, 0.3]), np.array([[0.2, 0.6], [0.5, 0.9]])
@@ -225,14 +225,14 @@ def test_intervals_cover_as_often_as_they_say():
                 level=0.9,
             )
             tally.add(sample)
-            (found,) = tally.values()
-            assert found.value == pytest.approx(mis(sample), rel=1e-9)
-            covered[at] += found.low <= value <= found.high
+            (estimate,) = tally.values()
+            assert estimate.value == pytest.approx(mis(sample), rel=1e-9)
+            covered[at] += estimate.low <= value <= estimate.high
     # Nominal 0.9; four standard errors of a share over 200 logs are 0.085.
     assert (np.abs(covered / logs - 0.9) < 0.085).all()
 
 
-def test_named_like_the_others():
+def test_the_estimator_is_the_mean_influence():
     sample = random_sample(40, 4, 3, seed=2)
     estimator = MIS
     assert estimator(sample) == pytest.approx(mis(sample), rel=1e-12)
@@ -271,7 +271,7 @@ def test_pieces_of_a_log_are_refused():
     plain.add(sample)
 
 
-def test_nothing_to_estimate_from():
+def test_an_empty_sample_gives_nan():
     empty = TrajectorySample(
         np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, dtype=np.int64),
         states=np.zeros((0, 2), dtype=np.int64),
