@@ -121,7 +121,6 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float,
 
     if not trials:
         return math.nan, math.nan
-    from scipy.special import ndtri
 
     z2 = float(ndtri((1 + level) / 2)) ** 2
     share = successes / trials
@@ -162,7 +161,6 @@ def _line(sums: Mapping[str, float], level: float, sure: float) -> dict[str, Any
     bias = sums["error"] / known if known else math.nan
     square = sums["square"] / known if known else math.nan
     spread = max(square - bias**2, 0.0)
-    from scipy.special import ndtri
 
     half = float(ndtri((1 + sure) / 2)) * math.sqrt(spread / known) if known else math.nan
     coverage = sums["covered"] / known if known else math.nan
