@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from agents.recipes import Recipe, remember
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.critiquing import CritiquingAgent
-from recsim.contracts.kinds import KINDS, AnyAgent, AnyProblem, faults, kind_of
+from recsim.contracts.kinds import KINDS, AnyAgent, AnyProblem, faults, is_problem, kind_of, lacks
 from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import AgentError
 from recsim.problem import Problem
@@ -33,6 +33,7 @@ __all__ = [
     "FitReport",
     "Observation",
     "available",
+    "check_instance",
     "configure",
     "load",
     "make",
@@ -75,12 +76,16 @@ BUILTIN = {
 
 def _check(name: str, target: str, loaded: Any) -> None:
     """Raise an error if a class does not keep the contract of its kind."""
-    found = faults(loaded)
-    if found:
-        contract = KINDS[kind_of(loaded)].contract
+    _refuse(f"{name!r} ({target})", loaded, faults(loaded))
+
+
+def _refuse(title: str, agent: Any, missing: list[str]) -> None:
+    """Raise an error if an agent or its class lacks something of its contract."""
+    if missing:
+        contract = KINDS[kind_of(agent)].contract
         raise AgentError(
-            f"agent {name!r} ({target}) does not keep the contract of "
-            f"{contract.__module__}.{contract.__name__}: {'; '.join(found)}."
+            f"agent {title} does not keep the contract of "
+            f"{contract.__module__}.{contract.__name__}: {'; '.join(missing)}."
         )
 
 
@@ -176,15 +181,40 @@ def build(
     Raises:
         AgentError: If the agent is for problems of another kind, or cannot work on this one.
     """
-    kind, wanted = kind_of(loaded), kind_of(problem)
-    if kind != wanted:
-        raise AgentError(
-            f"agent {name or _title(loaded)!r} {KINDS[kind].does} users; this environment "
-            f"{KINDS[wanted].place}. Agents for it: {', '.join(_fitting(wanted))}."
-        )
+    _check_kind(name or _title(loaded), loaded, problem)
     agent: AnyAgent = loaded(config, problem, seed)
     remember(agent, Recipe(name, config, problem, seed))
     return agent
+
+
+def check_instance(agent: Any, problem: AnyProblem) -> None:
+    """Refuse an agent from Python that cannot work on a problem.
+
+    Args:
+        agent: An instance.
+        problem: The public facts of the environment or log that it is to work on.
+
+    Raises:
+        AgentError: If it lacks a method of its contract, or is for problems of another kind.
+    """
+    title = type(agent).__name__
+    _refuse(repr(title), agent, lacks(agent))
+    _check_kind(title, agent, problem)
+
+
+def _check_kind(title: str, agent: Any, problem: AnyProblem) -> None:
+    """Raise an error if an agent or its class is for another kind of problems."""
+    if not is_problem(problem):
+        raise AgentError(
+            f"agent {title!r} is built for a problem, such as env.unwrapped.problem or "
+            f"log.problem, not for a {type(problem).__name__}."
+        )
+    kind, wanted = kind_of(agent), kind_of(problem)
+    if kind != wanted:
+        raise AgentError(
+            f"agent {title!r} {KINDS[kind].does} users; this environment "
+            f"{KINDS[wanted].place}. Agents for it: {', '.join(_fitting(wanted))}."
+        )
 
 
 def _title(name: str | type[Any]) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from recsim.errors import ScenarioError
-from recsim.files import with_nan
+from recsim.files import plain, with_nan
 from recsim.log import SlateLog
 from recsim.report.console import Reporter
 from recsim.report.html import Page, write_report
@@ -35,7 +35,7 @@ def compare(
     source: str | Mapping[str, Any] | SlateLog,
     agents: Iterable[Any] | Mapping[str, Any] = (),
     *,
-    seeds: int | list[int] | None = None,
+    seeds: int | Iterable[int] | None = None,
     users: int | None = None,
     progress: bool | None = None,
     **keys: Any,
@@ -51,7 +51,7 @@ def compare(
             agent contract, or instances, of which every trial uses a copy. A mapping gives their
             labels. The first agent is the baseline of the differences. May be left out where
             ``source`` is a scenario.
-        seeds: Number of seeds or a list of seeds.
+        seeds: Number of seeds, or the seeds themselves.
         users: Simulated users at a time.
         progress: Whether progress is shown on standard error; by default on a terminal only.
         **keys: Further keys of a scenario, such as ``steps``, ``training_log`` (also a log) or
@@ -63,11 +63,13 @@ def compare(
     Raises:
         UserError: If the comparison cannot run; says which key is wrong.
     """
-    content = _content(source) | {k: v for k, v in keys.items() if v is not None}
-    entries = [_entry(label, agent) for label, agent in _labelled(agents)]
+    if isinstance(seeds, Iterable) and not isinstance(seeds, str):
+        seeds = list(seeds)
+    keys |= {"seeds": plain(seeds), "users": plain(users)}
+    content = _content(source) | {key: value for key, value in keys.items() if value is not None}
+    entries = [AgentSpec.of(label, agent) for label, agent in _labelled(agents)]
     if entries:
         content["agents"] = entries
-    content |= {k: v for k, v in {"seeds": seeds, "users": users}.items() if v is not None}
     training = content.get("training_log")
     if isinstance(training, SlateLog):
         content["training_log"] = {"data": DataSpec.of(training)}
@@ -100,13 +102,14 @@ class Comparison:
     @property
     def table(self) -> pd.DataFrame:
         """The numbers of ``summary.csv``: one row per agent and metric, or per estimate."""
-        return next(table.data for table in self.summary.tables if table.file == "summary.csv")
+        tables = self.summary.tables
+        return next((t.data for t in tables if t.file == "summary.csv"), pd.DataFrame())
 
     @property
     def differences(self) -> pd.DataFrame:
         """Differences from the first agent, paired by seed; empty for logs."""
-        tables = [table.data for table in self.summary.tables if table.name == "comparisons"]
-        return tables[0] if tables else pd.DataFrame()
+        tables = self.summary.tables
+        return next((t.data for t in tables if t.name == "comparisons"), pd.DataFrame())
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -128,9 +131,11 @@ class Comparison:
             ScenarioError: If there is no such picture.
         """
         figures = self.summary.figures
-        if name and name not in figures:
-            raise ScenarioError(f"no picture {name!r}; there are: {', '.join(figures)}.")
-        return figures[name or next(iter(figures))]()
+        name = name or next(iter(figures), "")
+        if name not in figures:
+            known = ", ".join(figures) or "none"
+            raise ScenarioError(f"no picture {name!r}; there are: {known}.")
+        return figures[name]()
 
     def report(self, path: str | Path) -> Path:
         """Write an HTML report that needs nothing beside it, and return its path."""
@@ -185,7 +190,9 @@ def _content(source: str | Mapping[str, Any] | SlateLog) -> dict[str, Any]:
         return head | {"env": {"id": source}}
     if isinstance(source, Mapping):
         sources = ("env", "data", "benchmark")
-        whole = "agents" in source or any(isinstance(source.get(key), Mapping) for key in sources)
+        whole = not source.keys().isdisjoint({"agents", "kind"}) or any(
+            isinstance(source.get(key), Mapping) for key in sources
+        )
         return head | (dict(source) if whole else {"env": dict(source)})
     raise ScenarioError(
         "compare takes the id of an environment, its settings, a scenario or a log, not "
@@ -196,7 +203,7 @@ def _content(source: str | Mapping[str, Any] | SlateLog) -> dict[str, Any]:
 def _labelled(agents: Iterable[Any] | Mapping[str, Any]) -> list[tuple[str, Any]]:
     if isinstance(agents, Mapping):
         return list(agents.items())
-    if isinstance(agents, str):
+    if isinstance(agents, str) or not isinstance(agents, Iterable):
         raise ScenarioError(f"agents must be a list, such as [{agents!r}].")
     return [(_label(agent), agent) for agent in agents]
 
@@ -207,7 +214,3 @@ def _label(agent: Any) -> str:
     if isinstance(agent, Mapping):
         return str(agent.get("label", agent.get("name", "agent")))
     return agent.__name__ if inspect.isclass(agent) else type(agent).__name__
-
-
-def _entry(label: str, agent: Any) -> AgentSpec:
-    return AgentSpec.of(label, agent)

@@ -1,4 +1,4 @@
-"""Things found by name: built in, or added by another package through an entry point.
+"""Registries: names of built-in entries, and of those that other packages add by entry points.
 
 A registry imports nothing until an entry is loaded. One-line descriptions are read from source
 files, so that listing every agent does not import torch.
@@ -99,11 +99,17 @@ class Registry:
     def _load(self, name: str, target: str) -> Any:
         module, _, attribute = target.partition(":")
         try:
-            loaded = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+            imported = importlib.import_module(module)
+        except ImportError as error:
             raise self._error(
                 f"{self.noun} {name!r} ({target}) cannot be imported: {error}"
             ) from error
+        try:
+            loaded = getattr(imported, attribute)
+        except AttributeError as error:
+            raise self._error(
+                f"{self.noun} {name!r} ({target}) cannot be imported: {error}"
+            ) from None
         if self._check is not None:
             self._check(name, target, loaded)
         return loaded

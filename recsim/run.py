@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ class Run:
 
 
 def run_scenario(
-    scenario: Scenario,
+    scenario: Scenario | str | Path | Mapping[str, Any],
     *,
     workers: int | None = None,
     resume: bool | str | Path = False,
@@ -58,7 +58,8 @@ def run_scenario(
     """Run every trial of a scenario that is not finished yet, and summarise them.
 
     Args:
-        scenario: From `recsim.load_scenario`.
+        scenario: From `recsim.load_scenario`, or what that takes: a path, the name of a packaged
+            scenario, or a mapping.
         workers: Processes; by default as many as there are cores, and never more than trials.
             With one, everything runs in this process.
         resume: Continue an earlier run: True for the newest one of the same scenario, or its
@@ -84,6 +85,8 @@ def run_scenario(
     from recsim.runs.work import work
 
     refuse_unguarded()
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
     with located(str(source)):
         scenario.check()
     if resume is False:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # the data of conversations and critiques need not be importe
     from recsim.conversation import ConversationProblem
     from recsim.critiquing import CritiquingProblem
 
-__all__ = ["KINDS", "AnyAgent", "AnyProblem", "Kind", "faults", "is_problem", "kind_of"]
+__all__ = ["KINDS", "AnyAgent", "AnyProblem", "Kind", "faults", "is_problem", "kind_of", "lacks"]
 
 AnyAgent: TypeAlias = Agent | ConversationAgent | CritiquingAgent
 AnyProblem: TypeAlias = "Problem | ConversationProblem | CritiquingProblem"
@@ -73,11 +73,20 @@ def faults(loaded: Any) -> list[str]:
     found = []
     if not (inspect.isclass(config) and issubclass(config, BaseModel)):
         found.append("'Config' must be a pydantic model, e.g. a subclass of agents.AgentConfig")
-    kind = KINDS[kind_of(loaded)]
-    for name in kind.flags:
-        if not isinstance(getattr(loaded, name, None), bool):
-            found.append(f"{name!r} must be True or False")
-    for name, member in vars(kind.contract).items():
-        if inspect.isfunction(member) and not callable(getattr(loaded, name, None)):
-            found.append(f"{name!r} must be a method")
-    return found
+    return found + lacks(loaded)
+
+
+def lacks(agent: Any) -> list[str]:
+    """Return which attributes of the contract an agent or its class lacks, in words."""
+    kind = KINDS[kind_of(agent)]
+    flags = [
+        f"{name!r} must be True or False"
+        for name in kind.flags
+        if not isinstance(getattr(agent, name, None), bool)
+    ]
+    methods = [
+        f"{name!r} must be a method"
+        for name, member in vars(kind.contract).items()
+        if inspect.isfunction(member) and not callable(getattr(agent, name, None))
+    ]
+    return flags + methods

@@ -96,7 +96,8 @@ def summarise(folder: RunFolder) -> Summary:
         digest=folder.info["digest"],
         versions=folder.info["versions"],
     )
-    write_report(folder.path / "report.html", page, summary if summary.figures else None)
+    finished = bool(scenario.finished(folder))
+    write_report(folder.path / "report.html", page, summary if finished else None)
     return summary
 
 

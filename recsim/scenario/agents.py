@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 
 import agents
 from recsim.contracts.kinds import AnyProblem
-from recsim.errors import located
+from recsim.errors import ScenarioError, located
 from recsim.scenario.keys import Keys, Label
 from recsim.scenario.sources import DataSpec
 from recsim.settings import validated
@@ -92,14 +92,20 @@ class AgentSpec(Keys):
             label: Name in tables.
             agent: A registered name, a mapping with the keys of an entry, a class that follows the
                 agent contract, or an instance; every trial works on a copy of an instance.
+
+        Raises:
+            ScenarioError: If the label or a key is wrong.
         """
-        if isinstance(agent, str):
-            return cls.model_validate({"name": agent, "label": label})
+        keys: Any = {"name": agent}
+        given = None
         if isinstance(agent, Mapping):
-            return cls.model_validate({"label": label, **agent})
-        name = agent.__name__ if inspect.isclass(agent) else type(agent).__name__
-        spec = cls.model_validate({"name": name, "label": label})
-        spec._given = agent
+            keys = agent
+        elif not isinstance(agent, str):
+            given = agent
+            keys = {"name": (agent if inspect.isclass(agent) else type(agent)).__name__}
+        where = f"agents: {label}"
+        spec = validated(cls, {"label": label, **keys}, where, error=ScenarioError)
+        spec._given = given
         return spec
 
     def build(self, problem: AnyProblem, seed: int) -> Any:
@@ -110,10 +116,7 @@ class AgentSpec(Keys):
         """
         with located(f"agents: {self.label}"):
             given: Any = self._given
-            if given is None:
-                return agents.make(self.name, problem, seed=seed, **self.config)
-            if inspect.isclass(given):
-                build: Any = given
-                config = validated(build.Config, self.config, f"agent {self.name!r}: config")
-                return build(config, problem, seed)
+            if given is None or inspect.isclass(given):
+                return agents.make(given or self.name, problem, seed=seed, **self.config)
+            agents.check_instance(given, problem)
             return copy.deepcopy(given)

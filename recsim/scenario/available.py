@@ -80,7 +80,13 @@ def _trials() -> dict[str, str]:
 def _metrics() -> dict[str, str]:
     from recsim.metrics.metric import METRICS
 
-    return {name: METRICS.load(name).unit for name in METRICS.names()}
+    described = {}
+    for name in METRICS.names():
+        try:
+            described[name] = METRICS.load(name).unit
+        except Exception as error:  # one broken package does not hide the others
+            described[name] = str(error)
+    return described
 
 
 _SECTIONS: dict[str, Callable[[], dict[str, str]]] = {

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from recsim.errors import ScenarioError, did_you_mean, located
-from recsim.scenario.kinds import explain_fault, kind_of_scenario, parse_scenario, relevant_faults
+from recsim.scenario.kinds import explain_fault, kind_and_keys, parse_scenario, relevant_faults
 from recsim.scenario.schema import Scenario
 
 __all__ = ["find_scenario", "load_scenario", "packaged_scenarios"]
@@ -81,9 +81,9 @@ def load_scenario(name: str | Path | Mapping[str, Any], overrides: Sequence[str]
     except OmegaConfBaseException as error:
         raise ScenarioError(f"{path}: {_first_line(error)}") from None
     with located(str(path)):
-        kind = kind_of_scenario(cast(dict[str, Any], content))
+        kind, keys = kind_and_keys(cast(dict[str, Any], content))
     try:
-        return kind.model_validate(content)
+        return kind.model_validate(keys)
     except ValidationError as error:
         faults = [_explain(fault, kind, path, text, changed) for fault in relevant_faults(error)]
         raise ScenarioError("\n".join(dict.fromkeys(faults))) from None

@@ -1,11 +1,11 @@
-"""The kinds of questions that a scenario can ask, found by name or by the keys that it has."""
+"""The kinds of scenarios, chosen by name or by the keys that a scenario has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from recsim.errors import ScenarioError, UserError
@@ -13,7 +13,7 @@ from recsim.registry import Registry
 from recsim.scenario.schema import Scenario
 from recsim.settings import explain
 
-__all__ = ["KINDS", "explain_fault", "kind_of_scenario", "parse_scenario", "relevant_faults"]
+__all__ = ["KINDS", "explain_fault", "kind_and_keys", "parse_scenario", "relevant_faults"]
 
 
 def _check(name: str, target: str, loaded: Any) -> None:
@@ -21,6 +21,14 @@ def _check(name: str, target: str, loaded: Any) -> None:
         raise UserError(
             f"kind of trial {name!r} ({target}) is not a subclass of "
             f"{Scenario.__module__}.{Scenario.__name__}."
+        )
+    missing = ", ".join(sorted(loaded.__abstractmethods__))
+    if missing:
+        raise UserError(f"kind of trial {name!r} ({target}) lacks methods: {missing}.")
+    own = getattr(loaded, "name_of_kind", None)
+    if own != name:
+        raise UserError(
+            f"kind of trial {name!r} ({target}) has the 'name_of_kind' {own!r}: use one name."
         )
 
 
@@ -39,17 +47,26 @@ KINDS = Registry(
 )
 
 
-def kind_of_scenario(content: Mapping[str, Any]) -> type[Scenario]:
-    """Return the kind that a scenario names, or the one whose keys it has.
+def kind_and_keys(content: Mapping[str, Any]) -> tuple[type[Scenario], dict[str, Any]]:
+    """Return the kind of a scenario, and its keys.
+
+    The kind is the one that the scenario names, or else the one whose keys it has. Keys of other
+    kinds may be null, which means that they are not given; they are left out.
 
     Raises:
         UserError: If the kind is unknown, or the keys are those of no kind or of several.
     """
-    content = dict(content)
+    kind = _kind(dict(content))
+    nulls = {key for key, value in content.items() if value is None} - kind.model_fields.keys()
+    dropped = {key for key in nulls if _kinds_with(key)}
+    return kind, {key: value for key, value in content.items() if key not in dropped}
+
+
+def _kind(content: dict[str, Any]) -> type[Scenario]:
     if content.get("kind"):
         kind: type[Scenario] = KINDS.load(str(content["kind"]))
         return kind
-    # Another package's kind must be asked for by name: installing one changes no scenario.
+    # Kinds of other packages are only used by name: installing one changes no scenario.
     kinds: list[type[Scenario]] = [KINDS.load(name) for name in KINDS.builtin]
     claiming = [kind for kind in kinds if kind.claims(content)]
     if len(claiming) != 1:
@@ -57,7 +74,7 @@ def kind_of_scenario(content: Mapping[str, Any]) -> type[Scenario]:
         words = " and ".join(map(repr, given)) or "none"
         raise ScenarioError(
             "give exactly one of 'env' (simulated users), 'data' (a log) and 'benchmark' (many "
-            f"logs, to judge estimators by), not {words}"
+            f"logs, to test estimators on), not {words}"
         )
     (claimed,) = claiming
     return claimed
@@ -69,9 +86,9 @@ def parse_scenario(content: Mapping[str, Any]) -> Scenario:
     Raises:
         ScenarioError: Lists every mistake with its key path.
     """
-    kind = kind_of_scenario(content)
+    kind, keys = kind_and_keys(content)
     try:
-        return kind.model_validate(dict(content))
+        return kind.model_validate(keys)
     except ValidationError as error:
         raise ScenarioError(
             "\n".join(
@@ -104,7 +121,7 @@ def explain_fault(fault: ErrorDetails, kind: type[Scenario]) -> str:
     """
     if fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1:
         key = str(fault["loc"][0])
-        owners = [name for name, other in _loaded().items() if key in other.model_fields]
+        owners = _kinds_with(key)
         if owners:
             return (
                 f"{key!r} has no effect in a scenario of kind {kind.name_of_kind!r} (it belongs to "
@@ -113,5 +130,6 @@ def explain_fault(fault: ErrorDetails, kind: type[Scenario]) -> str:
     return explain(fault, kind)
 
 
-def _loaded() -> dict[str, type[BaseModel]]:
-    return {name: KINDS.load(name) for name in KINDS.builtin}
+def _kinds_with(key: str) -> list[str]:
+    """Return the built-in kinds that have a key."""
+    return [name for name in KINDS.builtin if key in KINDS.load(name).model_fields]

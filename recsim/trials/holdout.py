@@ -134,7 +134,7 @@ class Holdout(Measured):
         _read.cache_clear()
         _user_model.cache_clear()  # files may have changed since an earlier run in this process
         with located("data"):
-            log, _, return_days = _read(self._reader)
+            log, _, return_days = _read(self._source)
             if log.anonymous:
                 raise LogError("'holdout' needs a log with user ids; this one is anonymous.")
             if len(np.unique(log.user)) < 2:
@@ -168,7 +168,7 @@ class Holdout(Measured):
     def run(self, trial: Trial) -> TrialResult:
         """Fit an agent on the other users, and compare its slates for the held-out ones."""
         seeds = TrialSeeds.of(trial.seed)
-        log, counts, return_days = _read(self._reader)
+        log, counts, return_days = _read(self._source)
         # The same users for all agents.
         held_out = held_out_rows(log.user, self.holdout.users, seeds.log_users)
         agent = self.agent(trial.agent).build(log.problem, seeds.agent)
@@ -177,7 +177,7 @@ class Holdout(Measured):
         slates = next_slates(agent, others, history=self.holdout.history, return_days=return_days)
         metrics = next_slate_metrics(slates, others, self.holdout, return_days)
         if self.holdout.user_model is not None:
-            model = _user_model(self._reader, self.holdout.model_dump_json(), seeds.log_users)
+            model = _user_model(self._source, self.holdout.model_dump_json(), seeds.log_users)
             metrics |= predicted_return_metrics(model, slates, others, return_days)
         return self.measured(
             trial,
@@ -212,8 +212,10 @@ class Holdout(Measured):
         return {"metrics": partial(plots.metrics, table, names, level=level, title=self.name)}
 
     @property
-    def _reader(self) -> str:
-        """Name and options of the reader as text, a key of the caches below."""
+    def _source(self) -> str | SlateLog:
+        """The log in memory, or name and options of the reader as text: a key of the caches."""
+        if self.data.log is not None:
+            return self.data.log
         return json.dumps([self.data.reader, {"path": self.data.path, **self.data.options}])
 
 
@@ -304,13 +306,13 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 # The same model for every agent with the same seed.
 @functools.lru_cache(maxsize=8)
-def _user_model(reader: str, holdout: str, split_seed: int) -> UserModel:
+def _user_model(source: str | SlateLog, holdout: str, split_seed: int) -> UserModel:
     """Fit a model to the held-out users, which no agent has learned from."""
     from envs.learned.config import UserModelConfig
     from envs.learned.fitting import fit_user_model
 
     spec = HoldoutSpec.model_validate_json(holdout)
-    log, _, _ = _read(reader)
+    log, _, _ = _read(source)
     others = log.select(held_out_rows(log.user, spec.users, split_seed))
     with located("holdout.user_model"):
         return fit_user_model(others, UserModelConfig(**(spec.user_model or {})))
@@ -318,9 +320,14 @@ def _user_model(reader: str, holdout: str, split_seed: int) -> UserModel:
 
 # All agents and seeds read the same log.
 @functools.lru_cache(maxsize=1)
-def _read(reader: str) -> tuple[SlateLog, dict[str, int], int | None]:
-    """Return the log, what became of its rows, and over how many days its returns count."""
-    name, options = json.loads(reader)
+def _read(source: str | SlateLog) -> tuple[SlateLog, dict[str, int], int | None]:
+    """Return the log, what became of its rows, and over how many days its returns count.
+
+    Of a log in memory neither of the last two is known.
+    """
+    if isinstance(source, SlateLog):
+        return source, {}, None
+    name, options = json.loads(source)
     made = recsim.log.make_reader(name, **options)
     log, counts = made.read_counted()
     return_days = getattr(made, "return_days", None) if "return" in log.problem.rewards else None

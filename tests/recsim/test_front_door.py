@@ -154,19 +154,59 @@ def test_a_whole_scenario_as_a_mapping():
     assert "success_rate" in set(compare(content).table["metric"])
 
 
+class NoAgent:
+    """Lacks everything."""
+
+
+@pytest.mark.parametrize("seeds", [np.int64(2), range(2), np.arange(2), (0, 1)])
+def test_seeds_may_be_any_integers(seeds):
+    result = compare(WORLD, ["random"], seeds=seeds, users=np.int64(5), steps=2)
+    assert result.scenario.seeds == (0, 1)
+
+
+def test_agents_are_scored_on_held_out_users_of_a_log_in_memory(random_log):
+    log = random_log(rows=200, slots=2)
+    result = compare(log, ["random", "popularity"], holdout={"cutoffs": [2]}, seeds=2)
+    assert "hit_rate@2" in set(result.table["metric"])
+    assert list(result.summary.figures) == ["metrics"]
+
+
+def test_run_scenario_accepts_the_name_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = "name: s\ndescription: d\nenv: {preset: boredom}\nagents: [random]\nseeds: 1\n"
+    (tmp_path / "s.yaml").write_text(content + "users: 3\nsteps: 2\n")
+    assert run_scenario("s.yaml", workers=1).failed == []
+    with pytest.raises(UserError, match="Did you mean 'quickstart'"):
+        run_scenario("quikstart")
+
+
 @pytest.mark.parametrize(
     ("source", "agents", "message"),
     [
         (3, ["random"], "not int"),
+        (WORLD, None, "agents must be a list"),
+        (WORLD, Untyped, "agents must be a list"),
+        (WORLD, {"a b": "random"}, "agents: a b.label: must be letters, digits"),
+        (WORLD, {3: Untyped}, "agents: 3.label: must be a valid string"),
+        (WORLD, [{"name": "random", "confg": {}}], "confg: unknown key. Did you mean 'config'"),
+        (WORLD, [NoAgent], "agents: NoAgent: agent 'NoAgent' .* 'Config' must be a pydantic model"),
+        (WORLD, [NoAgent()], "agents: NoAgent: agent 'NoAgent' .* 'act' must be a method"),
+        ({"id": "ConvRec-v0"}, [Untyped(None, None, 0)], "recommends slates to users"),
+        ({"id": "ConvRec-v0"}, [Untyped], "recommends slates to users"),
         (WORLD, "random", r"agents must be a list, such as \['random'\]"),
         (WORLD, ["randm"], "Did you mean 'random'"),
         (WORLD, ["random", "random"], "two agents are labelled 'random'"),
         ({"preset": "retenton"}, ["random"], "Did you mean 'retention'"),
     ],
 )
-def test_mistakes_are_told(source, agents, message):
+def test_mistakes_raise_one_message(source, agents, message):
     with pytest.raises(UserError, match=message):
         compare(source, agents)
+
+
+def test_an_agent_is_built_for_a_problem():
+    with pytest.raises(UserError, match="problem, such as .*, not for a SlateRecVectorEnv"):
+        recsim.make_agent("random", vector_env().unwrapped)
 
 
 def test_what_is_available():

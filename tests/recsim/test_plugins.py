@@ -1,6 +1,7 @@
 """Another package adds an agent, a reader, a metric and a kind of trial, each by one file."""
 
 import json
+import sys
 
 import pandas as pd
 import pytest
@@ -55,6 +56,45 @@ SECOND = Metric(
 )
 """
 
+# Without tables over seeds and without pictures.
+PLAIN_TRIAL = '''
+from typing import ClassVar
+
+import pandas as pd
+
+from recsim.report.summary import Summary, Table
+from recsim.scenario.schema import Scenario
+from recsim.scenario.trial import TrialResult
+
+
+class Greeting(Scenario):
+    """Greets every agent."""
+
+    name_of_kind: ClassVar[str] = "greeting"
+
+    word: str = "hello"
+
+    def check(self):
+        pass
+
+    def run(self, trial):
+        return TrialResult({"text": f"{self.word} {trial.agent}"})
+
+    def summarise(self, results):
+        rows = [{"text": results.result(trial)["text"]} for trial in self.finished(results)]
+        return Summary([Table("texts", pd.DataFrame(rows), console=True, report=True)])
+
+
+class Unfinished(Scenario):
+    """Lacks methods."""
+
+    name_of_kind: ClassVar[str] = "unfinished"
+
+
+class Misnamed(Greeting):
+    """Has the name of another kind."""
+'''
+
 TRIAL = '''
 from typing import ClassVar
 
@@ -86,8 +126,9 @@ class Lengths(Measured):
 
 @pytest.fixture(autouse=True)
 def plugin(tmp_path, monkeypatch):
-    """Install a package of four files, each named by one entry point."""
+    """Install a package whose files are named by entry points."""
     sources = {"agent": AGENT, "reader": READER, "metric": METRIC, "trial": TRIAL}
+    sources["plain_trial"] = PLAIN_TRIAL
     for name, source in sources.items():
         (tmp_path / f"their_{name}.py").write_text(f'"""Theirs."""\n{source}')
     information = tmp_path / "theirs-1.0.dist-info"
@@ -98,6 +139,9 @@ def plugin(tmp_path, monkeypatch):
         "[recsim.readers]\ntheirs = their_reader:Theirs\n"
         "[recsim.metrics]\nsecond_slate_reward = their_metric:SECOND\n"
         "[recsim.trials]\nlengths = their_trial:Lengths\n"
+        "greeting = their_plain_trial:Greeting\n"
+        "unfinished = their_plain_trial:Unfinished\n"
+        "misnamed = their_plain_trial:Misnamed\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -156,7 +200,42 @@ def test_a_kind_of_trial_runs_from_the_command_line(tmp_path, capsys):
     assert "Did you mean 'bonus'" in capsys.readouterr().err
 
 
-def test_a_kind_must_be_asked_for_by_name():
+def test_a_kind_of_trial_without_metrics_and_pictures(tmp_path, capsys):
+    keys = {"kind": "greeting", "name": "g", "description": "d", "seeds": 1}
+    path = tmp_path / "g.yaml"
+    path.write_text(json.dumps({**keys, "agents": ["random"], "output": str(tmp_path / "runs")}))
+    assert main([str(path), "--workers", "1"]) == 0
+    assert "hello random" in capsys.readouterr().out
+    (report,) = (tmp_path / "runs").rglob("report.html")
+    assert "hello random" in report.read_text()
+    assert main([str(path), "--workers", "1", "--resume"]) == 0
+    result = compare(keys, ["popularity"], word="hi")
+    assert result.summary.table("texts").rows == [["hi popularity"]]
+    assert result.table.empty
+    assert result.differences.empty
+    with pytest.raises(UserError, match="no picture ''; there are: none"):
+        result.plot()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("unfinished", "lacks methods: check, run, summarise"),
+        ("misnamed", "has the 'name_of_kind' 'greeting': use one name"),
+    ],
+)
+def test_a_kind_that_cannot_be_used_is_refused(kind, message):
+    with pytest.raises(UserError, match=message):
+        load_scenario({"kind": kind, "name": "s", "description": "d", "agents": ["random"]})
+
+
+def test_a_broken_metric_does_not_hide_the_others(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "their_metric", raising=False)
+    (tmp_path / "their_metric.py").write_text("import nowhere")
+    assert "cannot be imported" in available("metrics")["second_slate_reward"]
+
+
+def test_a_kind_of_another_package_is_chosen_by_name_only():
     assert load_scenario("quickstart").kind == "simulation"
     with pytest.raises(UserError, match="Did you mean 'lengths'"):
         load_scenario({"kind": "lenghts"})

@@ -52,6 +52,7 @@ def package(tmp_path, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     (tmp_path / "things_alone.py").write_text(MODULE)
+    (tmp_path / "things_buggy.py").write_text("import sys\nsys.nothing\n")
     monkeypatch.syspath_prepend(tmp_path)
     return "things_apart"
 
@@ -86,6 +87,13 @@ def test_a_broken_entry_does_not_hide_the_others(make_registry, package, target,
     described = make_registry({"one": "recsim.errors:UserError"}, [("broken", target)]).describe()
     assert described["one"].startswith("A mistake in")
     assert message in described["broken"]
+
+
+def test_a_bug_in_the_module_of_an_entry_shows_its_traceback(make_registry, package):
+    with pytest.raises(RuntimeError, match="imported"):
+        make_registry({"one": "things_alone:Plain"}).load("one")
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        make_registry({"one": "things_buggy:Plain"}).load("one")
 
 
 def test_names_that_cannot_be_loaded(make_registry):

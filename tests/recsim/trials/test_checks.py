@@ -150,6 +150,14 @@ def test_mistakes_about_metrics():
     assert complaint(front=["reward_per_step", "joy"]).startswith("front: unknown metric 'joy'.")
 
 
+def test_keys_of_other_kinds_may_be_null():
+    nulls = {"data": None, "holdout": None, "benchmark": None}
+    assert parse_scenario({**SIMULATED, **nulls}) == parse_scenario(SIMULATED)
+    data = {"data": {"reader": "saved", "path": "x"}, "env": None, "holdout": None}
+    assert parse_scenario({**SIMULATED, **data}).kind == "logs"
+    assert complaint(nothing=None).startswith("nothing: unknown key.")
+
+
 def test_the_file_is_named():
     assert complaint(source="s.yaml", agents=["randm"]).startswith("s.yaml: agents: randm: ")
 
