@@ -1,4 +1,4 @@
-"""Errors for mistakes in what the user gave, each told in one message."""
+"""Errors for mistakes of the user, each with one message."""
 
 from __future__ import annotations
 

@@ -28,12 +28,12 @@ pre { background: #f6f6f6; padding: 1rem; overflow: auto; font-size: 13px; }
 
 @dataclass(frozen=True)
 class Page:
-    """What a report says beside tables and pictures.
+    """The content of a report besides tables and pictures.
 
     Attributes:
         title: Name of the scenario.
-        question: What it answers.
-        missing: Trials that are not finished, in words.
+        question: The question that it answers.
+        missing: Descriptions of unfinished trials.
         settings: The scenario as YAML.
         digest: Its digest.
         versions: Versions that numbers may depend on, by name.
@@ -54,7 +54,7 @@ def write_report(
 
     Args:
         path: The HTML file.
-        page: What it says.
+        page: Its content besides tables and pictures.
         summary: Tables and pictures; None if no trial has finished.
         pictures: Whether the pictures are also written as files beside the report.
     """
@@ -102,6 +102,11 @@ def _page(page: Page, body: Sequence[str], pictures: Mapping[str, bytes]) -> str
         f'<p><img alt="{name}" src="data:image/png;base64,{base64.b64encode(data).decode()}"></p>'
         for name, data in pictures.items()
     ]
+    settings = [
+        "<details><summary>Settings</summary>",
+        f"<pre>{html.escape(page.settings)}</pre></details>",
+    ]
+    digest = f"digest {page.digest}; " if page.digest else ""
     versions = ", ".join(f"{name} {version}" for name, version in page.versions.items())
     return "\n".join(
         [
@@ -113,9 +118,8 @@ def _page(page: Page, body: Sequence[str], pictures: Mapping[str, bytes]) -> str
             *(_note(Note(f"Not finished: {name}.", "warning")) for name in page.missing),
             *body,
             *images,
-            "<details><summary>Settings</summary>",
-            f"<pre>{html.escape(page.settings)}</pre></details>",
-            f"<p><small>digest {page.digest}; {html.escape(versions)}</small></p>",
+            *(settings if page.settings else []),
+            f"<p><small>{digest}{html.escape(versions)}</small></p>",
             "</body></html>",
             "",
         ]

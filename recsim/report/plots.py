@@ -1,6 +1,6 @@
 """Pictures: reward curves, immediate against long-term reward, estimates with their intervals.
 
-Each function takes tables and returns a matplotlib figure that no window holds.
+Each function takes tables and returns a matplotlib figure without a window.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _STYLES = ("-", "--", ":", "-.")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-# Of a legend, about: letters to an inch, letters that the key before a label takes, and the height
-# of a line in inches.
+# Approximate sizes in a legend: letters per inch, width of a key in letters, and the height of a
+# line in inches.
 _LETTERS_PER_INCH = 11
 _KEY = 7
 _LINE = 0.22
 
-# Below this share of the initial users a mean over those still there is noise.
+# Below this share of the initial users a mean over active users is noise.
 _FEW = 0.05
 
 Look = dict[str, Any]
@@ -69,7 +69,7 @@ def reward_curves(
     Args:
         curves: Per agent, the curves of each seed as `Rollout.curves` or
             `recsim.play.rounds.round_curves` gives them.
-        panels: Column and heading of each panel; those of which nothing is known are left out.
+        panels: Column and heading of each panel; panels without data are left out.
         level: Coverage of the bands.
         title: Written above.
     """
@@ -108,7 +108,7 @@ def front(
         summary: One row per agent and metric, as `recsim.trials.measured.metrics_table` gives it.
         immediate: Metric of the horizontal axis.
         long_term: Metric of the vertical axis.
-        lower_is_better: Whether a small value of a metric is a good one.
+        lower_is_better: Whether small values of a metric are good.
         level: Coverage of the intervals.
         title: Written above.
     """
@@ -233,13 +233,13 @@ def undominated(points: NDArray[np.float64]) -> NDArray[np.bool_]:
 def aligned(group: Sequence[pd.DataFrame], name: str, longest: int = 0) -> NDArray[np.float64]:
     """Return one column of the curves of each seed as a table ``(S, L)``.
 
-    A curve whose last row has nobody left goes on: nothing more happens, sums stay. Of the others
-    nothing is known after their end, so that the shortest of them ends the table.
+    A curve that ends because no user is active is continued: sums keep their last value. Any other
+    curve is unknown after its end, so the table is as long as the shortest of those.
 
     Args:
         group: The curves of each seed.
-        name: A column, or ``immediate`` for the reward per user still there.
-        longest: Length wanted where nobody is left at the end of any curve.
+        name: A column, or ``immediate`` for the reward per active user.
+        longest: Length of the table if all curves end because no user is active.
     """
     lengths = [len(frame) for frame in group if frame["active"].iloc[-1] > 0]
     length = min(lengths) if lengths else max(longest, *(len(frame) for frame in group))
@@ -310,7 +310,7 @@ def _grid(panels: int, title: str, height: float = 3.6) -> tuple[Figure, list[Ax
 
 
 def _bands_in_words(curves: Mapping[str, Sequence[pd.DataFrame]], level: float) -> str:
-    """Say what lines and bands are."""
+    """Return a caption that explains lines and bands."""
     counts = sorted({len(group) for group in curves.values()})
     seeds = " to ".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])
     if counts[-1] == 1:

@@ -1,4 +1,4 @@
-"""What a run has found: tables and pictures, and the files that hold them."""
+"""The results of a run: tables and pictures, and the files that hold them."""
 
 from __future__ import annotations
 

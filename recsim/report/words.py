@@ -60,9 +60,9 @@ def wins_text(wins: float, ties: int, pairs: int) -> str:
 
 
 def seeds_note(seeds: int) -> str:
-    """Return what to think of intervals over so few seeds; "" where there are more than three."""
+    """Return a note on intervals over few seeds; "" for more than three."""
     if seeds == 1:
-        return "With one seed nothing is known of the spread: there are no intervals."
+        return "With one seed the spread over seeds is unknown: there are no intervals."
     if seeds < 4:
         return (
             f"With {seeds} seeds an interval is hardly more than the lowest and the highest value: "

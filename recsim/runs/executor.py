@@ -24,10 +24,10 @@ __all__ = ["Executor", "Outcome", "ProcessExecutor", "SerialExecutor", "one_thre
 
 _Submitted = tuple[Any, Callable[..., object], tuple[Any, ...]]
 
-# What every worker needs of the script that was started, as it runs that script once more.
+# Advice for scripts, as every worker process imports the script that started it.
 GUARD = (
-    "In a script, everything that is to happen once must stand below "
-    "`if __name__ == '__main__':`, as every worker process runs the rest of the script again."
+    "In a script, put code that must run once below `if __name__ == '__main__':`, as every worker "
+    "process runs the rest of the script again."
 )
 
 # Variables that linear algebra libraries read when they are loaded.
@@ -48,9 +48,9 @@ class Outcome:
 
 
 class Executor(Protocol):
-    """Runs calls that have nothing to do with each other and write their results themselves.
+    """Runs independent calls, which write their results themselves.
 
-    Another engine implements these three methods; a call and its arguments can be pickled.
+    Another engine implements these three methods; calls and their arguments can be pickled.
     """
 
     def submit(self, key: Any, function: Callable[..., object], *args: Any) -> None:
@@ -185,8 +185,8 @@ def _call(function: Callable[..., object], args: tuple[Any, ...]) -> str | None:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: sums would else depend on the number of cores in the last digits."""
-    import torch  # noqa: F401  its threads can only be limited once it is there
+    """Compute on one thread, so that the last digits of sums do not depend on the cores."""
+    import torch  # noqa: F401  its threads can only be limited after the import
 
     with threadpool_limits(1):
         yield
@@ -206,7 +206,7 @@ def _new_pool(workers: int) -> ProcessPoolExecutor:
         return pool
     except BrokenProcessPool:
         raise UserError(
-            f"no worker process could be started; what the first one said stands above. {GUARD}"
+            f"no worker process could be started; see the error of the first one above. {GUARD}"
         ) from None
     finally:
         for name, value in before.items():
@@ -217,25 +217,25 @@ def _new_pool(workers: int) -> ProcessPoolExecutor:
 
 
 def refuse_unguarded() -> None:
-    """Refuse to begin a run in a worker process that only repeats the script it belongs to.
+    """Refuse to start a run in a worker process, which imports the script that started it.
 
     Raises:
         UserError: Says how to guard the script.
     """
-    # The mark by which Python itself refuses to start processes here.
+    # Python itself uses this mark to refuse new processes here.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise UserError(f"a run was to begin in the middle of starting a worker process. {GUARD}")
+        raise UserError(f"a worker process must not start a run of its own. {GUARD}")
 
 
 def _begin_worker() -> None:
-    """Prepare a worker: no interrupt of its own, and no life after its parent."""
-    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    """Prepare a worker: it ignores interrupts, and ends with its parent."""
+    # Ctrl-C reaches the whole process group; the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Wait until the parent is gone, by whatever means, and go too."""
+    """Wait until the parent has ended for any reason, and exit."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

@@ -12,9 +12,9 @@
       errors/...txt       traceback of each trial that failed
       summary.csv, summary.json, seeds.csv, *.png, report.html
 
-A trial is written to a temporary folder that is then renamed: it is there in full or not at all,
-whatever stops the run. All tables are made from these files, never from memory, so that a run that
-was interrupted and resumed ends with the same bytes as one that was not.
+A trial is written to a temporary folder that is then renamed, so it exists in full or not at all.
+All tables are made from these files, never from memory, so that a run that was interrupted and
+resumed ends with the same bytes as one that was not.
 """
 
 from __future__ import annotations
@@ -129,24 +129,24 @@ class RunFolder:
 
     @classmethod
     def newest(cls, scenario: Scenario) -> Self:
-        """Open the newest run folder of this very scenario.
+        """Open the newest run folder of the same scenario.
 
         Raises:
             RunError: If there is none.
         """
         parent = Path(scenario.output) / scenario.name
         digest = scenario.digest()
-        found = [p for p in parent.glob(f"*-{digest}*") if (p / MARKER).is_file()]
-        if not found:
+        runs = [p for p in parent.glob(f"*-{digest}*") if (p / MARKER).is_file()]
+        if not runs:
             others = len(list(parent.glob(f"*/{MARKER}")))
             hint = f" ({others} there, of other settings)" if others else ""
             raise RunError(
                 f"nothing to resume: no run of this scenario with these settings in {parent}{hint}."
             )
-        return cls.open(max(found, key=lambda p: p.name))
+        return cls.open(max(runs, key=lambda p: p.name))
 
     def check_matches(self, scenario: Scenario) -> None:
-        """Refuse a scenario that would compute something else than this folder holds.
+        """Refuse a scenario that would not compute what this folder holds.
 
         Raises:
             RunError: If the scenarios differ; names the keys.
@@ -233,13 +233,13 @@ class RunFolder:
 def versions() -> dict[str, str]:
     """Return the versions that numbers may depend on."""
     names = ("slaterec", "numpy", "torch", "gymnasium", "pandas", "scikit-learn")
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    known = {"python": platform.python_version(), "platform": platform.platform()}
     for name in names:
         try:
-            found[name] = metadata.version(name)
+            known[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            known[name] = "not installed"
+    return known
 
 
 def _new_folder(parent: Path, stem: str) -> Path:

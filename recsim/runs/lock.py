@@ -15,13 +15,13 @@ __all__ = ["LOCK", "locked"]
 
 LOCK = "run.lock"
 
-# Those that this process holds: a file with its own number may also be left from before a restart.
+# Locks of this process: a lock file with its id can also be left over from before a restart.
 _held: set[Path] = set()
 
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process; the lock of a process that is dead is taken over.
+    """Lock a folder for this process; the lock of a dead process is taken over.
 
     Args:
         folder: Where the lock file is.
@@ -32,8 +32,8 @@ def locked(folder: Path) -> Iterator[None]:
     lock = (folder / LOCK).resolve()
     if lock in _held or not (_create(lock) or (_is_stale(lock) and _create(lock))):
         raise UserError(
-            f"run folder {folder} is in use by {_holder(lock)}: wait for its end. "
-            f"If there is no such process any more, delete {folder / LOCK}."
+            f"run folder {folder} is in use by {_holder(lock)}: wait until it ends. "
+            f"If that process no longer exists, delete {folder / LOCK}."
         )
     _held.add(lock)
     try:
@@ -57,7 +57,7 @@ def _create(lock: Path) -> bool:
 
 
 def _is_stale(lock: Path) -> bool:
-    """Remove the lock of a process that is dead; return whether there is none any more."""
+    """Remove the lock of a dead process; return whether it was removed."""
     pid, host = _read(lock)
     if host != socket.gethostname() or (pid != os.getpid() and _is_alive(pid)):
         return False
@@ -74,13 +74,13 @@ def _read(lock: Path) -> tuple[int, str]:
 
 
 def _is_alive(pid: int) -> bool:
-    if os.name == "nt":  # there, signal 0 is not a question
+    if os.name == "nt":  # on Windows, signal 0 would end the process
         return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # a process of another user
         return True
     return True
 

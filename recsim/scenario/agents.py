@@ -11,12 +11,12 @@ from pydantic import Field, PositiveInt, PrivateAttr, model_validator
 
 import agents
 from recsim.contracts.kinds import AnyProblem
-from recsim.errors import ScenarioError, located
+from recsim.errors import AgentError, ScenarioError, located
 from recsim.scenario.keys import Keys, Label
 from recsim.scenario.sources import DataSpec
 from recsim.settings import validated
 
-__all__ = ["AgentSpec", "TrainingLogSpec"]
+__all__ = ["AgentSpec", "TrainingLogSpec", "refuse_privileged"]
 
 
 class TrainingLogSpec(Keys):
@@ -108,6 +108,16 @@ class AgentSpec(Keys):
         spec._given = given
         return spec
 
+    def build_for_log(self, problem: AnyProblem, seed: int) -> Any:
+        """Build an agent that is to be evaluated on a log.
+
+        Raises:
+            UserError: As `build`, and if the agent needs the state of simulated users.
+        """
+        agent = self.build(problem, seed)
+        refuse_privileged(agent, f"agents: {self.label}: {self.name!r}")
+        return agent
+
     def build(self, problem: AnyProblem, seed: int) -> Any:
         """Build the agent.
 
@@ -120,3 +130,16 @@ class AgentSpec(Keys):
                 return agents.make(given or self.name, problem, seed=seed, **self.config)
             agents.check_instance(given, problem)
             return copy.deepcopy(given)
+
+
+def refuse_privileged(agent: Any, title: str) -> None:
+    """Refuse an agent that cannot be evaluated on a log.
+
+    Raises:
+        AgentError: If the agent needs the state of simulated users; the message begins with the
+            title.
+    """
+    if agent.privileged:
+        raise AgentError(
+            f"{title} cannot be evaluated on a log: it needs the state of simulated users."
+        )

@@ -51,7 +51,7 @@ def forget_logs() -> None:
 def check_same_problem(given: Problem, wanted: Problem) -> None:
     """Refuse a log of another catalogue or slate size.
 
-    A log that tells nothing of its items is taken at its word that they are the same.
+    A log without features and groups of items is assumed to have the same items.
 
     Raises:
         UserError: Says how they differ.
@@ -76,6 +76,6 @@ def _refuse_other_items(same: Any, what: str) -> None:
     if not same.all():
         raise UserError(
             f"the log is of another catalogue of the same size: the {what} of "
-            f"{int((~same).sum())} of its {len(same)} items are others, "
+            f"{int((~same).sum())} of its {len(same)} items differ, "
             f"those of item {int(np.argmin(same))} first."
         )

@@ -101,18 +101,18 @@ def problem_of(env: VectorEnv[Any, Any, Any]) -> Problem:
 
 
 def check_memory(env: VectorEnv[Any, Any, Any], users: int) -> None:
-    """Refuse more users than fit into memory, even if nothing were kept but what they are shown.
+    """Refuse more users than fit into memory with nothing but one observation each.
 
     Args:
         env: The environment, built for a few users.
         users: How many there are to be at a time.
 
     Raises:
-        UserError: Says how much memory that takes, and how much there is.
+        UserError: If they do not fit; says how much memory they need, and how much there is.
     """
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # an operating system that does not tell
+    except (AttributeError, ValueError, OSError):  # unknown on this operating system
         return
     needed = users * _bytes(env.single_observation_space)
     if needed > memory:

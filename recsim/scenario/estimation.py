@@ -15,6 +15,7 @@ from pydantic import (
 
 from recsim.estimators import Limits, LoggingSettings, RewardModel
 from recsim.estimators.settings import IntervalChoice
+from recsim.scenario.keys import distinct
 
 __all__ = ["EstimationSpec", "LoggingSpec"]
 
@@ -86,6 +87,11 @@ class EstimationSpec(Limits, IntervalChoice):
         """Limits and reward model of the estimators, as keyword arguments of `evaluate`."""
         limits = {name: getattr(self, name) for name in Limits.model_fields}
         return limits | {"model": self.reward_model}
+
+    @field_validator("estimators")
+    @classmethod
+    def _estimators_differ(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return distinct(values)
 
     @field_validator("reward_model", mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""From a YAML file and ``key=value`` overrides to a scenario, or to a message that says why not."""
+"""Read scenarios from YAML files and ``key=value`` overrides."""
 
 from __future__ import annotations
 

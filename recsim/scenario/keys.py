@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = ["Keys", "Label", "Seeds"]
+__all__ = ["Keys", "Label", "Seeds", "distinct"]
 
 # Names and labels become folder names.
 Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", max_length=80)]
 
-# Every seed is a trial of every agent; more is a slip of the hand.
+# Every seed is a trial of every agent; a larger number is a mistake.
 _MOST_SEEDS = 10_000
 
 
@@ -19,6 +19,18 @@ class Keys(BaseModel):
     """A block of a scenario: unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the values of a list key.
+
+    Raises:
+        ValueError: If one is listed twice.
+    """
+    for value in values:
+        if values.count(value) > 1:
+            raise ValueError(f"lists {value!r} twice")
+    return values
 
 
 def _counted(value: Any) -> Any:

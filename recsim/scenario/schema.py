@@ -1,8 +1,8 @@
-"""What every scenario has in common; each kind of question adds keys of its own.
+"""What all scenarios have in common; each kind of question adds keys of its own.
 
-The kinds are the subclasses of `Scenario` in `recsim.trials`; `recsim.scenario.kinds` finds the one
-that a scenario belongs to. The schema is strict: an unknown key, a wrong type, or a key that has no
-effect is a mistake, never ignored.
+The kinds are the subclasses of `Scenario` in `recsim.trials`; `recsim.scenario.kinds` chooses the
+one that a scenario belongs to. The schema is strict: an unknown key, a wrong type, or a key that
+has no effect is a mistake, never ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import Field, field_validator, model_validator
 
 from recsim.report.summary import Summary
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
-from recsim.scenario.keys import Keys, Label, Seeds
+from recsim.scenario.keys import Keys, Label, Seeds, distinct
 from recsim.scenario.trial import Results, Trial, TrialResult
 
 __all__ = ["BootstrapSpec", "Scenario"]
@@ -38,18 +38,18 @@ class BootstrapSpec(Keys):
 
 
 class Scenario(Keys, ABC):
-    """One question, asked of several agents with several seeds.
+    """One question about several agents, answered with several seeds.
 
     A kind of question is a subclass: its fields are its keys of the scenario, its methods check a
     scenario, run one trial and summarise the finished ones. Another package adds a kind by the
-    entry-point group ``recsim.trials``; a scenario asks for it by ``kind: its_name``.
+    entry-point group ``recsim.trials``; a scenario chooses it by ``kind: its_name``.
 
     Class attributes:
         name_of_kind: Name of the kind.
         agent_keys: Optional keys of `AgentSpec` that have an effect in this kind.
 
     Attributes:
-        kind: Name of the kind; found from the other keys if left out.
+        kind: Name of the kind; derived from the other keys if left out.
         name: Names the folder of its runs.
         description: One line, shown by ``--list``.
         question: What it answers.
@@ -73,7 +73,7 @@ class Scenario(Keys, ABC):
 
     @classmethod
     def claims(cls, content: dict[str, Any]) -> bool:
-        """Return whether a scenario without ``kind`` is of this kind, judging by its keys."""
+        """Return whether a scenario that does not name its kind is of this kind, by its keys."""
         return False
 
     @abstractmethod
@@ -93,10 +93,13 @@ class Scenario(Keys, ABC):
 
     @abstractmethod
     def summarise(self, results: Results) -> Summary:
-        """Return tables and pictures of the finished trials, in the order of the scenario."""
+        """Return tables and pictures of the finished trials, in the order of the scenario.
+
+        There may be no finished trial.
+        """
 
     def cases(self) -> dict[str, dict[str, Any]]:
-        """Return what each agent and seed is asked about, by a name fit for a folder."""
+        """Return the cases by the names of their folders; agents and seeds have a trial of each."""
         return {"": {}}
 
     def trials(self) -> list[Trial]:
@@ -183,18 +186,6 @@ class Scenario(Keys, ABC):
                         f"{cls.name_of_kind!r}: remove it"
                     )
         return agents
-
-
-def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values of a list key.
-
-    Raises:
-        ValueError: If one is listed twice.
-    """
-    for value in values:
-        if values.count(value) > 1:
-            raise ValueError(f"lists {value!r} twice")
-    return values
 
 
 def training_log_of(scenario: Any, agent: AgentSpec) -> TrainingLogSpec | None:

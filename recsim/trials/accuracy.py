@@ -7,19 +7,19 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 import agents
 from recsim.contracts.slates import Agent
-from recsim.errors import AgentError, located
+from recsim.errors import located
 from recsim.estimators import evaluate
 from recsim.estimators.accuracy import COVERS, ErrorSums, accuracy_table, misses, seeds_of_logs
 from recsim.report.summary import Note, Summary, Table
 from recsim.report.words import interval_text, number
-from recsim.scenario.agents import AgentSpec
+from recsim.scenario.agents import AgentSpec, refuse_privileged
 from recsim.scenario.estimation import EstimationSpec
 from recsim.scenario.keys import Keys, Seeds
-from recsim.scenario.schema import Scenario, distinct
+from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.logged_bandits import LoggedBandit, digits, simulated_users
 from recsim.trials.seeds import TrialSeeds
@@ -57,11 +57,11 @@ class BenchmarkSpec(Keys):
     """Many logs of a problem whose value is known, to test estimators on.
 
     Attributes:
-        source: ``users``: the first slate, of one item, of simulated users. ``digits``: handwritten
-            digits, whose label is to be guessed. See `recsim.trials.logged_bandits`.
+        source: ``users``: simulated users, who are shown one item once. ``digits``: handwritten
+            digits, whose items are labels. See `recsim.trials.logged_bandits`.
         env: Arguments of ``SlateRec-v0``, for ``users``.
         users: Simulated users.
-        agent: The agent that makes the logs; must know its propensities.
+        agent: The agent that makes the logs; must give propensities.
         config: Its settings.
         training: Rows of a uniform log that this agent and the evaluated ones are fitted on.
         rounds: Rows of each log.
@@ -114,11 +114,6 @@ class Accuracy(EstimationSpec, Scenario):
         """Return whether the scenario has ``benchmark`` and no other source."""
         others = ("env", "data")
         return content.get("benchmark") is not None and all(content.get(k) is None for k in others)
-
-    @field_validator("estimators")
-    @classmethod
-    def _estimators_differ(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        return distinct(values)
 
     @model_validator(mode="after")
     def _every_key_has_an_effect(self) -> Self:
@@ -216,11 +211,8 @@ class Accuracy(EstimationSpec, Scenario):
         training = bandit.log(bandit.probabilities(uniform), spec.training, spec.seed)
         with located("benchmark"):
             logger = agents.make(spec.agent, bandit.problem, seed=spec.seed, **spec.config)
-            if logger.privileged:
-                raise AgentError(f"agent: {spec.agent!r} works in a simulation only.")
-        agent = chosen.build(bandit.problem, seed=seed)
-        if agent.privileged:
-            raise AgentError(f"agents: {chosen.label}: {chosen.name!r} works in a simulation only.")
+            refuse_privileged(logger, f"agent: {spec.agent!r}")
+        agent = chosen.build_for_log(bandit.problem, seed=seed)
         logger.fit(training)
         agent.fit(training)
         return logger, agent

@@ -35,7 +35,7 @@ class Conversations(Measured):
     """Every interaction of the environment's split is the goal of one conversation.
 
     Attributes:
-        env: The users, and what they look for.
+        env: The users and their goals.
         users: Conversations at a time; the outcome does not depend on it.
     """
 
@@ -74,7 +74,7 @@ class Conversations(Measured):
         self.check_metrics("metrics", self.metrics or (), _metric_names(problem.max_turns))
 
     def run(self, trial: Trial) -> TrialResult:
-        """Fit on the train part, practise, and hold a conversation about every interaction."""
+        """Fit on the train split, practise, and hold a conversation about every interaction."""
         seeds = TrialSeeds.of(trial.seed)
         spec = self.agent(trial.agent)
         with closing(make_env(self.env, self.users)) as env:
@@ -105,7 +105,7 @@ class Conversations(Measured):
 def practise_with(
     scenario: Conversations, agent: ConversationAgent, *, seed: int, rounds: int
 ) -> None:
-    """Let an agent practise with users of the train part.
+    """Let an agent practise with users of the train split.
 
     Args:
         scenario: Names the environment and how many conversations are held at a time.

@@ -1,4 +1,4 @@
-"""Users critique the reasons that agents give: do critiques help to find an item?"""
+"""Users critique the explanations of agents: do critiques help to find an item?"""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ __all__ = ["Critiquing"]
 
 _SHARE = "share of sessions"
 _PANELS = [
-    ("found", "Share of sessions that have found\nthe goal"),
-    ("found_by_critiques", "The same, minus the share\nwithout critiques"),
+    ("found", "Share of sessions in which\nthe goal was found"),
+    ("found_by_critiques", "Gain over the same sessions\nwithout critiques"),
 ]
-# Cut-offs of rankings, and those beside the first place, which stands in front.
+# Cut-offs of rankings; all but the first place.
 _ALL, _OTHERS = (1, 5, 10, 20), (5, 10, 20)
 _JUSTIFICATIONS = ("justification", "justification_of_item")
 
 
 class Critiquing(Measured):
-    """Every goal of the environment's split is looked for in one session.
+    """There is one session for every goal of the environment's split.
 
     Attributes:
-        env: The users, and what they look for.
+        env: The users and their goals.
         users: Sessions at a time; the outcome does not depend on it.
     """
 
@@ -100,7 +100,7 @@ class Critiquing(Measured):
         self.check_metrics("metrics", self.metrics or (), known)
 
     def run(self, trial: Trial) -> TrialResult:
-        """Fit on the train part, and hold one session about every goal of the split."""
+        """Fit on the train split, and hold one session about every goal of the split."""
         seeds = TrialSeeds.of(trial.seed)
         spec = self.agent(trial.agent)
         with closing(make_env(self.env, self.users)) as env:
@@ -120,5 +120,5 @@ class Critiquing(Measured):
     def figures(
         self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
     ) -> Mapping[str, Callable[[], Figure]]:
-        """Return the share of sessions that have found the goal, by turn."""
+        """Return the share of sessions in which the goal was found, by turn."""
         return {"curves": self.curves_figure(results, _PANELS)}

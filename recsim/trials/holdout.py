@@ -1,4 +1,4 @@
-"""Agents learn from some users of a log and recommend to the others: whose next slates fit?"""
+"""Agents learn from some users of a log; their slates for the others are compared with the log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 import recsim.log
-from recsim.errors import AgentError, LogError, ScenarioError, located
+from recsim.errors import LogError, ScenarioError, located
 from recsim.log import SlateLog
 from recsim.metrics import (
     clipped_unigram_precision,
@@ -55,7 +55,7 @@ class HoldoutSpec(Keys):
     Attributes:
         users: Share of the users that are held out; another draw for every seed.
         cutoffs: The k of the metrics that look at the first k items.
-        target: The items that should have been shown: all that were ``shown``, or those that were
+        target: The items that agents should show: all that were ``shown``, or only those that were
             ``clicked``.
         history: Past slates that agents see, H.
         user_model: Settings of a model of the held-out users that predicts whether they would come
@@ -80,8 +80,8 @@ class HoldoutSpec(Keys):
 class Holdout(Measured):
     """Agents are fitted on most users of a log, and scored on the next slates of the others.
 
-    Before each slate of a held-out user an agent sees what really happened to the user so far, not
-    what it would have shown itself; then its slate is compared with the logged one.
+    Before each slate of a held-out user an agent sees the logged history of the user, not the
+    slates that it would have shown; then its slate is compared with the logged one.
 
     Attributes:
         data: The log.
@@ -112,7 +112,7 @@ class Holdout(Measured):
     @classmethod
     def _needs_data(cls, value: Any) -> Any:
         if isinstance(value, dict) and value.get("data") is None:
-            raise ValueError("'holdout' needs 'data', a log: no simulated user is logged")
+            raise ValueError("'holdout' needs 'data', a log: simulated users are in no log")
         return value
 
     @field_validator("data")
@@ -148,11 +148,7 @@ class Holdout(Measured):
         if spec.target == "clicked" and not log.clicks.any():
             raise ScenarioError("holdout.target: this log has no click: use 'shown'.")
         for agent in self.agents:
-            if agent.build(log.problem, seed=0).privileged:
-                raise AgentError(
-                    f"agents: {agent.label}: {agent.name!r} needs simulated users: "
-                    "no log knows the best slate."
-                )
+            agent.build_for_log(log.problem, seed=0)
         first = log.select(slice(0, 1))
         known = list(next_slate_metrics(first.slate, first, spec, return_days))
         if spec.user_model is not None:
@@ -190,7 +186,7 @@ class Holdout(Measured):
         )
 
     def notes(self, results: Results) -> list[Note]:
-        """Return what became of the rows of the log, and how much is held out."""
+        """Return how many rows were read, dropped and held out."""
         contents = [results.result(trial) for trial in self.finished(results)]
         rows = ", ".join(f"{count:,} {name}" for name, count in contents[0]["log"].items())
         held_out = []
@@ -236,7 +232,7 @@ def held_out_rows(user: NDArray[np.int64], share: float, seed: int) -> NDArray[n
 def next_slate_metrics(
     slates: NDArray[np.int64], log: SlateLog, spec: HoldoutSpec, return_days: int | None
 ) -> dict[str, float]:
-    """Compare generated slates with the logged ones, over the rows where something was wanted.
+    """Compare generated slates with the logged ones, over the rows that have a target item.
 
     Args:
         slates: Item ids generated for each row, ``(M, K)``.
@@ -247,15 +243,15 @@ def next_slate_metrics(
     Returns:
         Means over rows, by name: ``hit_rate@k``, ``ndcg@k`` and ``precision@k`` for every cutoff,
         ``recall@K``, and ``return_score``, the mean similarity-based user return score, where there
-        are returns. NaN where nothing was wanted in any row.
+        are returns. NaN where no row has a target item.
     """
-    wanted = log.slate if spec.target == "shown" else np.where(log.clicks > 0, log.slate, -1)
+    target = log.slate if spec.target == "shown" else np.where(log.clicks > 0, log.slate, -1)
     values: dict[str, NDArray[np.float64]] = {}
     for k in spec.cutoffs:
-        values[f"hit_rate@{k}"] = hit_rate_at(slates, wanted, k)
-        values[f"ndcg@{k}"] = ndcg_at(slates, wanted, k)
-        values[f"precision@{k}"] = precision_at(slates, wanted, k)
-    values[f"recall@{slates.shape[1]}"] = recall(slates, wanted)
+        values[f"hit_rate@{k}"] = hit_rate_at(slates, target, k)
+        values[f"ndcg@{k}"] = ndcg_at(slates, target, k)
+        values[f"precision@{k}"] = precision_at(slates, target, k)
+    values[f"recall@{slates.shape[1]}"] = recall(slates, target)
     metrics = {name: _mean(of_rows) for name, of_rows in values.items()}
     if return_days is not None:
         similarity = clipped_unigram_precision(slates, log.slate)
@@ -267,7 +263,7 @@ def next_slate_metrics(
 def predicted_return_metrics(
     model: UserModel, slates: NDArray[np.int64], log: SlateLog, return_days: int | None
 ) -> dict[str, float]:
-    """Return what a frozen model expects of slates in the place of the logged ones.
+    """Return the returns that a frozen model predicts for slates in place of the logged ones.
 
     Args:
         model: Fitted to users that no agent was fitted on.
@@ -285,7 +281,7 @@ def predicted_return_metrics(
     from envs.learned.sessions import Sessions
 
     rows = np.flatnonzero(Sessions.of(log, model.config.window).end)
-    # As many items as were shown: the model has not seen what longer slates do.
+    # As many items as were shown: the model was not fitted to longer slates.
     cut = np.where(log.slate[rows] >= 0, slates[rows], -1)
     predicted = predicted_returns(model, log, rows, cut)
     metrics = {
@@ -299,7 +295,7 @@ def predicted_return_metrics(
 
 
 def _mean(values: NDArray[np.float64]) -> float:
-    """Return the mean of those that are known; NaN if none is."""
+    """Return the mean of the values that are not NaN; NaN if there is none."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else math.nan
 
@@ -321,9 +317,9 @@ def _user_model(source: str | SlateLog, holdout: str, split_seed: int) -> UserMo
 # All agents and seeds read the same log.
 @functools.lru_cache(maxsize=1)
 def _read(source: str | SlateLog) -> tuple[SlateLog, dict[str, int], int | None]:
-    """Return the log, what became of its rows, and over how many days its returns count.
+    """Return the log, how many rows were read and dropped, and the days over which returns count.
 
-    Of a log in memory neither of the last two is known.
+    The last two are not known of a log in memory.
     """
     if isinstance(source, SlateLog):
         return source, {}, None

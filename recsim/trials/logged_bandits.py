@@ -1,4 +1,4 @@
-"""Bandit problems in which the value of every policy is known, so that estimators can be judged.
+"""Bandit problems in which the value of every policy is known, to test estimators on.
 
 A problem is a finite set of users and a table of the chance of a reward for each user and item. A
 log draws users uniformly, items from the logging policy, rewards from the table; the value of a
@@ -31,7 +31,7 @@ class LoggedBandit:
 
     Attributes:
         problem: The public facts, with slates of one item and the reward ``click``.
-        user_features: What is known of each user, ``(U, F)`` float32.
+        user_features: Features of each user, ``(U, F)`` float32.
         chance: Probability that user u clicks item i when it is shown, ``(U, I)``.
     """
 
@@ -44,7 +44,7 @@ class LoggedBandit:
         return float((self.probabilities(policy) * self.chance).sum(axis=1).mean())
 
     def log(self, probabilities: Floats, rounds: int, seed: int) -> SlateLog:
-        """Let a policy play, and log it.
+        """Return a log of a policy.
 
         Every row is an independent draw, so the log is anonymous.
 
@@ -82,7 +82,7 @@ class LoggedBandit:
         Every user is offered the whole catalogue.
 
         Raises:
-            UserError: The policy does not know its probabilities.
+            UserError: If the policy does not know its probabilities.
         """
         users = len(self.chance)
         everyone = SlateLog(
@@ -110,11 +110,11 @@ def simulated_users(options: dict[str, Any], users: int, seed: int) -> LoggedBan
         seed: Seed of the users.
 
     Raises:
-        UserError: An argument is wrong, or asks for longer slates or for part of the catalogue.
+        UserError: If an argument is wrong, or slates are longer or have fewer candidates.
     """
     for key, wanted in (("slate_size", 1), ("num_candidates", None)):
         if options.get(key, wanted) != wanted:
-            raise UserError(f"env.{key}: estimators are judged on {key} {wanted}; remove it.")
+            raise UserError(f"env.{key}: must be {wanted} in a benchmark: remove it.")
     spec = EnvSpec.model_validate({**options, "id": "SlateRec-v0", "slate_size": 1})
     env = make_env(spec, users, reveal=False)
     obs, _ = env.reset(seed=seed)

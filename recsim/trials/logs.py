@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import field_validator, model_validator
+from pydantic import model_validator
 
 from recsim.contracts.slates import Agent
 from recsim.errors import AgentError, EstimationError, located
@@ -40,7 +40,7 @@ from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.data import check_same_problem, forget_logs, read_data
 from recsim.scenario.estimation import EstimationSpec
 from recsim.scenario.keys import Seeds
-from recsim.scenario.schema import Scenario, distinct, training_log_of
+from recsim.scenario.schema import Scenario, training_log_of
 from recsim.scenario.sources import DataSpec, combinations
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.measured import fit_numbers
@@ -89,16 +89,11 @@ class Logs(EstimationSpec, Scenario):
         others = ("env", "benchmark", "holdout")
         return content.get("data") is not None and all(content.get(k) is None for k in others)
 
-    @field_validator("estimators")
-    @classmethod
-    def _estimators_differ(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        return distinct(values)
-
     @model_validator(mode="after")
     def _rows_and_labels(self) -> Self:
         for agent in self.agents:
             if agent.label.lower() in RESERVED_LABELS:
-                raise ValueError(f"label {agent.label!r} is taken by a row of the log itself")
+                raise ValueError(f"label {agent.label!r} is reserved for a row of the log")
             if agent.training_log is not None and agent.training_log.share is not None:
                 raise ValueError(
                     f"agent {agent.label!r}: 'share' belongs to the scenario's own training_log, "
@@ -107,7 +102,7 @@ class Logs(EstimationSpec, Scenario):
         for spec in (self.training_log, *(agent.training_log for agent in self.agents)):
             if spec is not None and spec.data is None and spec.share is None:
                 raise ValueError(
-                    "training_log: a scenario with 'data' has no users to simulate: "
+                    "training_log: a scenario with 'data' has no simulated users: "
                     "give 'share' or 'data'"
                 )
         return self
@@ -117,7 +112,7 @@ class Logs(EstimationSpec, Scenario):
         return combinations(self.data)
 
     def check(self) -> None:
-        """Read every log, and build and ask every agent on its first rows."""
+        """Read every log, build every agent, and compute its propensities of the first rows."""
         forget_logs()
         self._check_estimation()
         for options in self.cases().values():
@@ -155,7 +150,7 @@ class Logs(EstimationSpec, Scenario):
             logging=logging,
             overlap=knows_actions(policy) or log.problem.num_candidates <= MOST_CANDIDATES,
         )
-        # Their intervals do not depend on the trial, so that all trials say the same of the logs.
+        # Their intervals do not depend on the trial, so all trials report the same numbers.
         means = {"logged": evaluated}
         if self.data.reference is not None:
             means["reference"] = read_data(self.data, options | self.data.reference)
@@ -180,11 +175,13 @@ class Logs(EstimationSpec, Scenario):
         if values.empty:
             return Summary([raw])
         level, kind = f"{self.bootstrap.level:.0%}", _INTERVALS[self.interval]
+        warnings = _warnings(values)
+        marks = "; ! marks a warning below" if warnings else ""
         shown = Table(
             "estimates",
             _cells(values),
-            title=f"{self.name}: mean reward [{level} {kind} interval]; ! marks a warning below",
-            notes=[Note(text, "warning") for text in _warnings(values)],
+            title=f"{self.name}: mean reward [{level} {kind} interval]{marks}",
+            notes=[Note(text, "warning") for text in warnings],
             left=3 if _several_logs(values) else 2,
             grouped=_several_logs(values),
             console=True,
@@ -226,12 +223,7 @@ class Logs(EstimationSpec, Scenario):
     def _check_agent(
         self, spec: AgentSpec, log: SlateLog, sample: SlateLog, options: Mapping[str, Any]
     ) -> None:
-        agent = spec.build(log.problem, seed=0)
-        if agent.privileged:
-            raise AgentError(
-                f"agents: {spec.label}: {spec.name!r} needs simulated users: "
-                "no log knows the best slate."
-            )
+        agent = spec.build_for_log(log.problem, seed=0)
         training = training_log_of(self, spec)
         if training is not None:
             with located("training_log"):
@@ -271,12 +263,12 @@ class Logs(EstimationSpec, Scenario):
                     )
                 return log, agent
             estimated = estimate_logging(log, spec.settings)
-            # Popularity is not a distribution over items: other actions have no probability.
+            # Popularity is not a distribution over items: only logged actions have a probability.
             whole = estimated if knows_actions(estimated) else None
             return with_propensities(log, estimated), whole
 
     def _policy(self, agent: Agent, log: SlateLog) -> Policy:
-        """Return the agent, or its draws if it does not know its own probabilities."""
+        """Return the agent, or draws of it if it does not know its propensities."""
         if self.draws:
             obs = log.observations(np.arange(min(len(log), 1)))
             if agent.propensities(obs, log.slate[:1]) is None:
@@ -288,7 +280,7 @@ class Logs(EstimationSpec, Scenario):
     ) -> tuple[SlateLog | None, SlateLog]:
         """Return what the agent is fitted on, if anything, and what it is evaluated on."""
         evaluated = log
-        # The scenario's share is set aside whatever an agent is fitted on: all see the same rows.
+        # The scenario's share is set aside for every agent: all are evaluated on the same rows.
         share = self.training_log.share if self.training_log is not None else None
         if share is not None:
             cut = int(np.floor(share * len(log)))
@@ -298,7 +290,7 @@ class Logs(EstimationSpec, Scenario):
         if training.data is None:
             return log.select(slice(0, cut)), evaluated
         own = training.data
-        # The same data set follows the case, unless it says otherwise itself.
+        # A training log from the same files has the reader options of the case, and its own.
         same = own.reader == self.data.reader and own.path == self.data.path
         return read_data(own, {**options, **own.options} if same else None), evaluated
 

@@ -17,7 +17,8 @@ from recsim.metrics.metric import Metric, added_metrics, metric_of
 from recsim.metrics.model_error import PREFIX, model_error_text
 from recsim.report.summary import Note, Summary, Table
 from recsim.report.words import interval_text, p_text, seeds_note, wins_text
-from recsim.scenario.schema import BootstrapSpec, Scenario, distinct
+from recsim.scenario.keys import distinct
+from recsim.scenario.schema import BootstrapSpec, Scenario
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.statistics import bootstrap, paired_comparison
 
@@ -62,17 +63,17 @@ class Measured(Scenario):
         """
 
     def notes(self, results: Results) -> list[Note]:
-        """Return what must be said of the numbers of this kind."""
+        """Return notes to print below the table."""
         return []
 
     def lower_is_better(self, name: str) -> bool:
-        """Return whether a small value of a metric is a good one."""
+        """Return whether small values of a metric are good."""
         return metric_of(name, self._all_metrics()).better == "low"
 
     def shown_metrics(self, known: Sequence[str]) -> list[str]:
         """Return the metrics to print: those that the scenario names, or the usual ones.
 
-        A named one that no agent has, such as that of rankings that none makes, is left out.
+        Named metrics that no agent has are left out, such as those of rankings if no agent ranks.
         """
         if self.metrics is not None:
             return [name for name in self.metrics if name in known]
@@ -157,6 +158,15 @@ class Measured(Scenario):
                     report=True,
                 )
             )
+        tables.append(
+            Table(
+                "units",
+                self._units(names),
+                title="What the metrics are counted in, and which values are better.",
+                left=3,
+                report=True,
+            )
+        )
         return Summary(tables, self.figures(results, seeds, table))
 
     def curves_figure(
@@ -180,6 +190,12 @@ class Measured(Scenario):
             level=self.bootstrap.level,
             title=self.name,
         )
+
+    def _units(self, names: Sequence[str]) -> pd.DataFrame:
+        """Return what is declared of metrics, one row each."""
+        metrics = [metric_of(name, self._all_metrics()) for name in names]
+        rows = [[name, m.unit, m.better or "-"] for name, m in zip(names, metrics, strict=True)]
+        return pd.DataFrame(rows, columns=["metric", "unit", "better"])
 
     def _all_metrics(self) -> tuple[Metric, ...]:
         return (*self.declared, *added_metrics(self.name_of_kind))

@@ -41,7 +41,7 @@ __all__ = [
 
 EARLY_SLATES = 5
 
-# Metrics that only worlds have in which users return.
+# Metrics of worlds in which users can return.
 _OF_RETENTION = ("return_per_user", "return_per_session")
 
 
@@ -151,16 +151,16 @@ class Simulation(Measured):
 
     def run(self, trial: Trial) -> TrialResult:
         """Let the agent recommend round by round."""
-        course = self.simulate(trial)
-        metrics = metrics_of(course.rounds) | model_metrics(course.model_error)
-        refits = [{"rows": report.rows, "losses": report.losses} for report in course.refits]
+        played = self.simulate(trial)
+        metrics = metrics_of(played.rounds) | model_metrics(played.model_error)
+        refits = [{"rows": report.rows, "losses": report.losses} for report in played.refits]
         return self.measured(
             trial,
             metrics,
-            pool(course.rounds),
-            course.agent,
-            course.fitted,
-            curves=self._curves(course.rounds),
+            pool(played.rounds),
+            played.agent,
+            played.fitted,
+            curves=self._curves(played.rounds),
             **({"refits": refits} if refits else {}),
         )
 
@@ -240,15 +240,15 @@ class Simulation(Measured):
         played = pool(rounds)
         curves: pd.DataFrame = played.curves(self.axis)
         if (played.terminated & played.active).any(axis=0).all():
-            # Nothing is unknown after that: a reader of the curve may repeat this row.
+            # From then on nothing changes: readers of the curve can repeat this row.
             curves = played.curves(self.axis, len(curves) + 1)
         return curves
 
 
 def environment_kind(content: Mapping[str, Any]) -> str:
-    """Return what the environment of a scenario is for; empty if the scenario has none."""
+    """Return the kind of a scenario's environment; empty if the scenario is not about one."""
     env = content.get("env")
-    # Where other kinds of sources are given too, the scenario is of no kind.
+    # With a second source, a scenario is of no kind.
     others = ("data", "benchmark", "holdout")
     if env is None or any(content.get(key) is not None for key in others):
         return ""
@@ -280,7 +280,7 @@ def metrics_of(rounds: Sequence[Rollout]) -> dict[str, float]:
 
 
 def collect_log(scenario: Simulation, training: TrainingLogSpec, seeds: TrialSeeds) -> SlateLog:
-    """Let the training log's own agent meet users of the same world, and record it."""
+    """Let the agent of the training log recommend to users of the same world, and record it."""
     if training.seed is not None:
         seeds = TrialSeeds.of(training.seed)
     privileged = agents.load(training.agent).privileged
@@ -298,7 +298,7 @@ def collect_log(scenario: Simulation, training: TrainingLogSpec, seeds: TrialSee
 
 
 def check_action(env: EnvSpec, wanted: str) -> None:
-    """Refuse another form of actions than the agents of a scenario take.
+    """Refuse an action form that the agents of a scenario do not use.
 
     Raises:
         ScenarioError: Names the form that is needed.
@@ -313,8 +313,8 @@ def _check_training(training: TrainingLogSpec, problem: Problem) -> None:
         check_same_problem(read_data(training.data).problem, problem)
     elif training.collector.build(problem, seed=0).needs_log:
         raise AgentError(
-            f"agent: {training.agent!r} would have to be fitted itself: "
-            "choose one that needs no log, e.g. 'random'."
+            f"agent: {training.agent!r} must itself be fitted on a log: "
+            "choose an agent that needs none, e.g. 'random'."
         )
 
 

@@ -1,4 +1,4 @@
-"""Entries are found, described without an import, and refused with a message."""
+"""Entries are described without an import, loaded, and checked."""
 
 import sys
 from importlib.metadata import EntryPoint

@@ -368,7 +368,7 @@ def test_a_folder_that_is_in_use_is_not_resumed(place, capsys):
     capsys.readouterr()
     assert main(["tiny.yaml", "--resume"]) == 2
     err = capsys.readouterr().err
-    assert f"in use by process {os.getppid()} on {socket.gethostname()}: wait for its end." in err
+    assert f"in use by process {os.getppid()} on {socket.gethostname()}: wait until it ends." in err
     assert draft.exists(), "what the other process is writing is not touched"
     assert not removed.exists()
     with subprocess.Popen([sys.executable, "-c", ""]) as process:

@@ -47,10 +47,10 @@ from recsim.scenario.files import load_scenario
 """
 
 
-def test_a_script_without_a_guard_is_told_so_and_leaves_no_folders(place):
+def test_a_script_without_a_guard_is_refused_and_leaves_no_folders(place):
     ended = as_script(place, SCRIPT + "run_scenario(load_scenario('tiny.yaml'), workers=2)\n")
     assert ended.returncode == 1
-    assert "a run was to begin in the middle of starting a worker process" in ended.stderr
+    assert "a worker process must not start a run of its own" in ended.stderr
     last = ended.stderr.strip().splitlines()[-1]
     assert last.startswith("recsim.errors.UserError: no worker process could be started")
     assert "if __name__ == '__main__':" in last

@@ -95,10 +95,10 @@ def test_cases_are_all_combinations_with_names_fit_for_folders():
     data = DataSpec.model_validate(
         {"reader": "r", "path": "p", "each": {"c": ["x/y", "x_y"], "n": [1, 2]}}
     )
-    found = combinations(data)
-    assert list(found.values()) == [{"c": c, "n": n} for c in ("x/y", "x_y") for n in (1, 2)]
-    assert len(set(found)) == 4
-    assert not any(set(name) & set("/\\") for name in found)
+    named = combinations(data)
+    assert list(named.values()) == [{"c": c, "n": n} for c in ("x/y", "x_y") for n in (1, 2)]
+    assert len(set(named)) == 4
+    assert not any(set(name) & set("/\\") for name in named)
     assert list(combinations(DataSpec.model_validate({"reader": "r", "path": "p"}))) == ["all"]
 
 
@@ -195,7 +195,7 @@ def test_metrics_to_show(simulated):
     assert simulated.scenario.shown_metrics(known) == known[:2]
     assert simulated.scenario.front_metrics(known) == tuple(known[:2])
     known.append("churned_share")
-    assert simulated.scenario.shown_metrics(known) == known[:2], "where nobody can return"
+    assert simulated.scenario.shown_metrics(known) == known[:2], "users cannot return"
     known.append("return_per_user")
     assert set(simulated.scenario.shown_metrics(known)) == {*known[:2], *known[-2:]}
     assert simulated.scenario.front_metrics(known)[1] == "return_per_user"

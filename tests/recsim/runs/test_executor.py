@@ -137,7 +137,7 @@ def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path):
     parent.kill()
     parent.wait()
     worker = int(pid.read_text())
-    while is_alive(worker):  # a test that hangs here has found orphans
+    while is_alive(worker):  # hangs if the worker outlives its parent
         time.sleep(0.01)
 
 

@@ -57,7 +57,7 @@ def values(scenario, agent="random"):
     return {row["estimator"]: row for row in rows}
 
 
-def complaint(scenario):
+def error_of(scenario):
     with pytest.raises(UserError) as caught:
         scenario.check()
     return str(caught.value)
@@ -124,7 +124,7 @@ def test_every_kind_of_interval(scenario, kind, bound, random_log, tmp_path):
 
 def test_an_agent_can_be_the_logging_policy(scenario, random_log, tmp_path):
     random_log(rows=90, slots=1, propensity=None).save(tmp_path / "log", overwrite=True)
-    assert "no propensities" in complaint(scenario())
+    assert "no propensities" in error_of(scenario())
     s = scenario(logging={"agent": "random"}, estimators=["ips", "switch"])
     s.check()
     assert values(s)["ips"]["value"] == pytest.approx(read_data(s.data).clicks.mean())
@@ -140,7 +140,7 @@ def test_popularity_gives_propensities_only(scenario):
 def test_the_propensities_of_an_agent_can_be_estimated_from_draws(scenario, random_log, tmp_path):
     random_log(rows=60, slots=2).save(tmp_path / "log", overwrite=True)
     agents = [{"name": "softmax", "label": "soft"}, "random"]
-    assert "does not know the probability" in complaint(scenario(agents=agents))
+    assert "does not know the probability" in error_of(scenario(agents=agents))
     s = scenario(agents=agents, draws=50, estimators=["ips", "dr"])
     s.check()
     assert values(s, "soft")["dr"]["policy_draws"] == 50
@@ -151,7 +151,7 @@ def test_replay_by_scenario(scenario):
     s = scenario(agents=["linucb"], estimators=["replay"], training_log={"share": 0.5})
     s.check()
     assert values(s, "linucb")["replay"]["n"] == 120
-    assert "replay needs a deterministic policy" in complaint(scenario(estimators=["replay"]))
+    assert "replay needs a deterministic policy" in error_of(scenario(estimators=["replay"]))
 
 
 def test_a_resolved_scenario_is_the_scenario_again(scenario):
@@ -194,21 +194,21 @@ def test_tables_and_report_show_limits_and_unsupported_actions(scenario):
 
 
 def test_mistakes(scenario):
-    assert "clip: rule 'mse' has no bound for the bias of 'clipped_snips'" in complaint(
+    assert "clip: rule 'mse' has no bound for the bias of 'clipped_snips'" in error_of(
         scenario(estimators=["clipped_snips"], clip="mse")
     )
-    assert "'switch' needs the probability of every action" in complaint(
+    assert "'switch' needs the probability of every action" in error_of(
         scenario(estimators=["switch"])
     )
-    assert "is for means, and 'snips' is a ratio" in complaint(
+    assert "is for means, and 'snips' is a ratio" in error_of(
         scenario(interval="hoeffding", bound=3.0)
     )
-    assert "unknown reward model 'rigde'" in complaint(scenario(reward_model="rigde"))
-    assert "logging.estimate: must be 'frequencies'" in complaint(scenario(logging="freq"))
-    assert "logging.smothing: unknown key. Did you mean 'smoothing'?" in complaint(
+    assert "unknown reward model 'rigde'" in error_of(scenario(reward_model="rigde"))
+    assert "logging.estimate: must be 'frequencies'" in error_of(scenario(logging="freq"))
+    assert "logging.smothing: unknown key. Did you mean 'smoothing'?" in error_of(
         scenario(logging={"estimate": "frequencies", "smothing": 1})
     )
-    assert "logging: agent: 'popularity' cannot be evaluated on a log" in complaint(
+    assert "logging: agent: 'popularity' cannot be evaluated on a log" in error_of(
         scenario(logging={"agent": "popularity"})
     )
     for wrong, words in (

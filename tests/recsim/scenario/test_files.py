@@ -27,7 +27,7 @@ def file(tmp_path):
     return write
 
 
-def complaint(*arguments):
+def error_of(*arguments):
     with pytest.raises(UserError) as caught:
         load_scenario(*arguments)
     return str(caught.value)
@@ -73,28 +73,28 @@ def test_agents_can_be_replaced(file):
 
 @pytest.mark.parametrize("override", ["users", "=3", "a..b=1", ""])
 def test_a_malformed_override_says_what_one_looks_like(file, override):
-    message = complaint(file(), [override])
+    message = error_of(file(), [override])
     assert f"{override!r} is not of the form key=value" in message
 
 
 def test_an_override_with_a_malformed_value(file):
-    assert "override 'users=[1': the value is not valid YAML" in complaint(file(), ["users=[1"])
+    assert "override 'users=[1': the value is not valid YAML" in error_of(file(), ["users=[1"])
 
 
 def test_an_override_of_an_agent_that_is_not_there(file):
-    assert "'agents.7.name' cannot be set" in complaint(file(), ["agents.7.name=x"])
+    assert "'agents.7.name' cannot be set" in error_of(file(), ["agents.7.name=x"])
 
 
 def test_an_unknown_key_is_told_with_file_line_path_and_near_match(file):
     path = file(GOOD + "stps: 3\n")
-    assert complaint(path) == f"{path}:11: stps: unknown key. Did you mean 'steps'?"
+    assert error_of(path) == f"{path}:11: stps: unknown key. Did you mean 'steps'?"
     path = file(GOOD.replace("config:", "confg:"))
-    assert complaint(path) == f"{path}:9: agents.1.confg: unknown key. Did you mean 'config'?"
+    assert error_of(path) == f"{path}:9: agents.1.confg: unknown key. Did you mean 'config'?"
 
 
 def test_all_mistakes_are_told_at_once(file):
     path = file(GOOD.replace("seeds: 2", "seeds: two\naxis: week\nusers: '3'"))
-    assert complaint(path).splitlines() == [
+    assert error_of(path).splitlines() == [
         f"{path}:10: seeds: must be a number of seeds or a list of seeds.",
         f"{path}:12: users: must be a valid integer, not '3'.",
         f"{path}:11: axis: must be 'step', 'day' or 'round', not 'week'.",
@@ -102,23 +102,23 @@ def test_all_mistakes_are_told_at_once(file):
 
 
 def test_a_mistake_on_the_command_line_is_told_as_such(file):
-    assert complaint(file(), ["usrs=3"]) == (
+    assert error_of(file(), ["usrs=3"]) == (
         "command line: usrs: unknown key. Did you mean 'users'?"
     )
-    assert complaint(file(), ["bootstrap.level=2"]).startswith("command line: bootstrap.level: ")
+    assert error_of(file(), ["bootstrap.level=2"]).startswith("command line: bootstrap.level: ")
     path = file()
     path.write_text(GOOD + "stps: 3\n")
-    assert complaint(path, ["users=3"]).startswith(f"{path}:11: stps")
+    assert error_of(path, ["users=3"]).startswith(f"{path}:11: stps")
 
 
 def test_a_missing_key_is_told(file):
     path = file(GOOD.replace("name: demo\n", ""))
-    assert complaint(path) == f"{path}: name: is missing."
+    assert error_of(path) == f"{path}: name: is missing."
 
 
 def test_a_misspelt_required_key_is_told_once(file):
     path = file(GOOD.replace("name: demo", "nam: demo"))
-    assert complaint(path) == f"{path}:1: nam: unknown key. Did you mean 'name'?"
+    assert error_of(path) == f"{path}:1: nam: unknown key. Did you mean 'name'?"
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_misspelt_required_key_is_told_once(file):
 )
 def test_broken_yaml_is_told_with_its_place(file, text, where, what):
     path = file(text)
-    message = complaint(path)
+    message = error_of(path)
     assert message.startswith(f"{path}{where}: ")
     assert what in message
 
@@ -143,13 +143,13 @@ def test_broken_yaml_is_told_with_its_place(file, text, where, what):
 def test_a_file_that_is_no_text(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_bytes(b"\xff\xfe\x00")
-    assert "not a text file" in complaint(path)
+    assert "not a text file" in error_of(path)
 
 
 def test_an_environment_variable_that_is_not_set(file, monkeypatch):
     monkeypatch.delenv("RECSIM_TEST_PLACE", raising=False)
     path = file(GOOD.replace("preset: retention", "preset: ${oc.env:RECSIM_TEST_PLACE}"))
-    message = complaint(path)
+    message = error_of(path)
     assert "env.preset: Environment variable 'RECSIM_TEST_PLACE' not found" in message
     assert "env.preset=... on the command line" in message
     assert load_scenario(path, ["env.preset=boredom"]).env.options["preset"] == "boredom"
@@ -162,12 +162,12 @@ def test_scenarios_are_found_by_name():
 
 
 def test_a_name_that_is_nearly_right():
-    assert complaint("quikstart") == "unknown scenario 'quikstart'. Did you mean 'quickstart'?"
+    assert error_of("quikstart") == "unknown scenario 'quikstart'. Did you mean 'quickstart'?"
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    assert "does not exist. Did you mean 'quickstart'?" in complaint(tmp_path / "quickstar.yaml")
-    assert "is a folder" in complaint(f"{tmp_path}/")
+    assert "does not exist. Did you mean 'quickstart'?" in error_of(tmp_path / "quickstar.yaml")
+    assert "is a folder" in error_of(f"{tmp_path}/")
 
 
 @pytest.mark.parametrize("name", sorted(packaged_scenarios()))

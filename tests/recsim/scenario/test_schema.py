@@ -107,7 +107,7 @@ def test_a_training_log_has_one_source():
     refused("'data' stands alone", training_log={"data": source, "users": 3})
     refused("'share' stands alone", LOGGED, training_log={"share": 0.5, "agent": "random"})
     refused("'share' needs a scenario with 'data'", training_log={"share": 0.5})
-    refused("no users to simulate", LOGGED, training_log={"agent": "random"})
+    refused("no simulated users", LOGGED, training_log={"agent": "random"})
     own = [{"name": "linucb", "training_log": {"share": 0.5}}]
     refused("all agents are evaluated on the same rows", LOGGED, agents=own)
 
@@ -125,7 +125,7 @@ def test_a_share_lies_between_0_and_1(share):
 
 def test_rows_of_the_log_cannot_be_taken_by_agents():
     named = [{"name": "random", "label": "Reference"}]
-    refused("is taken by a row of the log", LOGGED, agents=named)
+    refused("is reserved for a row of the log", LOGGED, agents=named)
     assert scenario(agents=named).agents[0].label == "Reference"
 
 

@@ -1,4 +1,4 @@
-"""Benchmark scenarios: estimators judged on many logs."""
+"""Benchmark scenarios: the accuracy of estimators over many logs."""
 
 import json
 
@@ -104,7 +104,7 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path, capsys, override
     ],
 )
 def test_agents_that_need_a_simulation_are_refused(changes):
-    with pytest.raises(UserError, match="'oracle' works in a simulation only"):
+    with pytest.raises(UserError, match="'oracle' cannot be evaluated on a log"):
         scenario(**changes).check()
 
 

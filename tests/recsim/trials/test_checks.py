@@ -14,7 +14,7 @@ from recsim.scenario.sources import EnvSpec
 SIMULATED = {"name": "s", "description": "d", "env": {"preset": "retention"}, "agents": ["random"]}
 
 
-def complaint(base=SIMULATED, source="", **changes):
+def error_of(base=SIMULATED, source="", **changes):
     with pytest.raises(UserError) as caught, located(source):
         parse_scenario({**base, **changes}).check()
     return str(caught.value)
@@ -61,14 +61,14 @@ def test_every_preset_passes(preset):
     ],
 )
 def test_mistakes_about_the_environment(options, message):
-    assert message in complaint(env=options)
+    assert message in error_of(env=options)
 
 
 @pytest.mark.parametrize("users", [10**12, 10**30])
 def test_more_users_than_fit_into_memory_are_refused(users):
-    assert f"users: {users} at a time need at least" in complaint(users=users)
+    assert f"users: {users} at a time need at least" in error_of(users=users)
     log = {"training_log": {"users": users}}
-    assert f"training_log: users: {users} at a time" in complaint(**log)
+    assert f"training_log: users: {users} at a time" in error_of(**log)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +85,11 @@ def test_more_users_than_fit_into_memory_are_refused(users):
     ],
 )
 def test_mistakes_about_agents(agents, message):
-    assert message in complaint(agents=agents)
+    assert message in error_of(agents=agents)
 
 
 def test_an_oracle_needs_the_state():
-    message = complaint(agents=["oracle"], env=env(reveal_state=False))
+    message = error_of(agents=["oracle"], env=env(reveal_state=False))
     assert message == "agents: oracle: 'oracle' needs env.reveal_state to be true."
 
 
@@ -97,19 +97,19 @@ def test_an_oracle_needs_the_state():
     ("training", "message"),
     [
         ({"agent": "randm"}, "training_log: agents: randm: unknown agent"),
-        ({"agent": "popularity"}, "training_log: agent: 'popularity' would have to be fitted"),
+        ({"agent": "popularity"}, "training_log: agent: 'popularity' must itself be fitted"),
         ({"data": {"reader": "svd", "path": "x"}}, "unknown reader 'svd'. Did you mean 'saved'?"),
         ({"data": {"reader": "saved", "path": "nope"}}, "training_log: data: "),
     ],
 )
 def test_mistakes_about_the_training_log(training, message):
-    assert message in complaint(training_log=training)
+    assert message in error_of(training_log=training)
 
 
 def test_a_training_log_of_another_catalogue(tmp_path, random_log):
     random_log(items=7, slots=2).save(tmp_path / "log")
     data = {"reader": "saved", "path": str(tmp_path / "log")}
-    message = complaint(training_log={"data": data})
+    message = error_of(training_log={"data": data})
     assert message == "training_log: the log has number of items 7, where the agents need 200."
 
 
@@ -120,34 +120,30 @@ def test_a_training_log_of_another_catalogue_of_the_same_size():
 
     wanted = problem()
     check_same_problem(problem(), wanted)
-    with pytest.raises(
-        UserError, match=r"the features of 200 of its 200 items are others, .*item 0"
-    ):
+    with pytest.raises(UserError, match=r"the features of 200 of its 200 items differ, .*item 0"):
         check_same_problem(problem(seed=5), wanted)
     fewer = replace(wanted, item_features=wanted.item_features[:, :3])
     with pytest.raises(UserError, match="the log has 3 item features, where the agents need 9"):
         check_same_problem(fewer, wanted)
     groups = wanted.item_groups.copy()
     groups[3] += 1
-    with pytest.raises(UserError, match=r"the groups of 1 of its 200 items are others, .*item 3"):
+    with pytest.raises(UserError, match=r"the groups of 1 of its 200 items differ, .*item 3"):
         check_same_problem(replace(wanted, item_groups=groups), wanted)
-    silent = np.zeros((200, 0), dtype=np.float32)
-    check_same_problem(replace(wanted, item_features=silent), wanted)
+    featureless = np.zeros((200, 0), dtype=np.float32)
+    check_same_problem(replace(wanted, item_features=featureless), wanted)
 
 
 def test_mistakes_about_metrics():
-    assert complaint(metrics=["reward_per_stp"]) == (
+    assert error_of(metrics=["reward_per_stp"]) == (
         "metrics: unknown metric 'reward_per_stp'. Did you mean 'reward_per_step'?"
     )
-    message = complaint(metrics=["return_per_user"], env={"preset": "boredom"})
+    message = error_of(metrics=["return_per_user"], env={"preset": "boredom"})
     assert message.startswith("metrics: this world has no retention, so there is no 'return_per_u")
     assert "There are: early_reward_per_step, reward_per_step, " in message
-    assert complaint(metrics=["last_round_gini"]).startswith(
-        "metrics: unknown metric 'last_round_g"
-    )
+    assert error_of(metrics=["last_round_gini"]).startswith("metrics: unknown metric 'last_round_g")
     good = {"metrics": ["last_round_gini", "first_round_reward_per_step"], "rounds": 2}
     parse_scenario(SIMULATED | good).check()
-    assert complaint(front=["reward_per_step", "joy"]).startswith("front: unknown metric 'joy'.")
+    assert error_of(front=["reward_per_step", "joy"]).startswith("front: unknown metric 'joy'.")
 
 
 def test_keys_of_other_kinds_may_be_null():
@@ -155,11 +151,11 @@ def test_keys_of_other_kinds_may_be_null():
     assert parse_scenario({**SIMULATED, **nulls}) == parse_scenario(SIMULATED)
     data = {"data": {"reader": "saved", "path": "x"}, "env": None, "holdout": None}
     assert parse_scenario({**SIMULATED, **data}).kind == "logs"
-    assert complaint(nothing=None).startswith("nothing: unknown key.")
+    assert error_of(nothing=None).startswith("nothing: unknown key.")
 
 
 def test_the_file_is_named():
-    assert complaint(source="s.yaml", agents=["randm"]).startswith("s.yaml: agents: randm: ")
+    assert error_of(source="s.yaml", agents=["randm"]).startswith("s.yaml: agents: randm: ")
 
 
 def test_the_state_is_revealed_unless_the_scenario_says_no():

@@ -24,20 +24,20 @@ def scenario(**changes):
     return parse_scenario({**SMALL, **changes})
 
 
-def test_a_run_tells_of_every_turn(tmp_path):
+def test_a_run_has_curves_over_turns(tmp_path):
     run = run_scenario(scenario(output=str(tmp_path)), workers=1)
     assert run.failed == []
     summary = pd.read_csv(run.folder.path / "summary.csv")
     assert {"success_rate", "average_turns", "hdcg", "success_at_4"} <= set(summary["metric"])
-    found = summary[summary["metric"] == "success_rate"].set_index("agent")["iqm"]
-    assert found["fact_crs"] > 0
+    success = summary[summary["metric"] == "success_rate"].set_index("agent")["iqm"]
+    assert success["fact_crs"] > 0
     curves = sorted((run.folder.path / "trials").rglob("curves.csv"))
     assert len(curves) == 6
-    course = pd.read_csv(curves[0])
-    assert course["turn"].tolist() == [0, 1, 2, 3, 4]
-    assert course["success_rate"].is_monotonic_increasing
+    curve = pd.read_csv(curves[0])
+    assert curve["turn"].tolist() == [0, 1, 2, 3, 4]
+    assert curve["success_rate"].is_monotonic_increasing
     assert (run.folder.path / "curves.png").is_file()
-    assert not (run.folder.path / "front.png").exists(), "no reward comes later"
+    assert not (run.folder.path / "front.png").exists(), "conversations have no long-term reward"
     assert "success_rate" in (run.folder.path / "report.html").read_text()
 
 
@@ -95,9 +95,9 @@ def test_practice_changes_what_was_learned(tmp_path):
     ],
 )
 def test_mistakes_are_told(changes, message):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as caught:
         scenario(**changes).check()
-    assert message in str(told.value)
+    assert message in str(caught.value)
 
 
 def test_an_agent_of_conversations_in_a_scenario_of_slates():

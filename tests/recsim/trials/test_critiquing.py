@@ -26,7 +26,7 @@ def scenario(**changes):
     return parse_scenario({**SMALL, **changes})
 
 
-def test_a_run_tells_of_every_turn(tmp_path):
+def test_a_run_has_curves_over_turns(tmp_path):
     run = run_scenario(scenario(output=str(tmp_path)), workers=1)
     assert run.failed == []
     summary = pd.read_csv(run.folder.path / "summary.csv")
@@ -37,29 +37,29 @@ def test_a_run_tells_of_every_turn(tmp_path):
         assert table.loc["base_sr_final@1", base] == table.loc["sr_final@1", "critique_popularity"]
     curves = sorted((run.folder.path / "trials").rglob("curves.csv"))
     assert len(curves) == 4
-    course = pd.read_csv(curves[0])
-    assert course["turn"].tolist() == [1, 2, 3, 4, 5]
-    assert course["found"].is_monotonic_increasing
+    curve = pd.read_csv(curves[0])
+    assert curve["turn"].tolist() == [1, 2, 3, 4, 5]
+    assert curve["found"].is_monotonic_increasing
     assert (run.folder.path / "curves.png").is_file()
-    assert not (run.folder.path / "front.png").exists(), "no reward comes later"
+    assert not (run.folder.path / "front.png").exists(), "sessions have no long-term reward"
     report = (run.folder.path / "report.html").read_text()
     assert "sr_final@1" in report
     assert "base_sr_final@1" in report
 
 
-def test_agents_may_differ_in_what_they_are_judged_by(tmp_path, capsys):
+def test_agents_may_differ_in_their_metrics(tmp_path, capsys):
     named = ["sr_final@1", "justification_ndcg@5"]
     for agents in (["critique_random", "critique_popularity"], ["critique_random"]):
         output = str(tmp_path / str(len(agents)))
         run = run_scenario(scenario(agents=agents, metrics=named, output=output), workers=1)
         assert run.failed == []
         summary = pd.read_csv(run.folder.path / "summary.csv")
-        told = summary[summary["metric"] == named[1]].set_index("agent")["mean"]
+        means = summary[summary["metric"] == named[1]].set_index("agent")["mean"]
         if len(agents) == 2:
-            assert 0 < told["critique_popularity"] < 1
-            assert pd.isna(told["critique_random"])
+            assert 0 < means["critique_popularity"] < 1
+            assert pd.isna(means["critique_random"])
         else:
-            assert told.empty
+            assert means.empty
         print_summary(run.folder.scenario.summarise(run.folder), make_console())
         assert ("justification ndcg@5" in capsys.readouterr().out) == (len(agents) == 2)
 
@@ -104,9 +104,9 @@ def test_the_number_of_users_at_a_time_does_not_matter(tmp_path):
     ],
 )
 def test_mistakes_are_told(changes, message):
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as caught:
         scenario(**changes).check()
-    assert message in str(told.value)
+    assert message in str(caught.value)
 
 
 def test_an_agent_of_critiques_in_a_scenario_of_slates():

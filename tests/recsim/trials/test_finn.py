@@ -32,12 +32,12 @@ def test_strategies_are_judged_on_people_never_met(tmp_path, folder):
     ]
     assert main(arguments) == 0
     (run,) = (tmp_path / "finn").glob("*")
-    found = pd.read_csv(run / "seeds.csv").set_index("agent")["recall@5"]
+    recall = pd.read_csv(run / "seeds.csv").set_index("agent")["recall@5"]
     # Chance puts a clicked item among 5 of 60 with probability 1 / 12.
-    assert found["random"] == pytest.approx(1 / 12, abs=0.04)
+    assert recall["random"] == pytest.approx(1 / 12, abs=0.04)
     for label in ("greedy", "in_slate"):
-        assert found[label] > found["random"] + 0.05
-        assert found[label] > found["popularity"] + 0.03
+        assert recall[label] > recall["random"] + 0.05
+        assert recall[label] > recall["popularity"] + 0.03
 
 
 def test_the_scenario_as_it_is_can_be_run(folder, capsys):

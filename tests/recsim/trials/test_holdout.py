@@ -1,6 +1,7 @@
 """Holdout scenarios from end to end, on a log with a planted favourite."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ USERS, ITEMS, DAYS = 30, 12, 12
 
 SCENARIO = """\
 name: held
-description: Who knows the favourite?
+description: Which agent finds the favourite?
 data: {reader: kuairand, path: kuairand, slate_size: 2, return_days: 3}
 holdout: {users: 0.3, cutoffs: [1, 2], history: 3}
 agents: [random, popularity]
@@ -68,15 +69,15 @@ def scenario(**changes):
     return parse_scenario({**content, **changes})
 
 
-def test_the_favourite_is_found_for_users_never_met(place, capsys):
+def test_popularity_finds_the_favourite_of_held_out_users(place, capsys):
     assert main(["held.yaml", "--workers", "1"]) == 0
     (folder,) = runs(place)
     seeds = pd.read_csv(folder / "seeds.csv")
     assert seeds["agent"].tolist() == ["random"] * 3 + ["popularity"] * 3
-    found = seeds.set_index(["agent", "seed"])
-    assert (found.loc["popularity", "hit_rate@1"] == 1).all()
-    assert (found.loc["random", "hit_rate@1"] < 0.5).all()
-    assert (found["hit_rate@2"] >= found["hit_rate@1"]).all()
+    by_trial = seeds.set_index(["agent", "seed"])
+    assert (by_trial.loc["popularity", "hit_rate@1"] == 1).all()
+    assert (by_trial.loc["random", "hit_rate@1"] < 0.5).all()
+    assert (by_trial["hit_rate@2"] >= by_trial["hit_rate@1"]).all()
     result = json.loads((folder / "trials/random/seed-0/result.json").read_text())
     other = json.loads((folder / "trials/popularity/seed-0/result.json").read_text())
     assert result["held_out"] == other["held_out"]
@@ -96,7 +97,7 @@ def test_the_favourite_is_found_for_users_never_met(place, capsys):
     assert summary.loc[("popularity", "hit_rate@1"), "iqm"] == 1
 
 
-def test_what_is_resumed_is_what_was_never_stopped(place):
+def test_a_resumed_run_equals_an_uninterrupted_one(place):
     assert main(["held.yaml", "--workers", "1"]) == 0
     (folder,) = runs(place)
     before = {name: (folder / name).read_bytes() for name in ("summary.json", "seeds.csv")}
@@ -105,15 +106,15 @@ def test_what_is_resumed_is_what_was_never_stopped(place):
     assert before == {name: (folder / name).read_bytes() for name in before}
 
 
-def test_returns_of_the_reader_are_scored_and_others_are_not(place):
-    # A log that somebody saved does not tell over how many days its returns count.
+def test_returns_are_scored_only_if_the_reader_knows_their_days(place):
+    # A saved log does not have the number of days over which its returns count.
     from recsim.log import read_log
 
     log = read_log("kuairand", path="kuairand", slate_size=2, return_days=3)
     assert log.feedback["return"].max() <= 1
-    everybody = read_log("kuairand", path="kuairand", slate_size=2, return_days=3, censored="keep")
-    shares = return_shares(everybody.user, everybody.day, 3)
-    assert shares.tolist() == everybody.feedback["return"].tolist()
+    uncensored = read_log("kuairand", path="kuairand", slate_size=2, return_days=3, censored="keep")
+    shares = return_shares(uncensored.user, uncensored.day, 3)
+    assert shares.tolist() == uncensored.feedback["return"].tolist()
     log.save("saved")
     text = SCENARIO.replace("reader: kuairand, path: kuairand", "reader: saved, path: saved")
     (place / "held.yaml").write_text(text.replace(", slate_size: 2, return_days: 3", ""))
@@ -122,7 +123,7 @@ def test_returns_of_the_reader_are_scored_and_others_are_not(place):
     assert "return_score" not in pd.read_csv(folder / "seeds.csv").columns
 
 
-def test_a_model_of_the_held_out_users_says_whether_they_would_come_back(place, capsys):
+def test_a_model_of_the_held_out_users_predicts_their_returns(place, capsys):
     text = SCENARIO.replace("history: 3}", "history: 3, user_model: {dim: 4, epochs: 2}}")
     (place / "held.yaml").write_text(text)
     assert main(["held.yaml", "--workers", "1"]) == 0
@@ -132,6 +133,14 @@ def test_a_model_of_the_held_out_users_says_whether_they_would_come_back(place, 
     assert table["never_returning_share"].between(0, 1).all()
     predicted = table["predicted_return"].unstack()
     assert (predicted.loc["random"] != predicted.loc["popularity"]).all()
+    declared = scenario().declared
+    names = {name for name in table.columns if not name.startswith("model_")}
+    cutoffs = {metric.name: (1, 2) for metric in declared[:3]} | {"recall": (2,)}
+    assert names == {
+        name
+        for metric in declared
+        for name in replace(metric, cutoffs=cutoffs.get(metric.name, ())).names
+    }
     by_seed = table["model_click_log_loss"].unstack()  # one model per draw of users
     assert by_seed.loc["random"].equals(by_seed.loc["popularity"])
     assert by_seed.loc["random"].nunique() == 3
@@ -139,7 +148,7 @@ def test_a_model_of_the_held_out_users_says_whether_they_would_come_back(place, 
     assert "Its errors on 2 held-out users" in out
 
 
-def test_a_model_of_users_needs_returns_and_right_settings(place, random_log):
+def test_a_model_of_users_needs_returns_and_valid_settings(place, random_log):
     random_log().save("plain")
     holdout = {"cutoffs": [1, 2], "user_model": {}}
     with pytest.raises(UserError, match=r"holdout.user_model: this log has no 'return'"):
@@ -153,7 +162,7 @@ def test_a_model_of_users_needs_returns_and_right_settings(place, random_log):
     ("changes", "message"),
     [
         ({"holdout": {"cutoffs": [1, 3]}}, r"holdout.cutoffs: 3 is more than the 2 items"),
-        ({"agents": ["oracle"]}, r"agents: oracle: 'oracle' needs simulated users"),
+        ({"agents": ["oracle"]}, r"agents: oracle: 'oracle' cannot be evaluated on a log"),
         ({"metrics": ["hit_rate@3"]}, r"metrics: unknown metric 'hit_rate@3'.*'hit_rate@"),
         ({"data": {"reader": "kuairand", "path": "nowhere"}}, r"data: nowhere.*does not exist"),
         ({"data": {"reader": "kuai", "path": "x"}}, r"data: unknown reader 'kuai'.*'kuairand'"),
@@ -164,7 +173,7 @@ def test_scenarios_that_cannot_run_are_refused(place, changes, message):
         scenario(**changes).check()
 
 
-def test_a_log_of_nobody_or_without_clicks_is_refused(place, random_log):
+def test_a_log_without_users_or_clicks_is_refused(place, random_log):
     random_log(anonymous=True).save("anonymous")
     data = {"reader": "saved", "path": "anonymous"}
     with pytest.raises(UserError, match=r"'holdout' needs a log with user ids"):
@@ -172,12 +181,12 @@ def test_a_log_of_nobody_or_without_clicks_is_refused(place, random_log):
     random_log(users=1).save("alone")
     with pytest.raises(UserError, match=r"at least two users"):
         scenario(data=data | {"path": "alone"}).check()
-    silent = random_log()
-    silent.clicks[:] = 0
-    silent.save("silent")
+    unclicked = random_log()
+    unclicked.clicks[:] = 0
+    unclicked.save("unclicked")
     holdout = {"cutoffs": [1], "target": "clicked"}
     with pytest.raises(UserError, match=r"holdout.target: this log has no click"):
-        scenario(data=data | {"path": "silent"}, holdout=holdout).check()
+        scenario(data=data | {"path": "unclicked"}, holdout=holdout).check()
 
 
 @pytest.mark.parametrize(
@@ -202,7 +211,7 @@ def test_keys_without_effect_are_refused(changes, message):
         scenario(**changes)
 
 
-def test_seeds_are_five_and_what_is_resolved_is_the_scenario():
+def test_there_are_five_seeds_and_resolved_keys_give_the_same_scenario():
     made = scenario()
     assert made.seeds == (0, 1, 2, 3, 4)
     assert made.kind == "holdout"

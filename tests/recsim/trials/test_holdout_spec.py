@@ -37,9 +37,9 @@ GENERATED = np.array([[2, 0, 1], [0, 1, 3]])
 
 
 def test_metrics_worked_by_hand():
-    found = next_slate_metrics(GENERATED, small_log(), HoldoutSpec(cutoffs=(1, 3)), 2)
+    metrics = next_slate_metrics(GENERATED, small_log(), HoldoutSpec(cutoffs=(1, 3)), 2)
     best = 1 + 1 / math.log2(3)
-    assert found == pytest.approx(
+    assert metrics == pytest.approx(
         {
             "hit_rate@1": 1 / 2,
             "ndcg@1": 1 / 2,
@@ -57,19 +57,19 @@ def test_metrics_worked_by_hand():
 
 def test_rows_where_nothing_was_clicked_do_not_count():
     spec = HoldoutSpec(cutoffs=(3,), target="clicked")
-    found = next_slate_metrics(GENERATED, small_log(), spec, None)
-    assert found == pytest.approx(
+    metrics = next_slate_metrics(GENERATED, small_log(), spec, None)
+    assert metrics == pytest.approx(
         {"hit_rate@3": 1, "ndcg@3": 1, "precision@3": 1 / 3, "recall@3": 1}
     )
-    nobody = small_log().select([1])
-    assert all(map(math.isnan, next_slate_metrics(GENERATED[1:], nobody, spec, None).values()))
+    unclicked = small_log().select([1])
+    assert all(map(math.isnan, next_slate_metrics(GENERATED[1:], unclicked, spec, None).values()))
 
 
 def test_the_logged_slates_are_perfect():
     log = small_log()
-    found = next_slate_metrics(log.slate, log, HoldoutSpec(cutoffs=(3,)), 2)
-    assert found["recall@3"] == found["ndcg@3"] == found["hit_rate@3"] == 1
-    assert found["precision@3"] == pytest.approx((2 / 3 + 1 / 3) / 2)  # padding never counts
+    metrics = next_slate_metrics(log.slate, log, HoldoutSpec(cutoffs=(3,)), 2)
+    assert metrics["recall@3"] == metrics["ndcg@3"] == metrics["hit_rate@3"] == 1
+    assert metrics["precision@3"] == pytest.approx((2 / 3 + 1 / 3) / 2)  # padding never counts
 
 
 def test_users_are_held_out_whole():

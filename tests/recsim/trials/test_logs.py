@@ -31,7 +31,7 @@ def run(scenario, agent="random", case="all", seed=0):
     return scenario.run(Trial(agent, seed, case)).numbers
 
 
-def complaint(scenario):
+def error_of(scenario):
     with pytest.raises(UserError) as caught:
         scenario.check()
     return str(caught.value)
@@ -57,7 +57,7 @@ def test_a_share_trains_and_the_rest_judges(scenario):
     assert rows["fit"]["rows"] == 50
     assert rows["values"][0]["n"] == 150
     assert rows["log"][0]["n"] == 150
-    # Agents with a log of their own are judged on the same rows.
+    # Agents with a training log of their own are evaluated on the same rows.
     own = {"data": scenario().data.model_dump()}
     agents = [{"name": "popularity", "training_log": own}]
     rows = run(scenario(agents=agents), "popularity")
@@ -106,18 +106,18 @@ def test_good_scenarios_pass(scenario):
 
 
 def test_mistakes(scenario, tmp_path, random_log):
-    assert "Did you mean 'ips'?" in complaint(scenario(estimators=["ipss"]))
-    assert "Did you mean 'saved'?" in complaint(scenario(data={"reader": "svaed"}))
-    assert "unknown" in complaint(scenario(data={"pth": 3}))
-    assert str(tmp_path / "x") in complaint(scenario(data={"path": str(tmp_path / "x")}))
-    assert "unknown agent" in complaint(scenario(agents=["rndom"]))
-    assert "needs simulated users" in complaint(scenario(agents=["oracle"]))
-    message = complaint(scenario(training_log=None))
+    assert "Did you mean 'ips'?" in error_of(scenario(estimators=["ipss"]))
+    assert "Did you mean 'saved'?" in error_of(scenario(data={"reader": "svaed"}))
+    assert "unknown" in error_of(scenario(data={"pth": 3}))
+    assert str(tmp_path / "x") in error_of(scenario(data={"path": str(tmp_path / "x")}))
+    assert "unknown agent" in error_of(scenario(agents=["rndom"]))
+    assert "cannot be evaluated on a log: it needs" in error_of(scenario(agents=["oracle"]))
+    message = error_of(scenario(training_log=None))
     assert "'popularity' must be fitted" in message
     assert "share: 0.5" in message
-    assert "too few" in complaint(scenario(training_log={"share": 0.001}))
+    assert "too few" in error_of(scenario(training_log={"share": 0.001}))
     random_log(rows=9, slots=1, propensity=None).save(tmp_path / "bare")
-    assert "no propensities" in complaint(scenario(data={"path": str(tmp_path / "bare")}))
+    assert "no propensities" in error_of(scenario(data={"path": str(tmp_path / "bare")}))
     random_log(rows=9, slots=1, items=5).save(tmp_path / "small")
     small = {"reference": {"path": str(tmp_path / "small")}}
-    assert "number of items 5, where the agents need 7" in complaint(scenario(data=small))
+    assert "number of items 5, where the agents need 7" in error_of(scenario(data=small))
