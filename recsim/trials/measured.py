@@ -193,6 +193,8 @@ class Measured(Scenario):
 
     def _units(self, names: Sequence[str]) -> pd.DataFrame:
         """Return what is declared of metrics, one row each."""
+        import pandas as pd
+
         metrics = [metric_of(name, self._all_metrics()) for name in names]
         rows = [[name, m.unit, m.better or "-"] for name, m in zip(names, metrics, strict=True)]
         return pd.DataFrame(rows, columns=["metric", "unit", "better"])
