@@ -18,9 +18,6 @@ from recsim.estimators.tally import PolicyValue
 if TYPE_CHECKING:
     import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = [
     "COVERS",
     "ErrorSums",
@@ -121,7 +118,6 @@ def wilson(successes: float, trials: float, level: float = 0.95) -> tuple[float,
 
     if not trials:
         return math.nan, math.nan
-
     z2 = float(ndtri((1 + level) / 2)) ** 2
     share = successes / trials
     middle = (share + z2 / (2 * trials)) / (1 + z2 / trials)
@@ -161,7 +157,6 @@ def _line(sums: Mapping[str, float], level: float, sure: float) -> dict[str, Any
     bias = sums["error"] / known if known else math.nan
     square = sums["square"] / known if known else math.nan
     spread = max(square - bias**2, 0.0)
-
     half = float(ndtri((1 + sure) / 2)) * math.sqrt(spread / known) if known else math.nan
     coverage = sums["covered"] / known if known else math.nan
     low, high = wilson(sums["covered"], known, sure)
