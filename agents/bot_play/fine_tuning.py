@@ -15,12 +15,14 @@ Shapes: B sessions, I items, K aspects.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from agents.bot_play.model import CritiquedModel
-from agents.bot_play.play import Chance, PlayConfig, Turn, sessions
+from agents.bot_play.play import PlayConfig, Turn, sessions
 from agents.bot_play.tables import Tables, passes
 
 
@@ -59,22 +61,17 @@ def best_items_loss(scores: Tensor, targets: Tensor, top: int) -> Tensor:
 
 
 def play_loss(
-    model: CritiquedModel,
-    tables: Tables,
-    users: Tensor,
-    targets: Tensor,
-    config: PlayConfig,
-    chance: Chance,
-    *,
-    listens: bool = True,
+    turns: Iterable[Turn], targets: Tensor, aspects: Tensor, config: PlayConfig
 ) -> Tensor:
     """Return the loss of some sessions: the sum over turns of ``w_t`` times the mean; a scalar.
 
-    Arguments are those of `sessions`.
+    Args:
+        turns: The turns, see `agents.bot_play.play.sessions`.
+        targets: ``(B,)``.
+        aspects: Aspects of the targets, ``(B, K)`` floats.
+        config: Settings.
     """
-    aspects = tables.item_aspects[targets].float()
-    turns = sessions(model, tables, users, targets, config, chance, listens=listens)
-    total = torch.zeros((), device=users.device)
+    total = torch.zeros((), device=targets.device)
     for number, turn in enumerate(turns):
         total = total + config.weight(number) * turn_losses(turn, targets, aspects, config).mean()
     return total
@@ -117,9 +114,9 @@ def fine_tune(
         def chance(shape: tuple[int, int] = shape) -> Tensor:
             return torch.rand(shape, generator=generator, device=generator.device)
 
-        loss = play_loss(
-            model, tables, tables.users[rows], tables.items[rows], config, chance, listens=listens
-        )
+        users, targets = tables.users[rows], tables.items[rows]
+        turns = sessions(model, tables, users, targets, config, chance, listens=listens)
+        loss = play_loss(turns, targets, tables.item_aspects[targets].float(), config)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()

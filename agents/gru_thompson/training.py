@@ -15,6 +15,7 @@ from agents.gru_thompson.losses import choice_likelihood, terms
 from agents.gru_thompson.model import Model
 from agents.gru_thompson.posterior import take
 from agents.gru_thompson.states import StateKind, preferences
+from agents.shared.early_stopping import BestState
 from recsim.metrics import hit_rate
 
 # Fraction of the best hit rate that the state with the best likelihood must reach to be kept.
@@ -95,36 +96,25 @@ def evaluate(
     return Evaluation(likelihood=total / count, hits=0.0 if math.isnan(rate) else rate)
 
 
-@dataclass
 class _Best:
     """The best states of a stage by either measure."""
 
-    patience: int
-    likelihood: tuple[Evaluation, dict[str, Tensor]] | None = None
-    hits: tuple[Evaluation, dict[str, Tensor]] | None = None
-    since: int = 0
+    def __init__(self, model: Model, patience: int) -> None:
+        self._likelihood, self._hits = BestState(model, patience), BestState(model, patience)
+        self._hits_of_likeliest = 0.0
 
-    def update(self, evaluation: Evaluation, model: Model) -> bool:
+    def update(self, evaluation: Evaluation) -> bool:
         """Record a state; True if neither measure has improved for ``patience`` evaluations."""
-        self.since += 1
-        better = self.likelihood is None or evaluation.likelihood > self.likelihood[0].likelihood
-        more = self.hits is None or evaluation.hits > self.hits[0].hits
-        if better or more:
-            self.since = 0
-            state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-            if better:
-                self.likelihood = (evaluation, state)
-            if more:
-                self.hits = (evaluation, state)
-        return self.since >= self.patience
+        if evaluation.likelihood > self._likelihood.largest:
+            self._hits_of_likeliest = evaluation.hits
+        stop = self._likelihood.update(evaluation.likelihood)
+        return self._hits.update(evaluation.hits) and stop
 
-    def chosen(self, keep: str) -> dict[str, Tensor] | None:
-        """Return the state to keep, or None if none was evaluated."""
-        if self.likelihood is None or self.hits is None:
-            return None
-        enough = self.likelihood[0].hits >= _ENOUGH_HITS * self.hits[0].hits
+    def restore(self, keep: str) -> None:
+        """Load the state to keep, if there was an evaluation."""
+        enough = self._hits_of_likeliest >= _ENOUGH_HITS * self._hits.largest
         by_hits = keep == "hits" or (keep == "both" and not enough)
-        return self.hits[1] if by_hits else self.likelihood[1]
+        (self._hits if by_hits else self._likelihood).restore()
 
 
 Report = Callable[[dict[str, float]], None]
@@ -176,7 +166,7 @@ def _stage(
     stage, done, last = span
     trained = [value for value in model.parameters() if value.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=config.learning_rate, betas=config.betas)
-    best, losses = _Best(config.patience), []
+    best, losses = _Best(model, config.patience), []
     for step, batch in enumerate(_endless(source, config, generator), start=done + 1):
         optimizer.zero_grad(set_to_none=True)
         losses.append(_backward(model, state, batch, source.num_users, config, generator))
@@ -191,13 +181,11 @@ def _stage(
                 row |= {"likelihood": evaluation.likelihood, "hits": evaluation.hits}
             if report is not None:
                 report(row)
-            if evaluation is not None and best.update(evaluation, model):
+            if evaluation is not None and best.update(evaluation):
                 break
         if step >= last:
             break
-    kept = best.chosen(config.keep)
-    if kept is not None:
-        model.load_state_dict(kept)
+    best.restore(config.keep)
     return step
 
 

@@ -97,18 +97,21 @@ class BestState:
         model: The model.
         patience: Number of updates without a larger value after which training should stop; None:
             never.
+
+    Attributes:
+        largest: The largest value, -inf before the first.
     """
 
     def __init__(self, model: nn.Module, patience: int | None = None) -> None:
         self._model, self._patience = model, patience
-        self._largest, self._since = -math.inf, 0
+        self.largest, self._since = -math.inf, 0
         self._state: dict[str, Tensor] | None = None
 
     def update(self, value: float) -> bool:
         """Keep the current state if its value is the largest; return whether to stop training."""
         self._since += 1
-        if value > self._largest:
-            self._largest, self._since = value, 0
+        if value > self.largest:
+            self.largest, self._since = value, 0
             state = self._model.state_dict().items()
             self._state = {name: tensor.detach().clone() for name, tensor in state}
         return self._patience is not None and self._since >= self._patience

@@ -62,7 +62,8 @@ def half() -> torch.Tensor:
 
 
 def loss(model, tables, play=PLAY, **options) -> torch.Tensor:
-    return play_loss(model, tables, USER, TARGET, play, half, **options)
+    turns = sessions(model, tables, USER, TARGET, play, half, **options)
+    return play_loss(turns, TARGET, tables.item_aspects[TARGET].float(), play)
 
 
 def test_turns_by_hand(model, tables):

@@ -15,21 +15,21 @@ def update(best, model, *evaluations):
     for index, (likelihood, hits) in enumerate(evaluations):
         with torch.no_grad():
             model.bias.location.fill_(float(index))
-        if best.update(Evaluation(likelihood, hits), model):
+        if best.update(Evaluation(likelihood, hits)):
             return index
     return None
 
 
-def kept(best, keep):
-    state = best.chosen(keep)
-    assert state is not None
-    return int(state["bias.location"][0])
+def kept(best, model, keep):
+    best.restore(keep)
+    return int(model.bias.location[0])
 
 
 def test_patience_counts_evaluations_without_any_improvement(make_model):
     rows = [(-2.0, 0.1), (-3.0, 0.2), (-1.0, 0.1), (-1.5, 0.1), (-1.2, 0.2), (-1.1, 0.0)]
-    assert update(_Best(patience=3), make_model(), *rows) == 5
-    assert update(_Best(patience=4), make_model(), *rows) is None
+    model = make_model()
+    assert update(_Best(model, patience=3), model, *rows) == 5
+    assert update(_Best(model, patience=4), model, *rows) is None
 
 
 @pytest.mark.parametrize(
@@ -44,13 +44,18 @@ def test_patience_counts_evaluations_without_any_improvement(make_model):
     ],
 )
 def test_the_state_that_is_kept(make_model, evaluations, likelihood, hits, both):
-    best = _Best(patience=9)
-    update(best, make_model(), *evaluations)
-    assert [kept(best, how) for how in ("likelihood", "hits", "both")] == [likelihood, hits, both]
+    model = make_model()
+    best = _Best(model, patience=9)
+    update(best, model, *evaluations)
+    keys = ("likelihood", "hits", "both")
+    assert [kept(best, model, keep) for keep in keys] == [likelihood, hits, both]
 
 
-def test_without_an_evaluation_no_state_is_kept():
-    assert _Best(patience=1).chosen("both") is None
+def test_without_an_evaluation_the_last_state_is_kept(make_model):
+    model = make_model()
+    with torch.no_grad():
+        model.bias.location.fill_(7.0)
+    assert kept(_Best(model, patience=1), model, "both") == 7
 
 
 def test_distances_by_product(generator):
