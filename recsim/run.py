@@ -228,7 +228,9 @@ def _print_list() -> None:
 
     for heading, entries in available().items():
         assert isinstance(entries, dict)
-        width = max(map(len, entries), default=0)
+        if not entries:  # no package adds a metric
+            continue
+        width = max(map(len, entries))
         print(f"{heading}:")
         for name, line in entries.items():
             print(f"  {name:{width}}  {line}".rstrip())

@@ -38,6 +38,29 @@ def test_every_link_within_the_repository_leads_somewhere(page):
             assert anchor in anchors(target), link
 
 
+def is_module(name):
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def test_the_changelog_names_modules_that_exist():
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| (`.+`) \|$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert rows
+    assert [
+        new for _, text in rows for new in re.findall(r"`([\w.]+)`", text) if not is_module(new)
+    ] == []
+    # The names that are used again for something else.
+    again = [
+        "recsim.critiquing",
+        "recsim.estimators.impressions",
+        "recsim.report",
+        "recsim.scenario",
+    ]
+    assert sorted(old for old, _ in rows if is_module(old)) == again
+
+
 def test_the_readme_lists_every_agent_and_environment():
     listed = set(re.findall(r"^\| `([\w-]+)` \|", README, re.MULTILINE))
     own = {name for name in gymnasium.registry if re.match(r"\w+Re(c|play)-v0$", name)}

@@ -48,7 +48,7 @@ class Metric:
 def _check(name: str, target: str, loaded: Any) -> None:
     if not isinstance(loaded, Metric) or loaded.compute is None or not loaded.kind:
         raise UserError(
-            f"metric {name!r} ({target}) must be a recsim.metrics.Metric with 'kind' and 'compute'."
+            f"metric {name!r} ({target}) must be a recsim.Metric with 'kind' and 'compute'."
         )
     if loaded.name != name:
         raise UserError(f"metric {name!r} ({target}) calls itself {loaded.name!r}: use one name.")

@@ -74,7 +74,7 @@ def _kind(content: dict[str, Any]) -> type[Scenario]:
         words = " and ".join(map(repr, given)) or "none"
         raise ScenarioError(
             "give exactly one of 'env' (simulated users), 'data' (a log) and 'benchmark' (many "
-            f"logs, to test estimators on), not {words}"
+            f"logs, to test estimators on), not {words}."
         )
     (claimed,) = claiming
     return claimed
