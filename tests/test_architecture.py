@@ -146,7 +146,7 @@ def test_no_file_has_more_than_400_lines():
 
 @pytest.mark.parametrize("module", ["recsim", "agents"])
 def test_importing_a_package_stays_cheap(module):
-    heavy = {"torch", "pandas", "matplotlib", "sklearn", "stable_baselines3"}
+    heavy = {"torch", "scipy", "pandas", "matplotlib", "sklearn", "stable_baselines3"}
     code = f"import sys, {module}; print(*sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True

@@ -102,7 +102,7 @@ class Memory:
 
     @staticmethod
     def start(model: Model, last: LastStep, prompt: Tensor) -> Memory:
-        """Return the memory of users of whom only the observation is known.
+        """Return the memory of users for whom only the observation is known.
 
         Args:
             model: The network.

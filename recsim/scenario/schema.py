@@ -122,7 +122,7 @@ class Scenario(Keys, ABC):
     def resolved(self) -> dict[str, Any]:
         """Return every key, defaults included, as plain data; a scenario again, and an equal one.
 
-        Keys that have no effect as things stand are left out.
+        Keys without effect in this scenario are left out.
         """
         content = without_none(self.model_dump(mode="json"))
         for agent in content["agents"]:

@@ -88,7 +88,8 @@ def make_estimator(name: str, **limits: float) -> ImpressionEstimator:
         `Sample`.
 
     Raises:
-        UserError: If there is no such estimator, or a limit is unknown, no number or out of range.
+        UserError: If there is no such estimator, or a limit is unknown, not a number
+            or out of range.
     """
     check_name(name, _FORMS)
     form, checked = _FORMS[name], validated(Limits, limits, "estimator")
