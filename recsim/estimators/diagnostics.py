@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -38,6 +38,8 @@ SHIFT_SHARE = 0.25
 MEAN_WEIGHT_ERROR = 0.05
 MEAN_WEIGHT_SIGMAS = 4.0
 CONTRIBUTIONS = 10
+
+_NOT_ADDED = ("smallest", "largest", "used_largest", "contributing")
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,16 @@ class WeightSums:
 
     def __add__(self, other: WeightSums) -> WeightSums:
         """Return the sums of both pieces together."""
+        both = {
+            field.name: getattr(self, field.name) + getattr(other, field.name)
+            for field in fields(self)
+            if field.name not in _NOT_ADDED
+        }
         return WeightSums(
-            n=self.n + other.n,
-            weight=self.weight + other.weight,
-            square=self.square + other.square,
+            **both,
             smallest=min(self.smallest, other.smallest),
             largest=max(self.largest, other.largest),
-            zeros=self.zeros + other.zeros,
-            clipped=self.clipped + other.clipped,
-            used=self.used + other.used,
-            used_square=self.used_square + other.used_square,
             used_largest=max(self.used_largest, other.used_largest),
-            cut=self.cut + other.cut,
             contributing=_few(self.contributing | other.contributing),
         )
 

@@ -202,69 +202,27 @@ class _Form(NamedTuple):
 
 
 _FORMS = {
-    "ips": _Form("Inverse propensity scoring: the mean of w r.", _mean),
-    "snips": _Form(
-        "Self-normalised inverse propensity scoring: the mean reward, weighted by w.",
-        _self_normalised,
-    ),
-    "clipped_ips": _Form(
-        "Inverse propensity scoring with clipped weights: the mean of min(w, L) r.", _mean, "clip"
-    ),
-    "clipped_snips": _Form(
-        "Self-normalised inverse propensity scoring with clipped weights.",
-        _self_normalised,
-        "clip",
-    ),
-    "sub_gaussian": _Form(
-        "Inverse propensity scoring with smoothly bounded weights w / (1 - L + L w).",
-        _mean,
-        "subgaussian",
-    ),
+    "ips": _Form("Inverse propensity scoring (IPS): mean of w r.", _mean),
+    "snips": _Form("Self-normalised IPS: sum of w r / sum of w.", _self_normalised),
+    "clipped_ips": _Form("IPS with clipped weights min(w, L).", _mean, "clip"),
+    "clipped_snips": _Form("Self-normalised IPS with clipped weights.", _self_normalised, "clip"),
+    "sub_gaussian": _Form("IPS with weights w / (1 - L + L w).", _mean, "subgaussian"),
     "replay": _Form(
-        "Replay: the mean reward of the impressions that a deterministic policy would have made.",
+        "Mean reward where a deterministic policy shows the logged item.",
         _replay,
         needs="policy",
         used=_matching,
         assumes="uniform",
     ),
-    "dm": _Form(
-        "Direct method: the mean of V, the reward model's expectation under the policy.",
-        _direct,
-        needs="model",
-        assumes="model",
-    ),
-    "dr": _Form("Doubly robust: the mean of V + w (r - q).", _robust, needs="model"),
-    "clipped_dr": _Form(
-        "Doubly robust with clipped weights: the mean of V + min(w, L) (r - q).",
-        _robust,
-        "clip",
-        "model",
-    ),
-    "sndr": _Form(
-        "Self-normalised doubly robust: the mean of V, plus the sum of w (r - q) over that of w.",
-        _self_normalised_robust,
-        needs="model",
-    ),
-    "switch_dr": _Form(
-        "Doubly robust where w <= tau, the reward model elsewhere: V + w 1(w <= tau) (r - q).",
-        _robust,
-        "tau",
-        "model",
-    ),
-    "switch": _Form(
-        "IPS for actions with w <= tau, the reward model for the others.",
-        _switch,
-        "tau",
-        "actions",
-    ),
-    "dros": _Form(
-        "Doubly robust with optimistic shrinkage: the mean of V + L w / (w^2 + L) (r - q).",
-        _robust,
-        "shrinkage",
-        "model",
-    ),
+    "dm": _Form("Direct method: mean of V.", _direct, needs="model", assumes="model"),
+    "dr": _Form("Doubly robust (DR): mean of V + w (r - q).", _robust, needs="model"),
+    "clipped_dr": _Form("DR with clipped weights min(w, L).", _robust, "clip", "model"),
+    "sndr": _Form("Self-normalised DR.", _self_normalised_robust, needs="model"),
+    "switch_dr": _Form("DR where w <= tau, elsewhere the model.", _robust, "tau", "model"),
+    "switch": _Form("IPS where w <= tau, elsewhere the model.", _switch, "tau", "actions"),
+    "dros": _Form("DR with weights L w / (w^2 + L).", _robust, "shrinkage", "model"),
     "mrdr": _Form(
-        "More robust doubly robust: `dr` with a reward model fitted to make its variance small.",
+        "DR with a reward model fitted to reduce its variance.",
         partial(_robust, column="weighted_model"),
         needs="weighted_model",
     ),

@@ -142,49 +142,23 @@ class _Form(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+_SLOTS = ("slot_rewards",)
+_MODEL = ("slot_rewards", "action_values", "expected_values")
 _FORMS = {
-    "sips": _Form("Standard IPS: the mean of w_1:K r.", "slate_weights", _whole),
-    "snsips": _Form(
-        "Self-normalised `sips`: the mean reward, weighted by w_1:K.",
-        "slate_weights",
-        _whole_normalised,
-    ),
-    "iips": _Form(
-        "Independent IPS: the mean of sum_k w_k r_k.", "slot_weights", _by_slot, ("slot_rewards",)
-    ),
-    "sniips": _Form(
-        "Self-normalised `iips`, position by position.",
-        "slot_weights",
-        _by_slot_normalised,
-        ("slot_rewards",),
-    ),
-    "rips": _Form(
-        "Reward-interaction IPS: the mean of sum_k w_1:k r_k.",
-        "prefix_weights",
-        _by_slot,
-        ("slot_rewards",),
-    ),
-    "snrips": _Form(
-        "Self-normalised `rips`, position by position.",
-        "prefix_weights",
-        _by_slot_normalised,
-        ("slot_rewards",),
-    ),
-    "pi": _Form("Pseudo-inverse: the mean of W r.", "additive_weights", _whole),
-    "wpi": _Form(
-        "Weighted pseudo-inverse: sum of W r / sum of W.", "additive_weights", _whole_normalised
-    ),
-    "cascade_dr": _Form(
-        "Cascade doubly robust: the mean of sum_k [w_1:k (r_k - Q_k) + w_1:k-1 E Q_k].",
-        "prefix_weights",
-        _cascade,
-        ("slot_rewards", "action_values", "expected_values"),
-    ),
+    "sips": _Form("IPS of whole slates.", "slate_weights", _whole),
+    "snsips": _Form("Self-normalised `sips`.", "slate_weights", _whole_normalised),
+    "iips": _Form("IPS of items at their positions.", "slot_weights", _by_slot, _SLOTS),
+    "sniips": _Form("Self-normalised `iips`.", "slot_weights", _by_slot_normalised, _SLOTS),
+    "rips": _Form("IPS of the first k items.", "prefix_weights", _by_slot, _SLOTS),
+    "snrips": _Form("Self-normalised `rips`.", "prefix_weights", _by_slot_normalised, _SLOTS),
+    "pi": _Form("Pseudo-inverse estimator.", "additive_weights", _whole),
+    "wpi": _Form("Self-normalised `pi`.", "additive_weights", _whole_normalised),
+    "cascade_dr": _Form("Doubly robust under a cascade.", "prefix_weights", _cascade, _MODEL),
 }
 
 SLATE_ESTIMATORS = {
     prefix + name: form.description.removesuffix(".") + suffix
     for name, form in _FORMS.items()
-    for prefix, suffix in (("", "."), ("clipped_", "; weights are clipped."))
+    for prefix, suffix in (("", "."), ("clipped_", " with clipped weights."))
 }
 """The names that `make_slate_estimator` accepts, each with a line about it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -79,18 +79,17 @@ class SlateRows(Rows):
     @cached_property
     def policy_marginals(self) -> Floats:
         """Probability of every candidate at every position under the policy, ``(B, K, C)``."""
-        slots = self.problem.slate_size
-        return slate_policies.marginals(
-            self.evaluation.policy, self.obs, slots, first_row=self.first
-        )
+        return self._marginals_of(self.evaluation.policy)
 
     @cached_property
     def logging_marginals(self) -> Floats | None:
         """The same under the logging policy, ``(B, K, C)``; None if it is not given."""
-        logging, slots = self.evaluation.logging_policy, self.problem.slate_size
-        if logging is None:
-            return None
-        return slate_policies.marginals(logging, self.obs, slots, first_row=self.first)
+        logging = self.evaluation.logging_policy
+        return None if logging is None else self._marginals_of(logging)
+
+    def _marginals_of(self, policy: Policy) -> Floats:
+        slots = self.problem.slate_size
+        return slate_policies.marginals(policy, self.obs, slots, first_row=self.first)
 
     @cached_property
     def rewards(self) -> tuple[Floats, Floats | None]:
@@ -110,9 +109,7 @@ class SlateRows(Rows):
     @cached_property
     def slot_weights(self) -> Floats:
         """w_k, ``(B, K)``."""
-        pi = slate_policies.item_propensities(
-            self.evaluation.policy, self.obs, self.items, first_row=self.first
-        )
+        pi = self._of_items(slate_policies.item_propensities, self.evaluation.policy)
         return probability_ratio(pi, self._marginals, shown=self.shown, first_row=self.first)
 
     @cached_property
@@ -130,9 +127,7 @@ class SlateRows(Rows):
                 "position independently."
             )
         else:
-            mu = slate_policies.prefix_propensities(
-                logging, self.obs, self.items, first_row=self.first
-            )
+            mu = self._of_items(slate_policies.prefix_propensities, logging)
         name = "prefix propensity" if slots > 1 else "propensity"
         return probability_ratio(self._prefixes, mu, name=name, first_row=self.first)
 
@@ -178,11 +173,13 @@ class SlateRows(Rows):
                 "The log has no propensities of items: log them, or give the policy that made the "
                 "log as logging."
             )
-        return slate_policies.item_propensities(logging, self.obs, self.items, first_row=self.first)
+        return self._of_items(slate_policies.item_propensities, logging)
 
     @cached_property
     def _prefixes(self) -> Floats:
         """Probability of every prefix under the evaluated policy, ``(B, K)``."""
-        return slate_policies.prefix_propensities(
-            self.evaluation.policy, self.obs, self.items, first_row=self.first
-        )
+        return self._of_items(slate_policies.prefix_propensities, self.evaluation.policy)
+
+    def _of_items(self, function: Callable[..., Floats], policy: Policy) -> Floats:
+        """Return some probability of the items shown under a policy, ``(B, K)``."""
+        return function(policy, self.obs, self.items, first_row=self.first)

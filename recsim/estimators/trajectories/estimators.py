@@ -183,35 +183,23 @@ class _Form(NamedTuple):
 
 _MODEL = ("action_values", "expected_values")
 _FORMS = {
-    "tis": _Form("Trajectory-wise importance sampling: the mean of c_T-1 G.", _tis, whole=True),
-    "wis": _Form(
-        "Weighted (self-normalised) trajectory-wise importance sampling.", _wis, whole=True
-    ),
-    "pdis": _Form("Per-decision importance sampling: the mean of sum_t gamma^t c_t r_t.", _pdis),
-    "snpdis": _Form(
-        "Self-normalised per-decision importance sampling: c_t over its mean at step t.",
-        _snpdis,
-        sums=2,
-    ),
-    "dm": _Form("Direct method: the mean of V_0.", _dm, whole=True, needs=("expected_values",)),
-    "dr": _Form(
-        "Doubly robust: the mean of sum_t gamma^t [c_t (r_t - Q_t) + c_t-1 V_t].",
-        _dr,
-        needs=_MODEL,
-    ),
-    "wdr": _Form(
-        "Weighted doubly robust: c_t over its mean at step t.", _wdr, sums=4, needs=_MODEL
-    ),
+    "tis": _Form("Trajectory-wise importance sampling.", _tis, whole=True),
+    "wis": _Form("Self-normalised `tis`.", _wis, whole=True),
+    "pdis": _Form("Per-decision importance sampling.", _pdis),
+    "snpdis": _Form("Self-normalised `pdis`.", _snpdis, sums=2),
+    "dm": _Form("Direct method: mean of V_0.", _dm, whole=True, needs=("expected_values",)),
+    "dr": _Form("Doubly robust.", _dr, needs=_MODEL),
+    "wdr": _Form("Self-normalised `dr`.", _wdr, sums=4, needs=_MODEL),
 }
 
 TRAJECTORY_ESTIMATORS = {
     **{name: form.description for name, form in _FORMS.items()},
     **{
-        f"clipped_{name}": f"{form.description.removesuffix('.')}; weights are clipped."
+        f"clipped_{name}": f"{form.description.removesuffix('.')} with clipped weights."
         for name, form in _FORMS.items()
         if name != "dm"
     },
-    "step_clipped_pdis": "Per-decision importance sampling; ratios are clipped step by step.",
-    "mis": "Marginalised importance sampling: weights of states in place of trajectories.",
+    "step_clipped_pdis": "Per-decision importance sampling with clipped ratios.",
+    "mis": "Marginalised importance sampling.",
 }
 """The names that `make_trajectory_estimator` accepts, each with a line about it."""
