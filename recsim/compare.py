@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from rich.console import Console
 
-from recsim.errors import ScenarioError
+from recsim.errors import RunError, ScenarioError
 from recsim.files import plain, with_nan
 from recsim.log import SlateLog
 from recsim.report.console import Reporter
@@ -138,15 +138,23 @@ class Comparison:
         return figures[name]()
 
     def report(self, path: str | Path) -> Path:
-        """Write an HTML report that needs nothing beside it, and return its path."""
+        """Write an HTML report that needs nothing beside it, and return its path.
+
+        Raises:
+            RunError: If the file cannot be written.
+        """
         scenario = self.scenario
         page = Page(
             title=scenario.name,
             question=scenario.question or scenario.description,
             versions=versions(),
         )
-        write_report(Path(path), page, self.summary, pictures=False)
-        return Path(path)
+        path = Path(path)
+        try:
+            write_report(path, page, self.summary, pictures=False)
+        except OSError as error:
+            raise RunError(f"the report cannot be written to {path}: {error.strerror}.") from error
+        return path
 
     def __repr__(self) -> str:
         return f"<Comparison of {', '.join(agent.label for agent in self.scenario.agents)}>"

@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None, ask: Ask | None = None) -> int:
     terminal = Terminal(ask)
     try:
         scenario = load_scenario(given.scenario, given.changes)
+        print(f"Fitting the agent {given.agent or scenario.agents[-1].label} ...", file=sys.stderr)
         start = prepare(scenario, given.agent, given.seed, given.user)
         with contextlib.suppress(InputEnded, KeyboardInterrupt):
             while True:

@@ -121,6 +121,8 @@ def test_pictures_and_a_report(tmp_path):
     path = result.report(tmp_path / "report.html")
     assert "data:image/png" in path.read_text()
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+    with pytest.raises(UserError, match="cannot be written to"):
+        result.report(tmp_path / "nowhere" / "report.html")
     with pytest.raises(UserError, match="no picture 'frnt'; there are: curves, front"):
         result.plot("frnt")
 

@@ -1,6 +1,7 @@
 """Another package adds an agent, a reader, a metric and a kind of trial, each by one file."""
 
 import json
+import re
 import sys
 
 import pandas as pd
@@ -95,39 +96,14 @@ class Misnamed(Greeting):
     """Has the name of another kind."""
 '''
 
-TRIAL = '''
-from typing import ClassVar
-
-from recsim.metrics.metric import Metric
-from recsim.trials.measured import Measured
-
-
-class Lengths(Measured):
-    """Counts the letters of the names of agents."""
-
-    name_of_kind: ClassVar[str] = "lengths"
-    declared: ClassVar[tuple[Metric, ...]] = (
-        Metric("letters", "letters", better="low", shown=True),
-    )
-
-    bonus: int = 0
-
-    def check(self):
-        self.check_metrics("metrics", self.metrics or (), ["letters"])
-
-    def run(self, trial):
-        letters = len(self.agent(trial.agent).name) + self.bonus
-        return self.measured(trial, {"letters": float(letters)})
-
-    def figures(self, results, seeds, table):
-        return {}
-'''
-
 
 @pytest.fixture(autouse=True)
-def plugin(tmp_path, monkeypatch):
+def plugin(root, tmp_path, monkeypatch):
     """Install a package whose files are named by entry points."""
-    sources = {"agent": AGENT, "reader": READER, "metric": METRIC, "trial": TRIAL}
+    page = (root / "docs" / "python.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (trial,) = (block for block in blocks if "(Measured)" in block)  # the example of the page
+    sources = {"agent": AGENT, "reader": READER, "metric": METRIC, "trial": trial}
     sources["plain_trial"] = PLAIN_TRIAL
     for name, source in sources.items():
         (tmp_path / f"their_{name}.py").write_text(f'"""Theirs."""\n{source}')

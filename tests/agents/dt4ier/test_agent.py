@@ -108,6 +108,10 @@ def test_mixed_precision_learns_nearly_the_same(random_log):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # torch.compile itself causes warnings
 @pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler")
+@pytest.mark.skipif(
+    torch.backends.cpu.get_cpu_capability() == "DEFAULT",
+    reason="torch.compile cannot build its kernels without vector instructions",
+)
 def test_a_compiled_transformer_learns_the_same(random_log):
     log = random_log(users=20)
     plain, compiled = (agent_of(log, layers=1, steps=3, compile=chosen) for chosen in (False, True))
