@@ -181,7 +181,9 @@ class _Memory:
 
     def curves(self, trial: Trial) -> pd.DataFrame:
         """Return the curves of a finished trial."""
-        return self.all_curves()[trial]
+        curves = self._results[trial].curves
+        assert curves is not None
+        return curves
 
     def all_curves(self) -> dict[Trial, pd.DataFrame]:
         """Return the curves of every trial that has some."""

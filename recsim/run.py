@@ -15,6 +15,7 @@ from recsim.scenario.files import find_scenario, load_scenario
 from recsim.scenario.schema import Scenario
 
 if TYPE_CHECKING:
+    from recsim.report.summary import Summary
     from recsim.runs.executor import Executor
     from recsim.runs.folder import RunFolder
 
@@ -40,10 +41,12 @@ class Run:
     Attributes:
         folder: Its folder; see `recsim.runs.folder`.
         failed: Trials that failed, in words.
+        summary: Its tables and pictures.
     """
 
     folder: RunFolder
     failed: list[str]
+    summary: Summary
 
 
 def run_scenario(
@@ -96,12 +99,12 @@ def run_scenario(
         folder.check_matches(scenario)
     with locked(folder.path):
         try:
-            failed = work(folder, workers, executor, console or Console(quiet=True))
+            failed, summary = work(folder, workers, executor, console or Console(quiet=True))
         except UserError:
             if resume is False:
                 folder.remove()
             raise
-    return Run(folder, failed)
+    return Run(folder, failed, summary)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -161,7 +164,7 @@ def _run(scenario: Scenario, source: Path, given: argparse.Namespace) -> int:
     run = run_scenario(
         scenario, workers=given.workers, resume=given.resume, console=console, source=source
     )
-    print_summary(run.folder.scenario.summarise(run.folder), console)
+    print_summary(run.summary, console)
     console.print(f"report: {run.folder.path / 'report.html'}", soft_wrap=True, highlight=False)
     if run.failed:
         print(

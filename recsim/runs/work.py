@@ -21,8 +21,8 @@ __all__ = ["run_trial", "summarise", "work", "write_tables"]
 
 def work(
     folder: RunFolder, workers: int | None, executor: Executor | None, console: Console
-) -> list[str]:
-    """Run the trials that a folder lacks, write tables and report, and return what failed.
+) -> tuple[list[str], Summary]:
+    """Run the trials that a folder lacks, write tables and report; return failures and summary.
 
     Args:
         folder: The run folder, locked.
@@ -58,7 +58,7 @@ def work(
                 path = folder.write_error(outcome.key, outcome.error)
                 reporter.failed(outcome.key, outcome.error, str(path))
                 failed.append(str(outcome.key))
-        summarise(folder)
+        summary = summarise(folder)
     except KeyboardInterrupt:
         executor.cancel()
         console.print(
@@ -67,7 +67,7 @@ def work(
             soft_wrap=True,
         )
         raise
-    return failed
+    return failed, summary
 
 
 def run_trial(folder: str | Path, trial: Trial) -> None:

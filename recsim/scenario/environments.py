@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -14,14 +15,16 @@ from pydantic import BaseModel
 
 import recsim  # registers the environments
 from recsim.contracts.kinds import is_problem, kind_of
-from recsim.errors import EnvError, UserError, did_you_mean, located
+from recsim.errors import EnvError, ScenarioError, UserError, did_you_mean, located
 from recsim.problem import Problem
 from recsim.registry import first_line
 from recsim.scenario.sources import EnvSpec
 from recsim.settings import signature_model, validated
 
 __all__ = [
+    "check_action",
     "check_memory",
+    "environment_kind",
     "environment_presets",
     "kind_of_environment",
     "make_env",
@@ -92,6 +95,28 @@ def kind_of_environment(spec: EnvSpec) -> str:
     registered = gymnasium.registry.get(spec.id.rpartition(":")[2])
     entry = None if registered is None else registered.vector_entry_point
     return kind_of(load_env_creator(entry) if isinstance(entry, str) else entry)
+
+
+def environment_kind(content: Mapping[str, Any]) -> str:
+    """Return the kind of a scenario's environment; empty if the scenario is not about one."""
+    env = content.get("env")
+    # With a second source, a scenario is of no kind.
+    others = ("data", "benchmark", "holdout")
+    if env is None or any(content.get(key) is not None for key in others):
+        return ""
+    spec = env if isinstance(env, dict) and isinstance(env.get("id", ""), str) else {}
+    return kind_of_environment(EnvSpec.model_validate(spec))
+
+
+def check_action(env: EnvSpec, wanted: str) -> None:
+    """Refuse an action form that the agents of a scenario do not use.
+
+    Raises:
+        ScenarioError: Names the form that is needed.
+    """
+    given = env.options.get("action", wanted)
+    if given != wanted:
+        raise ScenarioError(f"env.action: must be {wanted!r} in a scenario, not {given!r}.")
 
 
 def problem_of(env: VectorEnv[Any, Any, Any]) -> Problem:

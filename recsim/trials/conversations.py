@@ -17,12 +17,11 @@ from recsim.play.conversations import (
     play_conversations,
     practise,
 )
-from recsim.scenario.environments import make_env
+from recsim.scenario.environments import check_action, environment_kind, make_env
 from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
-from recsim.trials.simulation import check_action, environment_kind
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,12 +10,11 @@ from pydantic import PositiveInt
 
 from recsim.metrics.metric import Metric
 from recsim.play.critiquing import critique_curves, critique_metrics, play_critiquing
-from recsim.scenario.environments import make_env
+from recsim.scenario.environments import check_action, environment_kind, make_env
 from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
-from recsim.trials.simulation import check_action, environment_kind
 
 if TYPE_CHECKING:
     import pandas as pd

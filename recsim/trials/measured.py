@@ -195,7 +195,8 @@ class Measured(Scenario):
         """Return what is declared of metrics, one row each."""
         import pandas as pd
 
-        metrics = [metric_of(name, self._all_metrics()) for name in names]
+        declared = self._all_metrics()
+        metrics = [metric_of(name, declared) for name in names]
         rows = [[name, m.unit, m.better or "-"] for name, m in zip(names, metrics, strict=True)]
         return pd.DataFrame(rows, columns=["metric", "unit", "better"])
 

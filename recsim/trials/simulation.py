@@ -19,7 +19,13 @@ from recsim.play.rounds import RoundsResult, play_rounds, pool, round_curves
 from recsim.problem import Problem
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.data import check_same_problem, forget_logs, read_data
-from recsim.scenario.environments import check_memory, kind_of_environment, make_env, problem_of
+from recsim.scenario.environments import (
+    check_action,
+    check_memory,
+    environment_kind,
+    make_env,
+    problem_of,
+)
 from recsim.scenario.schema import training_log_of
 from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
@@ -32,9 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Simulation",
-    "check_action",
     "collect_log",
-    "environment_kind",
     "metrics_of",
     "reward_panels",
 ]
@@ -245,17 +249,6 @@ class Simulation(Measured):
         return curves
 
 
-def environment_kind(content: Mapping[str, Any]) -> str:
-    """Return the kind of a scenario's environment; empty if the scenario is not about one."""
-    env = content.get("env")
-    # With a second source, a scenario is of no kind.
-    others = ("data", "benchmark", "holdout")
-    if env is None or any(content.get(key) is not None for key in others):
-        return ""
-    spec = env if isinstance(env, dict) and isinstance(env.get("id", ""), str) else {}
-    return kind_of_environment(EnvSpec.model_validate(spec))
-
-
 def metrics_of(rounds: Sequence[Rollout]) -> dict[str, float]:
     """Return the metrics of all rounds together: `Rollout.summary`, and the immediate reward.
 
@@ -295,17 +288,6 @@ def collect_log(scenario: Simulation, training: TrainingLogSpec, seeds: TrialSee
             record=True,
         )
     return played.to_log()
-
-
-def check_action(env: EnvSpec, wanted: str) -> None:
-    """Refuse an action form that the agents of a scenario do not use.
-
-    Raises:
-        ScenarioError: Names the form that is needed.
-    """
-    given = env.options.get("action", wanted)
-    if given != wanted:
-        raise ScenarioError(f"env.action: must be {wanted!r} in a scenario, not {given!r}.")
 
 
 def _check_training(training: TrainingLogSpec, problem: Problem) -> None:
