@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -29,3 +30,17 @@ def data_dir() -> Path:
     if not place.is_dir():
         pytest.skip(f"no data sets at {place}: set RECSIM_DATA to the folder that holds them")
     return place
+
+
+@pytest.fixture(autouse=True)
+def forget_temporary_modules(tmp_path_factory):
+    """Forget modules that a test imported from a temporary folder.
+
+    Two tests may write modules of one name; the second would be given the module of the first.
+    """
+    before = set(sys.modules)
+    yield
+    temporary = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        if str(vars(sys.modules[name]).get("__file__")).startswith(temporary):
+            del sys.modules[name]

@@ -75,8 +75,7 @@ def their_package(tmp_path, monkeypatch):
         "[recsim.readers]\ntheirs = their_reader:TheirReader\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    sys.modules.pop("their_reader", None)
+    return tmp_path
 
 
 def test_another_package_adds_a_reader(their_package):
