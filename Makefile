@@ -53,5 +53,5 @@ wheel:  ## build the wheel in build/wheel and check that no module or scenario i
 	  grep --quiet "$$name" build/wheel/files || { echo "the wheel lacks $$name" >&2; exit 1; }; \
 	done
 
-quickstart:  ## play the scenario of the README
-	$(PYTHON) -m recsim.run quickstart
+quickstart:  ## play the scenario of the README; its run goes to build/runs
+	$(PYTHON) -m recsim.run quickstart output=build/runs

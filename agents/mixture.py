@@ -76,6 +76,11 @@ class MixtureAgent(BaseSlateAgent):
         self._rng = np.random.default_rng(seeds[0])
         self._of: Ints = np.zeros(0, dtype=np.int64)  # (B,) the member that serves the user
 
+    @property
+    def learns_online(self) -> bool:
+        """Whether any member learns from feedback."""
+        return any(getattr(member, "learns_online", True) for member in self._members)
+
     def fit(self, log: SlateLog) -> FitReport:
         """Let every member learn from the log."""
         reports = [member.fit(log) for member in self._members]

@@ -11,8 +11,6 @@ from recsim.contracts.kinds import AnyAgent, AnyProblem
 from recsim.contracts.slates import AgentConfig
 from recsim.errors import AgentError
 
-__all__ = ["Recipe", "recipe_of", "remember"]
-
 
 @dataclass(frozen=True, eq=False)
 class Recipe:

@@ -24,8 +24,6 @@ from recsim.files import load_state, save_state
 from recsim.problem import Problem
 from recsim.settings import validated
 
-__all__ = ["load_agent", "save_agent"]
-
 _FORMAT = "slaterec-agent"
 _VERSION = 1
 _PROBLEMS: dict[str, type[Any]] = {

@@ -114,8 +114,8 @@ class Factors(nn.Module):
 class SlateMFAgent(TorchAgent[Factors], Deterministic):
     """Shows the items whose vectors fit the user's best, learned from choices among slates.
 
-    Fitted on a log; a second fit starts anew. Users are known by their features and by what they
-    clicked in ``obs["history_items"]``, so new users are served like those of the log.
+    Fitted on a log; a second fit forgets the first. Users are known by their features and by what
+    they clicked in ``obs["history_items"]``, so new users are served like those of the log.
     """
 
     name: ClassVar[str] = "slate_mf"

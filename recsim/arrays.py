@@ -12,8 +12,6 @@ from recsim.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["AnyFloats", "Bools", "Floats", "Floats32", "Ints", "torch_device"]
-
 Bools: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]

@@ -28,8 +28,6 @@ from recsim.scenario.trial import Trial, TrialResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Comparison", "compare"]
-
 
 def compare(
     source: str | Mapping[str, Any] | SlateLog,

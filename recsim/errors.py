@@ -6,18 +6,6 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
 
-__all__ = [
-    "AgentError",
-    "EnvError",
-    "EstimationError",
-    "LogError",
-    "RunError",
-    "ScenarioError",
-    "UserError",
-    "did_you_mean",
-    "located",
-]
-
 
 class UserError(Exception):
     """A mistake in what the user gave: a key, a name, a file, a row.

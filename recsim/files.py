@@ -18,8 +18,6 @@ from recsim.errors import AgentError, UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["csv_text", "load_state", "plain", "save_state", "with_nan", "write_atomically"]
-
 # Marks a numpy array in a saved state, which holds it as a tensor.
 _ARRAY = "__numpy__"
 

@@ -17,8 +17,6 @@ from typing import Any
 
 from recsim.errors import UserError, did_you_mean
 
-__all__ = ["Registry", "first_line"]
-
 
 class Registry:
     """Names, and where each is defined.

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from recsim.runs.executor import Executor
     from recsim.runs.folder import RunFolder
 
-__all__ = ["Run", "main", "run_scenario"]
-
 _EPILOG = """\
 examples:
   python -m recsim.run quickstart

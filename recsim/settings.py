@@ -13,8 +13,6 @@ from pydantic_core import ErrorDetails
 
 from recsim.errors import UserError, did_you_mean
 
-__all__ = ["explain", "keywords", "signature_model", "validated"]
-
 Model = TypeVar("Model", bound=BaseModel)
 
 

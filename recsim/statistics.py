@@ -20,8 +20,6 @@ from numpy.typing import ArrayLike
 
 from recsim.arrays import Floats
 
-__all__ = ["Comparison", "Interval", "band", "bootstrap", "iqm", "paired_comparison"]
-
 Statistic = Callable[..., Any]
 """A function of ``(scores, axis=...)`` that removes the axis, e.g. `iqm` or ``numpy.mean``."""
 

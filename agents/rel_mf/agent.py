@@ -97,8 +97,9 @@ class RelMFAgent(DeviceAgent, Deterministic):
     """Ranks by matrix factorisation from clicks that are missing not at random.
 
     Fitted on the clicks of a log; every pair of user and item without a click is unlabelled. A
-    second fit starts anew. Known users are identified by ``obs["user"]``, others are represented by
-    their clicks. Ties go to the candidate listed first; deterministic, so propensities are 0 or 1.
+    second fit forgets the first. Known users are identified by ``obs["user"]``, others are
+    represented by their clicks. Ties go to the candidate listed first; deterministic, so
+    propensities are 0 or 1.
     """
 
     name: ClassVar[str] = "rel_mf"

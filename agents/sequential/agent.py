@@ -35,7 +35,7 @@ _WHOLE_CATALOGUE = 8
 class SequentialAgent(TorchAgent[SequenceModel], Deterministic):
     """An agent over one of the three models; subclasses name the model.
 
-    Fitted on the events of a log; a second fit starts anew. Users are known by the events in
+    Fitted on the events of a log; a second fit forgets the first. Users are known by the events in
     ``obs["history_items"]``, so an environment should be made with a long ``history``. Ties go to
     the candidate listed first; deterministic, so propensities are 0 or 1.
     """

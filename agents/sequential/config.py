@@ -59,7 +59,7 @@ class TransformerConfig(SequentialConfig):
     def _heads_divide_dim(self) -> Self:
         if self.dim % self.heads:
             raise ValueError(
-                f"'heads' must divide 'dim': {self.dim} is no multiple of {self.heads}"
+                f"'heads' must divide 'dim': {self.dim} is not a multiple of {self.heads}"
             )
         return self
 

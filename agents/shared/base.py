@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from recsim.critiquing import CritiquingProblem
     from recsim.log import SlateLog
 
-__all__ = ["BaseAgent", "BaseConversationAgent", "BaseCritiquingAgent", "BaseSlateAgent"]
-
 Kind = TypeVar("Kind")
 
 
@@ -162,6 +160,11 @@ class BaseSlateAgent(BaseAgent):
     def slate_size(self) -> int:
         """K, the number of items in a slate."""
         return self._slate_size
+
+    @property
+    def learns_online(self) -> bool:
+        """Whether the agent learns from feedback, i.e. has a method ``observe`` of its own."""
+        return type(self).observe is not BaseSlateAgent.observe
 
     def fit(self, log: SlateLog) -> FitReport:
         """Learn nothing from the log."""

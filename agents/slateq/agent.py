@@ -39,8 +39,8 @@ class Networks(nn.Module):
 class SlateQAgent(TorchAgent[Networks], UniformMixture):
     """Shows the slate with the highest long-term value under a model of what users choose.
 
-    Fitted on a log; a second fit starts anew. With probability ``epsilon`` the slate is uniform;
-    propensities are exact, see `UniformMixture`.
+    Fitted on a log; a second fit forgets the first. With probability ``epsilon`` the slate is
+    uniform; propensities are exact, see `UniformMixture`.
     """
 
     name: ClassVar[str] = "slateq"

@@ -111,7 +111,7 @@ class ConversationSimulation(SessionSimulation):
     def reset(
         self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
     ) -> None:
-        """Begin all conversations anew.
+        """Start new conversations for the whole batch.
 
         Args:
             generator: Source of randomness.

@@ -63,7 +63,7 @@ class CritiquingSimulation(SessionSimulation):
     def reset(
         self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
     ) -> None:
-        """Begin all sessions anew.
+        """Start new sessions for the whole batch.
 
         Args:
             generator: Source of randomness.

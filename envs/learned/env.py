@@ -74,7 +74,7 @@ class LearnedRecEnv(_Learned, SlateEnv):
     * ``fit``: settings of the fit, see `envs.learned.config.UserModelConfig`.
     * ``user_model``: the model itself, in place of all these; not for `gymnasium.make`.
     * ``rewards``: weights of named rewards; the others keep the log's.
-    * ``slate_size``: K; None for that of the log. ``num_candidates``: C, drawn anew at each step;
+    * ``slate_size``: K; None for that of the log. ``num_candidates``: C, drawn at each step;
       None for the whole catalogue. ``history``: H.
     * ``max_steps``, ``max_days``: limits; 0 for no limit.
     * ``action``, ``reveal_state``, ``render_mode``: as in ``SlateRec-v0``.

@@ -77,7 +77,7 @@ class SlateRecEnv(SlateEnv):
     * ``preset``: world to start from.
     * ``world``: changes to it, nested as in `WorldConfig`, e.g. ``{"drift": {"rate": 0.3}}``.
     * ``rewards``: weights of named rewards, e.g. ``{"return": 5}``; the others keep the preset's.
-    * ``slate_size``: K. ``num_candidates``: C, drawn anew at each step; None for the whole
+    * ``slate_size``: K. ``num_candidates``: C, drawn at each step; None for the whole
       catalogue, in the order of the ids. ``history``: H.
     * ``max_steps``, ``max_days``: limits; 0 for no limit, None for the preset's. Days pass only in
       worlds with retention.

@@ -18,7 +18,7 @@ class SlateSettings(EnvSettings):
     Attributes:
         rewards: Weights of named rewards; the others keep their defaults.
         slate_size: K; None for the default of the preset or the log.
-        num_candidates: C, drawn anew at each step; None for the whole catalogue.
+        num_candidates: C, drawn at each step; None for the whole catalogue.
         history: Slates kept in the observation, H.
         max_steps: Slates after which an episode is truncated; 0 for no limit.
         max_days: Day from which on an episode is truncated; 0 for no limit.

@@ -22,8 +22,6 @@ from recsim.scenario.schema import Scenario
 from recsim.trials.conversations import Conversations
 from recsim.trials.critiquing import Critiquing
 
-__all__ = ["main", "prepare"]
-
 _KINDS: dict[str, Any] = {"conversations": conversations, "critiquing": critiquing}
 
 

@@ -17,8 +17,6 @@ from recsim.scenario.agents import AgentSpec
 from recsim.trials.conversations import Conversations, practise_with
 from recsim.trials.seeds import TrialSeeds
 
-__all__ = ["Conversation", "start"]
-
 YES, NO, UNKNOWN = 1, 2, 3  # values of the observation's ``answers``
 _HISTORY = {YES: 1, NO: -1, UNKNOWN: 3}  # what the observation's ``history`` has for each
 _REJECTED = -2  # and for a slate without the target

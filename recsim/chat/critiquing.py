@@ -22,8 +22,6 @@ from recsim.errors import UserError, did_you_mean
 from recsim.scenario.agents import AgentSpec
 from recsim.trials.critiquing import Critiquing
 
-__all__ = ["CritiquingSession", "start"]
-
 _YES = ("y", "yes")
 _NO_REASON = ("", "n", "no")
 _FIXED = {"feedback": "negative"}

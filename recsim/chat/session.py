@@ -12,8 +12,6 @@ from recsim.errors import UserError
 from recsim.scenario.agents import AgentSpec
 from recsim.trials.seeds import TrialSeeds
 
-__all__ = ["Ask", "InputEnded", "Session", "Terminal", "check_fixed", "fitted"]
-
 Ask = Callable[[str], str]
 """Prints a question and returns the line that the person types."""
 T = TypeVar("T")

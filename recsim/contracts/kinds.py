@@ -21,8 +21,6 @@ if TYPE_CHECKING:  # the data of conversations and critiques need not be importe
     from recsim.conversation import ConversationProblem
     from recsim.critiquing import CritiquingProblem
 
-__all__ = ["KINDS", "AnyAgent", "AnyProblem", "Kind", "faults", "is_problem", "kind_of", "lacks"]
-
 AnyAgent: TypeAlias = Agent | ConversationAgent | CritiquingAgent
 AnyProblem: TypeAlias = "Problem | ConversationProblem | CritiquingProblem"
 

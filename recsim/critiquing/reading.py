@@ -73,7 +73,7 @@ def from_attributes(data: AttributeData, *, seed: int = 0) -> AspectReviews:
     """Treat interactions as reviews that mention all attributes of their item.
 
     Users and items without interactions are dropped, and the interactions of each user are split
-    anew.
+    again.
 
     Args:
         data: Interactions and attributes.

@@ -18,16 +18,6 @@ from recsim.estimators.tally import PolicyValue
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "COVERS",
-    "ErrorSums",
-    "accuracy_table",
-    "misses",
-    "seeds_of_logs",
-    "verdict",
-    "wilson",
-]
-
 # Coverage this far below or above the nominal one still counts as covering.
 COVERS = (-0.03, 0.02)
 

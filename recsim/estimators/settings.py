@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from numbers import Real
-from typing import Annotated, Any, Literal, Self, TypedDict, get_args
+from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import (
     BaseModel,
@@ -13,6 +11,7 @@ from pydantic import (
     Field,
     NonNegativeInt,
     PositiveInt,
+    ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
@@ -28,24 +27,24 @@ Limit = float | LimitRule
 DEFAULT_CLIP = 10.0
 
 
-def _number_or_rule(least: float, most: float = math.inf, *, above: bool = False) -> WrapValidator:
-    """Return a check of a limit: a number in a range, or the name of a rule."""
-    rules = get_args(LimitRule)
-    wanted = f"above {least:g}" if above else f"of at least {least:g}"
-    wanted = wanted if most == math.inf else f"from {least:g} to {most:g}"
+def _number_or_rule(wanted: str) -> WrapValidator:
+    """Return a check that reports one mistake, where pydantic reports one per possible type."""
 
     def check(value: Any, inner: ValidatorFunctionWrapHandler) -> Limit:
-        if isinstance(value, Real) and not isinstance(value, bool):
-            number = float(value)
-            good = number > least if above else least <= number <= most
-        else:
-            good = isinstance(value, str) and value in rules
-        if not good:
-            raise ValueError(f"must be a number {wanted}, 'slope' or 'mse', not {value!r}")
-        limit: Limit = inner(value)
+        try:
+            limit: Limit = inner(value)
+        except ValidationError:
+            raise ValueError(
+                f"must be a number {wanted}, 'slope' or 'mse', not {value!r}"
+            ) from None
         return limit
 
     return WrapValidator(check)
+
+
+_Positive = Annotated[float, Field(strict=True, gt=0)]
+_NonNegative = Annotated[float, Field(strict=True, ge=0)]
+_Share = Annotated[float, Field(strict=True, ge=0, le=1)]
 
 
 class _Settings(BaseModel):
@@ -120,10 +119,10 @@ class Limits(_Settings):
         subgaussian: L of ``sub_gaussian``.
     """
 
-    clip: Annotated[Limit, _number_or_rule(0, above=True)] = DEFAULT_CLIP
-    tau: Annotated[Limit, _number_or_rule(0)] = 10.0
-    shrinkage: Annotated[Limit, _number_or_rule(0)] = 400.0
-    subgaussian: Annotated[Limit, _number_or_rule(0, 1)] = 0.1
+    clip: Annotated[_Positive | LimitRule, _number_or_rule("above 0")] = DEFAULT_CLIP
+    tau: Annotated[_NonNegative | LimitRule, _number_or_rule("of at least 0")] = 10.0
+    shrinkage: Annotated[_NonNegative | LimitRule, _number_or_rule("of at least 0")] = 400.0
+    subgaussian: Annotated[_Share | LimitRule, _number_or_rule("from 0 to 1")] = 0.1
 
     def number(self, name: str) -> float:
         """Return a limit that must be a number.

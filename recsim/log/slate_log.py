@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 class SlateLog(LogData):
     """M logged slates of K positions; the columns are those of `recsim.log.data.LogData`."""
 
+    def __repr__(self) -> str:
+        """Return the size of the log and the names of its optional columns, on one line."""
+        parts = [f"{len(self)} rows", f"slates of {self.problem.slate_size}"]
+        parts.append("anonymous" if self.anonymous else f"{len(np.unique(self.user))} users")
+        parts.append(f"{self.problem.num_items} items")
+        known = [name for name in OPTIONAL_ROW_COLUMNS if getattr(self, name) is not None]
+        columns = [*known, *(f"feedback.{name}" for name in self.feedback)]
+        return f"SlateLog({', '.join(parts)}; {', '.join(columns) or 'no optional columns'})"
+
     def validate(self) -> Self:
         """Check the log and return it.
 

@@ -10,8 +10,6 @@ from typing import Any, Literal
 from recsim.errors import UserError
 from recsim.registry import Registry
 
-__all__ = ["METRICS", "Metric", "added_metrics", "metric_of"]
-
 
 @dataclass(frozen=True)
 class Metric:
@@ -51,7 +49,7 @@ def _check(name: str, target: str, loaded: Any) -> None:
             f"metric {name!r} ({target}) must be a recsim.Metric with 'kind' and 'compute'."
         )
     if loaded.name != name:
-        raise UserError(f"metric {name!r} ({target}) calls itself {loaded.name!r}: use one name.")
+        raise UserError(f"metric {name!r} ({target}) has the name {loaded.name!r}: use one name.")
 
 
 METRICS = Registry("recsim.metrics", "metric", {}, _check)

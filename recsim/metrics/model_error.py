@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PREFIX", "model_error_text", "model_metrics"]
-
 PREFIX = "model_"  # of metrics that are errors of the user model, not results of an agent
 
 # Suffixes of the errors of baselines.

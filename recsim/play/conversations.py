@@ -16,8 +16,6 @@ from recsim.play.episodes import batches
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["conversation_curves", "conversation_metrics", "play_conversations", "practise"]
-
 _OUTCOMES = ("success", "turn", "rank", "n_questions", "n_recs", "items_shown", "hdcg")
 
 

@@ -19,15 +19,6 @@ from recsim.statistics import Comparison, band, paired_comparison
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "CritiquingSessions",
-    "critique_curves",
-    "critique_metrics",
-    "gain",
-    "gain_by_turn",
-    "play_critiquing",
-]
-
 CUTOFFS = (1, 5, 10, 20)
 _PARTS = ("precision", "recall", "f1")
 _OF_GOAL, _OF_ITEM = "justification", "justification_of_item"

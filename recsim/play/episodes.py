@@ -9,8 +9,6 @@ import numpy as np
 
 from recsim.arrays import Ints
 
-__all__ = ["batches"]
-
 
 def batches(env: Any, on_batch: Callable[[int], None] | None = None) -> Iterator[tuple[Ints, int]]:
     """Yield the episodes of each batch, and how many of them count.

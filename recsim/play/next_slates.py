@@ -11,8 +11,6 @@ from recsim.contracts.slates import Agent
 from recsim.log import SlateLog
 from recsim.log.readers.sessions import arrived_returns
 
-__all__ = ["next_slates"]
-
 # Users per batch: bounds the memory, as each of them is offered the whole catalogue.
 _USERS = 256
 

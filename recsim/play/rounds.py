@@ -21,8 +21,6 @@ from recsim.play.rollout import Rollout, rollout
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RoundsResult", "join", "play_rounds", "pool", "refitted", "round_curves"]
-
 # Columns that only some logs of the same world may have.
 _PROPENSITIES = ("propensity", "slate_propensity", "prefix_propensity")
 
@@ -65,7 +63,7 @@ def play_rounds(
         env: A vector environment, as for `recsim.play.rollout.rollout`.
         build: Makes the agent from a seed.
         users: Seed of the environment in each round.
-        agents: Seed of the agent in each round, used if it is built anew.
+        agents: Seed of the agent in each round, used if a new one is built.
         max_steps: Maximum number of slates per user.
         practice: Seeds of cohorts on which the agent learns before the first round; they are not
             part of the result.
@@ -103,9 +101,9 @@ def refitted(
 ) -> tuple[Agent, FitReport]:
     """Return an agent that has learned from the whole log, and the report of the fit.
 
-    An agent with a method ``refit`` continues from its present state. Any other agent is built
-    anew, as rows from which it has already learned are also in the log and would count twice. An
-    agent whose fit uses no rows of the log is kept with what it has learned online.
+    An agent with a method ``refit`` continues from its present state. Any other agent is replaced
+    by a new one, as rows from which it has already learned are also in the log and would count
+    twice. An agent whose fit uses no rows of the log is kept with what it has learned online.
 
     Args:
         agent: The present agent.

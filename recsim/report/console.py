@@ -14,8 +14,6 @@ from rich.table import Table as RichTable
 
 from recsim.report.summary import Note, Summary, Table
 
-__all__ = ["Reporter", "make_console", "print_summary"]
-
 
 class Reporter:
     """Shows progress: a bar on a terminal, plain lines elsewhere.

@@ -11,8 +11,6 @@ from pathlib import Path
 from recsim.files import write_atomically
 from recsim.report.summary import Note, Summary, Table
 
-__all__ = ["Page", "write_report"]
-
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
        color: #222; }

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from recsim.statistics import band
 
-__all__ = ["estimates", "front", "metrics", "png", "reward_curves"]
-
 # Okabe and Ito's palette: distinct with any colour vision, and in print.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", ":", "-.")

@@ -5,14 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-__all__ = [
-    "interval_text",
-    "number",
-    "p_text",
-    "seeds_note",
-    "wins_text",
-]
-
 
 def number(value: Any, digits: int = 4) -> str:
     """Return a number with four significant digits, at least all before the point; "" for NaN."""

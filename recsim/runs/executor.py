@@ -20,8 +20,6 @@ from threadpoolctl import threadpool_limits
 
 from recsim.errors import UserError
 
-__all__ = ["Executor", "Outcome", "ProcessExecutor", "SerialExecutor", "one_thread"]
-
 _Submitted = tuple[Any, Callable[..., object], tuple[Any, ...]]
 
 # Advice for scripts, as every worker process imports the script that started it.

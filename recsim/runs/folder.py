@@ -37,8 +37,6 @@ from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Trial, TrialResult
 
-__all__ = ["RunFolder", "versions"]
-
 MARKER = "run.json"
 _FORMAT = "slaterec-run"
 _FORMAT_VERSION = 2
@@ -116,7 +114,7 @@ class RunFolder:
             raise RunError(
                 f"run folder {path} was written by SlateRec {version} (format "
                 f"{info.get('format_version')}, this version has format {_FORMAT_VERSION}): it "
-                "cannot be continued. Its tables and report stay readable; run the scenario anew."
+                "cannot be continued. Its tables and report stay readable; run the scenario again."
             )
         try:
             content = yaml.safe_load((path / "scenario.yaml").read_text(encoding="utf-8"))
@@ -156,7 +154,7 @@ class RunFolder:
         keys = self.scenario.differences(scenario)
         raise RunError(
             f"run folder {self.path} belongs to another scenario or other settings "
-            f"(different: {', '.join(keys) or 'format'}). Run without --resume to start anew."
+            f"(different: {', '.join(keys) or 'format'}). Run without --resume to start a new run."
         )
 
     def changed_versions(self) -> dict[str, tuple[str, str]]:

@@ -11,8 +11,6 @@ from pathlib import Path
 
 from recsim.errors import UserError
 
-__all__ = ["LOCK", "locked"]
-
 LOCK = "run.lock"
 
 # Locks of this process: a lock file with its id can also be left over from before a restart.

@@ -16,8 +16,6 @@ from recsim.runs.executor import Executor, ProcessExecutor, SerialExecutor
 from recsim.runs.folder import RunFolder
 from recsim.scenario.trial import Trial
 
-__all__ = ["run_trial", "summarise", "work", "write_tables"]
-
 
 def work(
     folder: RunFolder, workers: int | None, executor: Executor | None, console: Console

@@ -16,8 +16,6 @@ from recsim.scenario.keys import Keys, Label
 from recsim.scenario.sources import DataSpec
 from recsim.settings import validated
 
-__all__ = ["AgentSpec", "TrainingLogSpec", "refuse_privileged"]
-
 
 class TrainingLogSpec(Keys):
     """What an agent is fitted on: a simulated log, a log on disk, or a share of ``data``.
@@ -46,9 +44,13 @@ class TrainingLogSpec(Keys):
     def _one_source(self) -> Self:
         simulated = self.model_fields_set & {"agent", "config", "users", "steps", "seed"}
         if self.data is not None and (simulated or self.share is not None):
-            raise ValueError("'data' stands alone: a log on disk has no other settings")
+            raise ValueError(
+                "'data' cannot be combined with other keys: the log is on disk already"
+            )
         if self.share is not None and simulated:
-            raise ValueError("'share' stands alone: it takes rows of the scenario's own data")
+            raise ValueError(
+                "'share' cannot be combined with other keys: it takes rows of the scenario's 'data'"
+            )
         return self
 
     @property
@@ -107,6 +109,22 @@ class AgentSpec(Keys):
         spec = validated(cls, {"label": label, **keys}, where, error=ScenarioError)
         spec._given = given
         return spec
+
+    def check_practice(self, agent: Any) -> None:
+        """Refuse ``practice`` for an agent that would learn nothing from it.
+
+        Args:
+            agent: The agent, as `build` returns it.
+
+        Raises:
+            AgentError: If the agent has no ``observe``, or says that it does not learn online.
+        """
+        learns = getattr(agent, "learns_online", hasattr(agent, "observe"))
+        if self.practice and not learns:
+            raise AgentError(
+                f"agents: {self.label}: 'practice' has no effect: {self.name!r} does not learn "
+                "online. Remove it."
+            )
 
     def build_for_log(self, problem: AnyProblem, seed: int) -> Any:
         """Build an agent that is to be evaluated on a log.

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from recsim.errors import UserError, did_you_mean
 
-__all__ = ["available"]
-
 
 def available(what: str = "") -> dict[str, dict[str, str]] | dict[str, str]:
     """Return the names that a scenario can use, with one line each.

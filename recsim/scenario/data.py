@@ -15,8 +15,6 @@ from recsim.log import SlateLog
 from recsim.problem import Problem
 from recsim.scenario.sources import DataSpec
 
-__all__ = ["check_same_problem", "forget_logs", "read_data"]
-
 
 def read_data(data: DataSpec, options: Mapping[str, Any] | None = None) -> SlateLog:
     """Read the log of a scenario.

@@ -21,17 +21,6 @@ from recsim.registry import first_line
 from recsim.scenario.sources import EnvSpec
 from recsim.settings import signature_model, validated
 
-__all__ = [
-    "check_action",
-    "check_memory",
-    "environment_kind",
-    "environment_presets",
-    "kind_of_environment",
-    "make_env",
-    "problem_of",
-    "registered_environments",
-]
-
 # Set by this program, not by the scenario.
 _OWN_ARGUMENTS = {"num_envs", "render_mode", "max_episode_steps"}
 

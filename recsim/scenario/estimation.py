@@ -17,8 +17,6 @@ from recsim.estimators import Limits, LoggingSettings, RewardModel
 from recsim.estimators.settings import IntervalChoice
 from recsim.scenario.keys import distinct
 
-__all__ = ["EstimationSpec", "LoggingSpec"]
-
 
 class LoggingSpec(BaseModel):
     """The policy that made the log: an agent, or an estimate from the log.

@@ -15,9 +15,7 @@ from pydantic_core import ErrorDetails
 
 from recsim.errors import ScenarioError, did_you_mean, located
 from recsim.scenario.kinds import explain_fault, kind_and_keys, parse_scenario, relevant_faults
-from recsim.scenario.schema import Scenario
-
-__all__ = ["find_scenario", "load_scenario", "packaged_scenarios"]
+from recsim.scenario.schema import Scenario, flatten
 
 Path_ = tuple[str | int, ...]
 
@@ -68,7 +66,7 @@ def load_scenario(name: str | Path | Mapping[str, Any], overrides: Sequence[str]
     path = find_scenario(str(name))
     text = _read_text(path)
     config = _parse(path, text)
-    changed = [_apply(config, override) for override in overrides]
+    changed = _apply_all(config, overrides)
     try:
         content = OmegaConf.to_container(config, resolve=True)
     except InterpolationResolutionError as error:
@@ -127,8 +125,25 @@ def _is_bare_text(config: DictConfig, text: str) -> bool:
     return len(config) == 1 and not isinstance(yaml.compose(text), yaml.MappingNode)
 
 
-def _apply(config: DictConfig, override: str) -> Path_:
-    """Set one ``key=value`` and return the key's path."""
+def _apply_all(config: DictConfig, overrides: Sequence[str]) -> list[Path_]:
+    """Set every ``key=value`` and return the paths of the keys."""
+    paths: list[Path_] = []
+    given: dict[str, str] = {}  # each key that was set, and by which override
+    for override in overrides:
+        path, value = _apply(config, override)
+        for key in flatten(value, ".".join(map(str, path))):
+            for other in (by for known, by in given.items() if f"{known}.".startswith(f"{key}.")):
+                raise ScenarioError(
+                    f"override {override!r} replaces the override {other!r} before it: give only "
+                    "one of them."
+                )
+            given[key] = override
+        paths.append(path)
+    return paths
+
+
+def _apply(config: DictConfig, override: str) -> tuple[Path_, Any]:
+    """Set one ``key=value``; return the key's path and the value as plain data."""
     key, equals, raw = override.partition("=")
     key = key.strip()
     parts = tuple(int(part) if part.isdigit() else part for part in key.split("."))
@@ -143,13 +158,22 @@ def _apply(config: DictConfig, override: str) -> Path_:
         ) from None
     if key == "agents" and isinstance(value, ListConfig):
         value = [{"name": agent} if isinstance(agent, str) else agent for agent in value]
+    for depth in range(1, len(parts)):
+        parent = ".".join(map(str, parts[:depth]))
+        entries = OmegaConf.select(config, parent, throw_on_resolution_failure=False)
+        if isinstance(entries, ListConfig) and parts[depth] not in range(len(entries)):
+            raise ScenarioError(
+                f"override {override!r}: {parent!r} has no entry {parts[depth]!r}: its entries are "
+                f"numbered from 0 to {len(entries) - 1}."
+            )
     try:
         OmegaConf.update(config, key, value, force_add=True)
     except (OmegaConfBaseException, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ScenarioError(
             f"override {override!r}: {key!r} cannot be set: {_first_line(error)}."
         ) from None
-    return parts
+    plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    return parts, plain
 
 
 def _explain(

@@ -13,8 +13,6 @@ from recsim.registry import Registry
 from recsim.scenario.schema import Scenario
 from recsim.settings import explain
 
-__all__ = ["KINDS", "explain_fault", "kind_and_keys", "parse_scenario", "relevant_faults"]
-
 
 def _check(name: str, target: str, loaded: Any) -> None:
     if not (isinstance(loaded, type) and issubclass(loaded, Scenario)):
@@ -124,8 +122,8 @@ def explain_fault(fault: ErrorDetails, kind: type[Scenario]) -> str:
         owners = _kinds_with(key)
         if owners:
             return (
-                f"{key!r} has no effect in a scenario of kind {kind.name_of_kind!r} (it belongs to "
-                f"{', '.join(owners)}): remove it."
+                f"has no effect in a scenario of kind {kind.name_of_kind!r}, only in "
+                f"{' and '.join(owners)}: remove it."
             )
     return explain(fault, kind)
 

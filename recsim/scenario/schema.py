@@ -19,8 +19,6 @@ from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.keys import Keys, Label, Seeds, distinct
 from recsim.scenario.trial import Results, Trial, TrialResult
 
-__all__ = ["BootstrapSpec", "Scenario"]
-
 # Keys that do not change a number.
 _TEXTS = ("output", "description", "question")
 
@@ -145,7 +143,7 @@ class Scenario(Keys, ABC):
 
     def differences(self, other: Scenario) -> list[str]:
         """Return the key paths whose values change what is computed and differ."""
-        mine, theirs = _flatten(self.resolved()), _flatten(other.resolved())
+        mine, theirs = flatten(self.resolved()), flatten(other.resolved())
         return [
             key
             for key in dict.fromkeys([*mine, *theirs])
@@ -205,11 +203,11 @@ def without_none(content: dict[str, Any]) -> dict[str, Any]:
     return cleaned
 
 
-def _flatten(content: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(content: Any, prefix: str = "") -> dict[str, Any]:
     """Return ``{"a.b": value}`` of nested mappings."""
     if not isinstance(content, dict) or not content:
         return {prefix: content}
     flat: dict[str, Any] = {}
     for key, entry in content.items():
-        flat |= _flatten(entry, f"{prefix}.{key}" if prefix else str(key))
+        flat |= flatten(entry, f"{prefix}.{key}" if prefix else str(key))
     return flat

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, field_validator
 
 from recsim.log import SlateLog
 
-__all__ = ["DataSpec", "EnvSpec", "combinations"]
-
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Results", "Trial", "TrialResult"]
-
 
 @dataclass(frozen=True)
 class Trial:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Accuracy", "BenchmarkSpec", "accuracy_figure"]
-
 _HEADS = (
     "policy (its value)",
     "estimator",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import PositiveInt
 
 from recsim.contracts.conversations import ConversationAgent
-from recsim.errors import AgentError
 from recsim.metrics.metric import Metric
 from recsim.play.conversations import (
     conversation_curves,
@@ -26,8 +25,6 @@ from recsim.trials.seeds import TrialSeeds
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-__all__ = ["Conversations", "practise_with"]
 
 
 class Conversations(Measured):
@@ -64,12 +61,7 @@ class Conversations(Measured):
         with closing(make_env(self.env, 2)) as env:
             problem = env.unwrapped.problem  # type: ignore[attr-defined]
             for spec in self.agents:
-                agent = spec.build(problem, seed=0)
-                if spec.practice and not hasattr(agent, "observe"):
-                    raise AgentError(
-                        f"agents: {spec.label}: 'practice' has no effect: {spec.name!r} does not "
-                        "learn from its conversations."
-                    )
+                spec.check_practice(spec.build(problem, seed=0))
         self.check_metrics("metrics", self.metrics or (), _metric_names(problem.max_turns))
 
     def run(self, trial: Trial) -> TrialResult:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Critiquing"]
-
 _SHARE = "share of sessions"
 _PANELS = [
     ("found", "Share of sessions in which\nthe goal was found"),

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
     from envs.learned.model import UserModel
 
-__all__ = ["Holdout", "HoldoutSpec", "held_out_rows", "next_slate_metrics"]
-
 _PREDICTED = ("predicted_return", "return_improvement", "never_returning_share")
 
 
@@ -73,7 +71,7 @@ class HoldoutSpec(Keys):
     @classmethod
     def _rising(cls, cutoffs: tuple[int, ...]) -> tuple[int, ...]:
         if list(cutoffs) != sorted(set(cutoffs)):
-            raise ValueError("must rise")
+            raise ValueError("must be in ascending order")
         return cutoffs
 
 

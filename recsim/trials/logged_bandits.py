@@ -20,8 +20,6 @@ from recsim.problem import Problem
 from recsim.scenario.environments import make_env, problem_of
 from recsim.scenario.sources import EnvSpec
 
-__all__ = ["LoggedBandit", "digits", "simulated_users"]
-
 Floats = NDArray[np.float64]
 
 

@@ -49,8 +49,6 @@ from recsim.trials.seeds import TrialSeeds
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Logs", "values_table"]
-
 # Rows of the table beside those of the agents: the mean reward of the log itself, and of the log
 # that the evaluated policy collected.
 RESERVED_LABELS = ("logged", "reference")

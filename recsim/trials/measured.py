@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["Measured", "comparisons_table", "metrics_table", "seeds_table"]
-
 _STATISTICS = ["agent", "metric", "seeds", "iqm", "low", "high", "mean", "std", "min", "max"]
 
 

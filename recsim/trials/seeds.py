@@ -11,8 +11,6 @@ from typing import Self
 
 import numpy as np
 
-__all__ = ["TrialSeeds"]
-
 
 @dataclass(frozen=True)
 class TrialSeeds:
@@ -44,7 +42,7 @@ class TrialSeeds:
         return [self.users, *_split(self.users, rounds - 1)]
 
     def agents_of(self, rounds: int) -> list[int]:
-        """Return the seed of the agent in each round, where it is built anew."""
+        """Return the seed of the agent in each round, where a new one is built."""
         return [self.agent, *_split(self.agent, rounds - 1)]
 
     def practice_of(self, cohorts: int) -> list[int]:

@@ -36,13 +36,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = [
-    "Simulation",
-    "collect_log",
-    "metrics_of",
-    "reward_panels",
-]
-
 EARLY_SLATES = 5
 
 # Metrics of worlds in which users can return.
@@ -216,6 +209,7 @@ class Simulation(Measured):
 
     def _check_agent(self, env: Any, spec: AgentSpec, problem: Problem) -> None:
         agent: Agent = spec.build(problem, seed=0)
+        spec.check_practice(agent)
         training = training_log_of(self, spec)
         if training is None and agent.needs_log:
             raise AgentError(

@@ -7,9 +7,9 @@ rating of at least 4 are used, 5-core; each user has one review in test and one 
 review is a session of at most ten turns with a simulated user who looks for its item; items that
 the user reviewed in the train part are never shown.
 
-All seeds use the same split; every seed trains anew and draws new justifications and noise. Figures
-are means over seeds; 95% intervals are bootstrapped over sessions, of the mean over seeds. The
-tables are printed after each seed, over the seeds so far.
+All seeds use the same split; every seed trains new models and draws new justifications and noise.
+Figures are means over seeds; 95% intervals are bootstrapped over sessions, of the mean over seeds.
+The tables are printed after each seed, over the seeds so far.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def test_users_are_shared_by_weight_and_keep_their_agent(asked):
     assert abs(foresighted.mean() - 0.75) < 4 * np.sqrt(0.75 * 0.25 / USERS)
     np.testing.assert_array_equal(agent.act(opposed).slates, shown)
     agent.begin(USERS)
-    assert (agent.act(opposed).slates != shown).any(), "new users are drawn anew"
+    assert (agent.act(opposed).slates != shown).any(), "new users are assigned again"
 
 
 def test_members_learn_from_their_own_users_only(asked, make_feedback):

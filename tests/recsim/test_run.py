@@ -49,7 +49,7 @@ def runs(place, name="tiny"):
     return sorted((place / "runs" / name).glob("*"))
 
 
-def test_a_run_leaves_everything_in_its_folder(place, capsys):
+def test_a_run_writes_all_results_to_its_folder(place, capsys):
     assert main(["tiny.yaml", "--workers", "1"]) == 0
     (folder,) = runs(place)
     names = {path.name for path in folder.iterdir()}
@@ -80,7 +80,7 @@ def test_a_run_leaves_everything_in_its_folder(place, capsys):
     assert "report.html" in out
 
 
-def test_the_summary_tells_nothing_but_numbers(place):
+def test_the_summary_has_no_times_and_no_paths(place):
     main(["tiny.yaml", "--workers", "1"])
     text = (runs(place)[0] / "summary.csv").read_text()
     assert "seconds" not in text
@@ -90,7 +90,7 @@ def test_the_summary_tells_nothing_but_numbers(place):
     assert {"reward_per_user", "return_per_user", "regret_per_step"} <= set(table["metric"])
 
 
-def test_two_runs_are_alike_whatever_the_workers(place):
+def test_results_do_not_depend_on_the_number_of_workers(place):
     assert main(["tiny.yaml", "--workers", "1"]) == 0
     assert main(["tiny.yaml", "--workers", "2"]) == 0
     first, second = runs(place)
@@ -98,7 +98,7 @@ def test_two_runs_are_alike_whatever_the_workers(place):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
-def test_a_run_killed_and_resumed_is_the_run_that_was_not(place):
+def test_a_run_that_was_killed_and_resumed_equals_an_uninterrupted_run(place):
     """SIGKILL in the middle; the resumed run computes only what is missing."""
     overrides = ["users=200", "steps=40", "seeds=3"]
     assert main(["tiny.yaml", *overrides, "--workers", "1"]) == 0
@@ -136,7 +136,7 @@ def test_resuming_a_finished_run_changes_nothing(place):
     assert (folder / "summary.csv").read_bytes() == before
 
 
-def test_resume_takes_the_newest_and_may_be_followed_by_changes(place, capsys):
+def test_resume_continues_the_newest_run_of_the_same_settings(place, capsys):
     assert main(["tiny.yaml", "--resume", "users=4"]) == 2
     assert "nothing to resume" in capsys.readouterr().err
     main(["tiny.yaml", "users=4", "--workers", "1"])
@@ -146,7 +146,7 @@ def test_resume_takes_the_newest_and_may_be_followed_by_changes(place, capsys):
     assert "1 there, of other settings" in capsys.readouterr().err
 
 
-def test_a_folder_of_other_settings_is_not_continued(place, capsys):
+def test_a_run_with_other_settings_is_not_resumed(place, capsys):
     main(["tiny.yaml", "--workers", "1"])
     (folder,) = runs(place)
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
@@ -173,9 +173,7 @@ def test_a_folder_of_other_settings_is_not_continued(place, capsys):
         (["open_bandit", "data.path=nowhere"], "nowhere"),
     ],
 )
-def test_mistakes_give_one_message_exit_code_2_and_leave_no_trace(
-    place, capsys, arguments, message
-):
+def test_a_mistake_gives_one_message_exit_code_2_and_no_files(place, capsys, arguments, message):
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -185,18 +183,18 @@ def test_mistakes_give_one_message_exit_code_2_and_leave_no_trace(
     assert [path.name for path in place.iterdir()] == ["tiny.yaml"]
 
 
-def test_an_unknown_option_is_exit_code_2(capsys):
+def test_an_unknown_option_gives_exit_code_2(capsys):
     with pytest.raises(SystemExit) as caught:
         main(["tiny.yaml", "--bogus"])
     assert caught.value.code == 2
     assert "--bogus" in capsys.readouterr().err
 
 
-def test_options_and_changes_come_in_any_order(place):
+def test_options_and_overrides_may_be_in_any_order(place):
     assert main(["--workers", "1", "tiny.yaml", "seeds=1", "--validate", "users=3"]) == 0
 
 
-def test_a_change_may_be_longer_than_a_file_name(place):
+def test_an_override_may_be_longer_than_a_file_name(place):
     assert main(["tiny.yaml", "--validate", f"question={'why ' * 100}"]) == 0
 
 
@@ -207,7 +205,7 @@ def test_validate_writes_nothing(place, capsys):
     assert main(["tiny.yaml", "--validate", "agents=[rndom]"]) == 2
 
 
-def test_list_shows_what_there_is(capsys):
+def test_list_shows_scenarios_agents_and_readers(capsys):
     assert main(["--list"]) == 0
     out = capsys.readouterr().out
     for name in ("SlateRec-v0", "retention", "linucb", "open_bandit", "clipped_ips", "quickstart"):
@@ -215,7 +213,7 @@ def test_list_shows_what_there_is(capsys):
     assert "  ips            Inverse propensity scoring" in out
 
 
-def test_the_guide_knows_every_reader(root):
+def test_the_guide_documents_every_reader(root):
     text = (root / "docs" / "scenarios.md").read_text()
     (row,) = [line for line in text.splitlines() if line.startswith("| `data.reader` |")]
     assert [name for name in READERS.names() if f"`{name}`" not in row] == []
@@ -247,7 +245,7 @@ def test_a_trial_that_crashes_is_reported_and_the_others_finish(place, capsys, m
     assert (first / "summary.csv").read_bytes() == (second / "summary.csv").read_bytes()
 
 
-def test_all_trials_failing_is_told_too(place, capsys, monkeypatch):
+def test_a_run_whose_trials_all_fail_is_reported(place, capsys, monkeypatch):
     def fails(scenario, trial):
         raise RuntimeError("no")
 
@@ -256,7 +254,7 @@ def test_all_trials_failing_is_told_too(place, capsys, monkeypatch):
     assert "4 of the trials failed" in capsys.readouterr().err
 
 
-def test_an_interrupt_keeps_what_is_finished(place, capsys, monkeypatch):
+def test_an_interrupt_keeps_finished_trials(place, capsys, monkeypatch):
     simulate = Simulation.simulate
 
     def interrupted(scenario, trial):
@@ -282,7 +280,7 @@ def test_an_interrupt_keeps_what_is_finished(place, capsys, monkeypatch):
     assert len(runs(place)) == 1
 
 
-def test_a_changed_version_is_told_on_resume(place, capsys):
+def test_resuming_with_a_changed_version_gives_a_warning(place, capsys):
     main(["tiny.yaml", "--workers", "1"])
     marker = runs(place)[0] / "run.json"
     info = json.loads(marker.read_text())
@@ -292,7 +290,7 @@ def test_a_changed_version_is_told_on_resume(place, capsys):
     assert "begun with numpy 1.0" in capsys.readouterr().out
 
 
-def test_another_engine_can_run_the_trials(place):
+def test_another_executor_can_run_the_trials(place):
     class Engine:
         def __init__(self):
             self.calls = []
@@ -313,7 +311,7 @@ def test_another_engine_can_run_the_trials(place):
     assert (run.folder.path / "report.html").exists()
 
 
-def test_nothing_is_written_where_the_library_is_told_nonsense(place):
+def test_invalid_arguments_from_python_write_no_files(place):
     with pytest.raises(UserError, match="unknown agent"):
         run_scenario(load_scenario("tiny.yaml", ["agents=[rndom]"]))
     assert not (place / "runs").exists()
@@ -356,7 +354,7 @@ def test_every_packaged_scenario_runs(place, name):
     assert (runs(place, name)[0] / "curves.png").exists()
 
 
-def test_a_folder_that_is_in_use_is_not_resumed(place, capsys):
+def test_a_run_in_use_by_another_process_is_not_resumed(place, capsys):
     assert main(["tiny.yaml", "--workers", "1"]) == 0
     (folder,) = runs(place)
     removed = folder / "trials" / "random" / "seed-1"

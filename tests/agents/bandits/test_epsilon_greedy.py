@@ -8,7 +8,7 @@ import agents
 
 @pytest.fixture
 def learner(make_problem, make_feedback):
-    """Build an agent to whom the items 2, 0, 3, 1 look best, in this order."""
+    """Build an agent that ranks the items 2, 0, 3, 1, in this order."""
 
     def build(**config):
         problem = make_problem(num_items=4, slate_size=2)

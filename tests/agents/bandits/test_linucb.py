@@ -213,7 +213,7 @@ def test_feedback_without_a_decision_is_refused(make_problem, make_feedback):
 
 
 class PlantedBandit:
-    """Users in two camps who like opposite items, and a few items that everybody likes a bit."""
+    """Users in two camps who like opposite items, and a few items that all like a little."""
 
     users, steps = 32, 60
 
@@ -261,7 +261,7 @@ def test_online_learning_on_a_planted_bandit(make_feedback):
         gain = rate[one] - rate[other]
         return gain.mean() > 6 * gain.std(ddof=1) / np.sqrt(len(seeds)) and gain.min() > 0
 
-    # The per-item means find what everybody likes; only the joint model finds what each camp likes.
+    # The per-item means find what all users like; only the joint model finds what each camp likes.
     assert clearly_better("epsilon_greedy", "random")
     assert clearly_better("linucb", "epsilon_greedy")
 

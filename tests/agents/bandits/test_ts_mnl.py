@@ -211,6 +211,6 @@ def test_it_comes_close_to_the_oracle_where_tastes_differ(play_personal, seed):
     unaware, _ = play_personal("mnl_bandit", seed)
     result, best = play_personal("ts_mnl", seed)
     optimistic, _ = play_personal("ts_mnl", seed, draws=4)
-    # The best slate for everybody is far below the best for each.
+    # The best single slate for all users is far below the best for each.
     assert unaware + 0.1 < min(result, optimistic)
     assert min(result, optimistic) > 0.95 * best

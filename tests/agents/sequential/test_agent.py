@@ -207,7 +207,7 @@ def test_a_log_without_events_or_users_is_refused(make_sequences, make_problem, 
 @pytest.mark.parametrize(
     ("name", "config", "message"),
     [
-        ("sasrec", {"dim": 10, "heads": 4}, "'heads' must divide 'dim': 10 is no multiple of 4"),
+        ("sasrec", {"dim": 10, "heads": 4}, "'heads' must divide 'dim': 10 is not a multiple of 4"),
         ("sasrec", {"loss": "cross_entropy", "negatives": 3}, "'negatives' has no effect"),
         ("gru4rec", {"negatives": 3}, "'negatives' has no effect on 'cross_entropy'"),
         ("bert4rec", {"mask_share": 0.0}, "greater than 0"),

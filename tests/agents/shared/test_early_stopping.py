@@ -58,13 +58,13 @@ def test_the_best_state_is_kept_and_training_ends(generator):
 
 def test_without_held_out_users_all_steps_are_taken(generator):
     model, wanted = Level(), torch.tensor([4.0])
-    nobody = torch.tensor([], dtype=torch.long)
+    none_held_out = torch.tensor([], dtype=torch.long)
     rows = torch.tensor([0])
 
     def losses(some):
         return (model.level - wanted[some]).square()
 
-    report = train(model, losses, rows, nobody, training(steps=395), generator)
+    report = train(model, losses, rows, none_held_out, training(steps=395), generator)
     assert [report[0]["step"], report[-2]["step"], report[-1]["step"]] == [10, 390, 395]
     assert all(row.keys() == {"step", "loss"} for row in report)
     assert model.level.item() == pytest.approx(4.0, abs=0.05)

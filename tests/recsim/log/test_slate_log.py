@@ -152,3 +152,12 @@ def test_validate_accepts_padding(random_log):
     assert log.validate() is log
     with pytest.raises(LogError, match="row 0, position 1: clicks 1 is on an empty position"):
         replace(log, clicks=np.array([[0, 1], [0, 0]])).validate()
+
+
+def test_its_repr_is_one_line_with_sizes_and_columns(random_log):
+    log = random_log(10, users=5)
+    assert repr(log) == (
+        f"SlateLog(10 rows, slates of 2, {len(set(log.user))} users, {log.problem.num_items} items;"
+        " propensity, feedback.click, feedback.watch)"
+    )
+    assert "anonymous" in repr(random_log(4, anonymous=True))

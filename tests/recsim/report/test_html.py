@@ -58,7 +58,7 @@ def fill(run, without=()):
         run.write(trial, TrialResult({"metrics": numbers}, CURVE))
 
 
-def test_the_report_needs_nothing_beside_it(run):
+def test_the_report_is_self_contained(run):
     fill(run)
     files = write(run)
     assert [path.name for path in files] == ["curves.png", "front.png", "report.html"]
@@ -69,7 +69,7 @@ def test_the_report_needs_nothing_beside_it(run):
     assert len(re.findall(r"<(?:img|script|link)[^>]*(?:src|href)=\"(?!data:)", text)) == 0
 
 
-def test_the_report_says_what_was_asked_and_found(run):
+def test_the_report_has_the_question_and_the_results(run):
     fill(run)
     text = write(run)[-1].read_text()
     assert '<p class="question">Is 1 &lt; 2 &amp; so on?</p>' in text
@@ -83,18 +83,18 @@ def test_the_report_says_what_was_asked_and_found(run):
     assert "Not finished" not in text
 
 
-def test_what_is_missing_is_said(run):
+def test_the_report_lists_unfinished_trials(run):
     fill(run, without=run.scenario.trials()[2:])
     text = write(run)[-1].read_text()
     assert "Not finished: linucb, seed 0." in text
     assert "Not finished: linucb, seed 1." in text
 
 
-def test_a_run_without_results_has_a_report_too(run):
+def test_a_run_without_results_has_a_report(run):
     assert "No trial has finished." in write(run)[-1].read_text()
 
 
-def test_estimates_and_their_warnings(tmp_path):
+def test_estimates_are_shown_with_their_warnings(tmp_path):
     data = {"reader": "r", "path": "p", "each": {"campaign": ["men", "women"]}}
     content = {"name": "demo", "description": "d", "data": data, "agents": ["random"]}
     run = RunFolder.create(parse_scenario({**content, "output": str(tmp_path)}))
@@ -111,7 +111,7 @@ def test_estimates_and_their_warnings(tmp_path):
     assert "<th>impressions</th>" in text
 
 
-def test_the_only_log_has_no_name(tmp_path):
+def test_a_single_log_is_shown_without_a_name(tmp_path):
     data = {"reader": "r", "path": "p"}
     content = {"name": "demo", "description": "d", "data": data, "agents": ["random"]}
     run = RunFolder.create(parse_scenario({**content, "output": str(tmp_path)}))

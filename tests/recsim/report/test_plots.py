@@ -26,24 +26,24 @@ def titles(figure):
     return [plot.get_title() for plot in figure.axes]
 
 
-def test_curves_of_whole_cohorts_go_on_and_others_end():
+def test_curves_that_end_because_all_users_left_are_extended():
     left, there = curve([1.0, 0.5, 0.0]), curve([1.0, 0.8, 0.8, 0.8])
     table = plots.aligned([left, there], "active")
     assert table.tolist() == [[1, 0.5, 0, 0], [1, 0.8, 0.8, 0.8]]
     assert plots.aligned([left, there], "cumulative_reward")[0].tolist() == [1, 1.5, 1.5, 1.5]
     assert plots.aligned([left, there], "reward")[0].tolist() == [1, 0.5, 0, 0]
-    # Nobody knows what came after a curve that was cut off.
+    # What comes after the end of a curve of active users is unknown.
     assert plots.aligned([curve([1.0, 1.0]), there], "active").shape == (2, 2)
     assert plots.aligned([left, left], "active", longest=5).shape == (2, 5)
 
 
-def test_immediate_reward_is_per_user_still_there_while_there_are_some():
+def test_immediate_reward_is_averaged_over_active_users():
     table = plots.aligned([curve([1.0, 0.5, 0.01, 0.0], reward=[2.0, 2.0, 0.01, 0.0])], "immediate")
     assert table[0, :2].tolist() == [2.0, 4.0]
     assert np.isnan(table[0, 2:]).all()
 
 
-def test_panels_that_would_be_empty_are_left_out():
+def test_empty_panels_are_left_out():
     full = curve([1.0, 0.5], cumulative_regret=[0.1, 0.2], cumulative_return=[0.0, 1.0])
     assert len(titles(reward_curves({"a": [full]}))) == 5
     bare = reward_curves({"a": [curve([1.0, 1.0])]})
@@ -51,7 +51,7 @@ def test_panels_that_would_be_empty_are_left_out():
     assert not any("Regret" in title or "share" in title for title in titles(bare))
 
 
-def test_rounds_have_panels_of_their_own():
+def test_curves_over_rounds_have_their_own_panels():
     full = curve([1.0, 0.9], axis="round", regret=[0.3, 0.2], cumulative_regret=[0.3, 0.5])
     figure = reward_curves({"a": [full, full]})
     assert [title.partition(",")[0] for title in titles(figure)] == [
@@ -77,7 +77,7 @@ def test_curves_have_a_line_per_agent_a_band_over_seeds_and_a_legend():
     assert plot.get_xlabel() == "step"
 
 
-def test_the_front_joins_who_is_not_dominated():
+def test_the_front_joins_the_agents_that_are_not_dominated():
     seeds = pd.DataFrame(
         {"agent": ["a", "b", "c"], "seed": 0, "now": [1.0, 2.0, 0.5], "churned_share": [1, 2, 3.0]}
     )
@@ -110,7 +110,7 @@ def values(**changes):
     return pd.DataFrame([{**row, "value": 0.5, "low": 0.6, "high": 0.7, **changes} for row in rows])
 
 
-def test_estimates_show_intervals_the_reference_and_what_is_warned_against():
+def test_estimates_are_drawn_with_intervals_reference_and_warnings():
     figure = plots.estimates(values())
     men, women = figure.axes
     assert (men.get_title(), women.get_title()) == ("men", "women")
@@ -123,11 +123,11 @@ def test_estimates_show_intervals_the_reference_and_what_is_warned_against():
     assert "white" in faces
 
 
-def test_estimates_without_an_interval_are_points():
+def test_estimates_without_an_interval_are_drawn_as_points():
     plots.estimates(values(low=math.nan, high=math.nan))
 
 
-def test_looks_differ():
+def test_agents_differ_in_colour_or_line_style():
     labels = [str(i) for i in range(28)]
     looks = plots.looks(labels).values()
     for pair in (("color", "linestyle"), ("color", "marker")):
@@ -136,7 +136,7 @@ def test_looks_differ():
 
 
 @pytest.mark.parametrize(("agents", "letters"), [(2, 5), (24, 5), (6, 80)])
-def test_legends_stand_below_the_axes_and_inside_the_picture(tmp_path, agents, letters):
+def test_legends_are_below_the_axes_and_inside_the_figure(tmp_path, agents, letters):
     labels = [f"{i:02}-" + "x" * (letters - 3) for i in range(agents)]
     seeds = pd.DataFrame({"agent": labels, "seed": 0, "now": range(agents), "later": range(agents)})
     summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="iqm")
@@ -157,7 +157,7 @@ def test_legends_stand_below_the_axes_and_inside_the_picture(tmp_path, agents, l
         assert all(part.height > 100 for part in axes), "the axes keep their room"
 
 
-def test_pictures_say_what_they_show():
+def test_the_title_of_the_legend_explains_lines_and_bands():
     two, three = [curve([1.0, 1.0])] * 2, [curve([1.0, 1.0])] * 3
 
     def caption(level=0.95, **curves):
@@ -171,7 +171,7 @@ def test_pictures_say_what_they_show():
 
 
 @pytest.mark.parametrize("panels", [1, 2, 4, 5])
-def test_pictures_are_written_the_same_twice(tmp_path, panels):
+def test_figures_are_reproducible_byte_for_byte(tmp_path, panels):
     columns = {"cumulative_regret": [0.0, 1.0], "cumulative_return": [0.0, 1.0]}
     frame = curve([1.0, 1.0], **dict(list(columns.items())[: max(panels - 3, 0)]))
     for name in ("a.png", "b.png"):

@@ -91,7 +91,7 @@ def test_trials_are_in_the_order_of_the_scenario(simulated, logged):
     ]
 
 
-def test_cases_are_all_combinations_with_names_fit_for_folders():
+def test_cases_are_all_combinations_and_their_names_are_valid_folder_names():
     data = DataSpec.model_validate(
         {"reader": "r", "path": "p", "each": {"c": ["x/y", "x_y"], "n": [1, 2]}}
     )
@@ -102,7 +102,7 @@ def test_cases_are_all_combinations_with_names_fit_for_folders():
     assert list(combinations(DataSpec.model_validate({"reader": "r", "path": "p"}))) == ["all"]
 
 
-def test_the_summary_by_hand(simulated):
+def test_the_summary_equals_a_calculation_by_hand(simulated):
     fill(simulated)
     table = metrics_table(seeds_table(simulated.scenario, simulated), BootstrapSpec()).set_index(
         ["agent", "metric"]
@@ -125,7 +125,7 @@ def test_comparisons_are_paired_against_the_first_agent(simulated):
     assert row["wins"] == 0.75
 
 
-def test_only_seeds_that_both_have_are_compared(simulated):
+def test_only_seeds_that_both_agents_have_are_compared(simulated):
     fill(simulated, only=[Trial("a", 0), Trial("a", 1), Trial("b", 1), Trial("b", 2)])
     table = comparisons_table(
         simulated.scenario, seeds_table(simulated.scenario, simulated)
@@ -134,7 +134,7 @@ def test_only_seeds_that_both_have_are_compared(simulated):
     assert table.loc["reward", "difference"] == 2.0
 
 
-def test_nothing_finished_is_an_empty_summary(simulated):
+def test_without_finished_trials_the_summary_is_empty(simulated):
     write_tables(simulated)
     content = json.loads((simulated.path / "summary.json").read_text())
     assert len(content["missing"]) == 8
@@ -142,14 +142,14 @@ def test_nothing_finished_is_an_empty_summary(simulated):
     assert (simulated.path / "summary.csv").read_text().startswith("agent,metric,seeds,iqm")
 
 
-def test_nothing_finished_of_a_log_is_an_empty_summary(logged, tmp_path):
+def test_without_finished_trials_on_a_log_the_summary_is_empty(logged, tmp_path):
     empty = RunFolder.create(logged.scenario.model_copy(update={"output": str(tmp_path / "none")}))
     summarise(empty)
     assert "No trial has finished" in (empty.path / "report.html").read_text()
     assert pd.read_csv(empty.path / "summary.csv").empty
 
 
-def test_the_summary_does_not_depend_on_who_finished_first(simulated, tmp_path):
+def test_the_summary_does_not_depend_on_the_order_in_which_trials_finish(simulated, tmp_path):
     fill(simulated)
     write_tables(simulated)
     content = {**simulated.scenario.resolved(), "output": str(tmp_path / "other")}
@@ -222,7 +222,7 @@ def test_warnings_name_their_estimate_once(logged):
     assert {note.level for note in table.notes} == {"warning"}
 
 
-def test_the_only_log_needs_no_name(logged, tmp_path):
+def test_a_single_log_needs_no_name(logged, tmp_path):
     data = {"reader": "r", "path": "p"}
     content = {"name": "one", "description": "d", "data": data, "agents": ["random"]}
     run = RunFolder.create(parse_scenario({**content, "output": str(tmp_path / "one")}))

@@ -37,7 +37,7 @@ def test_number(value, text):
         ((math.nan, math.nan, math.nan), "-"),
     ],
 )
-def test_an_interval_has_the_digits_that_its_width_justifies(interval, text):
+def test_the_digits_of_an_interval_follow_from_its_width(interval, text):
     assert interval_text(*interval) == text
 
 

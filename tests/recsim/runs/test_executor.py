@@ -28,7 +28,9 @@ def executor(request):
     return SerialExecutor() if request.param == "serial" else ProcessExecutor(2)
 
 
-def test_every_call_has_one_outcome_and_an_error_stops_nobody(executor, tmp_path, calls):
+def test_every_call_has_one_outcome_and_an_error_does_not_stop_the_others(
+    executor, tmp_path, calls
+):
     executor.submit("a", calls.note, tmp_path, "a")
     executor.submit("b", calls.fail, "on purpose")
     executor.submit("c", calls.note, tmp_path, "c")
@@ -42,7 +44,7 @@ def test_every_call_has_one_outcome_and_an_error_stops_nobody(executor, tmp_path
     assert (tmp_path / "c").read_text().split()[1] == "1"
 
 
-def test_one_thread_during_a_call_and_as_many_as_before_after_it(tmp_path, calls):
+def test_a_call_uses_one_thread_and_restores_the_number_of_threads(tmp_path, calls):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
@@ -55,14 +57,14 @@ def test_one_thread_during_a_call_and_as_many_as_before_after_it(tmp_path, calls
         torch.set_num_threads(before)
 
 
-def test_workers_leave_interrupts_to_their_parent(tmp_path, calls):
+def test_workers_ignore_interrupts(tmp_path, calls):
     executor = ProcessExecutor(1)
     executor.submit("a", calls.interrupt_itself, tmp_path)
     assert [outcome.error for outcome in executor.gather()] == [None]
     assert (tmp_path / "lived").exists()
 
 
-def test_processes_are_other_processes(tmp_path, calls):
+def test_calls_run_in_other_processes(tmp_path, calls):
     executor = ProcessExecutor(1)
     executor.submit("a", calls.note, tmp_path, "a")
     assert [outcome.error for outcome in executor.gather()] == [None]
@@ -92,7 +94,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
-def test_cancelled_calls_end_at_once(tmp_path, calls, interruptible):
+def test_cancelled_calls_end_immediately(tmp_path, calls, interruptible):
     executor = ProcessExecutor(1)
     executor.submit("long", calls.sleep_long, tmp_path)
     outcomes = executor.gather()
@@ -115,7 +117,7 @@ def test_cancelled_calls_end_at_once(tmp_path, calls, interruptible):
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
-def test_workers_do_not_outlive_a_parent_that_was_killed(tmp_path):
+def test_workers_end_when_their_parent_is_killed(tmp_path):
     code = (
         "from recsim.runs.executor import ProcessExecutor\n"
         "from executor_calls import sleep_long\n"
@@ -149,12 +151,12 @@ def is_alive(pid):
     return state != "Z"
 
 
-def test_workers_are_positive():
+def test_the_number_of_workers_must_be_positive():
     with pytest.raises(ValueError, match="positive"):
         ProcessExecutor(0)
 
 
-def test_nothing_is_left_behind(tmp_path, calls):
+def test_no_process_remains_and_environment_variables_are_restored(tmp_path, calls):
     before = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     executor = ProcessExecutor(1)
     executor.submit("a", calls.note, tmp_path, "a")

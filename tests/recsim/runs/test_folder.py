@@ -40,7 +40,7 @@ def test_a_new_run_has_a_folder_of_its_own(scenario, tmp_path):
     assert RunFolder.open(first.path).scenario == scenario()
 
 
-def test_a_place_that_cannot_be_written_to(scenario, tmp_path):
+def test_an_output_folder_that_cannot_be_written_is_an_error(scenario, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot be written to .*output="):
         RunFolder.create(scenario(output=str(tmp_path / "file")))
@@ -57,7 +57,7 @@ def test_a_place_that_cannot_be_written_to(scenario, tmp_path):
         ('{"format": "slaterec-run", "format_version": 2, "digest": "x"}', "scenario.yaml"),
     ],
 )
-def test_a_folder_that_is_not_ours_is_refused_and_left_alone(tmp_path, marker, message):
+def test_a_folder_that_is_not_a_run_is_refused_and_not_changed(tmp_path, marker, message):
     (tmp_path / "holiday.txt").write_text("keep me")
     if marker is not None:
         (tmp_path / "run.json").write_text(marker)
@@ -67,14 +67,14 @@ def test_a_folder_that_is_not_ours_is_refused_and_left_alone(tmp_path, marker, m
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 
-def test_a_run_of_an_older_version_is_refused_and_the_version_named(tmp_path):
+def test_a_run_of_an_older_version_is_refused_with_its_version(tmp_path):
     old = {"format": "slaterec-run", "format_version": 1, "digest": "x"}
     (tmp_path / "run.json").write_text(json.dumps({**old, "versions": {"slaterec": "0.1.0"}}))
     with pytest.raises(RunError, match=r"written by SlateRec 0\.1\.0"):
         RunFolder.open(tmp_path)
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_a_missing_run_folder_is_an_error(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         RunFolder.open(tmp_path / "nope")
 
@@ -90,14 +90,14 @@ def test_the_newest_run_of_the_same_scenario_is_found(scenario):
         RunFolder.newest(scenario(users=4))
 
 
-def test_a_run_is_not_continued_with_other_settings(scenario):
+def test_a_run_cannot_be_resumed_with_other_settings(scenario):
     folder = RunFolder.create(scenario())
     folder.check_matches(scenario(output="elsewhere", question="other words"))
     with pytest.raises(UserError, match=r"different: users, env\.preset|env\.preset, .*users"):
         folder.check_matches(scenario(users=3, env={"preset": "retention"}))
 
 
-def test_a_trial_is_read_as_it_was_written(scenario):
+def test_a_trial_is_read_back_unchanged(scenario):
     folder = RunFolder.create(scenario())
     curves = pd.DataFrame({"reward": [0.1, 0.2]}, index=pd.Index([0, 1], name="day"))
     assert not folder.has(TRIAL)
@@ -110,7 +110,7 @@ def test_a_trial_is_read_as_it_was_written(scenario):
     pd.testing.assert_frame_equal(folder.curves(TRIAL), curves)
 
 
-def test_a_trial_that_was_not_written_to_its_end_is_not_there(scenario, monkeypatch):
+def test_a_partly_written_trial_counts_as_missing(scenario, monkeypatch):
     folder = RunFolder.create(scenario())
 
     def stop(*_):
@@ -132,7 +132,7 @@ def test_a_trial_that_was_not_written_to_its_end_is_not_there(scenario, monkeypa
     assert folder.result(TRIAL)["metrics"] == {"a": 1}
 
 
-def test_the_first_of_two_writers_wins(scenario):
+def test_of_two_writers_of_a_trial_the_first_is_kept(scenario):
     folder = RunFolder.create(scenario())
     folder.write(TRIAL, TrialResult({"metrics": {"a": 1}}))
     folder.write(TRIAL, TrialResult({"metrics": {"a": 2}}))
@@ -148,7 +148,7 @@ def test_an_error_is_kept_until_the_trial_succeeds(scenario):
     assert not path.exists()
 
 
-def test_versions_that_changed_are_named(scenario):
+def test_changed_versions_are_listed(scenario):
     folder = RunFolder.create(scenario())
     assert folder.changed_versions() == {}
     folder.info["versions"]["numpy"] = "1.0"

@@ -10,6 +10,7 @@ from rich.console import Console
 from recsim.errors import UserError
 from recsim.estimators import (
     ESTIMATORS,
+    Limits,
     RewardModel,
     choose,
     estimate_logging,
@@ -21,6 +22,7 @@ from recsim.report.console import print_summary
 from recsim.run import run_scenario
 from recsim.runs.folder import RunFolder
 from recsim.scenario.data import read_data
+from recsim.scenario.estimation import EstimationSpec
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.trial import Trial
 from recsim.trials.seeds import TrialSeeds
@@ -222,3 +224,15 @@ def test_mistakes(scenario):
     ):
         with pytest.raises(UserError, match=words):
             scenario(**wrong)
+
+
+def test_the_json_schema_has_the_range_of_every_limit():
+    properties = EstimationSpec.model_json_schema()["properties"]
+    ranges = {name: properties[name]["anyOf"][0] for name in Limits.model_fields}
+    assert ranges == {
+        "clip": {"type": "number", "exclusiveMinimum": 0},
+        "tau": {"type": "number", "minimum": 0},
+        "shrinkage": {"type": "number", "minimum": 0},
+        "subgaussian": {"type": "number", "minimum": 0, "maximum": 1},
+    }
+    assert all(properties[name]["anyOf"][1]["enum"] == ["slope", "mse"] for name in ranges)

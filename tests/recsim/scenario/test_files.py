@@ -82,17 +82,45 @@ def test_an_override_with_a_malformed_value(file):
 
 
 def test_an_override_of_an_agent_that_is_not_there(file):
-    assert "'agents.7.name' cannot be set" in error_of(file(), ["agents.7.name=x"])
+    for entry in ("7", "x", "-1"):
+        override = f"agents.{entry}.name=y"
+        message = error_of(file(), [override])
+        assert message.startswith(f"override {override!r}: 'agents' has no entry ")
+        assert message.endswith(": its entries are numbered from 0 to 1.")
 
 
-def test_an_unknown_key_is_told_with_file_line_path_and_near_match(file):
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("users=3", "users=4"),
+        ("seeds=2", "seeds=2"),
+        ("agents.0.label=x", "agents=[random]"),
+        ("env={max_days: 3}", "env={max_days: 4}"),
+    ],
+)
+def test_an_override_that_would_replace_another_one_is_refused(file, first, second):
+    message = error_of(file(), [first, second])
+    assert f"override {second!r} replaces the override {first!r} before it" in message
+
+
+def test_a_replaced_list_can_be_changed_by_later_overrides(file):
+    changed = load_scenario(file(), ["agents=[random, oracle]", "agents.1.label=best"])
+    assert [agent.label for agent in changed.agents] == ["random", "best"]
+
+
+def test_blocks_of_two_overrides_are_merged(file):
+    options = load_scenario(file(), ["env={max_days: 3}", "env={history: 5}"]).env.options
+    assert (options["max_days"], options["history"]) == (3, 5)
+
+
+def test_the_message_of_an_unknown_key_has_file_line_path_and_near_match(file):
     path = file(GOOD + "stps: 3\n")
     assert error_of(path) == f"{path}:11: stps: unknown key. Did you mean 'steps'?"
     path = file(GOOD.replace("config:", "confg:"))
     assert error_of(path) == f"{path}:9: agents.1.confg: unknown key. Did you mean 'config'?"
 
 
-def test_all_mistakes_are_told_at_once(file):
+def test_all_mistakes_are_reported_together(file):
     path = file(GOOD.replace("seeds: 2", "seeds: two\naxis: week\nusers: '3'"))
     assert error_of(path).splitlines() == [
         f"{path}:10: seeds: must be a number of seeds or a list of seeds.",
@@ -101,7 +129,7 @@ def test_all_mistakes_are_told_at_once(file):
     ]
 
 
-def test_a_mistake_on_the_command_line_is_told_as_such(file):
+def test_a_mistake_on_the_command_line_is_reported_as_such(file):
     assert error_of(file(), ["usrs=3"]) == (
         "command line: usrs: unknown key. Did you mean 'users'?"
     )
@@ -111,12 +139,12 @@ def test_a_mistake_on_the_command_line_is_told_as_such(file):
     assert error_of(path, ["users=3"]).startswith(f"{path}:11: stps")
 
 
-def test_a_missing_key_is_told(file):
+def test_a_missing_key_is_reported(file):
     path = file(GOOD.replace("name: demo\n", ""))
     assert error_of(path) == f"{path}: name: is missing."
 
 
-def test_a_misspelt_required_key_is_told_once(file):
+def test_a_misspelt_required_key_is_reported_once(file):
     path = file(GOOD.replace("name: demo", "nam: demo"))
     assert error_of(path) == f"{path}:1: nam: unknown key. Did you mean 'name'?"
 
@@ -133,14 +161,14 @@ def test_a_misspelt_required_key_is_told_once(file):
         ("# name: x\n---\n", "", "the file is empty"),
     ],
 )
-def test_broken_yaml_is_told_with_its_place(file, text, where, what):
+def test_invalid_yaml_is_reported_with_its_position(file, text, where, what):
     path = file(text)
     message = error_of(path)
     assert message.startswith(f"{path}{where}: ")
     assert what in message
 
 
-def test_a_file_that_is_no_text(tmp_path):
+def test_a_file_that_is_not_text(tmp_path):
     path = tmp_path / "x.yaml"
     path.write_bytes(b"\xff\xfe\x00")
     assert "not a text file" in error_of(path)
@@ -161,17 +189,17 @@ def test_scenarios_are_found_by_name():
     assert find_scenario("quickstart") == packaged_scenarios()["quickstart"]
 
 
-def test_a_name_that_is_nearly_right():
+def test_a_misspelt_name_of_a_scenario():
     assert error_of("quikstart") == "unknown scenario 'quikstart'. Did you mean 'quickstart'?"
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_file_that_does_not_exist(tmp_path):
     assert "does not exist. Did you mean 'quickstart'?" in error_of(tmp_path / "quickstar.yaml")
     assert "is a folder" in error_of(f"{tmp_path}/")
 
 
 @pytest.mark.parametrize("name", sorted(packaged_scenarios()))
-def test_packaged_scenarios_say_what_they_ask(name, monkeypatch):
+def test_packaged_scenarios_have_a_question(name, monkeypatch):
     monkeypatch.setenv("RECSIM_DATA", "data")
     scenario = load_scenario(name)
     assert scenario.name == name

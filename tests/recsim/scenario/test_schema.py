@@ -77,7 +77,7 @@ def test_exactly_one_of_env_and_data():
     ],
 )
 def test_a_key_without_effect_is_refused(base, key, value):
-    refused(f"{key}' has no effect", base, **{key: value})
+    refused(f"{key}: has no effect", base, **{key: value})
 
 
 @pytest.mark.parametrize("key", ["users", "steps", "rounds"])
@@ -104,8 +104,9 @@ def test_free_keys_of_env_and_data_are_their_options():
 
 def test_a_training_log_has_one_source():
     source = {"reader": "saved", "path": "log"}
-    refused("'data' stands alone", training_log={"data": source, "users": 3})
-    refused("'share' stands alone", LOGGED, training_log={"share": 0.5, "agent": "random"})
+    refused("'data' cannot be combined with other keys", training_log={"data": source, "users": 3})
+    both = {"share": 0.5, "agent": "random"}
+    refused("'share' cannot be combined with other keys", LOGGED, training_log=both)
     refused("'share' needs a scenario with 'data'", training_log={"share": 0.5})
     refused("no simulated users", LOGGED, training_log={"agent": "random"})
     own = [{"name": "linucb", "training_log": {"share": 0.5}}]

@@ -61,7 +61,7 @@ def test_the_resolved_scenario_is_a_scenario_again():
     ("changes", "message"),
     [
         ({"benchmark": {"source": "digits", "users": 5}}, "no effect with source 'digits'"),
-        ({"users": 5}, "'users' has no effect in a scenario of kind 'accuracy'"),
+        ({"users": 5}, "users: has no effect in a scenario of kind 'accuracy'"),
         ({"interval": "t"}, "'interval' has no effect in a scenario of kind 'accuracy'"),
         ({"env": {}}, "give exactly one of .* not 'env' and 'benchmark'"),
         (

@@ -32,6 +32,27 @@ def test_every_preset_passes(preset):
 
 
 @pytest.mark.parametrize(
+    ("name", "config", "learns"),
+    [
+        ("random", {}, False),
+        ("popularity", {}, False),
+        ("linucb", {}, True),
+        ("epsilon_greedy", {}, True),
+        ("mixture", {}, False),
+        ("mixture", {"members": [{"name": "random"}, {"name": "linucb"}]}, True),
+    ],
+)
+def test_practice_is_refused_for_agents_that_do_not_learn_online(name, config, learns):
+    entry = {"name": name, "config": config, "practice": 2}
+    content = {**SIMULATED, "agents": [entry], "training_log": {}}
+    if learns:
+        parse_scenario(content).check()
+    else:
+        message = f"agents: {name}: 'practice' has no effect: {name!r} does not learn online."
+        assert message in error_of(content)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         (env(preset="retenton"), "env: Unknown preset 'retenton'. Did you mean 'retention'?"),

@@ -66,15 +66,15 @@ def test_practice_changes_what_was_learned(tmp_path):
     [
         (
             {"training_log": {}},
-            "'training_log' has no effect in a scenario of kind",
+            "training_log: has no effect in a scenario of kind",
         ),
-        ({"axis": "day"}, "'axis' has no effect in a scenario of kind 'conversations'"),
-        ({"rounds": 2}, "'rounds' has no effect in a scenario of kind 'conversations'"),
-        ({"steps": 3}, "'steps' has no effect in a scenario of kind 'conversations'"),
-        ({"learn": False}, "'learn' has no effect in a scenario of kind 'conversations'"),
+        ({"axis": "day"}, "axis: has no effect in a scenario of kind 'conversations'"),
+        ({"rounds": 2}, "rounds: has no effect in a scenario of kind 'conversations'"),
+        ({"steps": 3}, "steps: has no effect in a scenario of kind 'conversations'"),
+        ({"learn": False}, "learn: has no effect in a scenario of kind 'conversations'"),
         (
             {"front": ["hdcg", "success_rate"]},
-            "'front' has no effect in a scenario of kind 'conversations'",
+            "front: has no effect in a scenario of kind 'conversations'",
         ),
         ({"metrics": ["succes_rate"]}, "unknown metric 'succes_rate'. Did you mean 'success_rate'"),
         ({"agents": ["linucb"]}, "agents: linucb: agent 'linucb' recommends slates to users"),

@@ -78,9 +78,9 @@ def test_the_number_of_users_at_a_time_does_not_matter(tmp_path):
     [
         (
             {"training_log": {}},
-            "'training_log' has no effect in a scenario of kind",
+            "training_log: has no effect in a scenario of kind",
         ),
-        ({"axis": "day"}, "'axis' has no effect in a scenario of kind 'critiquing'"),
+        ({"axis": "day"}, "axis: has no effect in a scenario of kind 'critiquing'"),
         ({"metrics": ["sr_final"]}, "unknown metric 'sr_final'. Did you mean 'sr_final@"),
         ({"agents": ["linucb"]}, "agents: linucb: agent 'linucb' recommends slates to users"),
         (

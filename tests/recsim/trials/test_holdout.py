@@ -192,9 +192,9 @@ def test_a_log_without_users_or_clicks_is_refused(place, random_log):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"estimators": ["ips"]}, "'estimators' has no effect in a scenario of kind 'holdout'"),
-        ({"training_log": {"share": 0.5}}, "'training_log' has no effect in a scenario of"),
-        ({"front": ["a", "b"]}, "'front' has no effect"),
+        ({"estimators": ["ips"]}, "estimators: has no effect in a scenario of kind 'holdout'"),
+        ({"training_log": {"share": 0.5}}, "training_log: has no effect in a scenario of"),
+        ({"front": ["a", "b"]}, "front: has no effect"),
         ({"data": None, "env": {}}, "'holdout' needs 'data'"),
         (
             {"data": {"reader": "kuairand", "path": "x", "each": {"slate_size": [1]}}},

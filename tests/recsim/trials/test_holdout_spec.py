@@ -90,7 +90,7 @@ def test_somebody_is_on_either_side():
     ("settings", "message"),
     [
         ({"users": 1.0}, r"holdout.users: must be less than 1"),
-        ({"cutoffs": [10, 5]}, r"holdout.cutoffs: must rise"),
+        ({"cutoffs": [10, 5]}, r"holdout.cutoffs: must be in ascending order"),
         ({"cutoffs": [0]}, r"holdout.cutoffs.0: must be greater than 0"),
         ({"target": "liked"}, r"holdout.target: must be 'shown' or 'clicked'"),
         ({"cutoff": [1]}, r"holdout.cutoff: unknown key.*'cutoffs'"),
