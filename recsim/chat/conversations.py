@@ -14,7 +14,7 @@ from recsim.contracts.slates import Observation
 from recsim.conversation import ConversationProblem
 from recsim.errors import UserError
 from recsim.scenario.agents import AgentSpec
-from recsim.trials.conversations import Conversations, practise_with
+from recsim.trials.conversations import Conversations
 from recsim.trials.seeds import TrialSeeds
 
 YES, NO, UNKNOWN = 1, 2, 3  # values of the observation's ``answers``
@@ -140,7 +140,7 @@ def start(
         raise UserError("--user: needs a scenario with critiques, such as 'critiquing'.")
     problem, agent = world.problem, fitted(spec, world, seed)
     if spec.practice:
-        practise_with(scenario, agent, seed=TrialSeeds.of(seed).practice, rounds=spec.practice)
+        scenario.practise(agent, TrialSeeds.of(seed).practice, spec.practice)
     unknown = scenario.env.options.get("answer_model") == "unknown"
     return lambda: Conversation(agent, problem, unknown=unknown)
 

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar
-
-from pydantic import PositiveInt
 
 from recsim.metrics.metric import Metric
 from recsim.play.critiquing import critique_curves, critique_metrics, play_critiquing
-from recsim.scenario.environments import check_action, environment_kind, make_env
-from recsim.scenario.sources import EnvSpec
-from recsim.scenario.trial import Results, Trial, TrialResult
-from recsim.trials.measured import Measured
-from recsim.trials.seeds import TrialSeeds
+from recsim.trials.sessions import Sessions
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 _SHARE = "share of sessions"
-_PANELS = [
-    ("found", "Share of sessions in which\nthe goal was found"),
-    ("found_by_critiques", "Gain over the same sessions\nwithout critiques"),
-]
 # Cut-offs of rankings; all but the first place.
 _ALL, _OTHERS = (1, 5, 10, 20), (5, 10, 20)
 _JUSTIFICATIONS = ("justification", "justification_of_item")
 
 
-class Critiquing(Measured):
-    """There is one session for every goal of the environment's split.
-
-    Attributes:
-        env: The users and their goals.
-        users: Sessions at a time; the outcome does not depend on it.
-    """
+class Critiquing(Sessions):
+    """There is one session for every goal of the environment's split."""
 
     name_of_kind: ClassVar[str] = "critiquing"
+    action: ClassVar[str] = "scores"
+    panels: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("found", "Share of sessions in which\nthe goal was found"),
+        ("found_by_critiques", "Gain over the same sessions\nwithout critiques"),
+    )
     declared: ClassVar[tuple[Metric, ...]] = (
         Metric("sr_final@1", _SHARE, shown=True),
         Metric("base_sr_final@1", _SHARE, shown=True),
@@ -78,44 +65,7 @@ class Critiquing(Measured):
         ),
     )
 
-    env: EnvSpec
-    users: PositiveInt = 256
-
-    @classmethod
-    def claims(cls, content: dict[str, Any]) -> bool:
-        """Return whether the environment takes critiques."""
-        return environment_kind(content) == "critiquing"
-
-    def check(self) -> None:
-        """Build the environment and every agent."""
-        check_action(self.env, "scores")
-        with closing(make_env(self.env, 2)) as env:
-            problem = env.unwrapped.problem  # type: ignore[attr-defined]
-            for spec in self.agents:
-                spec.build(problem, seed=0)
-        known = [name for metric in self.declared for name in metric.names]
-        self.check_metrics("metrics", self.metrics or (), known)
-
-    def run(self, trial: Trial) -> TrialResult:
-        """Fit on the train split, and hold one session about every goal of the split."""
-        seeds = TrialSeeds.of(trial.seed)
-        spec = self.agent(trial.agent)
-        with closing(make_env(self.env, self.users)) as env:
-            world: Any = env.unwrapped
-            agent = spec.build(world.problem, seeds.agent)
-            fitted = agent.fit(world.training_data)
-            sessions = play_critiquing(env, agent, seed=seeds.users)
-        return self.measured(
-            trial,
-            critique_metrics(sessions),
-            sessions,
-            agent,
-            fitted,
-            curves=critique_curves(sessions),
-        )
-
-    def figures(
-        self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
-    ) -> Mapping[str, Callable[[], Figure]]:
-        """Return the share of sessions in which the goal was found, by turn."""
-        return {"curves": self.curves_figure(results, _PANELS)}
+    def play(self, env: Any, agent: Any, seed: int) -> tuple[Any, dict[str, float], pd.DataFrame]:
+        """Hold one session about every goal of the split."""
+        sessions = play_critiquing(env, agent, seed=seed)
+        return sessions, critique_metrics(sessions), critique_curves(sessions)
