@@ -118,9 +118,7 @@ class PopularityAgent(Deterministic):
 
     def _slates(self, obs: Observation) -> Ints:
         """Rank every user's candidates by popularity."""
-        if self._scores is None:
-            raise self.unfitted()
-        scores = self._scores[obs["candidates"]]  # (I,) -> (B, C)
+        scores = self.fitted(self._scores)[obs["candidates"]]  # (I,) -> (B, C)
         return slates.top_slates(scores, self._slate_size)
 
     def _ranked(self) -> Floats:

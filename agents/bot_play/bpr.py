@@ -23,7 +23,7 @@ from torch.nn import functional
 from agents.bot_play.auc import valid_auc
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables, passes
-from agents.shared.early_stopping import BestState
+from agents.shared.early_stopping import BestState, gradient_step
 from recsim.contracts.slates import AgentConfig
 
 
@@ -133,9 +133,7 @@ def fit_bpr(
             target = item_aspects[items] if config.target_item else tables.mentioned[rows].float()
             others = unreviewed(tables, users, generator)
             loss = bpr_loss(model, users, items, others, target, config.justification_weight)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            gradient_step(optimizer, loss)
             total += loss.item() * len(rows) / len(tables.users)
         entry = {"epoch": float(epoch), "loss": total}
         report.append(entry)

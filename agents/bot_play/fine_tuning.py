@@ -15,7 +15,8 @@ Shapes: B sessions, I items, K aspects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from torch.nn import functional
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.play import PlayConfig, Turn, sessions
 from agents.bot_play.tables import Tables, passes
+from agents.shared.early_stopping import descend
 
 
 def turn_losses(turn: Turn, targets: Tensor, aspects: Tensor, config: PlayConfig) -> Tensor:
@@ -106,23 +108,18 @@ def fine_tune(
     )
     batches = passes(len(tables.users), config.batch_size, generator)
     every = max(1, config.steps // 100)
-    report: list[dict[str, float]] = []
-    recent: list[Tensor] = []
-    for step, rows in zip(range(1, config.steps + 1), batches, strict=False):
-        shape = len(rows), len(tables.popularity)
 
-        def chance(shape: tuple[int, int] = shape) -> Tensor:
-            return torch.rand(shape, generator=generator, device=generator.device)
+    def losses() -> Iterator[Tensor]:
+        for rows in itertools.islice(batches, config.steps):
+            shape = len(rows), len(tables.popularity)
 
-        users, targets = tables.users[rows], tables.items[rows]
-        turns = sessions(model, tables, users, targets, config, chance, listens=listens)
-        loss = play_loss(turns, targets, tables.item_aspects[targets].float(), config)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        recent.append(loss.detach())
-        if step % every == 0 or step == config.steps:
-            report.append({"step": float(step), "loss": float(torch.stack(recent).mean())})
-            recent.clear()
+            def chance(shape: tuple[int, int] = shape) -> Tensor:
+                return torch.rand(shape, generator=generator, device=generator.device)
+
+            users, targets = tables.users[rows], tables.items[rows]
+            turns = sessions(model, tables, users, targets, config, chance, listens=listens)
+            yield play_loss(turns, targets, tables.item_aspects[targets].float(), config)[None]
+
+    report = descend(model, optimizer, losses(), steps=config.steps, every=every)
     model.requires_grad_(True)
     return report

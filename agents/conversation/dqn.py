@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from agents.conversation.posterior import PosteriorAgent, PosteriorConfig, Prediction
 from agents.shared.devices import seeded
+from agents.shared.early_stopping import gradient_step
 from agents.shared.torch_agent import DeviceAgent, parameters
 from recsim.arrays import Floats32, Ints
 from recsim.contracts.conversations import Reply, Turn
@@ -163,9 +164,7 @@ class DQNAgent(DeviceAgent, PosteriorAgent):
             later = self._target(after).gather(1, best)[:, 0]
             target = reward + config.gamma * torch.where(done, 0.0, later)
         loss = functional.smooth_l1_loss(self._net(state).gather(1, action[:, None])[:, 0], target)
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        gradient_step(self._optimizer, loss)
         self._steps += 1
         if self._steps % config.target_every == 0:
             self._target.load_state_dict(self._net.state_dict())

@@ -29,9 +29,7 @@ class PopularityBase(BaseConversationAgent):
         Raises:
             AgentError: If the agent was not fitted.
         """
-        if self._counts is None:
-            raise self.unfitted()
-        return np.argsort(-self._counts, kind="stable")
+        return np.argsort(-self.fitted(self._counts), kind="stable")
 
     def fit(self, data: AttributeData) -> FitReport:
         """Count the interactions of each item in the train part."""

@@ -38,15 +38,12 @@ class PopularCritiqueAgent(ScoringAgent):
 
     def scores(self, obs: Observation) -> Floats:
         """Return the number of train reviews of each item, the same in all sessions."""
-        if self._counts is None:
-            raise self.unfitted()
-        return np.tile(self._counts.astype(np.float64), (len(obs["user"]), 1))
+        counts = self.fitted(self._counts).astype(np.float64)
+        return np.tile(counts, (len(obs["user"]), 1))
 
     def justification(self, obs: Observation, items: Ints) -> tuple[Bools, Ints]:
         """Return which aspects train reviews of the items mention, and how many, (B, K) each."""
-        if self._mentions is None:
-            raise self.unfitted()
-        mentions = self._mentions[items]
+        mentions = self.fitted(self._mentions)[items]
         return mentions > 0, mentions
 
     def _learned(self) -> dict[str, Any]:

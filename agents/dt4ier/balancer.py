@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from agents.dt4ier.features import Standardiser
+from agents.shared.early_stopping import gradient_step
 
 
 class RTGBalancer(nn.Module):
@@ -94,6 +95,4 @@ def train_balancer(
         else:
             chosen = torch.arange(size, device=features.device)
         loss = balancer_loss(balancer(features[chosen]), returns[chosen], penalty)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        gradient_step(optimizer, loss)

@@ -41,9 +41,7 @@ class FactCRSAgent(BaseConversationAgent):
         Raises:
             AgentError: If the agent was not fitted.
         """
-        if self._model is None:
-            raise self.unfitted()
-        return self._model
+        return self.fitted(self._model)
 
     def fit(self, data: AttributeData) -> FitReport:
         """Grow the forest on the train part."""

@@ -153,9 +153,7 @@ class RelMFAgent(DeviceAgent, Deterministic):
         Raises:
             AgentError: If the agent was not fitted.
         """
-        if self._audience is None:
-            raise self.unfitted()
-        return self._audience.scores(obs)
+        return self.fitted(self._audience).scores(obs)
 
     def _slates(self, obs: Observation) -> Ints:
         return slates.top_slates(self.scores(obs), self._slate_size)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from agents.rel_mf.losses import Coefficients, PointLoss, pair_losses
 from agents.rel_mf.pairs import Pairs
+from agents.shared.early_stopping import gradient_step
 
 
 class Factors(nn.Module):
@@ -111,8 +112,6 @@ def train(
             non_negative=training.non_negative,
         )
         loss = losses.sum() / len(users)
-        optimizer.zero_grad(set_to_none=True)
-        (loss + training.l2 * factors.penalty()).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        gradient_step(optimizer, loss + training.l2 * factors.penalty())
         if on_step is not None and on_step(step, loss.detach()):
             return

@@ -11,7 +11,7 @@ from torch import Tensor
 from agents.sequential.config import SequentialConfig
 from agents.sequential.models import SequenceModel
 from agents.sequential.sequences import PADDING
-from agents.shared.early_stopping import BestState
+from agents.shared.early_stopping import descend
 from recsim.arrays import Bools, Ints
 
 # Positions in each held-out window at which the next event is predicted.
@@ -49,31 +49,29 @@ def train(
     """
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
     queries = _queries(held_out)
-    best = BestState(model, config.patience)
-    rows: list[dict[str, float]] = []
-    recent: list[Tensor] = []
-    model.train()
-    for step, batch in enumerate(_batches(tokens, config), start=1):
-        losses = model.losses(*model.examples(_trim(batch)))
-        optimizer.zero_grad(set_to_none=True)
-        losses.mean().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        recent.append(losses.detach())
-        if step % config.evaluate_every and step < config.steps:
-            continue
-        row = {"step": step, "loss": float(torch.cat(recent).mean())}
-        rows.append(row)
-        recent.clear()
-        if not len(held_out):
-            continue
+
+    def losses() -> Iterator[Tensor]:
+        for batch in _batches(tokens, config):
+            yield model.losses(*model.examples(_trim(batch)))
+
+    def evaluate() -> tuple[str, float, float]:
         model.eval()
-        row["reciprocal_rank"] = reciprocal_rank(model, *queries, config.batch_size)
+        rank = reciprocal_rank(model, *queries, config.batch_size)
         model.train()
-        if best.update(row["reciprocal_rank"]):
-            break
-    best.restore()
+        return "reciprocal_rank", rank, rank
+
+    model.train()
+    report = descend(
+        model,
+        optimizer,
+        losses(),
+        steps=config.steps,
+        every=config.evaluate_every,
+        patience=config.patience,
+        evaluate=evaluate if len(held_out) else None,
+    )
     model.eval()
-    return rows
+    return report
 
 
 def _batches(tokens: Tensor, config: SequentialConfig) -> Iterator[Tensor]:

@@ -76,6 +76,16 @@ class BaseAgent:
         """Return the error of an agent that acts before it was fitted."""
         return self.error("must be fitted before it can act.")
 
+    def fitted(self, learned: Kind | None) -> Kind:
+        """Return something that `fit` sets.
+
+        Raises:
+            AgentError: If it is None, because the agent was not fitted.
+        """
+        if learned is None:
+            raise self.unfitted()
+        return learned
+
     def misfit(self, reason: str) -> AgentError:
         """Return the error of a saved state that belongs to another catalogue or other settings.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,30 +147,80 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
     )
+
+    def batches() -> Iterator[Tensor]:
+        for _ in range(training.steps):
+            drawn = torch.randint(
+                len(rows), (training.batch_size,), generator=generator, device=rows.device
+            )
+            yield losses(rows[drawn]).mean(dim=0, keepdim=True)
+
+    def evaluate() -> tuple[str, float, float]:
+        loss = _mean_loss(losses, held_out)
+        return "held_out", loss, -loss
+
+    return descend(
+        model,
+        optimizer,
+        batches(),
+        steps=training.steps,
+        every=training.evaluate_every,
+        patience=training.patience,
+        evaluate=evaluate if len(held_out) else None,
+    )
+
+
+def descend(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[Tensor],
+    *,
+    steps: int,
+    every: int,
+    patience: int | None = None,
+    evaluate: Callable[[], tuple[str, float, float]] | None = None,
+) -> list[dict[str, float]]:
+    """Take a gradient step for each batch, and keep the best state of a model.
+
+    Args:
+        model: The model.
+        optimizer: Of its parameters.
+        batches: Yields the losses of a batch under the present parameters, ``(N,)``, whose mean is
+            minimised.
+        steps: Number of batches.
+        every: Steps between two evaluations; the last step is always followed by one.
+        patience: Evaluations without a higher score after which training stops; None: never.
+        evaluate: Returns a name and a value for the report, and the score of the present state;
+            None to keep the last state.
+
+    Returns:
+        One entry per evaluation: ``step``, ``loss``, the mean over all losses since the last
+        evaluation, and the value that ``evaluate`` returned.
+    """
     report: list[dict[str, float]] = []
     recent: list[Tensor] = []
-    best = BestState(model, training.patience)
-    for step in range(1, training.steps + 1):
-        drawn = torch.randint(
-            len(rows), (training.batch_size,), generator=generator, device=rows.device
-        )
-        loss = losses(rows[drawn]).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        recent.append(loss.detach())
-        if step % training.evaluate_every and step < training.steps:
+    best = BestState(model, patience)
+    for step, losses in enumerate(batches, start=1):
+        gradient_step(optimizer, losses.mean())
+        recent.append(losses.detach())
+        if step % every and step < steps:
             continue
-        entry = {"step": step, "loss": float(torch.stack(recent).mean())}
+        entry: dict[str, float] = {"step": step, "loss": float(torch.cat(recent).mean())}
         report.append(entry)
         recent.clear()
-        if not len(held_out):
-            continue
-        entry["held_out"] = _mean_loss(losses, held_out)
-        if best.update(-entry["held_out"]):
-            break
+        if evaluate is not None:
+            name, entry[name], score = evaluate()
+            if best.update(score):
+                break
     best.restore()
     return report
+
+
+def gradient_step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """Take one step against the gradient of a loss."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
 
 
 @torch.no_grad()

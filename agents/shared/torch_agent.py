@@ -82,9 +82,7 @@ class TorchAgent(DeviceAgent, Generic[Model], ABC):
         Raises:
             AgentError: If the agent was not fitted.
         """
-        if self._model is None:
-            raise self.unfitted()
-        return self._model
+        return self.fitted(self._model)
 
     @abstractmethod
     def _rebuild(self, state: Mapping[str, Any]) -> Model:

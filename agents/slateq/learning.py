@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from agents.shared.choice_logit import choice_loss, chosen_shares, log_choice
-from agents.shared.early_stopping import Training, split_by_user, train
+from agents.shared.early_stopping import Training, descend, split_by_user, train
 from agents.shared.targets import outcomes
 from agents.slateq.config import SlateQConfig
 from agents.slateq.endings import successors
@@ -119,29 +120,25 @@ def fit_value(
     optimizer = torch.optim.AdamW(
         value.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
     )
-    report: list[dict[str, float]] = []
-    recent: list[Tensor] = []
-    for step in range(1, config.steps + 1):
-        drawn = torch.randint(
-            len(usable), (config.batch_size,), generator=generator, device=usable.device
-        )
-        rows = usable[drawn]
-        target = targets(choice, slow, steps, rows, config)
-        slate = steps.slate[rows]
-        heads = value(steps.states.select(rows))
-        scores = value.scores(heads, slate)
-        loss = q_loss(scores, heads.nothing, slate >= 0, steps.clicks[rows], target).mean()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        with torch.no_grad():
-            for copied, own in zip(slow.parameters(), value.parameters(), strict=True):
-                copied.lerp_(own, config.target_rate)
-        recent.append(loss.detach())
-        if step % config.evaluate_every == 0 or step == config.steps:
-            report.append({"step": step, "loss": float(torch.stack(recent).mean())})
-            recent.clear()
-    return report
+
+    def losses() -> Iterator[Tensor]:
+        for _ in range(config.steps):
+            drawn = torch.randint(
+                len(usable), (config.batch_size,), generator=generator, device=usable.device
+            )
+            rows = usable[drawn]
+            target = targets(choice, slow, steps, rows, config)
+            slate = steps.slate[rows]
+            heads = value(steps.states.select(rows))
+            scores = value.scores(heads, slate)
+            of_rows = q_loss(scores, heads.nothing, slate >= 0, steps.clicks[rows], target)
+            yield of_rows.mean(dim=0, keepdim=True)
+            # Resumed after the gradient step.
+            with torch.no_grad():
+                for copied, own in zip(slow.parameters(), value.parameters(), strict=True):
+                    copied.lerp_(own, config.target_rate)
+
+    return descend(value, optimizer, losses(), steps=config.steps, every=config.evaluate_every)
 
 
 @torch.no_grad()

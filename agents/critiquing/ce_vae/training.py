@@ -7,7 +7,7 @@ from torch import Tensor
 
 from agents.critiquing.ce_vae.config import CEVAEConfig
 from agents.critiquing.ce_vae.model import CEVAE, losses
-from agents.shared.early_stopping import BestState
+from agents.shared.early_stopping import BestState, gradient_step
 
 
 def train(
@@ -51,9 +51,7 @@ def train(
                 corruption=config.corruption,
                 generator=generator,
             )
-            optimizer.zero_grad(set_to_none=True)
-            loss.mean().backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            gradient_step(optimizer, loss.mean())
             total += loss.detach().sum()
         if epoch % config.evaluate_every and epoch < config.epochs:
             continue

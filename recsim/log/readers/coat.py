@@ -21,7 +21,6 @@ from recsim.errors import LogError, did_you_mean
 from recsim.log.readers.base import Reader
 from recsim.log.readers.ratings import Ratings
 from recsim.log.slate_log import SlateLog
-from recsim.log.validation import NOT_PROPENSITY, not_propensities
 
 _SPLITS = ("train", "test")
 _TYPE = "jackettype:"
@@ -110,20 +109,6 @@ def read_coat(path: str | Path, split: str = "train") -> Ratings:
         item_features=of_items,
         item_groups=_types(features / "item_features_map.txt", of_items),
     )
-
-
-def coat_propensities(path: str | Path) -> Floats:
-    """Read the probability that each user rated each coat in the training set, ``(U, I)``.
-
-    The authors estimated these from the features; they are not the true propensities.
-
-    Raises:
-        LogError: If the file is missing or an entry is not a probability in (0, 1].
-    """
-    file = Path(path) / "propensities.ascii"
-    matrix = _read_matrix(file)
-    _refuse(not_propensities(matrix), matrix, file, NOT_PROPENSITY)
-    return matrix
 
 
 def _read_matrix(file: Path) -> Floats:

@@ -4,12 +4,11 @@ import pytest
 from recsim.errors import LogError
 from recsim.estimators import evaluate
 from recsim.log import read_log
-from recsim.log.readers.coat import coat_propensities, read_coat
+from recsim.log.readers.coat import read_coat
 
 FILES = {
     "train.ascii": "0 5 0 1\r\n3 0 0 4\r\n",
     "test.ascii": "4 0 2 0\r\n0 1 0 5\r\n",
-    "propensities.ascii": "0.5 0.25 1.0 1e-2\r\n0.5 0.5 0.5 0.5\r\n",
     "user_item_features/user_features.ascii": "1 0\r\n0 1\r\n",
     "user_item_features/item_features.ascii": "1 0 0\r\n0 1 0\r\n1 0 1\r\n0 1 1\r\n",
     "user_item_features/item_features_map.txt": "jackettype:rain\njackettype:pea\nonfrontpage:yes",
@@ -61,13 +60,6 @@ def test_the_value_of_a_policy_is_how_often_users_like_its_first_coat(coat):
     assert value == 0.5  # user 0 likes coat 0, user 1 does not like coat 1
 
 
-def test_propensities_of_the_training_set(coat):
-    assert coat_propensities(coat)[0].tolist() == [0.5, 0.25, 1.0, 0.01]
-    (coat / "propensities.ascii").write_text("0.5 0 1 1\n")
-    with pytest.raises(LogError, match="line 1, column 2: 0 is not a probability in"):
-        coat_propensities(coat)
-
-
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
@@ -107,6 +99,3 @@ def test_the_real_data_set(data_dir):
     log = read_log("coat", path=data_dir / "coat", split="test")
     assert log.propensity is not None
     assert np.allclose(log.propensity, 1 / 16)
-    propensities = coat_propensities(data_dir / "coat")
-    assert propensities.min() == pytest.approx(0.0025, abs=1e-4)
-    assert propensities.max() == pytest.approx(0.690, abs=1e-3)
