@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
 from agents.shared.deterministic import Deterministic
 from agents.shared.targets import ItemMeans, check_target, outcomes
 from recsim.arrays import Bools, Floats, Ints
-from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation
+from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation, OnlyWith
 from recsim.estimators import UniformSlates
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -81,15 +81,11 @@ class PopularityConfig(AgentConfig):
             is not smoothed.
     """
 
+    only_with: ClassVar[OnlyWith] = {"smoothing": ("rank_by", ("mean",))}
+
     target: str = "click"
     smoothing: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     rank_by: Literal["mean", "total"] = "mean"
-
-    @model_validator(mode="after")
-    def _smoothing_of_means(self) -> Self:
-        if self.rank_by == "total" and "smoothing" in self.model_fields_set:
-            raise ValueError("'smoothing' has no effect on totals: remove it")
-        return self
 
 
 class PopularityAgent(Deterministic):

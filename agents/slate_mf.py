@@ -26,11 +26,11 @@ Differences from the paper:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from agents.shared import slates
@@ -40,7 +40,7 @@ from agents.shared.deterministic import Deterministic
 from agents.shared.early_stopping import EarlyStoppingConfig, Training, split_by_user, train
 from agents.shared.torch_agent import TorchAgent
 from recsim.arrays import Floats32, Ints
-from recsim.contracts.slates import AgentConfig, FitReport, Observation
+from recsim.contracts.slates import AgentConfig, FitReport, Observation, OnlyWith
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -58,18 +58,14 @@ class SlateMFConfig(EarlyStoppingConfig):
         steps: Largest number of gradient steps.
     """
 
+    only_with: ClassVar[OnlyWith] = {"negatives": ("loss", ("sampled",))}
+
     loss: Literal["slate", "sampled"] = "slate"
     negatives: PositiveInt = 4
     dim: PositiveInt = 9
     history: PositiveInt = 5
     steps: PositiveInt = 2000
     learning_rate: float = Field(default=0.01, gt=0, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _every_setting_has_an_effect(self) -> Self:
-        if "negatives" in self.model_fields_set and self.loss != "sampled":
-            raise ValueError("'negatives' has no effect on 'slate': it belongs to 'sampled'")
-        return self
 
 
 class Factors(nn.Module):

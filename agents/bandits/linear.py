@@ -46,7 +46,44 @@ class LinearConfig(AgentConfig):
     interactions: Interactions = "auto"
 
 
-class LinearAgent(BaseSlateAgent):
+class JointFeaturesAgent(BaseSlateAgent):
+    """Base of agents that learn, also online, from joint features of user and item.
+
+    It keeps the users of the last slates until there is feedback. A subclass sets ``_users`` when
+    it acts, and adds ``_learn_online``.
+    """
+
+    _target = "click"
+    _config: Any
+
+    def __init__(self, config: Any, problem: Problem, seed: int) -> None:
+        super().__init__(config, problem, seed)
+        self._items = item_features(problem, self.name)  # (I, Q)
+        self._user_size = problem.user_feature_dim + 1
+        self._joint = joint_features(self._items, self._user_size, config.interactions)
+        self._users: Floats | None = None
+
+    def begin(self, batch_size: int) -> None:
+        """Forget the users of the last slates; what was learned stays."""
+        self._users = None
+
+    def observe(self, feedback: Feedback) -> None:
+        """Learn from the slates just shown.
+
+        Raises:
+            RuntimeError: If `act` was not called before.
+        """
+        if self._users is None:
+            raise RuntimeError("observe() must follow act(), which was not called")
+        self._learn_online(self._users[feedback.active], outcomes(feedback, self._target))
+        self._users = None
+
+    def _learn_online(self, users: Floats, earned: Outcomes) -> None:
+        """Learn from the outcomes of some users, ``(N, P)`` with a leading 1."""
+        raise NotImplementedError
+
+
+class LinearAgent(JointFeaturesAgent):
     """The model, learned from a log and from feedback; how to act on it is left to subclasses."""
 
     name: ClassVar[str] = "linear"
@@ -56,13 +93,10 @@ class LinearAgent(BaseSlateAgent):
     def __init__(self, config: LinearConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         check_target(config.target, problem)
-        self._items = item_features(problem, self.name)  # (I, Q)
-        self._user_size = problem.user_feature_dim + 1
-        self._joint = joint_features(self._items, self._user_size, config.interactions)
+        self._target = config.target
         self._square = config.ridge * np.eye(self._joint.size)  # A
         self._moment = np.zeros(self._joint.size)  # b
         self._solution: tuple[Floats, Floats] | None = None
-        self._users: Floats | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
         """Add the log's slates to the model, in blocks; several logs, and feedback, add up.
@@ -71,26 +105,11 @@ class LinearAgent(BaseSlateAgent):
             AgentError: If the log has another number of user features than the problem.
         """
         features = user_features(log, self)
-        earned = outcomes(log, self._config.target)
+        earned = outcomes(log, self._target)
         width = self._user_size**2 + self._items.shape[1] ** 2 + earned.items.shape[1] ** 2
         for rows in blocks(len(log), width):
-            self._learn(with_one(features[log.user[rows]]), earned.select(rows))
+            self._learn_online(with_one(features[log.user[rows]]), earned.select(rows))
         return FitReport(rows=len(log))
-
-    def begin(self, batch_size: int) -> None:
-        """Forget the users of the last slates; what was learned stays."""
-        self._users = None
-
-    def observe(self, feedback: Feedback) -> None:
-        """Add the slates just shown to the model.
-
-        Raises:
-            RuntimeError: If `act` was not called before.
-        """
-        if self._users is None:
-            raise RuntimeError("observe() must follow act(), which was not called")
-        self._learn(self._users[feedback.active], outcomes(feedback, self._config.target))
-        self._users = None
 
     def _learned(self) -> dict[str, Any]:
         return {"square": self._square.copy(), "moment": self._moment.copy()}
@@ -105,7 +124,7 @@ class LinearAgent(BaseSlateAgent):
         self._moment = np.array(state["moment"], dtype=np.float64)
         self._solution = None
 
-    def _learn(self, users: Floats, earned: Outcomes) -> None:
+    def _learn_online(self, users: Floats, earned: Outcomes) -> None:
         """Add the slates of some users, ``(N, P)`` with a leading 1, and their outcomes."""
         shown = earned.items >= 0
         items = self._items[earned.items] * shown[:, :, None]  # (N, K) -> (N, K, Q)

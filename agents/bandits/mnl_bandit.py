@@ -45,7 +45,14 @@ from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
 from agents.shared.targets import ItemMeans, Outcomes, outcomes
 from recsim.arrays import Floats, Ints
-from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
+from recsim.contracts.slates import (
+    AgentConfig,
+    Decision,
+    Feedback,
+    FitReport,
+    Observation,
+    OnlyWith,
+)
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -59,6 +66,8 @@ class MNLBanditConfig(AgentConfig):
         draws: For ``gaussian``: number of normal draws whose maximum is used; None for the size of
             a slate.
     """
+
+    only_with: ClassVar[OnlyWith] = {"draws": ("posterior", ("gaussian",))}
 
     posterior: Literal["beta", "gaussian"] = "beta"
     draws: int | None = Field(default=None, ge=1)

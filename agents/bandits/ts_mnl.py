@@ -33,18 +33,16 @@ from pydantic import Field
 
 from agents.bandits.linear import (
     Interactions,
+    JointFeaturesAgent,
     blocks,
-    item_features,
-    joint_features,
     user_features,
     with_one,
 )
 from agents.shared import slates
-from agents.shared.base import BaseSlateAgent
 from agents.shared.mnl import choices, posterior_mode
 from agents.shared.targets import Outcomes, outcomes
 from recsim.arrays import Floats, Ints
-from recsim.contracts.slates import AgentConfig, Decision, Feedback, FitReport, Observation
+from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -72,7 +70,7 @@ class TSMNLConfig(AgentConfig):
     interactions: Interactions = "auto"
 
 
-class TSMNLAgent(BaseSlateAgent):
+class TSMNLAgent(JointFeaturesAgent):
     """Thompson sampling for a multinomial logit over linear utilities of user and item.
 
     Learns from clicks, in a log and online. Propensities are not known.
@@ -84,14 +82,10 @@ class TSMNLAgent(BaseSlateAgent):
 
     def __init__(self, config: TSMNLConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
-        self._items = item_features(problem, self.name)  # (I, Q)
-        self._user_size = problem.user_feature_dim + 1
-        self._joint = joint_features(self._items, self._user_size, config.interactions)
         self._theta = np.zeros(self._joint.size)
         self._precision = config.ridge * np.eye(self._joint.size)
         self._root: Floats | None = None  # a square root of the covariance, if up to date
         self._rng = np.random.default_rng(seed)
-        self._users: Floats | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
         """Update the posterior with the slates of a log, in blocks; its mode is found exactly.
@@ -111,10 +105,6 @@ class TSMNLAgent(BaseSlateAgent):
             for step, value in enumerate(path)
         ]
         return FitReport(len(log), losses)
-
-    def begin(self, batch_size: int) -> None:
-        """Forget the users of the last slates; what was learned stays."""
-        self._users = None
 
     def act(self, obs: Observation) -> Decision:
         """Show every user the candidates with the highest utilities under the draws."""
@@ -137,18 +127,6 @@ class TSMNLAgent(BaseSlateAgent):
         """Return None: the probability of being among the highest has no closed form."""
         return None
 
-    def observe(self, feedback: Feedback) -> None:
-        """Update the posterior with the slates just shown.
-
-        Raises:
-            RuntimeError: If `act` was not called before.
-        """
-        if self._users is None:
-            raise RuntimeError("observe() must follow act(), which was not called")
-        batch = self._users[feedback.active], outcomes(feedback, "click")
-        self._learn(lambda: (batch,))
-        self._users = None
-
     def _learned(self) -> dict[str, Any]:
         return {"theta": self._theta.copy(), "precision": self._precision.copy()}
 
@@ -161,6 +139,9 @@ class TSMNLAgent(BaseSlateAgent):
         self._theta = theta
         self._precision = np.array(state["precision"], dtype=np.float64)
         self._root = None
+
+    def _learn_online(self, users: Floats, earned: Outcomes) -> None:
+        self._learn(lambda: ((users, earned),))
 
     def _learn(self, batches: Batches) -> list[float]:
         """Update the posterior; return its logarithm after every step, up to a constant."""

@@ -19,7 +19,7 @@ from agents.bot_play.tables import Tables
 from agents.critiquing.scoring import ScoringAgent, ScoringConfig
 from agents.shared.torch_agent import TorchAgent
 from recsim.arrays import Bools, Floats, Ints
-from recsim.contracts.slates import AgentConfig, FitReport, Observation
+from recsim.contracts.slates import AgentConfig, FitReport, Observation, OnlyWith
 from recsim.critiquing import AspectReviews
 from recsim.critiquing.streams import uniform
 
@@ -48,6 +48,13 @@ class BotPlayConfig(ScoringConfig):
         device: Device of the computations: ``cpu``, ``cuda`` ...
     """
 
+    only_with: ClassVar[OnlyWith] = {
+        "bpr": ("base", ("bpr",)),
+        "plrec": ("base", ("plrec",)),
+        "play": ("fine_tuning", ("bot_play", "control")),
+        "critique_weight": ("listens", (True,)),
+    }
+
     base: Literal["bpr", "plrec"] = "bpr"
     fine_tuning: Literal["bot_play", "control", "none"] = "bot_play"
     bpr: BPRConfig = BPRConfig()
@@ -60,15 +67,7 @@ class BotPlayConfig(ScoringConfig):
     device: str = "cpu"
 
     @model_validator(mode="after")
-    def _every_setting_has_an_effect(self) -> Self:
-        other = "plrec" if self.base == "bpr" else "bpr"
-        for key, unused in (
-            (other, True),
-            ("play", self.fine_tuning == "none"),
-            ("critique_weight", not self.listens),
-        ):
-            if unused and key in self.model_fields_set:
-                raise ValueError(f"{key!r} has no effect with these settings: remove it")
+    def _the_control_has_no_critiques(self) -> Self:
         for key in ("seeker", "critiques"):
             if self.fine_tuning == "control" and key in self.play.model_fields_set:
                 raise ValueError(f"'play.{key}' has no effect: the control has no critiques")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 import torch
 from pydantic import Field, PositiveInt, model_validator
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.tables import Tables
-from recsim.contracts.slates import AgentConfig
+from recsim.contracts.slates import AgentConfig, OnlyWith
 from recsim.critiquing.seeker import Rule, after_critique, critiquable, pick_aspect
 
 Chance = Callable[[], Tensor]
@@ -51,6 +51,12 @@ class PlayConfig(AgentConfig):
         l2: Coupled weight decay of RAdam.
     """
 
+    only_with: ClassVar[OnlyWith] = {
+        "top": ("loss", ("bpr",)),
+        "seeker": ("critiques", ("one",)),
+        "discount": ("inverse", (False,)),
+    }
+
     turns: PositiveInt = 5
     seeker: Rule = "popular"
     critiques: Literal["one", "all"] = "one"
@@ -69,18 +75,11 @@ class PlayConfig(AgentConfig):
     l2: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
-    def _there_is_a_loss_and_every_setting_has_an_effect(self) -> Self:
+    def _a_turn_has_a_loss(self) -> Self:
         if not self.losses:
             raise ValueError(
                 "turns must be at least 2, or last_turn_loss must be true: no turn has a loss"
             )
-        for key, unused in (
-            ("top", self.loss != "bpr"),
-            ("seeker", self.critiques == "all"),
-            ("discount", self.inverse),
-        ):
-            if unused and key in self.model_fields_set:
-                raise ValueError(f"{key!r} has no effect with these settings: remove it")
         return self
 
     @property

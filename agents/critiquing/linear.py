@@ -11,7 +11,7 @@ from agents.critiquing.averaging import balanced_average, uniform_average
 from agents.critiquing.linear_base import LinearBaseAgent, LinearConfig
 from agents.critiquing.llc import critiqued_scores, split
 from recsim.arrays import AnyFloats, Floats
-from recsim.contracts.slates import AgentConfig, Observation
+from recsim.contracts.slates import AgentConfig, Observation, OnlyWith
 
 
 class LinearCritiquingConfig(LinearConfig):
@@ -28,6 +28,11 @@ class LinearCritiquingConfig(LinearConfig):
         bound: Largest absolute value of a weight for ``llc``; the weight of the base is 1.
     """
 
+    only_with: ClassVar[OnlyWith] = {
+        "top": ("method", ("llc", "llc_sum_to_one")),
+        "bound": ("method", ("llc",)),
+    }
+
     method: Literal["uac", "bac", "llc", "llc_sum_to_one"] = "llc"
     least_weight: float = Field(1.0, ge=0, allow_inf_nan=False)
     top: int = Field(100, ge=1)
@@ -37,9 +42,6 @@ class LinearCritiquingConfig(LinearConfig):
     def _encoder_is_linear(self) -> Self:
         if self.base.base == "bpr" and self.base.bpr.enc_layers:
             raise ValueError("base.bpr.enc_layers must be 0: each aspect needs a vector")
-        for key, methods in (("top", ("llc", "llc_sum_to_one")), ("bound", ("llc",))):
-            if key in self.model_fields_set and self.method not in methods:
-                raise ValueError(f"{key!r} has no effect with method {self.method!r}: remove it")
         return self
 
 

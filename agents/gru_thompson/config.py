@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from agents.gru_thompson.states import StateKind
-from recsim.contracts.slates import AgentConfig
+from recsim.contracts.slates import AgentConfig, OnlyWith
 
 
 class ModelConfig(AgentConfig):
@@ -95,17 +95,7 @@ class FitConfig(ModelConfig, TrainingConfig):
     """Model and training together."""
 
 
-# Policies to which a setting applies.
-_POLICIES_OF = {
-    "merge": ("in_slate",),
-    "epsilon": ("epsilon_greedy",),
-    "width": ("ucb",),
-    "draws": ("ucb",),
-    "temperature": ("thompson", "in_slate", "ucb"),
-    "share_draws": ("thompson", "in_slate"),
-    "prune": ("thompson", "in_slate"),
-    "propensity_draws": ("thompson", "in_slate"),
-}
+_SAMPLED = ("policy", ("thompson", "in_slate"))
 
 
 class PolicyConfig(AgentConfig):
@@ -129,6 +119,17 @@ class PolicyConfig(AgentConfig):
             ``(count + 1) / (M + C)``; 0: propensities are unknown.
     """
 
+    only_with: ClassVar[OnlyWith] = {
+        "merge": ("policy", ("in_slate",)),
+        "epsilon": ("policy", ("epsilon_greedy",)),
+        "width": ("policy", ("ucb",)),
+        "draws": ("policy", ("ucb",)),
+        "temperature": ("policy", ("thompson", "in_slate", "ucb")),
+        "share_draws": _SAMPLED,
+        "prune": _SAMPLED,
+        "propensity_draws": _SAMPLED,
+    }
+
     policy: Literal["greedy", "epsilon_greedy", "thompson", "in_slate", "ucb"] = "in_slate"
     merge: Literal["rank_major", "per_slot"] = "rank_major"
     temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
@@ -138,16 +139,6 @@ class PolicyConfig(AgentConfig):
     share_draws: bool = False
     prune: PositiveInt | None = None
     propensity_draws: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _every_setting_has_an_effect(self) -> Self:
-        for key, policies in _POLICIES_OF.items():
-            if key in self.model_fields_set and self.policy not in policies:
-                names = " and ".join(repr(policy) for policy in policies)
-                raise ValueError(
-                    f"{key!r} has no effect on policy {self.policy!r}: it belongs to {names}"
-                )
-        return self
 
 
 class GRUThompsonConfig(FitConfig, PolicyConfig):

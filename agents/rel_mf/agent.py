@@ -20,25 +20,12 @@ from agents.shared import slates
 from agents.shared.deterministic import Deterministic
 from agents.shared.torch_agent import DeviceAgent
 from recsim.arrays import Floats32, Ints
-from recsim.contracts.slates import AgentConfig, FitReport, Observation
+from recsim.contracts.slates import AgentConfig, FitReport, Observation, OnlyWith
 from recsim.estimators.popularity import popularity_propensities
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
-# The methods that have a setting; settings not listed belong to all methods.
-_ONLY = {
-    "power": ("rel_mf",),
-    "clip": ("rel_mf",),
-    "non_negative": ("rel_mf",),
-    "weight": ("wmf",),
-    "weight_on": ("wmf",),
-    "steps": ("rel_mf", "mf", "wmf"),
-    "batch_size": ("rel_mf", "mf", "wmf"),
-    "learning_rate": ("rel_mf", "mf", "wmf"),
-    "iterations": ("expomf",),
-    "precision": ("expomf",),
-    "exposure": ("expomf",),
-}
+_STEPS = ("method", ("rel_mf", "mf", "wmf"))
 
 
 class RelMFConfig(AgentConfig):
@@ -64,6 +51,20 @@ class RelMFConfig(AgentConfig):
         device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 
+    only_with: ClassVar[OnlyWith] = {
+        "power": ("method", ("rel_mf",)),
+        "clip": ("method", ("rel_mf",)),
+        "non_negative": ("method", ("rel_mf",)),
+        "weight": ("method", ("wmf",)),
+        "weight_on": ("method", ("wmf",)),
+        "steps": _STEPS,
+        "batch_size": _STEPS,
+        "learning_rate": _STEPS,
+        "iterations": ("method", ("expomf",)),
+        "precision": ("method", ("expomf",)),
+        "exposure": ("method", ("expomf",)),
+    }
+
     method: Literal["rel_mf", "mf", "wmf", "expomf"] = "rel_mf"
     dim: PositiveInt = 32
     l2: float = Field(default=1e-5, ge=0, allow_inf_nan=False)
@@ -81,13 +82,7 @@ class RelMFConfig(AgentConfig):
     device: str = "cpu"
 
     @model_validator(mode="after")
-    def _every_setting_has_an_effect(self) -> Self:
-        for key, methods in _ONLY.items():
-            if key in self.model_fields_set and self.method not in methods:
-                having = " and ".join(repr(method) for method in methods)
-                raise ValueError(
-                    f"{key!r} has no effect on {self.method!r}: it belongs to {having}"
-                )
+    def _expomf_needs_a_penalty(self) -> Self:
         if self.method == "expomf" and not self.l2:
             raise ValueError("'l2' must be above 0 for 'expomf'")
         return self
@@ -118,11 +113,7 @@ class RelMFAgent(DeviceAgent, Deterministic):
         Raises:
             AgentError: If the log is anonymous or has no click.
         """
-        if log.anonymous:
-            raise self.error(
-                "learns a vector for each user, but the log does not know its users: it is "
-                "anonymous."
-            )
+        self.require_users(log, "learns a vector for each user")
         known, row_user = np.unique(log.user, return_inverse=True)
         row, slot = np.nonzero((log.clicks == 1) & (log.slate >= 0))
         self.require(len(row), "clicks")

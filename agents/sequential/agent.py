@@ -56,10 +56,7 @@ class SequentialAgent(TorchAgent[SequenceModel], Deterministic):
             AgentError: If the log is anonymous or has no event.
         """
         config = self._config
-        if log.anonymous:
-            raise self.error(
-                "learns what users do next, but the log does not know its users: it is anonymous."
-            )
+        self.require_users(log, "learns what users do next")
         tokens, users = windows(log, config.events, config.max_length)
         self.require(len(tokens), "clicks" if config.events == "clicked" else "items shown")
         trained, held_out = split(users, config.held_out, np.random.default_rng(self._seed))

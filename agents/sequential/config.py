@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self, TypeVar
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from recsim.contracts.slates import AgentConfig
+from recsim.contracts.slates import AgentConfig, OnlyWith
 
 Events = Literal["clicked", "shown"]
-Config = TypeVar("Config", bound="SequentialConfig")
 
 
 class SequentialConfig(AgentConfig):
@@ -72,12 +71,10 @@ class SASRecConfig(TransformerConfig):
         negatives: For ``bce``: negatives sampled for each event.
     """
 
+    only_with: ClassVar[OnlyWith] = {"negatives": ("loss", ("bce",))}
+
     loss: Literal["bce", "cross_entropy"] = "bce"
     negatives: PositiveInt = 1
-
-    @model_validator(mode="after")
-    def _negatives_have_an_effect(self) -> Self:
-        return _check_negatives(self, self.loss)
 
 
 class BERT4RecConfig(TransformerConfig):
@@ -102,16 +99,8 @@ class GRU4RecConfig(SequentialConfig):
         negatives: For ``bpr`` and ``top1_max``: negatives sampled for each event.
     """
 
+    only_with: ClassVar[OnlyWith] = {"negatives": ("loss", ("bpr", "top1_max"))}
+
     layers: PositiveInt = 1
     loss: Literal["cross_entropy", "bpr", "top1_max"] = "cross_entropy"
     negatives: PositiveInt = 32
-
-    @model_validator(mode="after")
-    def _negatives_have_an_effect(self) -> Self:
-        return _check_negatives(self, self.loss)
-
-
-def _check_negatives(config: Config, loss: str) -> Config:
-    if loss == "cross_entropy" and "negatives" in config.model_fields_set:
-        raise ValueError("'negatives' has no effect on 'cross_entropy', which uses all items")
-    return config

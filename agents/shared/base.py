@@ -203,6 +203,19 @@ class BaseSlateAgent(BaseAgent):
         if not available:
             raise self.error(f"learns from {what}, but the log has none.")
 
+    def require_users(self, log: SlateLog, purpose: str) -> None:
+        """Check that a log knows its users.
+
+        Args:
+            log: The log.
+            purpose: What the agent needs them for, e.g. ``"learns what users do next"``.
+
+        Raises:
+            AgentError: If the log is anonymous.
+        """
+        if log.anonymous:
+            raise self.error(f"{purpose}, but the log does not know its users: it is anonymous.")
+
     def require_user_features(self, log: SlateLog) -> None:
         """Check that a log has as many user features as the problem.
 

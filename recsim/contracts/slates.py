@@ -25,13 +25,13 @@ indices into ``candidates``, which no real system has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from recsim.arrays import Bools, Floats, Ints
 from recsim.problem import Problem
@@ -94,10 +94,30 @@ class FitReport:
     losses: list[dict[str, float]] = field(default_factory=list)
 
 
+OnlyWith = Mapping[str, tuple[str, Sequence[Any]]]
+
+
 class AgentConfig(BaseModel):
-    """Base of every agent's settings: frozen, with unknown keys refused."""
+    """Base of every agent's settings: frozen, with unknown keys refused.
+
+    Class attributes:
+        only_with: For each setting that depends on another one, the name of that one and the values
+            with which it has an effect. It may not be given with other values.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    only_with: ClassVar[OnlyWith] = {}
+
+    @model_validator(mode="after")
+    def _refuse_settings_without_effect(self) -> Self:
+        for key, (other, values) in self.only_with.items():
+            value = getattr(self, other)
+            if key in self.model_fields_set and value not in values:
+                raise ValueError(
+                    f"{key!r} has no effect with {other} {value!r}, only with "
+                    f"{' or '.join(map(repr, values))}: remove it"
+                )
+        return self
 
 
 @runtime_checkable

@@ -83,7 +83,7 @@ class LoggedBandit:
             UserError: If the policy does not know its probabilities.
         """
         users = len(self.chance)
-        everyone = SlateLog(
+        log = SlateLog(
             problem=self.problem,
             user=np.arange(users),
             session=np.arange(users),
@@ -95,7 +95,7 @@ class LoggedBandit:
             user_features=self.user_features,
             anonymous=True,
         )
-        obs = everyone.observations()
+        obs = log.observations()
         return np.asarray(action_probabilities(policy, obs, 1), dtype=np.float64)[:, 0]
 
 
@@ -119,9 +119,9 @@ def simulated_users(options: dict[str, Any], users: int, seed: int) -> LoggedBan
     simulation = env.unwrapped.simulation  # type: ignore[attr-defined]
     problem = problem_of(env)
     items = problem.num_items
-    everyone = simulation.state.take(np.repeat(np.arange(users), items))
+    states = simulation.state.take(np.repeat(np.arange(users), items))
     shown = np.tile(np.arange(items), users)[:, None]  # (U * I, 1)
-    chance = simulation.world.click_probabilities(everyone, shown).reshape(users, items)
+    chance = simulation.world.click_probabilities(states, shown).reshape(users, items)
     return LoggedBandit(
         problem=replace(problem, rewards={"click": 1.0}),
         user_features=obs["user_features"],

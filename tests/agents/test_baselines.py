@@ -52,7 +52,7 @@ def test_popularity_ranks_by_the_smoothed_mean_per_impression(make_problem, make
     # smoothing 20: (2+20m)/23 = .460, (1+20m)/21 = .456, 20m/23 = .373, .429
     assert order(20) == [[0, 1, 3, 2]]
     assert order(rank_by="total") == [[0, 1, 2, 3]]
-    with pytest.raises(UserError, match="'smoothing' has no effect on totals"):
+    with pytest.raises(UserError, match="'smoothing' has no effect with rank_by 'total'"):
         order(20, rank_by="total")
 
 

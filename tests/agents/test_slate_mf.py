@@ -155,7 +155,7 @@ def test_mistakes(make_problem, make_log):
         make(log, fitted=False).act(log.observations())
     with pytest.raises(UserError, match="learns from clicks, but the log has none"):
         make(log, fitted=False).fit(log.select(~log.clicks.any(axis=1)))
-    with pytest.raises(UserError, match="'negatives' has no effect on 'slate'"):
+    with pytest.raises(UserError, match="'negatives' has no effect with loss 'slate'"):
         agents.configure("slate_mf", negatives=3)
     with pytest.raises(UserError, match="'slate_mf': no device 'nowhere' here"):
         make(log, device="nowhere")

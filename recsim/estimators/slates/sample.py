@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -129,19 +129,6 @@ class SlateSample(LoggedSample):
         if slates is not None:
             columns["slate_weights"] = probability_ratio(*slates, name="slate propensity")
         return cls(rewards.sum(axis=1), rows, slot_rewards=rewards, shown=mask, **columns)
-
-    def at_positions(self, position_weights: Any) -> Self:
-        """Return the sample with the rewards of each position multiplied by its weight.
-
-        Args:
-            position_weights: alpha_k, the factor of rewards at each position, ``(K,)``.
-
-        Raises:
-            EstimationError: If there are no rewards per position, or not K weights.
-        """
-        rewards = self.need("slot_rewards", "position_weights")
-        weighted = rewards * check_position_weights(position_weights, rewards.shape[1])
-        return replace(self, slot_rewards=weighted, rewards=weighted.sum(axis=1))
 
 
 def check_position_weights(position_weights: Any, slots: int) -> Floats:

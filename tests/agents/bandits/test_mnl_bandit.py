@@ -167,6 +167,12 @@ def test_propensities_are_unknown(make_problem, observe_users):
     assert agent.propensities(obs, np.zeros((3, 2), dtype=np.int64)) is None
 
 
+def test_draws_are_refused_where_they_have_no_effect(make_problem):
+    message = "'draws' has no effect with posterior 'beta', only with 'gaussian': remove it"
+    with pytest.raises(UserError, match=message):
+        agents.make("mnl_bandit", make_problem(), draws=3)
+
+
 def test_counts_of_another_catalogue_are_refused(make_problem):
     state = agents.make("mnl_bandit", make_problem(num_items=4)).state_dict()
     with pytest.raises(UserError, match=r"has \(4,\) items, this catalogue \(5,\)"):

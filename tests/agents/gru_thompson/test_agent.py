@@ -175,7 +175,7 @@ def test_errors(log, obs, make_problem):
         make(log, fitted=False).act(obs)
     with pytest.raises(AgentError, match="the log has none"):
         make(log, fitted=False).fit(log.select(slice(0, 0)))
-    message = "'epsilon' has no effect on policy 'in_slate': it belongs to"
+    message = "'epsilon' has no effect with policy 'in_slate', only with"
     with pytest.raises(UserError, match=message):
         agents.configure("gru_thompson", epsilon=0.3)
     with pytest.raises(UserError, match="'betas' must both be in"):

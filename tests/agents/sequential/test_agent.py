@@ -209,7 +209,7 @@ def test_a_log_without_events_or_users_is_refused(make_sequences, make_problem, 
     [
         ("sasrec", {"dim": 10, "heads": 4}, "'heads' must divide 'dim': 10 is not a multiple of 4"),
         ("sasrec", {"loss": "cross_entropy", "negatives": 3}, "'negatives' has no effect"),
-        ("gru4rec", {"negatives": 3}, "'negatives' has no effect on 'cross_entropy'"),
+        ("gru4rec", {"negatives": 3}, "'negatives' has no effect with loss 'cross_entropy'"),
         ("bert4rec", {"mask_share": 0.0}, "greater than 0"),
         ("gru4rec", {"heads": 2}, "unknown key"),
         ("sasrec", {"device": "nowhere"}, "'sasrec': no device 'nowhere' here"),

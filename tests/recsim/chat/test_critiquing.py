@@ -10,10 +10,7 @@ import agents
 from recsim.chat.__main__ import main
 from recsim.chat.critiquing import CritiquingSession
 
-SMALL = [
-    "env.planted={users: 40, num_items: 60, num_aspects: 8, reviews: 6}",
-    "env.max_turns=4",
-]
+SMALL = "env.planted={users: 40, num_items: 60, num_aspects: 8, reviews: 6}"
 ALL = "env.critiques=all"
 
 
@@ -34,8 +31,8 @@ class Person:
         return self.prepared.pop(0) if self.prepared else ""
 
 
-def chat(person, *arguments):
-    return main(["critiquing", *SMALL, *arguments], ask=person)
+def chat(person, *arguments, turns=4):
+    return main(["critiquing", SMALL, f"env.max_turns={turns}", *arguments], ask=person)
 
 
 def shown(output):
@@ -114,10 +111,10 @@ def test_a_person_can_play_a_user_of_the_data(capsys):
     data = env.unwrapped.training_data
     popular = [f"item {n}" for n in np.argsort(-data.item_popularity, kind="stable")]
     taken = {f"item {n}" for n in np.flatnonzero(data.taken(np.array([7]))[0])}
-    arguments = ["--agent", "critique_popularity", "env.max_turns=30"]
-    chat(Person(), *arguments)
+    arguments = ["--agent", "critique_popularity"]
+    chat(Person(), *arguments, turns=30)
     assert shown(capsys.readouterr().out)[0] == popular[:30]
-    chat(Person(), *arguments, "--user", "user 7")
+    chat(Person(), *arguments, "--user", "user 7", turns=30)
     assert shown(capsys.readouterr().out)[0] == [n for n in popular if n not in taken][:30]
 
 

@@ -24,7 +24,6 @@ LOG = ((0, 1), (2, 0), (1, 1), (2, 2))
 REWARDS = ((F(1), F(0)), (F(1, 2), F(2)), (F(0), F(3)), (F(1), F(1)))
 Q = ((F(1, 2), F(1)), (F(1), F(1, 3)), (F(1, 4), F(2)), (F(0), F(1, 2)))
 V = ((F(3, 4), F(1)), (F(1, 2), F(1, 2)), (F(1, 5), F(1)), (F(2), F(1, 7)))
-ALPHA = (F(1), F(1, 2))
 
 
 def chance(policy, items, upto=2):
@@ -119,20 +118,6 @@ def test_pseudo_inverse_weights_below_zero_are_clipped_too():
     assert make_slate_estimator("pi")(sample) == 1.0
     assert make_slate_estimator("clipped_pi", clip=2)(sample) == 0.0
     assert make_slate_estimator("clipped_pi", clip=4)(sample) == 0.5
-
-
-def test_position_weights():
-    sample = sample_of(LOG, REWARDS)
-    expected = sum(
-        ALPHA[k] * ratios(items)[0][k] * r[k]
-        for items, r in zip(LOG, REWARDS, strict=True)
-        for k in range(2)
-    ) / len(LOG)
-    weighted = sample.at_positions([float(alpha) for alpha in ALPHA])
-    assert make_slate_estimator("iips")(weighted) == pytest.approx(float(expected), abs=1e-12)
-    assert weighted.rewards.tolist() == [1.0, 1.5, 1.5, 1.5]
-    with pytest.raises(UserError, match=r"position_weights must be 2 finite numbers.*got \[1.0\]"):
-        sample.at_positions([1.0])
 
 
 def reward_table(kind: str):
