@@ -3,17 +3,60 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 import typing
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from recsim.errors import UserError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
+
+# Worlds and agents compute in float32, whose largest number is 3.4e38: what a setting is multiplied
+# with, and what is added up, must not exceed it either.
+LARGEST = 1e30
+
+
+def limited(value: Any) -> Any:
+    """Return a setting whose numbers can be computed with in float32.
+
+    Raises:
+        ValueError: If a number in it is not finite, or larger than `LARGEST` in size; names its
+            place in a list or mapping.
+    """
+    wrong = _beyond(value)
+    if wrong is not None:
+        place, number = wrong
+        raise ValueError(
+            f"{place + ': ' if place else ''}{number!r} is no number to compute with; numbers must "
+            f"be finite and at most {LARGEST:.0e} in size"
+        )
+    return value
+
+
+RewardWeights = Annotated[dict[str, float], AfterValidator(limited)]
+
+
+def _beyond(value: Any) -> tuple[str, float] | None:
+    """Return the first number of a setting that is not finite or too large, and its place."""
+    if isinstance(value, float):
+        return None if math.isfinite(value) and abs(value) <= LARGEST else ("", value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
+        return "", value
+    entries: list[tuple[Any, Any]] = []
+    if isinstance(value, Mapping):
+        entries = list(value.items())
+    elif isinstance(value, list | tuple):
+        entries = list(enumerate(value))
+    for key, entry in entries:
+        wrong = _beyond(entry)
+        if wrong is not None:
+            return (f"{key}.{wrong[0]}" if wrong[0] else str(key)), wrong[1]
+    return None
 
 
 def validated(

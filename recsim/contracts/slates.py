@@ -31,10 +31,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from recsim.arrays import Bools, Floats, Ints
 from recsim.problem import Problem
+from recsim.settings import limited
 
 if TYPE_CHECKING:  # a contract must not cost the import of the log readers
     from recsim.log import SlateLog
@@ -118,6 +119,11 @@ class AgentConfig(BaseModel):
                     f"{' or '.join(map(repr, values))}: remove it"
                 )
         return self
+
+    @field_validator("*")
+    @classmethod
+    def _within_float32(cls, value: Any) -> Any:
+        return limited(value)
 
 
 @runtime_checkable

@@ -122,7 +122,9 @@ def _check_shapes(log: LogData) -> None:
 
 
 def _check_rewards(log: LogData) -> None:
-    for name in log.problem.rewards:
+    for name, weight in log.problem.rewards.items():
+        if not np.isfinite(weight):
+            raise LogError(f"The weight of the reward {name!r} is {weight}; it must be finite.")
         if name not in log.feedback:
             near = did_you_mean(name, log.feedback)
             raise LogError(f"The log has no feedback column for the reward {name!r}.{near}")

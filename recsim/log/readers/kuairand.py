@@ -27,6 +27,7 @@ from recsim.log.readers.kuairand_features import read_users, read_videos
 from recsim.log.readers.sessions import Censored, daily_sessions
 from recsim.log.slate_log import SlateLog
 from recsim.problem import Problem
+from recsim.settings import RewardWeights
 
 _GET = (
     "Get KuaiRand-Pure (kuairand.com) and let 'path' be the folder with user_features_pure.csv, "
@@ -74,7 +75,7 @@ class KuaiRandReader(Reader):
     slate_size: PositiveInt = 10
     return_days: PositiveInt = 7
     censored: Censored = "drop"
-    rewards: dict[str, float] = Field(default={"click": 1.0})
+    rewards: RewardWeights = Field(default={"click": 1.0})
 
     @field_validator("rewards")
     @classmethod

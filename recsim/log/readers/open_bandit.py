@@ -18,7 +18,8 @@ import numpy as np
 from recsim.arrays import Floats32, Ints
 from recsim.log import encode
 from recsim.log.readers.base import Reader
-from recsim.log.readers.columns import Kind, read_columns, whole_days
+from recsim.log.readers.columns import Kind, read_columns
+from recsim.log.readers.times import whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.problem import Problem
 

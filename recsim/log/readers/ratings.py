@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from recsim.arrays import Floats, Floats32, Ints
 from recsim.errors import LogError
 from recsim.log import encode
-from recsim.log.readers.columns import whole_days
 from recsim.log.readers.sessions import Censored, daily_sessions
+from recsim.log.readers.times import whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.problem import Problem
 

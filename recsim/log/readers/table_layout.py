@@ -7,6 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from recsim.log.readers.times import TimeUnit
+from recsim.settings import RewardWeights
+
 Slots = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -77,26 +80,31 @@ class TableLayout(_Model):
     """A file, its layout and its columns.
 
     Attributes:
-        path: The file; Parquet if its name ends in ``.parquet``, else CSV with a header.
+        path: The file: Parquet, or CSV in UTF-8 with a header, which may be packed with gzip or
+            bz2. Its content decides which.
         columns: Which column holds what.
         layout: ``impressions``: one line per item shown; ``lists``: one line per slate, its items
-            in one list column (in CSV text such as ``3|5|7``); ``columns``: one line per slate, a
-            column per position.
-        rewards: Weight of each named reward; by default 1 for ``click``, or for the only one.
+            in one list column (in CSV text such as ``3|5|7`` or ``[3, 5, 7]``); ``columns``: one
+            line per slate, a column per position.
+        rewards: Weight of each named reward, 0 for those left out; by default 1 for ``click``, or
+            for the only one. Several rewards without clicks need weights.
         num_items: Size of the catalogue, if the ids are 0 ... num_items - 1 already.
         items: The catalogue, if it is a file. Without both, the items of the log, sorted.
         separator: Field separator of CSV files.
-        list_separator: Separator inside lists in CSV files.
+        list_separator: Separator inside lists in CSV files, where they have no brackets.
+        time_unit: Unit of times that are numbers; by default it follows from their size, see
+            `recsim.log.readers.times`.
     """
 
     path: Path
     columns: ColumnMap
     layout: Literal["impressions", "lists", "columns"] = "impressions"
-    rewards: dict[str, float] | None = None
+    rewards: RewardWeights | None = None
     num_items: Annotated[int, Field(ge=1)] | None = None
     items: ItemTable | None = None
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     list_separator: Annotated[str, Field(min_length=1)] = "|"
+    time_unit: TimeUnit | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -119,12 +127,30 @@ class TableLayout(_Model):
             raise ValueError("columns.session needs columns.user")
         if names.click is None and not names.feedback:
             raise ValueError("columns must name 'click' or at least one 'feedback'")
-        if self.rewards is not None:
-            known = self.reward_names()
-            for name in self.rewards:
-                if name not in known:
-                    raise ValueError(f"rewards.{name} is not one of {', '.join(known)}")
+        if self.time_unit is not None and names.time is None:
+            raise ValueError("time_unit has no effect without columns.time")
+        if "click" in names.feedback and names.click not in (None, names.feedback["click"]):
+            raise ValueError("columns.feedback.click has another column than columns.click")
+        self._check_rewards()
         return self
+
+    def _check_rewards(self) -> None:
+        known = self.reward_names()
+        if self.rewards is None:
+            if len(known) > 1 and "click" not in known:
+                example = ", ".join(f"{name}: {1 if name == known[0] else 0}" for name in known)
+                raise ValueError(
+                    f"rewards is missing: it must give the weights of {' and '.join(known)}, such "
+                    f"as {{{example}}}"
+                )
+            return
+        for name in self.rewards:
+            if name not in known:
+                raise ValueError(f"rewards.{name} is not one of {', '.join(known)}")
+        if not any(self.rewards.values()):
+            raise ValueError(
+                f"rewards gives no reward a weight other than 0; there are {', '.join(known)}"
+            )
 
     def reward_names(self) -> list[str]:
         """Return the named rewards of the log, ``click`` first if there are clicks."""
@@ -134,5 +160,6 @@ class TableLayout(_Model):
     def weights(self) -> dict[str, float]:
         """Return the weight of every named reward."""
         names = self.reward_names()
-        given = {names[0]: 1.0} if self.rewards is None else self.rewards
+        default = {"click" if "click" in names else names[0]: 1.0}
+        given = default if self.rewards is None else self.rewards
         return {name: given.get(name, 0.0) for name in names}

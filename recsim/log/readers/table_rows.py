@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.log import encode
-from recsim.log.readers.columns import Columns, Kind, read_columns, whole_days
+from recsim.log.readers.columns import Columns, Kind, read_columns
 from recsim.log.readers.table_layout import ColumnMap, ItemTable, TableLayout
+from recsim.log.readers.times import whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.log.validation import NOT_PROPENSITY, not_propensities
 from recsim.problem import Problem
@@ -62,6 +63,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     if propensity is not None:
         _check(table, shown, names.propensity, not_propensities(propensity), NOT_PROPENSITY)
     item, features, groups = _catalogue(source, table, shown, item)
+    _check_repeats(names, table, shown, item)
     _check_constant(names, table, shown)
 
     first = shown.first
@@ -77,8 +79,9 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         day = table[names.day][lines]
     elif seconds is not None:
         day = whole_days(seconds[order])
-    span = int(session.max(initial=0)) + 1
-    step = table[names.step][lines] if names.step else encode.rank_within(user * span + session)
+    of_session = user * (int(session.max(initial=0)) + 1) + session
+    step = table[names.step][lines] if names.step else encode.rank_within(of_session)
+    _check_order(names, table, lines, {"day": (user, day), "step": (of_session, step)})
 
     clicks = np.zeros(len(item), dtype=np.int8) if click is None else click.astype(np.int8)
     feedback = _feedback(names, table, shown)
@@ -127,7 +130,14 @@ def _open(source: TableLayout) -> Columns:
     slots = (names.item, names.click, names.propensity)
     lists = [name for name in slots if isinstance(name, str)] if source.layout == "lists" else []
     advice = "Give the table of impressions or slates as 'path', relative to the working folder."
-    return read_columns(source.path, kinds, lists=lists, separator=source.separator, missing=advice)
+    return read_columns(
+        source.path,
+        kinds,
+        lists=lists,
+        separator=source.separator,
+        missing=advice,
+        time_unit=source.time_unit,
+    )
 
 
 def _items_shown(
@@ -139,14 +149,17 @@ def _items_shown(
     lines = np.arange(table.length)
     values: list[NDArray[Any] | None]
     if source.layout == "impressions":
+        table.refuse_lists(str(names.item), "use the layout 'lists'")
         shown = _impressions(names, table)
-        values = [None if name is None else table[str(name)] for name in wanted]
+        values = [None if name is None else _cells(table, str(name), names) for name in wanted]
     elif source.layout == "columns":
         width = len(names.item)
         row, slot = np.repeat(lines, width), np.tile(np.arange(width), len(lines))
         shown = _Shown(line=row, row=row, slot=slot, first=lines, row_of_line=lines)
         values = [
-            None if name is None else np.stack([table[part] for part in name], axis=1).reshape(-1)
+            None
+            if name is None
+            else np.stack([_cells(table, part, names) for part in name], axis=1).reshape(-1)
             for name in wanted
         ]
     else:
@@ -166,6 +179,11 @@ def _items_shown(
     item, click, propensity = values
     assert item is not None
     return shown, item, click, propensity
+
+
+def _cells(table: Columns, name: str, names: ColumnMap) -> NDArray[Any]:
+    """Return a column of items, clicks or propensities, ``(N,)``."""
+    return table.ids(name) if name in _several(names.item) else table[name]
 
 
 def _impressions(names: ColumnMap, table: Columns) -> _Shown:
@@ -200,9 +218,46 @@ def _check(table: Columns, shown: _Shown, name: Any, wrong: Bools, message: str)
 def _check_keys(names: ColumnMap, table: Columns) -> None:
     """Refuse empty keys, which would merge unrelated rows into one user, session or slate."""
     for name in _given(names.slate, names.user, names.session):
-        empty = table[name] == ""
+        empty = table.ids(name) == ""
         if empty.any():
             table.fail(int(np.argmax(empty)), name, "the entry is missing", show=False)
+
+
+def _check_repeats(names: ColumnMap, table: Columns, shown: _Shown, item: Ints) -> None:
+    """Refuse an item that its slate shows twice."""
+    order = np.lexsort((item, shown.row))  # stable: of equal ones the earlier line first
+    repeated = np.zeros(len(item), dtype=np.bool_)
+    repeated[order[1:]] = (np.diff(shown.row[order]) == 0) & (np.diff(item[order]) == 0)
+    _check(table, shown, names.item, repeated, "is in the slate already")
+
+
+def _check_order(
+    names: ColumnMap, table: Columns, lines: Ints, columns: Mapping[str, tuple[Ints, Ints]]
+) -> None:
+    """Refuse days that decrease within a user, and steps that decrease within a session.
+
+    The rows would not be in the order of time, and histories would hold the future.
+
+    Args:
+        names: Which column holds what.
+        table: The table.
+        lines: Line of each row of the log, ``(M,)``.
+        columns: For ``day`` and ``step``: groups of rows, and the values, ``(M,)`` each.
+    """
+    known = {"day": names.user, "step": names.session}
+    for key, (group, values) in columns.items():
+        column: str | None = getattr(names, key)
+        if column is None or known[key] is None:
+            continue
+        order = np.argsort(group, kind="stable")
+        back = np.zeros(len(lines), dtype=np.bool_)
+        back[order[1:]] = (np.diff(group[order]) == 0) & (np.diff(values[order]) < 0)
+        if back.any():
+            advice = "" if names.time else ": sort the file by time, or name a column 'time'"
+            row = int(lines[np.argmax(back)])
+            before = "the row before it in the order of " + ("time" if names.time else "the file")
+            whose = "the same user" if key == "day" else "the same session"
+            table.fail(row, column, f"is below that of {before}, of {whose}{advice}")
 
 
 def _check_constant(names: ColumnMap, table: Columns, shown: _Shown) -> None:
@@ -229,6 +284,8 @@ def _catalogue(
         catalogue = f"the catalogue (0 ... {size - 1})"
     else:
         _check(table, shown, source.columns.item, item == "", "is not an item: it is empty")
+        padding = "is not an item: leave padding out"
+        _check(table, shown, source.columns.item, item == "-1", padding)
         if source.items is not None:
             known, features, groups = _read_items(source.items, source.separator)
             catalogue = str(source.items.path)
@@ -250,7 +307,8 @@ def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], Floats32, 
     table = read_columns(items.path, kinds, separator=separator, missing=advice)
     ids = table.unique(items.item)
     hot = [encode.one_hot(table[name], encode.distinct(table[name])) for name in items.categories]
-    features = encode.stack([*(table[name] for name in items.features), *hot], table.length)
+    numbers = [table.features(name) for name in items.features]
+    features = encode.stack([*numbers, *hot], table.length)
     groups = np.zeros(table.length, dtype=np.int64)
     if items.group is not None:
         groups = encode.codes(table[items.group], encode.distinct(table[items.group]))
@@ -284,7 +342,7 @@ def _user_features(names: ColumnMap, table: Columns, lines: Ints, user: Ints) ->
     for name in names.user_categories:
         values = table[name]
         hot.append(encode.one_hot(values[chosen], encode.distinct(values)))
-    numbers = [table[name][chosen] for name in names.user_features]
+    numbers = [table.features(name)[chosen] for name in names.user_features]
     return encode.stack([*numbers, *hot], len(chosen))
 
 

@@ -1,0 +1,183 @@
+"""Opening a file of rows: its format by its content, and the lines of a CSV file for messages."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from recsim.errors import LogError
+from recsim.log.readers.cells import TYPES, Kind
+
+FileFormat = Literal["csv", "parquet"]
+
+# First bytes of files that are no CSV, and what to do about them.
+_REFUSED = {
+    b"PK\x03\x04": "is a zip archive or a spreadsheet: give the CSV or Parquet file in it",
+    b"\xfd7zXZ\x00": "is compressed with xz: unpack it, or compress it with gzip",
+    b"\x28\xb5\x2f\xfd": "is compressed with zstd: unpack it, or compress it with gzip",
+    b"\x04\x22\x4d\x18": "is compressed with lz4: unpack it, or compress it with gzip",
+    b"\xff\xfe": "is UTF-16: save it as UTF-8",
+    b"\xfe\xff": "is UTF-16: save it as UTF-8",
+    b"ARROW1": "is an Arrow (Feather) file: save it as Parquet",
+    b"SQLite format 3": "is a database: export the table as CSV or Parquet",
+}
+_OPENERS: dict[bytes, tuple[str, Callable[..., Any]]] = {
+    b"\x1f\x8b": ("gzip", gzip.open),
+    b"BZh": ("bz2", bz2.open),
+}
+_BLOCK = 2**20
+
+
+def file_format(path: Path) -> FileFormat:
+    """Return whether a file is Parquet or CSV, by its first bytes and not by its name.
+
+    Raises:
+        LogError: If it is neither, or its name says Parquet or gzip and it is not.
+    """
+    with path.open("rb") as file:
+        start = file.read(16)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    name = path.name.lower()
+    if name.endswith((".parquet", ".pq")):
+        raise LogError(f"{path} is not a valid Parquet file: it does not begin with PAR1.")
+    if name.endswith(".gz") and not start.startswith(b"\x1f\x8b"):
+        raise LogError(f"{path} is not a valid gzip file: near line 1: unpack or rename it.")
+    if name.endswith(".bz2") and not start.startswith(b"BZh"):
+        raise LogError(f"{path} is not a valid bz2 file: near line 1: unpack or rename it.")
+    for magic, reason in _REFUSED.items():
+        if start.startswith(magic):
+            raise LogError(f"{path} {reason}.")
+    return "csv"
+
+
+def column_names_of_csv(path: Path, sep: str) -> list[str]:
+    """Return the fields of the first row of a CSV file; none if it is empty."""
+    return next((fields for _, fields in csv_rows(path, sep)), [])
+
+
+def csv_rows(path: Path, sep: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of the last line and the fields of every row that is not blank.
+
+    Args:
+        path: The file; packed ones are unpacked.
+        sep: Field separator.
+        strict: Whether to refuse quotation marks that do not enclose a whole field.
+
+    Raises:
+        LogError: If the file is damaged or not UTF-8; says near which line.
+    """
+    packing, opener = _packing(path)
+    line = 0
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=sep, strict=strict)
+            for fields in reader:
+                line = reader.line_num
+                if fields:
+                    yield line, fields
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise LogError(
+            f"{path}, near line {line + 1}: the byte 0x{byte:02x} is not UTF-8 text: save the file "
+            "as CSV in UTF-8, or as Parquet."
+        ) from error
+    except csv.Error as error:
+        raise LogError(f"{path}, near line {line + 1}: {error}.") from error
+    except (OSError, EOFError, zlib.error) as error:  # damage is reported by all three
+        kind = f"a valid {packing} file" if packing else "a file that can be read"
+        reason = str(error).rstrip(".")
+        raise LogError(f"{path} is not {kind}: near line {line + 1}: {reason}.") from error
+
+
+def read_csv_table(
+    path: Path, types: Mapping[str, pa.DataType], sep: str, header: list[str] | None
+) -> pa.Table:
+    """Read some columns of a CSV file.
+
+    Args:
+        path: The file.
+        types: The columns, and what they hold. If a cell of a number is none, all columns are read
+            as text instead.
+        sep: Field separator.
+        header: Names of all columns, for a file without a header.
+
+    Raises:
+        LogError: If the file is damaged, or a row has more or fewer fields than the first.
+    """
+    texts = dict.fromkeys(types, pa.string())
+    for wanted in (dict(types), texts):
+        try:
+            return _read(path, wanted, sep, header)
+        except (pa.ArrowInvalid, OSError) as error:
+            _refuse_lengths(path, sep, header)
+            reason = error
+    raise LogError(f"{path} cannot be read: {reason}") from reason
+
+
+def _read(
+    path: Path, types: Mapping[str, pa.DataType], sep: str, header: list[str] | None
+) -> pa.Table:
+    packing, _ = _packing(path)
+    with pa.OSFile(str(path)) as raw:
+        file = pa.CompressedInputStream(raw, packing) if packing else raw
+        return pacsv.read_csv(
+            file,
+            read_options=pacsv.ReadOptions(column_names=header),
+            parse_options=pacsv.ParseOptions(delimiter=sep, newlines_in_values=True),
+            convert_options=pacsv.ConvertOptions(
+                column_types=types, include_columns=list(types), strings_can_be_null=False
+            ),
+        )
+
+
+def _refuse_lengths(path: Path, sep: str, header: list[str] | None) -> None:
+    """Raise for the first row whose number of fields is another than that of the columns."""
+    rows = csv_rows(path, sep)
+    names = header if header is not None else next(rows)[1]
+    for line, fields in rows:
+        if len(fields) != len(names):
+            there = f"a row is {sep.join(names)}:" if header else "the header names"
+            raise LogError(f"{path}, line {line}: {len(fields)} fields, but {there} {len(names)}.")
+
+
+def check_quotes(path: Path, sep: str, rows: int) -> None:
+    """Refuse a file in which a quotation mark that was not closed has swallowed rows.
+
+    Args:
+        path: The file.
+        sep: Field separator.
+        rows: Rows that were read, the header included. A file with as many lines has no such mark.
+
+    Raises:
+        LogError: If a quotation mark does not enclose a whole field; says near which line.
+    """
+    _, opener = _packing(path)
+    lines, last = 0, b"\n"
+    with opener(path, "rb") as file:
+        while block := file.read(_BLOCK):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    if lines + (last != b"\n") > rows:
+        for _ in csv_rows(path, sep, strict=True):
+            pass
+
+
+def _packing(path: Path) -> tuple[str, Callable[..., IO[Any]]]:
+    """Return the name of the compression of a file, empty if there is none, and what opens it."""
+    with path.open("rb") as file:
+        start = file.read(3)
+    return next((found for magic, found in _OPENERS.items() if start.startswith(magic)), ("", open))
+
+
+def known_types(kinds: Mapping[str, Kind], lists: list[str]) -> dict[str, pa.DataType]:
+    """Return what the columns of a CSV file hold; lists and times are text there."""
+    return {name: pa.string() if name in lists else TYPES[kind] for name, kind in kinds.items()}
