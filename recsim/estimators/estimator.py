@@ -47,6 +47,20 @@ def refuse(wrong: Bools, name: str, values: NDArray[Any], reason: str) -> None:
         raise ValueError(f"{name}[{', '.join(map(str, place))}] is {values[place]}: {reason}.")
 
 
+def check_units(units: NDArray[Any]) -> None:
+    """Refuse independent units that are not numbered.
+
+    Raises:
+        EstimationError: If they are no whole numbers, or below 0.
+    """
+    if units.dtype.kind not in "iu":
+        raise EstimationError(
+            f"units must be whole numbers from 0, not {units.dtype}: number them once for the "
+            "whole log, e.g. np.unique(users, return_inverse=True)[1]."
+        )
+    refuse(units < 0, "units", units, "below zero")
+
+
 class Weighing(NamedTuple):
     """The weights that an estimator gives to a sample, for the diagnostics.
 

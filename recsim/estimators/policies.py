@@ -15,6 +15,8 @@ from recsim.estimators.rows import Rows
 
 # Sums of probabilities may exceed 1 by rounding.
 _SLACK = 1e-6
+# Less is missing from the sum by rounding in float32, more by an error of the policy.
+_MISSING = 1e-3
 # Most candidates of a policy that can only compute the probability of one item at a time.
 MOST_CANDIDATES = 200
 # Largest relative difference between logged propensities and those of a logging policy: more than
@@ -77,8 +79,8 @@ def propensities(
         ``(B, K)``; meaningless at empty positions.
 
     Raises:
-        EstimationError: If the policy does not know its probabilities.
-        ValueError: If it returns something else than probabilities.
+        EstimationError: If the policy does not know its probabilities, or returns something else
+            than probabilities.
     """
     function = policy.propensities if isinstance(policy, HasPropensities) else policy
     answer = function(obs, items)
@@ -89,15 +91,15 @@ def propensities(
         )
     answer = np.asarray(answer, dtype=np.float64)
     if answer.shape != items.shape:
-        raise ValueError(
+        raise EstimationError(
             f"{name_of(policy)} returned propensities {answer.shape} for items {items.shape}."
         )
     wrong = ~((answer >= 0) & (answer <= 1 + 1e-9)) & (items >= 0)
     if wrong.any():
         row, position = np.argwhere(wrong)[0]
-        raise ValueError(
+        raise EstimationError(
             f"{name_of(policy)} returned {answer[row, position]} as a probability, for row "
-            f"{first_row + row}, position {position}."
+            f"{first_row + row}, position {position}; it must be from 0 to 1."
         )
     return answer
 
@@ -148,8 +150,8 @@ def action_probabilities(
         ``(B, K, C)``; may be read-only.
 
     Raises:
-        EstimationError: If the policy does not know, or would have to be called too often.
-        ValueError: If it returns something else than probabilities.
+        EstimationError: If the policy does not know, would have to be called too often, or returns
+            something else than probabilities that sum to 1.
     """
     candidates = obs["candidates"]
     batch, size = candidates.shape
@@ -164,17 +166,22 @@ def action_probabilities(
             answer[:, :, column] = propensities(policy, obs, items, first_row=first_row)
     answer = np.asarray(answer, dtype=np.float64)
     if answer.shape != (batch, slots, size):
-        raise ValueError(
+        raise EstimationError(
             f"{name_of(policy)} returned action probabilities {answer.shape}, not "
             f"{(batch, slots, size)}."
         )
     total = answer.sum(axis=2)
     wrong = ~((answer.min(axis=2, initial=0.0) >= 0) & (total <= 1 + _SLACK))
+    what = "below 0 or with a sum above 1"
+    if not wrong.any() and not is_estimated(policy):
+        # Where a policy shows nothing, e.g. because too few candidates are left, all are 0.
+        wrong = (total < 1 - _MISSING) & (total > 0)
+        what = "that do not sum to 1"
     if wrong.any():
         row, position = np.argwhere(wrong)[0]
-        raise ValueError(
-            f"{name_of(policy)} returned action probabilities below 0 or with a sum above 1, for "
-            f"row {first_row + row}, position {position}: they sum to {total[row, position]}."
+        raise EstimationError(
+            f"{name_of(policy)} returned action probabilities {what}, for row {first_row + row}, "
+            f"position {position}: they sum to {total[row, position]:.6g}."
         )
     return answer
 

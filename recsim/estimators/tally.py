@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Unpack
@@ -24,7 +25,7 @@ class PolicyValue:
     Attributes:
         estimator: Name of the estimator.
         value: Reward per impression.
-        low: Lower end of the interval.
+        low: Lower end of the interval; NaN if there is none.
         high: Upper end.
         level: Nominal coverage of the interval.
         n: Impressions.
@@ -131,6 +132,7 @@ class Tally:
         self._units = UnitSums(sum(widths))
         self._weights = [WeightSums()] * len(self.estimators)
         self._empty = True
+        self._ends = _NO_UNITS
 
     def add(self, sample: Any) -> None:
         """Add a piece of the log: a sample of the estimators' family. Add no row twice.
@@ -141,6 +143,9 @@ class Tally:
         """
         parts = [estimator.terms(sample) for estimator in self.estimators]
         self._check_pieces(more=len(sample) > 0)
+        if len(sample):
+            ends = int(sample.units.min()), int(sample.units.max())
+            self._ends = _span(self._ends, ends)
         terms = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)  # (N, m)
         self._sums += terms.sum(axis=0)
         if self._resamples:
@@ -164,6 +169,7 @@ class Tally:
         if self._settings() != other._settings():
             raise ValueError("Only tallies of the same estimators and intervals can merge.")
         self._check_pieces(more=not other._empty)
+        self._ends = _span(self._ends, other._ends)
         self._sums += other._sums
         self._resampled += other._resampled
         self._units.merge(other._units)
@@ -237,12 +243,23 @@ class Tally:
             clip=estimator.clip,
             clipped_share=sums.clipped / size,
             cut_share=sums.cut_share,
-            warnings=sums.warnings(estimator, (high - low) / 2),
+            warnings=sums.warnings(estimator, (high - low) / 2) + self._without_interval(),
             parameter=estimator.parameter,
             interval_kind=self.intervals.interval,
         )
 
+    def _without_interval(self) -> tuple[str, ...]:
+        """Return why there is no interval, if the log has a single independent unit."""
+        if self._ends[0] != self._ends[1] or self.intervals.bound is not None:
+            return ()
+        return (
+            "the log has a single independent unit (user, session or row) and so no interval: "
+            "unit='session' or 'row' divides a user, if their sessions or rows are independent",
+        )
+
     def _interval(self, estimator: Estimator, part: slice, value: float) -> tuple[float, float]:
+        if self._without_interval():
+            return math.nan, math.nan
         if self._resamples:
             replicates = estimator.value(self._resampled[:, part])
             return percentile_interval(replicates, self.intervals.level)
@@ -251,6 +268,14 @@ class Tally:
 
     def _settings(self) -> tuple[Any, ...]:
         return tuple((e.name, e.clip, e.parameter) for e in self.estimators), self.intervals
+
+
+# Least and largest number of the units, before there are any.
+_NO_UNITS = (2**63 - 1, -1)
+
+
+def _span(one: tuple[int, int], two: tuple[int, int]) -> tuple[int, int]:
+    return min(one[0], two[0]), max(one[1], two[1])
 
 
 def _width(estimator: Estimator) -> int:

@@ -21,6 +21,7 @@ import numpy as np
 
 from recsim.arrays import Bools, Floats
 from recsim.errors import EstimationError
+from recsim.log.validation import LEAST_PROPENSITY
 
 # Probabilities that were added up may exceed 1 by rounding.
 _SLACK = 1e-9
@@ -49,8 +50,8 @@ def probability_ratio(
         The ratios, in the same shape.
 
     Raises:
-        EstimationError: If a logged probability is missing or outside (0, 1], or an evaluated one
-            is missing or outside [0, 1]. The message names the row.
+        EstimationError: If a logged probability is missing, outside (0, 1] or too small to divide
+            by, or an evaluated one is missing or outside [0, 1]. The message names the row.
     """
     pi, mu = np.asarray(evaluated, dtype=np.float64), np.asarray(logged, dtype=np.float64)
     if pi.shape != mu.shape or mu.ndim not in (1, 2):
@@ -60,22 +61,24 @@ def probability_ratio(
         return ratios
     there = np.ones(mu.shape, dtype=np.bool_) if shown is None else shown
     for policy, values, enough, bounds in (
-        ("logged", mu, mu > 0, "(0, 1]"),
-        ("evaluated", pi, pi >= 0, "[0, 1]"),
+        ("logged", mu, mu >= LEAST_PROPENSITY, "in (0, 1]"),
+        ("evaluated", pi, pi >= 0, "in [0, 1]"),
     ):
         wrong = ~(enough & (values <= 1 + _SLACK)) & there  # NaN is never enough
         if wrong.any():
             place = tuple(int(i) for i in np.argwhere(wrong)[0])
             where = f"row {place[0] + first_row}" + "".join(f", position {k}" for k in place[1:])
-            raise EstimationError(
-                f"{where}: the {policy} {name} {values[place]} is not in {bounds}."
-            )
+            reason = f"is not {bounds}"
+            if 0 < values[place] < LEAST_PROPENSITY:
+                reason = "is too small to divide by"
+            raise EstimationError(f"{where}: the {policy} {name} {values[place]} {reason}.")
     return np.divide(pi, mu, out=np.ones(mu.shape), where=there)
 
 
 def _valid(pi: Floats, mu: Floats) -> bool:
     """Return whether all are probabilities, the logged ones above zero; False if any is NaN."""
-    above_zero = pi.min(initial=1) >= 0 and mu.min(initial=1) > 0  # the minimum is NaN if any is
+    # The minimum is NaN if any is.
+    above_zero = pi.min(initial=1) >= 0 and mu.min(initial=1) >= LEAST_PROPENSITY
     return bool(above_zero and max(pi.max(initial=0), mu.max(initial=0)) <= 1 + _SLACK)
 
 

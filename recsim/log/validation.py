@@ -11,12 +11,14 @@ from recsim.arrays import Bools, Floats
 from recsim.errors import LogError, did_you_mean
 from recsim.log.data import LogData
 
-NOT_PROPENSITY = "is not a probability in (0, 1]"
+# Least propensity: a reward divided by it, squared, must not overflow.
+LEAST_PROPENSITY = 1e-150
+NOT_PROPENSITY = f"is not a probability in (0, 1] (at least {LEAST_PROPENSITY:.0e})"
 
 
 def not_propensities(values: Floats) -> Bools:
-    """Return where a value is not in (0, 1]; NaN is not."""
-    wrong: Bools = ~((values > 0) & (values <= 1))
+    """Return where a value is not in (0, 1] or too small to divide by; NaN is not."""
+    wrong: Bools = ~((values >= LEAST_PROPENSITY) & (values <= 1))
     return wrong
 
 

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.arrays import Floats, Ints
-from recsim.estimators.estimator import PREDICTED, Estimator, LoggedSample, Weighing, refuse
+from recsim.estimators.estimator import (
+    PREDICTED,
+    Estimator,
+    LoggedSample,
+    Weighing,
+    check_units,
+    refuse,
+)
 
 _BLOCK = 2**15  # rows that are processed at a time, so that they stay in the cache
 
@@ -83,7 +90,7 @@ class Sample(LoggedSample):
             raise ValueError(f"weights, rewards and units must all be (N,); got {shapes}.")
         _check("weights", self.weights, least=0)
         _check("rewards", self.rewards)
-        _check("units", self.units, least=0)
+        check_units(self.units)
         for name in ("model", "weighted_model"):
             model = getattr(self, name)
             if model is not None:

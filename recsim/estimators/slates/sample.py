@@ -10,7 +10,7 @@ import numpy as np
 
 from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import EstimationError
-from recsim.estimators.estimator import Estimator, LoggedSample, Weighing, refuse
+from recsim.estimators.estimator import Estimator, LoggedSample, Weighing, check_units, refuse
 from recsim.estimators.weights import probability_ratio
 
 
@@ -63,6 +63,7 @@ class SlateSample(LoggedSample):
     def __post_init__(self) -> None:
         if self.slate_weights is None and self.prefix_weights is not None:
             object.__setattr__(self, "slate_weights", self.prefix_weights[:, -1])
+        check_units(self.units)
         rows, slots = len(self.units), self.slots
         for column in fields(self):
             values = getattr(self, column.name)
@@ -121,7 +122,7 @@ class SlateSample(LoggedSample):
         """
         rewards = np.asarray(slot_rewards, dtype=np.float64)
         mask = None if shown is None else np.asarray(shown, dtype=np.bool_)
-        rows = np.arange(len(rewards)) if units is None else np.asarray(units, dtype=np.int64)
+        rows = np.arange(len(rewards)) if units is None else np.asarray(units)
         if marginals is not None:
             columns["slot_weights"] = probability_ratio(*marginals, shown=mask)
         if prefixes is not None:
@@ -147,7 +148,7 @@ def check_position_weights(position_weights: Any, slots: int) -> Floats:
 
 
 _PER_SLATE = ("rewards", "units", "slate_weights", "additive_weights")
-_NOT_NEGATIVE = ("units", "slot_weights", "prefix_weights", "slate_weights")
+_NOT_NEGATIVE = ("slot_weights", "prefix_weights", "slate_weights")
 _ZERO_IF_EMPTY = ("slot_rewards", "action_values", "expected_values")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import EstimationError
-from recsim.estimators.estimator import Estimator, LoggedSample, Weighing, refuse
+from recsim.estimators.estimator import Estimator, LoggedSample, Weighing, check_units, refuse
 from recsim.estimators.weights import probability_ratio, running_product
 
 _PADDING = {"rewards": 0.0, "ratios": 1.0, "action_values": 0.0, "expected_values": 0.0}
@@ -66,8 +66,9 @@ class TrajectorySample(LoggedSample):
         if self.units.shape != (n,) or self.lengths.shape != (n,):
             shapes = f"{self.units.shape} and {self.lengths.shape}"
             raise ValueError(f"units and lengths must be ({n},); got {shapes}.")
-        if ((self.lengths < 0) | (self.lengths > steps)).any() or (self.units < 0).any():
-            raise ValueError(f"lengths must be from 0 to {steps}, and units at least 0.")
+        check_units(self.units)
+        if ((self.lengths < 0) | (self.lengths > steps)).any():
+            raise ValueError(f"lengths must be from 0 to {steps}.")
         after = ~self.within
         for name, filler in _PADDING.items():
             values = getattr(self, name)
@@ -206,7 +207,7 @@ class TrajectorySample(LoggedSample):
         return cls(
             padded(rewards, 0.0),
             padded(ratios, 1.0),
-            np.arange(len(starts)) if units is None else np.asarray(units, dtype=np.int64),
+            np.arange(len(starts)) if units is None else np.asarray(units),
             np.minimum(lengths, steps),
             discount,
             padded(action_values, 0.0),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import EstimationError, UserError
 from recsim.estimators import (
     SampledPolicy,
     estimate_logging,
@@ -66,11 +66,11 @@ def test_a_policy_without_the_method_is_called_for_each_candidate():
 
     def policy(obs, items):
         calls.append(items.tolist())
-        return np.full(items.shape, 0.25)
+        return np.full(items.shape, 1 / 3)
 
     probabilities = action_probabilities(policy, OBS, 2)
     assert probabilities.shape == (2, 2, 3)
-    assert (probabilities == 0.25).all()
+    assert (probabilities == 1 / 3).all()
     assert calls == [[[4, 4], [1, 1]], [[2, 2], [2, 2]], [[0, 0], [3, 3]]]
 
 
@@ -80,13 +80,18 @@ def test_values_that_are_not_probabilities_are_refused():
             return self.chances
 
     many = {"candidates": np.tile(np.arange(201), (2, 1))}
-    with pytest.raises(ValueError, match=r"action probabilities \(2, 1, 3\), not \(2, 1, 1\)"):
+    with pytest.raises(EstimationError, match=r"action probabilities \(2, 1, 3\), not \(2, 1, 1\)"):
         action_probabilities(Wrong(np.zeros((2, 1, 3))), {"candidates": np.zeros((2, 1), int)}, 1)
     too_much = np.full((2, 1, 3), 0.4)
-    with pytest.raises(ValueError, match=r"for row 7, position 0: they sum to 1\.2"):
+    with pytest.raises(EstimationError, match=r"for row 7, position 0: they sum to 1\.2"):
         action_probabilities(Wrong(too_much), OBS, 1, first_row=7)
+    too_little = np.tile([[[0.5, 0.4, 0.1]], [[0.5, 0.4, 0.0]]], (1, 1, 1))
+    with pytest.raises(EstimationError, match=r"do not sum to 1, for row 8, .* they sum to 0\.9"):
+        action_probabilities(Wrong(too_little), OBS, 1, first_row=7)
+    nothing_left = np.array([[[0.5, 0.4, 0.1]], [[0.0, 0.0, 0.0]]])
+    assert action_probabilities(Wrong(nothing_left), OBS, 1) is nothing_left
     negative = np.tile([0.5, 0.6, -0.1], (2, 1, 1))
-    with pytest.raises(ValueError, match="below 0 or with a sum above 1, for row 0"):
+    with pytest.raises(EstimationError, match="below 0 or with a sum above 1, for row 0"):
         action_probabilities(Wrong(negative), OBS, 1)
     with pytest.raises(UserError, match=r"one of its 201 candidates at a time; with more than 200"):
         action_probabilities(uniform, many, 1)

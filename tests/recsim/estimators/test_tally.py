@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import EstimationError, UserError
 from recsim.estimators import (
     ESTIMATORS,
     Actions,
@@ -178,3 +178,26 @@ def test_settings_are_checked():
     with pytest.raises(UserError, match=r"estimation\.sample: unknown key\. Did you mean"):
         Tally(ALL, sample=10)
     assert Tally(ALL, Intervals(samples=10), seed=3).intervals == Intervals(samples=10, seed=3)
+
+
+@pytest.mark.parametrize("units", [["ann", "bob", "ann"], [0.0, 1.0, 0.0], [None, 1, 2]])
+@pytest.mark.parametrize("interval", ["bootstrap", "t"])
+def test_units_that_are_not_numbered_are_refused(units, interval):
+    tally = Tally([make_estimator("ips")], interval=interval)
+    with pytest.raises(EstimationError, match="units must be whole numbers from 0"):
+        tally.add(Sample(np.ones(3), np.ones(3), np.array(units)))
+
+
+@pytest.mark.parametrize("interval", ["bootstrap", "t"])
+def test_one_unit_has_no_interval_however_the_log_is_cut(interval):
+    tally = Tally([make_estimator("ips")], interval=interval)
+    other = Tally([make_estimator("ips")], interval=interval)
+    tally.add(Sample(np.ones(2), np.array([1.0, 0.0]), np.array([3, 3])))
+    other.add(Sample(np.ones(1), np.ones(1), np.array([3])))
+    tally.merge(other)
+    (value,) = tally.values()
+    assert np.isnan(value.interval).all()
+    assert value.value == pytest.approx(2 / 3)
+    assert any("a single independent unit" in text for text in value.warnings)
+    tally.add(Sample(np.ones(1), np.ones(1), np.array([4])))
+    assert np.isfinite(tally.values()[0].interval).all()

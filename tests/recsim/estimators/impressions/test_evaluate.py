@@ -8,7 +8,7 @@ from fractions import Fraction as F
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import EstimationError, LogError, UserError
 from recsim.estimators import Tally, evaluate, log_value, make_estimator, policy_samples
 from recsim.log import SlateLog, read_log
 
@@ -145,8 +145,11 @@ def test_users_are_resampled_with_all_their_rows(random_log):
     assert by_user.value == by_row.value == pytest.approx(log.clicks.mean())
     assert by_user.interval != by_row.interval
     one = log_value(log.select(log.user == 2), samples=500)
-    assert one.interval == pytest.approx((one.value, one.value))  # no other user to draw
-    assert not one.trustworthy
+    assert np.isnan(one.interval).all()  # no other user to draw
+    assert "a single independent unit" in " ".join(one.warnings)
+    by_t = log_value(log.select(log.user == 2), interval="t")
+    assert np.isnan(by_t.interval).all()
+    assert "unit='session' or 'row' divides a user" in " ".join(by_t.warnings)
 
 
 def test_the_log_is_not_changed(random_log):
@@ -168,9 +171,9 @@ def test_errors_name_what_evaluation_lacks(random_log):
 
     with pytest.raises(UserError, match="Shy does not know the probability of what it shows"):
         evaluate(log, Shy())
-    with pytest.raises(ValueError, match=r"returned propensities \(5, 1\) for items \(5, 2\)"):
+    with pytest.raises(EstimationError, match=r"returned propensities \(5, 1\) for items \(5, 2\)"):
         evaluate(log, lambda obs, items: np.ones((5, 1)))
-    with pytest.raises(ValueError, match=r"returned 1\.5 as a probability, for row 0, position 0"):
+    with pytest.raises(EstimationError, match=r"returned 1\.5 as a probability, for row 0"):
         evaluate(log, lambda obs, items: np.full(items.shape, 1.5))
     with pytest.raises(UserError, match=r"Unknown estimator 'isp'\. Did you mean 'ips'\?"):
         evaluate(log, uniform, ("isp",))
@@ -214,3 +217,15 @@ def test_the_uniform_policy_on_open_bandit(data_dir, campaign):
     assert reference.value == pytest.approx(0.0046)
     assert reference.trustworthy
     assert max(ips.low, reference.low) < min(ips.high, reference.high)  # they agree
+
+
+@pytest.mark.parametrize("least", [1e-320, 1e-200])
+def test_a_propensity_too_small_to_divide_by_is_refused(random_log, least):
+    log = random_log(5)
+    propensity = log.propensity.copy()
+    propensity[3, 1] = least
+    wrong = replace(log, propensity=propensity)
+    with pytest.raises(EstimationError, match=r"row 3, position 1: .* is too small to divide by"):
+        evaluate(wrong, uniform, samples=10)
+    with pytest.raises(LogError, match=r"row 3, position 1: propensity .* \(at least 1e-150\)"):
+        wrong.validate()
