@@ -114,6 +114,11 @@ def is_estimated(policy: Policy) -> bool:
     return bool(getattr(policy, "estimated", False))
 
 
+def doubts(policy: Policy | str | None) -> tuple[str, ...]:
+    """Return reasons to doubt every value that rests on a logging policy, if it gives any."""
+    return tuple(getattr(policy, "warnings", ()))
+
+
 def check_candidates(policy: Policy, size: int, method: str) -> None:
     """Refuse to compute the probability of too many candidates one by one.
 

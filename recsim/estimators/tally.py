@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Unpack
 
 import numpy as np
@@ -268,6 +268,11 @@ class Tally:
 
     def _settings(self) -> tuple[Any, ...]:
         return tuple((e.name, e.clip, e.parameter) for e in self.estimators), self.intervals
+
+
+def with_warnings(values: Iterable[PolicyValue], warnings: tuple[str, ...]) -> list[PolicyValue]:
+    """Return values with further reasons to doubt them."""
+    return [replace(value, warnings=value.warnings + warnings) for value in values]
 
 
 # Least and largest number of the units, before there are any.

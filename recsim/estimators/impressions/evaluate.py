@@ -22,18 +22,19 @@ from recsim.estimators.policies import (
     SampledPolicy,
     action_probabilities,
     check_agreement,
+    doubts,
     is_estimated,
     knows_actions,
     logged_propensities,
     propensities,
 )
+from recsim.estimators.repeated_rows import RepeatedRows
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.rows import (
     Fingerprint,
     Log,
     Rows,
     check_read_twice,
-    chunks,
     item_rewards,
     read_rows,
 )
@@ -46,7 +47,7 @@ from recsim.estimators.settings import (
     LimitRule,
     Limits,
 )
-from recsim.estimators.tally import PolicyValue, Tally
+from recsim.estimators.tally import PolicyValue, Tally, with_warnings
 from recsim.estimators.units import Unit, Units
 from recsim.estimators.weights import probability_ratio
 
@@ -148,12 +149,12 @@ def evaluate(
     counted = (tables or knows_actions(policy)) if overlap is None else overlap
     exact = logging is not None and not is_estimated(logging)
     unsupported = OverlapSums(exact=exact) if counted else None
-    tally, fingerprint = Tally(built, chosen), Fingerprint()
-    for sample in read(fingerprint.watch(log), overlap=unsupported):
+    tally, fingerprint, repeated = Tally(built, chosen), Fingerprint(), RepeatedRows()
+    for sample in read(repeated.watch(fingerprint.watch(log)), overlap=unsupported):
         tally.add(sample)
     if isinstance(model, CrossFit):
         model.check_log(fingerprint.value)
-    values = tally.values()
+    values = with_warnings(tally.values(), repeated.warnings + doubts(logging))
     if unsupported is not None:
         values = unsupported.result().attach(values)
     draws = policy.draws if isinstance(policy, SampledPolicy) else 0
@@ -177,8 +178,8 @@ def log_value(
     """
     mean = dataclasses.replace(make_estimator("ips"), name="logged")
     tally = Tally([mean], settings, **changes)
-    first_row, numbers = 0, Units(unit)
-    for chunk in chunks(log):
+    first_row, numbers, repeated = 0, Units(unit), RepeatedRows()
+    for chunk in repeated.watch(log):
         shown = chunk.slate >= 0
         rewards = item_rewards(chunk, reward)[shown]
         of_rows = numbers.of(chunk, first_row)[:, None]
@@ -186,7 +187,7 @@ def log_value(
         whole = unit == "row" or chunk.anonymous
         tally.add(Sample(np.ones(len(rewards)), rewards, units, whole=whole))
         first_row += len(chunk)
-    return tally.values()[0]
+    return with_warnings(tally.values(), repeated.warnings)[0]
 
 
 def policy_samples(

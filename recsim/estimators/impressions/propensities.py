@@ -3,6 +3,7 @@
 =============  ===================================================================================
 kind           probability of an item
 =============  ===================================================================================
+`auto`         `frequencies`; `multinomial` where the logging policy used the user's features
 `frequencies`  how often it was shown at the position, among the times it was a candidate
 `multinomial`  a multinomial logistic regression of the item shown on the user and the position
 `popularity`   (n_i / max n)^power, n_i its clicks: how likely users came across it; not a
@@ -11,7 +12,9 @@ kind           probability of an item
 
 A value from estimated weights is as good as their assumptions: with `frequencies`, that the logging
 policy ignores the user; with `multinomial`, that its log-odds are linear in the user's features.
-Logged propensities are better than any of them.
+Both are checked on held-out rows, see `recsim.estimators.impressions.context`, and an estimate that
+they contradict is refused. No check sees features that are not in the log. Logged propensities are
+better than any estimate.
 
 References: estimated propensities, Hirano, Imbens and Ridder 2003; popularity, Saito et al. 2020,
 arXiv:1909.03601.
@@ -28,14 +31,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recsim.arrays import Floats, Ints
 from recsim.errors import EstimationError
+from recsim.estimators.impressions.context import ContextCheck, check_context
 from recsim.estimators.popularity import popularity_propensities
-from recsim.estimators.rows import Log, chunks, positions_of
+from recsim.estimators.rows import Log, check_read_twice, chunks, positions_of
 from recsim.log import SlateLog
 from recsim.settings import validated
 
 
 class LoggingModel(Protocol):
-    """An estimate of the logging policy, with the methods of a policy."""
+    """An estimate of the logging policy, with the methods of a policy.
+
+    Attributes:
+        warnings: Reasons to doubt values that rest on it.
+    """
+
+    warnings: tuple[str, ...]
 
     def propensities(self, obs: Mapping[str, Any], items: Ints) -> Floats:
         """Return the probability of ``items`` at their positions, ``(B, K)``."""
@@ -52,15 +62,18 @@ class LoggingSettings(BaseModel):
         power: Exponent of ``popularity``.
         floor: Least propensity of an item, for ``multinomial`` and ``popularity``.
         penalty: Strength of the L2 penalty of ``multinomial``.
+        check: Whether to refuse estimates that held-out rows contradict. Without the check every
+            value has a warning.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    estimate: Literal["frequencies", "multinomial", "popularity"]
+    estimate: Literal["auto", "frequencies", "multinomial", "popularity"]
     smoothing: Annotated[float, Field(ge=0)] = 0.0
     power: Annotated[float, Field(ge=0)] = 0.5
     floor: Annotated[float, Field(gt=0, le=1)] = 0.001
     penalty: Annotated[float, Field(gt=0)] = 1.0
+    check: bool = True
 
     @classmethod
     def of(cls, settings: str | Mapping[str, Any] | LoggingSettings) -> LoggingSettings:
@@ -76,12 +89,13 @@ class LoggingSettings(BaseModel):
 
 
 def estimate_logging(
-    log: Log, settings: str | Mapping[str, Any] | LoggingSettings = "frequencies"
+    log: Log, settings: str | Mapping[str, Any] | LoggingSettings = "auto"
 ) -> LoggingModel:
     """Estimate the probability with which the items of a log were shown.
 
     Args:
-        log: The log, its pieces in order, or the folder of a saved one.
+        log: The log, its pieces in order, or the folder of a saved one. It is read several times,
+            so it must not be an iterator.
         settings: The kind, or settings.
 
     Returns:
@@ -89,15 +103,67 @@ def estimate_logging(
         `with_propensities`.
 
     Raises:
-        UserError: If a setting is wrong, or the log is too small.
+        UserError: If a setting is wrong or the log too small; if the logging policy used the
+            context in a way that the estimate misses, or left no overlap.
     """
+    check_read_twice(log, "The estimate is checked on held-out rows")
     models: dict[str, Callable[[Log, LoggingSettings], LoggingModel]] = {
         "frequencies": Frequencies,
         "multinomial": Multinomial,
         "popularity": Popularity,
     }
     checked = LoggingSettings.of(settings)
-    return models[checked.estimate](log, checked)
+    kind, found = checked.estimate, None
+    if kind != "popularity" and checked.check:
+        found = check_context(log)
+        _refuse_contradicted(kind, found)
+    if kind == "auto":
+        kind = "multinomial" if found is not None and found.used_context else "frequencies"
+    model = models[kind](log, checked)
+    model.warnings = _doubts(kind, found)
+    return model
+
+
+def _refuse_contradicted(kind: str, found: ContextCheck) -> None:
+    """Refuse an estimate that held-out rows contradict.
+
+    Raises:
+        EstimationError: If the policy left no overlap, or used the context in a way that the
+            estimate misses.
+    """
+    if not found.used_context:
+        return
+    advice = "Log the propensities, or give the policy that made the log as 'logging'."
+    if found.no_overlap:
+        raise EstimationError(
+            "No overlap: the logging policy chose items by the user's features and almost never "
+            f"showed others ({found.overlap:.0%} of the pairs of context and item can occur, by "
+            f"estimate; {found}). The log says nothing about other policies."
+        )
+    if found.linear_falls_short:
+        raise EstimationError(
+            f"The logging policy used the context: {found}, in a way that a multinomial regression "
+            f"misses. {advice}"
+        )
+    if kind == "frequencies":
+        raise EstimationError(
+            f"The logging policy used the context: {found}. Frequencies ignore the user, so values "
+            f"would be wrong: use 'multinomial' or 'auto'. Better: {advice[0].lower()}{advice[1:]}"
+        )
+
+
+def _doubts(kind: str, found: ContextCheck | None) -> tuple[str, ...]:
+    if kind == "popularity":
+        return ()
+    if found is None:
+        return (f"the estimated propensities ({kind}) were not checked on held-out rows",)
+    if found.used_context:
+        return (
+            "the logging policy used the context, so its propensities were estimated by a "
+            "multinomial regression: the value is as good as that model, and the interval ignores "
+            "its error",
+        )
+    return ()
 
 
 def with_propensities(log: SlateLog, logging: LoggingModel) -> SlateLog:
@@ -128,6 +194,7 @@ class Frequencies:
     """
 
     estimated = True
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, log: Log, settings: LoggingSettings) -> None:
         shown: Floats = np.zeros((0, 0))
@@ -184,6 +251,7 @@ class Multinomial:
     """
 
     estimated = True
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, log: Log, settings: LoggingSettings) -> None:
         from sklearn.linear_model import LogisticRegression
@@ -253,6 +321,7 @@ class Popularity:
     """
 
     estimated = True
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, log: Log, settings: LoggingSettings) -> None:
         counts: Floats = np.zeros(0)

@@ -11,7 +11,8 @@ import numpy as np
 from recsim.arrays import Floats
 from recsim.errors import EstimationError
 from recsim.estimators.backward import fit_backwards
-from recsim.estimators.policies import Policy
+from recsim.estimators.policies import Policy, doubts
+from recsim.estimators.repeated_rows import RepeatedRows
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.rows import Log, check_read_twice
 from recsim.estimators.settings import Intervals, SlateKeywords, SlateSettings
@@ -21,7 +22,7 @@ from recsim.estimators.slates.overlap import SlateOverlap
 from recsim.estimators.slates.policies import next_probabilities
 from recsim.estimators.slates.rows import Evaluation, Logging, SlateRows
 from recsim.estimators.slates.sample import SlateEstimator, SlateSample
-from recsim.estimators.tally import PolicyValue, Tally
+from recsim.estimators.tally import PolicyValue, Tally, with_warnings
 from recsim.estimators.units import Unit
 
 
@@ -91,8 +92,8 @@ def evaluate_slates(
     evaluation = Evaluation(policy, logging, reward, unit, history_slates, needs, alpha)
     predicted = _cascade_values(log, evaluation, model, chosen.seed) if modelled else None
     tally: Tally | None = None
-    unknown, total, counts = 0, 0, SlateOverlap(overlap)
-    for rows in evaluation.read(log):
+    unknown, total, counts, repeated = 0, 0, SlateOverlap(overlap), RepeatedRows()
+    for rows in evaluation.read(repeated.watch(log)):
         tally = tally or Tally(build(rows.problem.slate_size), chosen)
         tally.add(_sample(rows, predicted))
         counts.add(rows)
@@ -101,7 +102,8 @@ def evaluate_slates(
             unknown += int(np.count_nonzero(~rows.additive_weights[1]))
     if tally is None:
         raise EstimationError("The log has no rows.")
-    values = counts.attach(tally.values())
+    values = with_warnings(tally.values(), repeated.warnings + doubts(logging))
+    values = counts.attach(values)
     if not unknown:
         return values
     warning = (

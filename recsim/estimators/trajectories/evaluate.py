@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import EstimationError, did_you_mean
 from recsim.estimators.backward import fit_backwards
-from recsim.estimators.policies import Policy, action_probabilities, name_of
+from recsim.estimators.policies import Policy, action_probabilities, doubts, name_of
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.rows import Log
 from recsim.estimators.settings import Intervals, SlateKeywords, SlateSettings
@@ -20,7 +20,7 @@ from recsim.estimators.slates.cascade import item_table
 from recsim.estimators.slates.overlap import SlateOverlap
 from recsim.estimators.slates.policies import HasSlateDistribution
 from recsim.estimators.slates.rows import Evaluation, Logging, SlateRows
-from recsim.estimators.tally import PolicyValue, Tally
+from recsim.estimators.tally import PolicyValue, Tally, with_warnings
 from recsim.estimators.trajectories.estimators import make_trajectory_estimator
 from recsim.estimators.trajectories.sample import TrajectoryEstimator, TrajectorySample
 
@@ -135,7 +135,7 @@ def evaluate_trajectories(
         sample = replace(sample, action_values=q, expected_values=v)
     tally = Tally(build(sample.steps), chosen)
     tally.add(sample)
-    return counts.attach(tally.values())
+    return counts.attach(with_warnings(tally.values(), doubts(logging)))
 
 
 def _steps(rows: SlateRows, states: States | None, modelled: bool) -> dict[str, NDArray[Any]]:

@@ -206,7 +206,7 @@ def test_mistakes(scenario):
         scenario(interval="hoeffding", bound=3.0)
     )
     assert "unknown reward model 'rigde'" in error_of(scenario(reward_model="rigde"))
-    assert "logging.estimate: must be 'frequencies'" in error_of(scenario(logging="freq"))
+    assert "logging.estimate: must be 'auto', 'frequencies'" in error_of(scenario(logging="freq"))
     assert "logging.smothing: unknown key. Did you mean 'smoothing'?" in error_of(
         scenario(logging={"estimate": "frequencies", "smothing": 1})
     )

@@ -1,0 +1,119 @@
+"""Whether rows that count as independent are copies of others, which makes intervals too narrow.
+
+Rows of an anonymous log may be equal by chance: an item shown again to a user with the same
+features. Let f_k be the number of different rows that occur k times. For rows drawn independently,
+whatever their distribution, the number of times that a row occurs is a mixture of Poisson
+distributions, so that k! f_k is log-convex in expectation (Cauchy-Schwarz):
+
+    f_{k-1} f_{k+1} >= k / (k+1) f_k^2.
+
+Copies break this: a file that was appended to itself has f_2 but neither f_1 nor f_3. The log is
+reported where chance explains with a probability below .001 that the inequality fails for k = 2 or
+3, the rarer neighbour of f_k being Poisson, or where
+all of at least twenty different rows occur a multiple of the same number of times. A part of the
+file that was appended again is therefore only seen where rows are seldom equal by chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsim.estimators.rows import Log, chunks
+from recsim.log import SlateLog
+
+_MOST = 2**20  # different hashes that are kept
+_LEAST_DISTINCT = 20
+_LEAST_P = 1e-3
+
+
+class RepeatedRows:
+    """Counts how often rows of an anonymous log occur, in bounded memory.
+
+    Of a long log a random part of the different rows is followed, each with all its copies.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._mask = np.uint64(0)  # hashes are kept where these bits are 0
+        self._hashes: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
+
+    def watch(self, log: Log) -> Iterator[SlateLog]:
+        """Yield the pieces of a log, and count the rows of anonymous ones."""
+        for chunk in chunks(log):
+            if chunk.anonymous:
+                self.add(chunk)
+            yield chunk
+
+    def add(self, chunk: SlateLog) -> None:
+        """Count the rows of a piece."""
+        self.rows += len(chunk)
+        hashes = _hashes(chunk)
+        self._hashes = np.concatenate([self._hashes, hashes[(hashes & self._mask) == 0]])
+        while len(self._hashes) > 4 * _MOST or (
+            len(self._hashes) > _MOST and len(np.unique(self._hashes)) > _MOST
+        ):
+            self._mask = self._mask << np.uint64(1) | np.uint64(1)
+            self._hashes = self._hashes[(self._hashes & self._mask) == 0]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The reason to doubt an interval; empty if there is none."""
+        if not len(self._hashes):
+            return ()
+        _, counts = np.unique(self._hashes, return_counts=True)
+        advice = "the interval takes copies for independent rows and is too narrow"
+        times = int(np.gcd.reduce(counts))
+        if times > 1 and len(counts) >= _LEAST_DISTINCT:
+            return (f"every row of the log occurs {times} times, or a multiple of it: {advice}",)
+        if not _copied(counts):
+            return ()
+        share = 1 - len(counts) / len(self._hashes)
+        return (
+            f"about {round(share * self.rows)} of {self.rows} rows repeat an earlier row exactly, "
+            f"more than chance explains: {advice}",
+        )
+
+
+def _copied(counts: NDArray[np.int64]) -> bool:
+    """Return whether independent rows would hardly repeat like this."""
+    from scipy.special import pdtr
+
+    frequency = np.bincount(counts, minlength=5)[:5].astype(np.float64)  # f_0 ... f_4
+    for k in (2, 3):
+        product = k / (k + 1) * frequency[k] ** 2
+        # The rarer neighbour must make up for the more frequent one.
+        rare, often = sorted((frequency[k - 1], frequency[k + 1]))
+        least = product / max(often, 1.0)
+        if pdtr(rare, least) < _LEAST_P:
+            return True
+    return False
+
+
+def _hashes(chunk: SlateLog) -> NDArray[np.uint64]:
+    """Return a hash of the content of every row, ``(M,)``."""
+    parts: list[NDArray[Any]] = [
+        chunk.slate,
+        chunk.clicks,
+        chunk.day[:, None],
+        chunk.user_features[chunk.user],
+    ]
+    parts += [column[:, None] for _, column in sorted(chunk.feedback.items())]
+    parts += [
+        column.reshape(len(chunk), -1)
+        for column in (chunk.propensity, chunk.slate_propensity, chunk.position)
+        if column is not None
+    ]
+    total = np.zeros(len(chunk), dtype=np.uint64)
+    rng = np.random.default_rng(0xD0B1E)
+    for part in parts:
+        exact = part.astype(np.float64) + 0.0  # -0.0 equals 0.0
+        for word in exact.T.copy().view(np.uint64):  # (width, M)
+            factor, added = rng.integers(0, 2**63, size=2, dtype=np.uint64)
+            # The upper half of a product depends on all bits of the word.
+            mixed = (word ^ (word >> np.uint64(32))) * (factor * np.uint64(2) + np.uint64(1))
+            total += (mixed ^ (mixed >> np.uint64(29))) * (added * np.uint64(2) + np.uint64(1))
+    return total ^ (total >> np.uint64(31))
