@@ -27,6 +27,7 @@ from recsim.log import SlateLog
 
 _MOST = 2**20  # different hashes that are kept
 _LEAST_DISTINCT = 20
+_LEAST_COUNT = 10
 _LEAST_P = 1e-3
 
 
@@ -88,7 +89,7 @@ def _copied(counts: NDArray[np.int64]) -> bool:
         # The rarer neighbour must make up for the more frequent one.
         rare, often = sorted((frequency[k - 1], frequency[k + 1]))
         least = product / max(often, 1.0)
-        if pdtr(rare, least) < _LEAST_P:
+        if frequency[k] >= _LEAST_COUNT and pdtr(rare, least) < _LEAST_P:
             return True
     return False
 
