@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recsim.arrays import Bools
+from recsim.arrays import Bools, Ints
 from recsim.critiquing.raw_reviews import RawReviews
 from recsim.errors import LogError, did_you_mean
 from recsim.log.readers.columns import Kind, read_columns
@@ -111,7 +113,7 @@ def read_keyphrases(file: str | Path) -> tuple[str, ...]:
 
     Raises:
         LogError: If the file is missing, has no keyphrases, or has a keyphrase twice or one that no
-            cleaned text can contain; the message names the line.
+            cleaned text can contain, such as one with a stop word; the message names the line.
     """
     file = Path(file)
     phrases: list[str] = []
@@ -126,7 +128,14 @@ def read_keyphrases(file: str | Path) -> tuple[str, ...]:
                 f"{file}, line {number}: {phrase!r} cannot occur in a cleaned text: it must be "
                 "words of lower-case letters, separated by one space."
             )
-        if phrase in phrases:
+        for word in phrase.split():
+            if word in _stop_words():
+                raise LogError(
+                    f"{file}, line {number}: {phrase!r} cannot occur in a cleaned text: {word!r} "
+                    "is a stop word, which is removed from texts. Leave it out, or choose another "
+                    "keyphrase."
+                )
+        if phrase.strip() in map(str.strip, phrases):
             raise LogError(f"{file}, line {number}: {phrase!r} occurs twice.")
         phrases.append(phrase)
     if not phrases:
@@ -142,20 +151,37 @@ def read_texts(file: str | Path, keyphrases: str | Path) -> RawReviews:
             name ends in ``.jsonl``, one JSON object per line with these keys.
         keyphrases: File that `read_keyphrases` reads. Each aspect is named by its keyphrase.
 
+    Warns of keyphrases that are in no text, with the number of texts that mention each aspect.
+
     Raises:
         LogError: If a file is missing or malformed; the message names file, line and column.
     """
     file = Path(file)
     phrases = read_keyphrases(keyphrases)
     columns = _json_lines(file) if file.suffix == ".jsonl" else _table(file)
+    mentioned = mentions(columns["text"].tolist(), phrases)
+    counts = mentioned.sum(axis=0)
+    absent = [repr(phrase) for phrase, count in zip(phrases, counts, strict=True) if not count]
+    if absent:
+        warnings.warn(
+            f"{keyphrases}: {', '.join(absent)} in none of the {len(mentioned)} texts of {file}. "
+            f"Texts that mention each aspect: {counts_text(phrases, counts)}.",
+            stacklevel=2,
+        )
     return RawReviews(
         user=columns["user"],
         item=columns["item"],
         rating=columns["rating"],
-        aspects=mentions(columns["text"].tolist(), phrases),
+        aspects=mentioned,
         aspect_names=tuple(phrase.strip() for phrase in phrases),
         source=str(file),
     )
+
+
+def counts_text(phrases: Sequence[str], counts: Ints) -> str:
+    """Return how many texts mention each aspect, ``(K,)``, as text, the most frequent first."""
+    order = np.argsort(-counts, kind="stable").tolist()
+    return ", ".join(f"{phrases[place].strip()} {counts[place]}" for place in order)
 
 
 def _table(file: Path) -> dict[str, NDArray[Any]]:
@@ -212,3 +238,25 @@ def _stop_words() -> frozenset[str]:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return frozenset(ENGLISH_STOP_WORDS)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print how many texts mention each aspect: ``REVIEWS KEYPHRASES``, see `read_texts`."""
+    if len(arguments) != 2:
+        print("usage: python -m recsim.critiquing.mining REVIEWS KEYPHRASES", file=sys.stderr)
+        return 2
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # what it says is printed below
+            reviews = read_texts(*arguments)
+    except LogError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{len(reviews.user)} texts")
+    for name, count in zip(reviews.aspect_names, reviews.aspects.sum(axis=0), strict=True):
+        print(f"{count:8d}  {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ from recsim.critiquing import read_reviews
 from recsim.critiquing.mining import (
     candidate_keyphrases,
     cleaned,
+    main,
     mentions,
     read_keyphrases,
     read_texts,
@@ -146,12 +147,35 @@ def test_a_malformed_line_of_json_is_named(folder, line, message):
         ("r&b\n", r"line 1: 'r&b' cannot occur in a cleaned text"),
         ("dark  rye\n", r"line 1: 'dark  rye' cannot occur in a cleaned text"),
         ("rye\nmalt\nrye\n", r"line 3: 'rye' occurs twice"),
+        ("rye\n' rye '\n", r"line 2: ' rye ' occurs twice"),
+        ("rye\nthin\n", r"line 2: 'thin' cannot .* 'thin' is a stop word"),
+        ("not good\n", r"line 1: 'not good' cannot .* 'not' is a stop word"),
+        ("' of rye'\n", r"line 1: ' of rye' cannot .* 'of' is a stop word"),
     ],
 )
 def test_malformed_keyphrases_are_named(folder, content, message):
     (folder / "keyphrases.txt").write_text(content)
     with pytest.raises(LogError, match=message):
         read_reviews(folder)
+
+
+def test_a_keyphrase_in_no_text_is_named_with_the_counts_of_all(folder):
+    (folder / "keyphrases.txt").write_text("zebra\nroast\n' rye '\n")
+    with pytest.warns(UserWarning, match=r"'zebra' in none of the 4 texts .*: roast 2, rye 2, zeb"):
+        reviews = read_reviews(folder)
+    assert reviews.aspect_names == ("zebra", "roast", "rye")
+    assert reviews.aspects.sum(axis=0).tolist() == [0, 2, 2]
+
+
+def test_the_counts_of_all_aspects_are_printed(folder, capsys):
+    files = [str(folder / "reviews.csv"), str(folder / "keyphrases.txt")]
+    (folder / "keyphrases.txt").write_text("zebra\nroast\n' rye '\n")
+    assert main(files) == 0
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert printed == [["4", "texts"], ["0", "zebra"], ["2", "roast"], ["2", "rye"]]
+    (folder / "keyphrases.txt").write_text("thin\n")
+    assert main(files) == main(files[:1]) == 2
+    assert "'thin' is a stop word" in capsys.readouterr().err
 
 
 def test_quotation_marks_keep_spaces(tmp_path):
