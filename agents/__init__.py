@@ -7,9 +7,10 @@ entry-point group ``recsim.agents``.
 from __future__ import annotations
 
 import contextlib
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, overload
 
-from agents.recipes import Recipe, remember
+from agents.recipes import Recipe, recipe_of, remember
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.critiquing import CritiquingAgent
 from recsim.contracts.kinds import KINDS, AnyAgent, AnyProblem, faults, is_problem, kind_of, lacks
@@ -88,6 +89,9 @@ def _refuse(title: str, agent: Any, missing: list[str]) -> None:
             f"{contract.__module__}.{contract.__name__}: {'; '.join(missing)}."
         )
 
+
+# Sizes of a problem that an agent need not be built for.
+_MAY_DIFFER = frozenset({"num_candidates", "max_turns", "free_recommendations"})
 
 AGENTS = Registry("recsim.agents", "agent", BUILTIN, _check, AgentError)
 
@@ -195,11 +199,30 @@ def check_instance(agent: Any, problem: AnyProblem) -> None:
         problem: The public facts of the environment or log that it is to work on.
 
     Raises:
-        AgentError: If it lacks a method of its contract, or is for problems of another kind.
+        AgentError: If it lacks a method of its contract, is for problems of another kind, or was
+            built for another number of items, users or features.
     """
     title = type(agent).__name__
     _refuse(repr(title), agent, lacks(agent))
     _check_kind(title, agent, problem)
+    try:
+        own = recipe_of(agent).problem
+    except AgentError:  # built without `make`: what for is not known
+        return
+    _check_sizes(title, own, problem)
+
+
+def _check_sizes(title: str, own: AnyProblem, problem: AnyProblem) -> None:
+    """Raise an error if an agent was built for a problem of another size."""
+    for field in fields(own):
+        before, now = getattr(own, field.name), getattr(problem, field.name)
+        if type(before) is not int or field.name in _MAY_DIFFER or before == now:
+            continue
+        words = field.name.replace("num_", "number of ").replace("_", " ")
+        raise AgentError(
+            f"agent {title!r} was built for a problem whose {words} is {before}; here it is {now}. "
+            "Build it for this problem, e.g. with agents.make(name, env.unwrapped.problem)."
+        )
 
 
 def _check_kind(title: str, agent: Any, problem: AnyProblem) -> None:

@@ -16,9 +16,9 @@ from recsim.errors import UserError, did_you_mean
 
 Model = TypeVar("Model", bound=BaseModel)
 
-# Worlds and agents compute in float32, whose largest number is 3.4e38: what a setting is multiplied
-# with, and what is added up, must not exceed it either.
-LARGEST = 1e30
+# Worlds and agents compute in float32, whose largest number is 3.4e38: squares of what a setting is
+# multiplied with, and their sums, must not exceed it either.
+LARGEST = 1e15
 
 
 def limited(value: Any) -> Any:
@@ -45,8 +45,6 @@ def _beyond(value: Any) -> tuple[str, float] | None:
     """Return the first number of a setting that is not finite or too large, and its place."""
     if isinstance(value, float):
         return None if math.isfinite(value) and abs(value) <= LARGEST else ("", value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST:
-        return "", value
     entries: list[tuple[Any, Any]] = []
     if isinstance(value, Mapping):
         entries = list(value.items())

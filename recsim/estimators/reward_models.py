@@ -58,7 +58,7 @@ class RewardModel(BaseModel):
             more. Limits the memory that fitting needs.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = "ridge"
     options: dict[str, Any] = {}

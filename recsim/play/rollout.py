@@ -13,13 +13,17 @@ from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.contracts.slates import Agent, Feedback
+from recsim.errors import AgentError, EnvError
 from recsim.log import SlateLog
+from recsim.log.validation import NOT_PROPENSITY, not_propensities
 from recsim.metrics import coverage, distinct_groups, gini
 from recsim.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# Probabilities in float32 may exceed 1 by this much.
+_ROUNDING = 1e-6
 _FOREVER = np.iinfo(np.int64).max
 
 
@@ -251,6 +255,44 @@ def _like(slates: Ints, obs: Mapping[str, Any]) -> Any:
     return namespace.asarray(slates, device=array_api_compat.device(example))
 
 
+def _checked(agent: Agent, name: str, values: Any, there: Bools, step: int) -> Floats:
+    """Return the propensities of a decision; a last digit above 1 is rounding and is removed.
+
+    Args:
+        agent: The agent, for the message.
+        name: Which propensities.
+        values: ``(B,)`` or ``(B, K)``.
+        there: Users who are followed, or also positions with an item, in the same shape.
+        step: The step, for the message.
+
+    Raises:
+        AgentError: If one that is there is outside (0, 1]; names the agent and the row.
+    """
+    checked: Floats = np.asarray(values, dtype=np.float64)
+    checked = np.where((checked > 1) & (checked <= 1 + _ROUNDING), 1.0, checked)
+    wrong = not_propensities(checked) & there
+    if wrong.any():
+        place = tuple(int(number) for number in np.argwhere(wrong)[0])
+        position = f", position {place[1]}" if len(place) > 1 else ""
+        raise AgentError(
+            f"agent {type(agent).__name__!r}, step {step}, row {place[0]}{position}: the decision "
+            f"has {name} {checked[place]}, which {NOT_PROPENSITY}."
+        )
+    return checked
+
+
+def _check_rewards(rewards: Mapping[str, NDArray[Any]], active: Bools, step: int) -> None:
+    """Refuse rewards that are not finite, of users who are followed."""
+    for name, values in rewards.items():
+        wrong = ~np.isfinite(values) & active
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise EnvError(
+                f"step {step}, row {row}: the environment gave {name!r} {values[row]}, which is "
+                "not a finite number: look for weights and settings that are too large."
+            )
+
+
 # Keys of infos; all but the first line only if the environment reveals its state.
 _OUTCOMES = ("items", "clicks", "session_end", "gap_days", "churned")
 _REVEALED = ("expected_reward", "oracle_reward")
@@ -285,6 +327,8 @@ def rollout(
 
     Raises:
         ValueError: If ``max_steps`` is below 1.
+        AgentError: If a propensity to be recorded is outside (0, 1]; names the agent and the row.
+        EnvError: If a reward is not finite.
     """
     if max_steps < 1:
         raise ValueError(f"max_steps must be positive, not {max_steps}")
@@ -308,25 +352,28 @@ def rollout(
         keep("active", active)
         for column, name in enumerate(("day", "session", "step")):
             keep(name, obs["time"][:, column])
-        if record:
-            for name in _RECORDED[1:]:
-                if getattr(decision, name) is not None:
-                    keep(name, getattr(decision, name))
-            if not whole_catalogue:
-                keep("candidates", obs["candidates"])
+        if record and not whole_catalogue:
+            keep("candidates", obs["candidates"])
 
         raw, reward, terminated, truncated, infos = env.step(_like(decision.slates, raw))
         obs, reward = _numpy(raw), _numpy(reward)
         ends = {"terminated": _numpy(terminated), "truncated": _numpy(truncated)}
         outcomes = _numpy({name: infos[name] for name in (*_OUTCOMES, *_REVEALED) if name in infos})
         rewards = _numpy(infos["rewards"])
+        _check_rewards({"reward": reward, **rewards}, active, done_steps)
+        items = outcomes["items"]
         done = ends["terminated"] | ends["truncated"]
         for name, value in {"reward": reward, **ends, **outcomes}.items():
             keep(name, value)
         for name, value in rewards.items():
             keep(f"rewards.{name}", value)
+        for name in _RECORDED[1:]:
+            value = getattr(decision, name)
+            if record and value is not None:
+                there = active if np.ndim(value) == 1 else active[:, None] & (items >= 0)
+                keep(name, _checked(agent, name, value, there, done_steps))
         if learn:
-            items, clicks = outcomes["items"], outcomes["clicks"]
+            clicks = outcomes["clicks"]
             agent.observe(Feedback(items, clicks, rewards, reward, done, active.copy()))
         active = active & ~done
         if on_step is not None:

@@ -16,7 +16,7 @@ _MOST_SEEDS = 10_000
 class Keys(BaseModel):
     """A block of a scenario: unknown keys and wrong types are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:

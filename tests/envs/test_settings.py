@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from gymnasium.envs.registration import load_env_creator
 
+import agents
 import recsim
-from recsim.errors import EnvError
+from recsim.errors import AgentError, EnvError
 from recsim.scenario.environments import environment_presets, registered_environments
 
 ENVIRONMENTS = sorted(registered_environments())
@@ -125,3 +126,14 @@ def test_describing_environments_imports_nothing_heavy():
     assert done.stdout.split() == []
     assert all(registered_environments().values())
     assert all(environment_presets().values())
+
+
+@pytest.mark.parametrize("weight", [1e39, -1e16, float("inf"), float("nan")])
+def test_numbers_that_float32_cannot_compute_with_are_refused(weight):
+    for settings in ({"rewards": {"click": weight}}, {"world": {"choice": {"bias": weight}}}):
+        key = next(iter(settings))
+        with pytest.raises(EnvError, match=rf"SlateRec-v0\.{key}.* finite"):
+            gym.make("recsim:SlateRec-v0", **settings)
+    problem = gym.make("recsim:SlateRec-v0").unwrapped.problem
+    with pytest.raises(AgentError, match=r"agent 'linucb': config\.alpha.*"):
+        agents.make("linucb", problem, alpha=weight)

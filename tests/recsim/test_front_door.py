@@ -11,7 +11,7 @@ import pytest
 
 import recsim
 from recsim import AgentConfig, Decision, compare
-from recsim.errors import UserError
+from recsim.errors import AgentError, UserError
 from recsim.run import run_scenario
 
 WORLD = {"preset": "retention", "max_days": 4}
@@ -100,6 +100,13 @@ def test_classes_and_instances_from_a_notebook_are_compared():
     assert list(result.table["agent"].unique()) == ["own", "instance", "name"]
     table = result.table.set_index(["agent", "metric"])["mean"]
     assert table["own", "coverage"] < table["name", "coverage"]
+
+
+def test_an_instance_for_another_catalogue_is_refused():
+    other = gymnasium.make("recsim:SlateRec-v0", world={"catalogue": {"num_items": 37}})
+    agent = recsim.make_agent("random", other.unwrapped.problem)
+    with pytest.raises(AgentError, match="whose number of items is 37; here it is 200"):
+        compare("SlateRec-v0", {"other": agent}, seeds=1, users=5, steps=3)
 
 
 def test_an_instance_is_the_same_in_every_trial():

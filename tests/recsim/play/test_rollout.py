@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from recsim.contracts.slates import Decision
+from recsim.errors import AgentError, EnvError
 from recsim.play.rollout import rollout
 from recsim.problem import Problem
 
@@ -329,6 +330,39 @@ def test_the_log_has_no_propensities_if_the_agent_has_none():
     log = play(agent=agent, record=True).to_log()
     assert log.propensity is None
     assert log.slate_propensity is None
+
+
+@pytest.mark.parametrize("value", [0.0, -0.1, 1.01, np.nan, np.inf, 1e-320])
+def test_propensities_that_are_none_are_refused_when_recorded(value):
+    agent = FirstItems()
+    agent.propensity = np.full((3, 2), 0.5)
+    agent.propensity[1, 1] = value
+    message = (
+        r"agent 'FirstItems', step 1, row 1, position 1: the decision has propensities .*\(0, 1"
+    )
+    with pytest.raises(AgentError, match=message):
+        play(agent=agent, record=True)
+    play(agent=agent)  # nobody will divide by them
+
+
+def test_a_last_digit_above_one_is_rounding(monkeypatch):
+    agent = FirstItems()
+    agent.propensity = np.full((3, 2), np.float32(1) + np.finfo(np.float32).eps)
+    assert play(agent=agent, record=True).to_log().propensity.max() == 1
+    # Of empty slots no propensity is asked.
+    monkeypatch.setitem(globals(), "ITEMS", [[0, -1], [2, -1]])
+    agent.propensity = np.array([[0.5, np.nan]] * 3)
+    assert play(agent=agent, record=True).to_log().propensity.min() == 0.5
+
+
+def test_a_reward_that_is_not_finite_is_refused(monkeypatch):
+    reward = REWARD.copy()
+    reward[2, 0] = np.inf  # of a user who has left
+    monkeypatch.setitem(globals(), "REWARD", reward)
+    play()
+    reward[2, 2] = np.nan
+    with pytest.raises(EnvError, match="step 3, row 2: the environment gave 'reward' nan"):
+        play()
 
 
 def test_the_error_without_a_recording_says_how_to_record():
