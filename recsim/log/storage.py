@@ -15,6 +15,7 @@ so an interrupted write never looks like a log.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -27,17 +28,35 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from recsim.arrays import Floats, Floats32
 from recsim.errors import LogError
 from recsim.log.data import LogData, difference
 from recsim.log.validation import validate
 from recsim.problem import Problem
+from recsim.settings import RewardWeights, validated
 
 FORMAT = "slaterec-log"
 VERSION = 1
 
 Log = TypeVar("Log", bound=LogData)
+
+
+class _Meta(BaseModel):
+    """What ``problem.json`` must hold beside format and version."""
+
+    model_config = ConfigDict(strict=True)
+
+    rows: NonNegativeInt
+    anonymous: bool
+    num_items: PositiveInt
+    slate_size: PositiveInt
+    num_candidates: PositiveInt
+    user_feature_dim: NonNegativeInt
+    item_feature_dim: NonNegativeInt
+    rewards: RewardWeights
+
 
 _PLAIN = ("user", "session", "day", "step", "slate_propensity")
 _LISTS = ("slate", "clicks", "propensity", "prefix_propensity", "position", "candidates")
@@ -91,10 +110,12 @@ def load_log(folder: str | Path, kind: type[Log]) -> Log:
     """
     folder = Path(folder)
     meta, problem = _read_problem(folder)
-    table = _read_table(folder / "interactions.parquet")
-    features = _matrix(_read_table(folder / "users.parquet"), problem.user_feature_dim)
-    log = _from_table(table, meta, problem, features, kind)
+    with _damage(folder):
+        table = _read_table(folder / "interactions.parquet")
+        features = _matrix(_read_table(folder / "users.parquet"), problem.user_feature_dim)
+        log = _from_table(table, meta, problem, features, kind)
     validate(log, where=f"Log at {folder}")
+    _check_rows(folder, len(log), meta)
     return log
 
 
@@ -109,7 +130,8 @@ def scan_log(folder: str | Path, batch_rows: int, kind: type[Log]) -> Iterator[L
     if meta["anonymous"]:
         pairs = _with_users(batches, users.iter_batches(batch_rows))
     else:
-        all_users = users.read()
+        with _damage(folder):
+            all_users = users.read()
         pairs = ((pa.Table.from_batches([batch]), all_users) for batch in batches)
     return _chunks(pairs, folder, meta, problem, kind)
 
@@ -122,12 +144,31 @@ def _chunks(
     kind: type[Log],
 ) -> Iterator[Log]:
     first_row = 0
-    for table, users in pairs:
-        features = _matrix(users, problem.user_feature_dim)
-        chunk = _from_table(table, meta, problem, features, kind)
-        validate(chunk, where=f"Log at {folder}", first_row=first_row)
-        first_row += len(chunk)
-        yield chunk
+    with _damage(folder):
+        for table, users in pairs:
+            features = _matrix(users, problem.user_feature_dim)
+            chunk = _from_table(table, meta, problem, features, kind)
+            validate(chunk, where=f"Log at {folder}", first_row=first_row)
+            first_row += len(chunk)
+            yield chunk
+    _check_rows(folder, first_row, meta)
+
+
+@contextlib.contextmanager
+def _damage(folder: Path) -> Iterator[None]:
+    """Report what a damaged Parquet file causes while it is read as damage to the log."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError) as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        raise LogError(f"{folder} is a damaged log: {reason}.") from error
+
+
+def _check_rows(folder: Path, rows: int, meta: dict[str, Any]) -> None:
+    if rows != meta["rows"]:
+        raise LogError(
+            f"{folder} is a damaged log: it has {rows} rows, and {meta['rows']} were written."
+        )
 
 
 def _with_users(
@@ -184,7 +225,8 @@ def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
                 tables["users"] = _features_table(chunk.user_features)
             for name, table in tables.items():
                 if name not in writers:
-                    writers[name] = pq.ParquetWriter(folder / f"{name}.parquet", table.schema)
+                    path = folder / f"{name}.parquet"
+                    writers[name] = pq.ParquetWriter(path, table.schema, write_page_checksum=True)
                 writers[name].write_table(table)
             rows += len(chunk)
     finally:
@@ -196,7 +238,7 @@ def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
     items = _features_table(problem.item_features).add_column(
         0, "group", pa.array(problem.item_groups)
     )
-    pq.write_table(items, folder / "items.parquet")
+    pq.write_table(items, folder / "items.parquet", write_page_checksum=True)
     meta = {
         "format": FORMAT,
         "version": VERSION,
@@ -263,26 +305,24 @@ def _read_problem(folder: Path) -> tuple[dict[str, Any], Problem]:
             f"{folder} is a log of format version {meta.get('version')}; this release of SlateRec "
             f"reads version {VERSION}."
         )
-    items = _read_table(folder / "items.parquet")
-    try:
+    checked = validated(_Meta, meta, f"{folder} is a damaged log: problem.json", error=LogError)
+    with _damage(folder):
+        items = _read_table(folder / "items.parquet")
         problem = Problem(
-            num_items=meta["num_items"],
-            slate_size=meta["slate_size"],
-            num_candidates=meta["num_candidates"],
-            user_feature_dim=meta["user_feature_dim"],
-            item_features=_matrix(items, meta["item_feature_dim"]),
+            num_items=checked.num_items,
+            slate_size=checked.slate_size,
+            num_candidates=checked.num_candidates,
+            user_feature_dim=checked.user_feature_dim,
+            item_features=_matrix(items, checked.item_feature_dim),
             item_groups=items["group"].to_numpy(),
-            rewards=meta["rewards"],
+            rewards=checked.rewards,
         )
-        meta["anonymous"] = bool(meta["anonymous"])
-    except KeyError as error:
-        raise LogError(f"{folder} is a damaged log: {error} is missing.") from error
     return meta, problem
 
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path, memory_map=True)
+        return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
     except FileNotFoundError:
         raise LogError(f"The log is not complete: {path} is missing.") from None
     except (pa.ArrowInvalid, OSError) as error:
@@ -299,6 +339,8 @@ def _lists(matrix: NDArray[Any]) -> pa.Array:
 
 
 def _unlist(column: pa.ChunkedArray) -> NDArray[Any]:
+    if not pa.types.is_fixed_size_list(column.type):
+        raise LogError(f"The log is damaged: it holds {column.type}, not lists of one length.")
     flat: NDArray[Any] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     return flat.reshape(len(column), column.type.list_size)  # (M * K,) -> (M, K)
 

@@ -33,7 +33,7 @@ WORDS: dict[Kind, str] = {
 # What pandas, Python, databases and spreadsheets write for a missing value.
 NO_VALUE = ("nan", "NaN", "None", "null", "NULL", "NaT", "<NA>", "N/A", "#N/A", "undefined")
 
-_EXACT = 2**53  # up to here float64 tells all whole numbers apart
+_EXACT = 2**53  # below it float64 tells all whole numbers apart
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
 _SHORTENED = r"^\s*[+-]?\d(\.\d+)?[eE]\+\d+\s*$"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -87,8 +87,10 @@ def converted(column: pa.ChunkedArray, kind: Kind) -> NDArray[Any]:
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column without a dictionary, e.g. of a pandas categorical."""
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    """Return a column in a plain type: no dictionary (a pandas categorical), no view."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -108,9 +110,10 @@ def refuse_first(wrong: Any, column: pa.ChunkedArray, message: str, *, show: boo
 def _texts(column: pa.ChunkedArray) -> NDArray[Any]:
     """Return a column as text, whole numbers in the same way whatever their type."""
     if pa.types.is_floating(column.type):
+        exact = {16: 2**11, 32: 2**24}.get(column.type.bit_width, _EXACT)
         values = column.cast(pa.float64()).to_numpy()
         refuse_first(~np.isfinite(values), column, "is not finite")
-        lost = np.abs(values) >= _EXACT
+        lost = np.abs(values) >= exact
         refuse_first(lost, column, "is a number that has lost digits: write ids as text")
         if (values == np.floor(values)).all():
             column = column.cast(pa.int64())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import LogError, did_you_mean
-from recsim.log.readers.cells import CellError, Kind, check_ids, converted, is_text
+from recsim.log.readers.cells import CellError, Kind, check_ids, converted, is_text, plain
 from recsim.log.readers.csv_files import (
     check_quotes,
     column_names_of_csv,
@@ -131,7 +131,7 @@ class Columns:
 
     def refuse_lists(self, name: str, advice: str) -> None:
         """Raise for the first cell of text that is a printed list."""
-        column = self._table[name]
+        column = plain(self._table[name])
         if is_text(column.type):
             self.refuse(looks_like_a_list(column), name, f"is a list: {advice}")
 

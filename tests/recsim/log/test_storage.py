@@ -1,4 +1,7 @@
 import json
+import math
+import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -155,3 +158,44 @@ def test_a_malformed_row_on_disk_is_reported_with_its_number(random_log, tmp_pat
         list(SlateLog.scan(folder, batch_rows=4))
     with pytest.raises(LogError, match="batch_rows must be at least 1"):
         SlateLog.scan(folder, batch_rows=0)
+
+
+def test_a_damaged_log_is_refused_or_unchanged(random_log, tmp_path):
+    log = random_log(60, users=7)
+    log.save(tmp_path / "log")
+    refused = 0
+    for seed in range(80):
+        damage = random.Random(seed)
+        folder = tmp_path / f"damaged-{seed}"
+        shutil.copytree(tmp_path / "log", folder)
+        file = damage.choice(sorted(folder.glob("*.parquet")))
+        content = bytearray(file.read_bytes())
+        content[damage.randrange(len(content))] ^= damage.randrange(1, 256)
+        file.write_bytes(content)
+        try:
+            again = SlateLog.load(folder)
+        except LogError:
+            refused += 1
+            with pytest.raises(LogError):
+                list(SlateLog.scan(folder, 25))
+        else:
+            assert_same(again, log)
+    assert refused > 60
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("rows", 59, "it has 60 rows, and 59 were written"),
+        ("rewards", {"click": math.inf}, "rewards: click: inf is no number to compute with"),
+        ("rewards", None, "rewards: must be a block"),
+        ("num_items", "9", "num_items: must be a valid integer"),
+        ("slate_size", 0, "slate_size: must be greater than 0"),
+    ],
+)
+def test_a_damaged_description_is_named(random_log, tmp_path, key, value, message):
+    random_log(60).save(tmp_path / "log")
+    file = tmp_path / "log" / "problem.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    with pytest.raises(LogError, match=f"is a damaged log: .*{message}"):
+        SlateLog.load(tmp_path / "log")
