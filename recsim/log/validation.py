@@ -11,6 +11,9 @@ from recsim.arrays import Bools, Floats
 from recsim.errors import LogError, did_you_mean
 from recsim.log.data import LogData
 
+# Largest feedback or feature: agents see them as float32, where the square must not overflow.
+LARGEST_VALUE = 1e19
+TOO_LARGE = f"is too large to compute with in float32 (at most {LARGEST_VALUE:.0e})"
 # Least propensity: a reward divided by it, squared, must not overflow.
 LEAST_PROPENSITY = 1e-150
 NOT_PROPENSITY = f"is not a probability in (0, 1] (at least {LEAST_PROPENSITY:.0e})"
@@ -19,6 +22,12 @@ NOT_PROPENSITY = f"is not a probability in (0, 1] (at least {LEAST_PROPENSITY:.0
 def not_propensities(values: Floats) -> Bools:
     """Return where a value is not in (0, 1] or too small to divide by; NaN is not."""
     wrong: Bools = ~((values >= LEAST_PROPENSITY) & (values <= 1))
+    return wrong
+
+
+def too_large(values: NDArray[Any]) -> Bools:
+    """Return where a value is too large to compute with in float32."""
+    wrong: Bools = np.abs(values) > LARGEST_VALUE
     return wrong
 
 
@@ -84,8 +93,11 @@ def _check_entries(log: LogData) -> None:
         _refuse(wrong, log.user, message, "user")
     for name, column in log.feedback.items():
         _refuse(~np.isfinite(column), column, "is not a finite number", f"feedback {name!r}")
+        _refuse(too_large(column), column, TOO_LARGE, f"feedback {name!r}")
     wrong = ~np.isfinite(log.user_features)
     _refuse(wrong, log.user_features, "is not a finite number", "user_features", of_users=True)
+    wrong = too_large(log.user_features)
+    _refuse(wrong, log.user_features, TOO_LARGE, "user_features", of_users=True)
 
 
 def _check_shapes(log: LogData) -> None:
@@ -114,12 +126,13 @@ def _check_shapes(log: LogData) -> None:
             f"The catalogue has {items} items, but features of {len(problem.item_features)} and "
             f"groups of {len(problem.item_groups)}."
         )
-    wrong = ~np.isfinite(problem.item_features.reshape(items, -1)).all(axis=1)
+    features = problem.item_features.reshape(items, -1)
+    wrong = (~np.isfinite(features) | too_large(features)).any(axis=1)
     wrong |= problem.item_groups < 0
     if wrong.any():
         raise LogError(
             f"Item {int(np.argmax(wrong))} of the catalogue has a feature that is not a finite "
-            "number, or a negative group."
+            "number or too large, or a negative group."
         )
 
 

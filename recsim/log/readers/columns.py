@@ -25,7 +25,7 @@ from recsim.log.readers.csv_files import (
 )
 from recsim.log.readers.list_cells import looks_like_a_list, split_cells
 from recsim.log.readers.times import TimeUnit, seconds
-from recsim.log.validation import NOT_PROPENSITY, not_propensities
+from recsim.log.validation import NOT_PROPENSITY, TOO_LARGE, not_propensities, too_large
 
 __all__ = ["Columns", "Kind", "read_columns"]
 
@@ -86,11 +86,10 @@ class Columns:
         self.refuse(not_propensities(values), name, NOT_PROPENSITY)
         return values
 
-    def features(self, name: str) -> Floats:
-        """Return a column whose entries are kept as float32, ``(N,)``."""
+    def amounts(self, name: str) -> Floats:
+        """Return a column of features or feedback, which agents see as float32, ``(N,)``."""
         values: Floats = self[name]
-        most = float(np.finfo(np.float32).max)
-        self.refuse(np.abs(values) > most, name, f"is too large for a feature (at most {most:.2g})")
+        self.refuse(too_large(values), name, TOO_LARGE)
         return values
 
     def unique(self, name: str) -> NDArray[Any]:

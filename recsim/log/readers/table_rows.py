@@ -13,7 +13,7 @@ from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.log import encode
 from recsim.log.readers.columns import Columns, Kind, read_columns
 from recsim.log.readers.table_layout import ColumnMap, ItemTable, TableLayout
-from recsim.log.readers.times import whole_days
+from recsim.log.readers.times import are_dates, whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.log.validation import NOT_PROPENSITY, not_propensities
 from recsim.problem import Problem
@@ -77,6 +77,13 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     day = np.zeros(len(lines), dtype=np.int64)
     if names.day:
         day = table[names.day][lines]
+        if are_dates(day):
+            table.fail(
+                0,
+                names.day,
+                "is a date, not the number of a day: name the column 'time', "
+                "with dates written as 2019-11-24",
+            )
     elif seconds is not None:
         day = whole_days(seconds[order])
     of_session = user * (int(session.max(initial=0)) + 1) + session
@@ -307,7 +314,7 @@ def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], Floats32, 
     table = read_columns(items.path, kinds, separator=separator, missing=advice)
     ids = table.unique(items.item)
     hot = [encode.one_hot(table[name], encode.distinct(table[name])) for name in items.categories]
-    numbers = [table.features(name) for name in items.features]
+    numbers = [table.amounts(name) for name in items.features]
     features = encode.stack([*numbers, *hot], table.length)
     groups = np.zeros(table.length, dtype=np.int64)
     if items.group is not None:
@@ -342,7 +349,7 @@ def _user_features(names: ColumnMap, table: Columns, lines: Ints, user: Ints) ->
     for name in names.user_categories:
         values = table[name]
         hot.append(encode.one_hot(values[chosen], encode.distinct(values)))
-    numbers = [table.features(name)[chosen] for name in names.user_features]
+    numbers = [table.amounts(name)[chosen] for name in names.user_features]
     return encode.stack([*numbers, *hot], len(chosen))
 
 
@@ -350,7 +357,7 @@ def _feedback(names: ColumnMap, table: Columns, shown: _Shown) -> dict[str, Floa
     """Return the named rewards of every slate, summed over its lines."""
     slates = len(shown.first)
     return {
-        name: np.bincount(shown.row_of_line, table[column], slates).astype(np.float64)
+        name: np.bincount(shown.row_of_line, table.amounts(column), slates).astype(np.float64)
         for name, column in names.feedback.items()
     }
 

@@ -104,14 +104,14 @@ def _inferred(column: pa.ChunkedArray, values: Floats) -> TimeUnit:
     if len(values):
         mixed = f"has another unit than the first time, which is in {_NAMES[unit]}: {advice}"
         refuse_first(of_each != of_each[0], column, mixed)
-    if unit == "s" and len(values) and _are_dates(values):
+    if unit == "s" and len(values) and are_dates(values):
         raise CellError(
             0, column[0].as_py(), f"is a date, or seconds in 1970: write 2019-11-24, or {advice}"
         )
     return unit
 
 
-def _are_dates(values: Floats) -> bool:
+def are_dates(values: Floats | Ints) -> bool:
     """Return whether all numbers are dates such as 20191124."""
     if not ((values >= 19_000_101) & (values <= 21_001_231) & (values == np.floor(values))).all():
         return False

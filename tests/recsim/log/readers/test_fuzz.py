@@ -58,7 +58,7 @@ READABLE: dict[str, Callable[[str], bool]] = {
     "item": lambda cell: key(cell) and cell.strip() not in ("-1", "[1]"),
     "click": lambda cell: number(cell) in (0.0, 1.0),
     "p": probability,
-    "r": lambda cell: bool(np.isfinite(number(cell))),
+    "r": lambda cell: abs(number(cell)) <= 1e19,
     "u": key,
 }
 

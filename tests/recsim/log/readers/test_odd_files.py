@@ -170,5 +170,14 @@ def test_rows_must_be_in_the_order_of_time(tmp_path):
 
 def test_features_that_float32_cannot_hold_are_refused(tmp_path):
     columns = {**ONE, "user_features": ["f"]}
-    with pytest.raises(LogError, match=r"line 3, column 'f': 1e.39 is too large for a feature"):
+    with pytest.raises(LogError, match=r"line 3, column 'f': 1e.39 is too large to compute with"):
         read(tmp_path, "item,click,f\na,1,2\nb,0,1e39\n", columns=columns)
+    reward = {"item": "item", "feedback": {"r": "f"}}
+    with pytest.raises(LogError, match=r"line 3, column 'f': 1e.20 is too large to compute with"):
+        read(tmp_path, "item,click,f\na,1,2\nb,0,1e20\n", columns=reward)
+
+
+def test_dates_are_not_numbers_of_days(tmp_path):
+    text = "item,click,d\na,1,20191130\nb,0,20191201\n"  # 71 days apart as numbers
+    with pytest.raises(LogError, match=r"line 2, column 'd': 20191130 is a date, not the number of"):
+        read(tmp_path, text, columns={**ONE, "day": "d"})
