@@ -179,5 +179,5 @@ def test_features_that_float32_cannot_hold_are_refused(tmp_path):
 
 def test_dates_are_not_numbers_of_days(tmp_path):
     text = "item,click,d\na,1,20191130\nb,0,20191201\n"  # 71 days apart as numbers
-    with pytest.raises(LogError, match=r"line 2, column 'd': 20191130 is a date, not the number of"):
+    with pytest.raises(LogError, match=r"line 2, column 'd': 20191130 is a date, not the num"):
         read(tmp_path, text, columns={**ONE, "day": "d"})
