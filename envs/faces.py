@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, SupportsInt, TypeVar
 
 import gymnasium as gym
@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from envs.episodes import Episodes, first_user_of
 from envs.settings import EnvSettings
 from envs.world.backend import Array
 from recsim.arrays import Bools
@@ -30,6 +31,7 @@ class Simulation(ABC):
 
     Attributes:
         problem: The public facts.
+        episodes: The episode of each row, with the key of its random numbers.
 
     Raises:
         EnvError: If ``size`` is not a positive whole number.
@@ -41,6 +43,7 @@ class Simulation(ABC):
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise EnvError(f"num_envs is {size!r}; it must be a whole number of at least 1.")
         self.size = int(size)
+        self.episodes = Episodes(self.size)
 
     @abstractmethod
     def observation_space(self) -> spaces.Dict:
@@ -51,15 +54,11 @@ class Simulation(ABC):
         """Return the action space of one episode."""
 
     @abstractmethod
-    def reset(
-        self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
-    ) -> None:
-        """Begin new episodes in every row.
+    def reset(self, options: Mapping[str, Any]) -> None:
+        """Begin the episodes of ``episodes`` in every row.
 
         Args:
-            generator: Source of all randomness until the next reset.
             options: Options of the environment's ``reset``.
-            seeded: Whether the generator was seeded for this reset.
         """
 
     @abstractmethod
@@ -68,7 +67,7 @@ class Simulation(ABC):
 
     @abstractmethod
     def replace(self, done: Array, info: dict[str, Any]) -> dict[str, Any]:
-        """Begin new episodes in the rows where ``done``, ``(B,)``.
+        """Pass to the next episodes in the rows where ``done``, ``(B,)``.
 
         Returns:
             A copy of ``info`` with the entries that describe the observation, not the last step,
@@ -133,15 +132,21 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
     ) -> tuple[Arrays, dict[str, Any]]:
         """Start a new episode.
 
+        All random numbers of an episode are a function of the seed, the user's number, the number
+        of episodes since the seed was given, and the step.
+
         Args:
-            seed: Seed of all random numbers; None to continue the random stream.
-            options: Options of the environment, see its class.
+            seed: Seed of all random numbers; None for the next episode under the present seed.
+            options: ``first_user``: number of the user under this seed, 0 by default. And those of
+                the environment, see its class.
 
         Raises:
             UserError: If an option is unknown or wrong.
         """
         super().reset(seed=seed)
-        self.simulation.reset(self.np_random, options or {}, seed is not None)
+        first, others = first_user_of(options or {})
+        self.simulation.episodes.begin(self.np_random, first, seed is not None)
+        self.simulation.reset(others)
         return self.simulation.first_observation(), self.simulation.first_info()
 
     def step(self, action: Any) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
@@ -202,19 +207,32 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
     def reset(
         self,
         *,
-        seed: SupportsInt | list[int | None] | None = None,
+        seed: SupportsInt | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Arrays, dict[str, Any]]:
         """Start new episodes in every row; see `ScalarEnv.reset`.
 
+        Args:
+            seed: A number: row i is user ``first_user + i`` under this seed, so that row 0 is the
+                scalar face with the same seed. A sequence: row i is the scalar face with its own
+                seed; a row with None goes on to its next episode. None: all rows do so.
+            options: As in `ScalarEnv.reset`. With ``first_user`` a block of users is the same as in
+                a larger batch: rows n, n + 1 ... of the batch with this seed.
+
         Raises:
-            ValueError: If ``seed`` is a list; all rows share one generator.
+            ValueError: If the number of seeds is not that of the rows.
             UserError: If an option is unknown or wrong.
         """
-        if isinstance(seed, list):
-            raise ValueError("All rows share one random generator: give one seed, not a list.")
-        super().reset(seed=None if seed is None else int(seed))
-        self.simulation.reset(self.np_random, options or {}, seed is not None)
+        first, others = first_user_of(options or {})
+        if isinstance(seed, Sequence | np.ndarray):
+            if first is not None:
+                raise EnvError("options['first_user'] needs one seed, not one per row.")
+            super().reset(seed=None)
+            self.simulation.episodes.begin_each(seed, self.np_random)
+        else:
+            super().reset(seed=None if seed is None else int(seed))
+            self.simulation.episodes.begin(self.np_random, first, seed is not None)
+        self.simulation.reset(others)
         return self.simulation.observe(), self.simulation.info()
 
     def step(self, actions: Any) -> tuple[Arrays, Array, Array, Array, dict[str, Any]]:

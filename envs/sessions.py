@@ -47,8 +47,6 @@ class SessionSettings(EnvSettings):
 class SessionSimulation(Simulation):
     """B sessions, each about one interaction of the data: a user who looks for an item."""
 
-    _generator: np.random.Generator
-
     @property
     @abstractmethod
     def training_data(self) -> Any:
@@ -61,11 +59,13 @@ class SessionSimulation(Simulation):
 
     @abstractmethod
     def begin(self, rows: Ints) -> None:
-        """Begin new sessions in some rows, about interactions drawn from the data."""
+        """Begin the sessions of ``episodes`` in some rows, about interactions of the data."""
 
     def replace(self, done: Any, info: dict[str, Any]) -> dict[str, Any]:
         """Begin new sessions in the rows where ``done``; see `Simulation.replace`."""
-        self.begin(np.flatnonzero(done))
+        rows = np.flatnonzero(done)
+        self.episodes.next(rows)
+        self.begin(rows)
         return info | {"action_mask": self.masks().astype(np.int8)}
 
 

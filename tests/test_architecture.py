@@ -13,7 +13,7 @@ PACKAGES = ("recsim", "envs", "agents", "scenarios")
 # Floors from the ground up. A room imports from the rooms of lower floors and from itself.
 FLOORS = (
     ("recsim.errors",),
-    ("recsim.arrays", "recsim.registry", "recsim.settings", "recsim.files"),
+    ("recsim.arrays", "recsim.draws", "recsim.registry", "recsim.settings", "recsim.files"),
     ("recsim.problem", "recsim.statistics"),
     ("recsim.log", "recsim.metrics"),
     ("recsim.conversation",),

@@ -21,10 +21,9 @@ from agents.shared.torch_agent import TorchAgent
 from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import AgentConfig, FitReport, Observation, OnlyWith
 from recsim.critiquing import AspectReviews
-from recsim.critiquing.streams import uniform
+from recsim.draws import Purpose
 
-# Purpose of the random numbers; see `recsim.critiquing.streams`.
-_JUSTIFY = 0xB07
+JUSTIFICATION = Purpose("justification")
 
 
 class BotPlayConfig(ScoringConfig):
@@ -139,8 +138,8 @@ class BotPlayAgent(TorchAgent[CritiquedModel], ScoringAgent):
         probability: Floats = torch.sigmoid(logits).cpu().numpy()
         threshold: float | Floats | None = self._config.threshold
         if threshold is None:
-            turns, width = obs["turn"][:, 0].astype("int64"), probability.shape[1]
-            threshold = uniform(self._seed, self._sessions, turns, width, _JUSTIFY)
+            draws = self._draws_at(obs["turn"][:, 0])
+            threshold = draws.uniform(JUSTIFICATION, probability.shape[1])
         aspects: Bools = probability > threshold
         return aspects, logits.cpu().numpy()
 

@@ -11,10 +11,9 @@ from agents.critiquing.scoring import ScoringAgent, ScoringConfig
 from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import FitReport, Observation
 from recsim.critiquing import AspectReviews, CritiquingProblem
-from recsim.critiquing.streams import uniform
+from recsim.draws import Purpose
 
-# Purpose of the random numbers; see `recsim.critiquing.streams`.
-_ORDER = 0x0D
+ORDER = Purpose("order of items")
 
 
 class PopularCritiqueAgent(ScoringAgent):
@@ -71,6 +70,6 @@ class RandomCritiqueAgent(ScoringAgent):
 
     def scores(self, obs: Observation) -> Floats:
         """Return the same random numbers at every turn of a session."""
-        sessions = self._sessions
-        first = np.zeros_like(sessions)
-        return uniform(self._seed, sessions, first, self._problem.num_items, _ORDER)
+        draws = self._draws_at(np.zeros_like(self._sessions))
+        scores: Floats = draws.uniform(ORDER, self._problem.num_items)
+        return scores

@@ -15,6 +15,7 @@ from agents.recipes import Recipe
 from agents.shared import slates
 from recsim.arrays import Ints
 from recsim.contracts.slates import AgentConfig, Feedback, FitReport
+from recsim.draws import Draws, chain, key_of
 from recsim.errors import AgentError
 from recsim.problem import Problem
 
@@ -258,6 +259,11 @@ class BaseCritiquingAgent(BaseAgent):
     def begin(self, sessions: Ints) -> None:
         """Forget all sessions and start new ones with these numbers, ``(B,)``."""
         self._sessions = np.asarray(sessions, dtype=np.int64)
+
+    def _draws_at(self, turns: Ints) -> Draws:
+        """Return the random numbers of the sessions at these turns, ``(B,)``."""
+        keys = chain(key_of(self._seed, "sessions of an agent"), self._sessions)
+        return Draws.at(keys, turns, double=True)
 
     def _learned(self) -> dict[str, Any]:
         return {"seed": self._seed}

@@ -12,8 +12,11 @@ from envs.conversation import rules as R
 from envs.conversation.rules import Rules
 from recsim.arrays import Bools, Floats, Ints
 from recsim.conversation import AttributeData
+from recsim.draws import Draws, Purpose
 from recsim.errors import EnvError
 from recsim.metrics import conversation_gain
+
+NOISE, OPENING, TARGETS = Purpose("noise"), Purpose("opening"), Purpose("targets")
 
 
 class Turn(NamedTuple):
@@ -39,14 +42,12 @@ class Conversations:
         rules: The rules.
         episodes: Interactions that conversations can be about, ``(N,)`` rows of ``data``.
         size: B.
-        seed: Seed of the conversations' random numbers, together with their streams.
     """
 
     data: AttributeData
     rules: Rules
     episodes: Ints
     size: int
-    seed: int = 0
 
     def __post_init__(self) -> None:
         data, size, slates = self.data, self.size, self.rules.most_slates
@@ -76,13 +77,13 @@ class Conversations:
         flips = (size, data.num_attributes) if self.rules.noise else (size, 0)
         self._flip = np.zeros(flips, dtype=np.bool_)
 
-    def start(self, rows: Ints, numbers: Ints, streams: Ints) -> None:
+    def start(self, rows: Ints, numbers: Ints, keys: NDArray[np.uint64]) -> None:
         """Begin new conversations.
 
         Args:
             rows: Rows to begin them in, ``(N,)``.
             numbers: Numbers of their interactions, places in ``episodes``, ``(N,)``.
-            streams: Numbers from which their random numbers derive, ``(N,)``.
+            keys: Keys of their random numbers, ``(N,)``.
         """
         drawn = self.episodes[numbers]
         self.episode[rows] = numbers
@@ -95,13 +96,13 @@ class Conversations:
             column[rows] = 0
         self.shown[rows] = -1
         self.candidates[rows] = True
-        chance = self._chances(streams)
+        draws = Draws(keys, double=True)
         if self.rules.acceptable > 1:
-            self._add_targets(rows, streams)
+            self._add_targets(rows, draws)
         if self.rules.noise:
-            self._flip[rows] = chance < self.rules.noise
+            self._flip[rows] = draws.uniform(NOISE, self._flip.shape[1]) < self.rules.noise
         if self.rules.opening != "none":
-            self._open(rows, chance)
+            self._open(rows, draws)
 
     def take(self, asked: Bools, slates: Ints, asking: Bools, free: Bools | None = None) -> Turn:
         """Take one turn.
@@ -172,16 +173,6 @@ class Conversations:
         """Return the discounted gain of each conversation so far, ``(B,)``."""
         return conversation_gain(self.turn, self.rank)
 
-    def _chances(self, streams: Ints) -> Floats:
-        """Return uniform numbers for noise and opening, ``(N, F)``; ``(N, 0)`` if unused."""
-        if not self.rules.noise and self.rules.opening == "none":
-            return np.zeros((len(streams), 0))
-        return self._uniform(streams, self.data.num_attributes, 0)
-
-    def _uniform(self, streams: Ints, width: int, purpose: int) -> Floats:
-        generators = (np.random.default_rng([self.seed, n, purpose]) for n in streams.tolist())
-        return np.stack([generator.random(width) for generator in generators])
-
     def _items_of_users(self) -> Ints:
         """Return the items that each user took in these episodes, ``(U, W)``, padded with -1."""
         user, item = self.data.user[self.episodes], self.data.item[self.episodes]
@@ -192,24 +183,24 @@ class Conversations:
         table[user, place] = item
         return table
 
-    def _add_targets(self, rows: Ints, streams: Ints) -> None:
+    def _add_targets(self, rows: Ints, draws: Draws) -> None:
         """Draw further items that the users would accept."""
         drawn = self.targets[rows, :1]  # (N, 1)
         theirs = self._theirs[self.user[rows]]  # (N, W)
         of_items = self.data.item_attributes
         alike = (of_items[theirs] & of_items[drawn]).any(axis=2)  # (N, W, F) -> (N, W)
         alike &= (theirs >= 0) & (theirs != drawn)
-        key = np.where(alike, self._uniform(streams, theirs.shape[1], 1), -1.0)
+        key = np.where(alike, draws.uniform(TARGETS, theirs.shape[1]), -1.0)
         best = np.argsort(-key, axis=1)[:, : self.rules.acceptable - 1]
         chosen = np.where(
             np.take_along_axis(alike, best, axis=1), np.take_along_axis(theirs, best, axis=1), -1
         )
         self.targets[rows, 1 : 1 + chosen.shape[1]] = chosen
 
-    def _open(self, rows: Ints, chance: Floats) -> None:
+    def _open(self, rows: Ints, draws: Draws) -> None:
         """Let users name one of the attributes that they answer with yes."""
-        # The numbers of the noise in reverse, so that an attribute's noise does not choose it.
-        key = np.where(self.truth(rows), chance[:, ::-1], -1.0)  # (N, F)
+        chance = draws.uniform(OPENING, self.data.num_attributes)
+        key = np.where(self.truth(rows), chance, -1.0)  # (N, F)
         first = np.argmax(key, axis=1)
         some = key[np.arange(len(rows)), first] >= 0
         opening = np.zeros(key.shape, dtype=np.bool_)

@@ -79,7 +79,8 @@ class ConvRecEnv(SessionEnv[ConversationSimulation]):
       default.
     * ``targets``: ``"all"`` or ``"positives"``. ``split``: ``"train"``, ``"valid"`` or ``"test"``.
     * ``sampler``: ``"uniform_user"``: a uniformly drawn user, then one of their interactions; or
-      ``"each"``: every interaction once, in the order of the data.
+      ``"each"``: every interaction once, in the order of the data; row i of B holds conversations
+      about i, i + B, i + 2B ...
     * ``action``, ``rank_fn`` (not for `gymnasium.make`), ``debug``: see above.
     * ``render_mode``: ``"ansi"`` renders the last turn as text.
     * The rules, fields of `envs.conversation.Rules`: ``answer_model``, ``noise``, ``question``,
@@ -91,7 +92,10 @@ class ConvRecEnv(SessionEnv[ConversationSimulation]):
     `ConvRecVectorEnv`.
 
     ## Version History
-    * v0: Initial version.
+    * v0: Initial version. Release 0.2.0 changed all random numbers once: those of a conversation are now a
+      function of the seed and the interaction; where interactions are drawn, of the seed, the row
+      and the number of its conversations before. From 0.2.0 on, a change of numbers is a new
+      version.
     """  # noqa: E501 (tables)
 
     Settings = ConvRecSettings

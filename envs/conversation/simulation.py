@@ -24,6 +24,7 @@ from recsim.conversation import (
     read_attributes,
 )
 from recsim.conversation.ranking import first_allowed, unshown
+from recsim.draws import Draws, Purpose
 from recsim.errors import EnvError, did_you_mean
 from recsim.settings import keywords
 
@@ -33,6 +34,8 @@ _PLANTED: dict[str, Callable[..., AttributeData]] = {
     "tastes": planted_tastes,
     "codes": planted_codes,
 }
+
+INTERACTION = Purpose("interaction")
 
 _EVENTS = {
     0: "no attribute to open with",
@@ -88,7 +91,6 @@ class ConversationSimulation(SessionSimulation):
         _, self._first, self._each = np.unique(
             users[self._order], return_index=True, return_counts=True
         )
-        self._next = self._begun = 0
 
     @property
     def training_data(self) -> AttributeData:
@@ -108,24 +110,16 @@ class ConversationSimulation(SessionSimulation):
             return int(self.data.classes.shape[1])
         return self.data.num_attributes
 
-    def reset(
-        self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
-    ) -> None:
+    def reset(self, options: Mapping[str, Any]) -> None:
         """Start new conversations for the whole batch.
 
         Args:
-            generator: Source of randomness.
-            options: ``index``: numbers of the interactions that they are about, ``(B,)``.
-            seeded: Whether to derive the seed of the conversations from the generator, and to
-                begin with the first interaction again.
+            options: ``index``: numbers of the interactions that they are about, ``(B,)``. The
+                random numbers of such a conversation depend on the seed and this number only.
         """
         unknown = set(options) - {"index"}
         if unknown:
             raise EnvError(f"reset: unknown option {min(unknown)!r}; there is 'index'.")
-        self._generator = generator
-        if seeded:
-            self.conversations.seed = int(generator.integers(2**31))
-            self._next = self._begun = 0
         rows = np.arange(self.size)
         if not options:
             self.begin(rows)
@@ -133,23 +127,20 @@ class ConversationSimulation(SessionSimulation):
         total = len(self.conversations.episodes)
         given = np.asarray(options["index"]).reshape(-1)
         numbers = whole_numbers(given, rows.shape, 0, total, "options['index']", option=True)
-        self._begun += self.size
-        self.conversations.start(rows, numbers, numbers)
+        self.conversations.start(rows, numbers, self.episodes.keys_about(rows, numbers))
 
     def begin(self, rows: Ints) -> None:
         """Begin new conversations in some rows, about interactions chosen by the sampler."""
-        count, total = len(rows), len(self.conversations.episodes)
         if self.rules.sampler == "each":
-            streams = numbers = (self._next + np.arange(count)) % total
-            self._next = (self._next + count) % total
+            numbers = self.episodes.places(rows) % len(self.conversations.episodes)
+            keys = self.episodes.keys_about(rows, numbers)
         else:
-            user = self._generator.integers(len(self._each), size=count)
-            place = (self._generator.random(count) * self._each[user]).astype(np.int64)
+            keys = self.episodes.keys(rows)
+            chance = Draws(keys, double=True).uniform(INTERACTION, 2)
+            user = (chance[:, 0] * len(self._each)).astype(np.int64)
+            place = (chance[:, 1] * self._each[user]).astype(np.int64)
             numbers = self._order[self._first[user] + place]
-            # Streams of their own, so that an interaction drawn twice gets other random numbers.
-            streams = total + self._begun + np.arange(count)
-        self._begun += count
-        self.conversations.start(rows, numbers, streams)
+        self.conversations.start(rows, numbers, keys)
 
     def step(self, action: Any) -> tuple[Floats, Bools, Bools]:
         """Take a turn; return reward, terminated and truncated, each ``(B,)``."""

@@ -98,7 +98,9 @@ class CritiqueRecEnv(SessionEnv[CritiquingSimulation]):
     Rationales", arXiv:2112.05197: the seekers, and how a critique changes c.
 
     ## Version History
-    * v0: Initial version.
+    * v0: Initial version. Release 0.2.0 changed all random numbers once: those of a session are now a
+      function of the seed and the pair; where pairs are drawn, of the seed, the row and the number
+      of its sessions before. From 0.2.0 on, a change of numbers is a new version.
     """  # noqa: E501 (tables)
 
     Settings = CritiqueRecSettings

@@ -12,11 +12,10 @@ from envs.critiquing.rules import Rules
 from recsim.arrays import Bools, Ints
 from recsim.critiquing import AspectReviews
 from recsim.critiquing.seeker import after_critique, critiquable, pick_aspect
-from recsim.critiquing.streams import uniform
+from recsim.draws import Draws, Purpose
 from recsim.errors import EnvError
 
-# Purposes of the random numbers.
-_PICK, _NOISE, _MISTAKE = range(3)
+PICK, NOISE, MISTAKE = Purpose("pick"), Purpose("noise"), Purpose("mistake")
 UNKNOWN = -1  # in place of a rank or a number of turns
 
 
@@ -28,13 +27,11 @@ class Sessions:
         reviews: Users, items and aspects; all counts are those of its train part.
         rules: The rules.
         size: B.
-        seed: Seed of the sessions' random numbers, together with the number of each session.
     """
 
     reviews: AspectReviews
     rules: Rules
     size: int
-    seed: int = 0
 
     def __post_init__(self) -> None:
         size, items, aspects = self.size, self.reviews.num_items, self.reviews.num_aspects
@@ -58,16 +55,21 @@ class Sessions:
         self.annoyed = np.zeros(size, dtype=np.int64)
         self.rank = np.full(size, UNKNOWN)
         self.first_rank = np.full(size, UNKNOWN)
+        self._draws = Draws(np.zeros(size, dtype=np.uint64), double=True)
 
-    def start(self, rows: Ints, numbers: Ints, users: Ints, goals: Ints) -> None:
+    def start(
+        self, rows: Ints, numbers: Ints, users: Ints, goals: Ints, keys: NDArray[np.uint64]
+    ) -> None:
         """Begin new sessions.
 
         Args:
             rows: Rows to begin them in, ``(N,)``.
-            numbers: Numbers of the sessions, from which their random numbers derive, ``(N,)``.
+            numbers: Numbers of the sessions, ``(N,)``.
             users: ``(N,)``; -1 for an unknown user.
             goals: Items that the users look for, ``(N,)``.
+            keys: Keys of the sessions' random numbers, ``(N,)``.
         """
+        self._draws.put(rows, keys)
         self.session[rows], self.user[rows], self.goal[rows] = numbers, users, goals
         known = users >= 0
         self.counts[rows] = np.where(
@@ -122,6 +124,7 @@ class Sessions:
                 f"session {row}: item {items[row]} was shown before, or the user has reviewed it "
                 "already: see info['action_mask']."
             )
+        self._draws.advance()
         self.success = legal & (items == self.goal)
         self.rank = np.where(self.success, 0, self.rank)
         self.shown[every, self.turn] = np.where(legal, items, -1)
@@ -133,10 +136,9 @@ class Sessions:
         left = np.zeros(self.size, dtype=np.bool_)
         if self.rules.patience is not None:
             left = self.annoyed >= self.rules.patience
-        turn = self.turn.copy()
         self.turn += 1
         over = ~self.success & ~left & (self.turn >= self.rules.max_turns)
-        self._criticise(items, turn, legal & ~(self.success | left | over))
+        self._criticise(items, legal & ~(self.success | left | over))
         return self.success | left, over
 
     def counterfactual(self) -> tuple[Ints, Ints]:
@@ -153,12 +155,11 @@ class Sessions:
         turns = np.minimum(self.first_rank + 1, self.rules.max_turns)
         return np.where(known, rank, UNKNOWN), np.where(known, turns, UNKNOWN)
 
-    def _criticise(self, items: Ints, turn: Ints, speaking: Bools) -> None:
+    def _criticise(self, items: Ints, speaking: Bools) -> None:
         """Let users criticise, and update their preferences.
 
         Args:
             items: Items shown, ``(B,)``.
-            turn: Turns before this one, ``(B,)``.
             speaking: Whether there are critiques in this session, ``(B,)``.
         """
         rules = self.rules
@@ -180,10 +181,10 @@ class Sessions:
             pool = torch.where(pool.any(dim=1, keepdim=True), pool, others)
         mistaken = torch.zeros(self.size, dtype=torch.bool)
         if rules.mistakes:
-            mistaken = self._chance(turn, 1, _MISTAKE)[:, 0] < rules.mistakes
+            mistaken = self._chance(MISTAKE, 1)[:, 0] < rules.mistakes
             pool = torch.where(mistaken[:, None], pools["both"], pool)
         pool &= torch.from_numpy(speaking)[:, None]
-        chosen = pool if rules.critiques == "all" else self._picked(pool, items, turn)
+        chosen = pool if rules.critiques == "all" else self._picked(pool, items)
         praised = chosen & goal & ~mistaken[:, None]
         rejected = chosen & ~praised
         counts = torch.from_numpy(self.counts)
@@ -192,20 +193,20 @@ class Sessions:
         self.latest = (praised.to(torch.int8) - rejected.to(torch.int8)).numpy()
         self.critiqued = self.critiqued + self.latest
 
-    def _picked(self, pool: torch.Tensor, items: Ints, turn: Ints) -> torch.Tensor:
+    def _picked(self, pool: torch.Tensor, items: Ints) -> torch.Tensor:
         rules = self.rules
         noise = None
         if rules.noise:
-            noise = self._chance(turn, 1, _NOISE)[:, 0] < rules.noise
+            noise = self._chance(NOISE, 1)[:, 0] < rules.noise
         return pick_aspect(
             rules.seeker,
             pool,
             popularity=self._popularity,
             shown_counts=torch.from_numpy(self._item_counts[items]),
             target_counts=torch.from_numpy(self._item_counts[self.goal]),
-            chance=self._chance(turn, pool.shape[1], _PICK),
+            chance=self._chance(PICK, pool.shape[1]),
             noise=noise,
         )
 
-    def _chance(self, turn: Ints, width: int, purpose: int) -> torch.Tensor:
-        return torch.from_numpy(uniform(self.seed, self.session, turn, width, purpose))
+    def _chance(self, purpose: Purpose, width: int) -> torch.Tensor:
+        return torch.from_numpy(self._draws.uniform(purpose, width))

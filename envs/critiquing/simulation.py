@@ -15,8 +15,11 @@ from envs.faces import Arrays
 from envs.sessions import SessionSimulation, whole_numbers
 from recsim.arrays import Bools, Floats, Ints
 from recsim.critiquing import AspectReviews, CritiquingProblem, planted_reviews, read_reviews
+from recsim.draws import Draws, Purpose
 from recsim.errors import EnvError
 from recsim.settings import keywords
+
+PAIR = Purpose("pair")
 
 
 class CritiquingSimulation(SessionSimulation):
@@ -47,8 +50,6 @@ class CritiquingSimulation(SessionSimulation):
             aspect_names=self.reviews.aspect_names,
             item_names=self.reviews.item_names,
         )
-        self._begun = 0
-        self._seeded = False
 
     @property
     def training_data(self) -> AspectReviews:
@@ -60,27 +61,20 @@ class CritiquingSimulation(SessionSimulation):
         """User of each pair that a session can be about, ``(N,)``."""
         return self.users
 
-    def reset(
-        self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
-    ) -> None:
+    def reset(self, options: Mapping[str, Any]) -> None:
         """Start new sessions for the whole batch.
 
         Args:
-            generator: Source of randomness.
             options: ``index``: numbers of the pairs of user and goal, ``(B,)``; or ``user`` and
-                ``goal``, ``(B,)`` each; or nothing, for drawn pairs.
-            seeded: Whether to derive the seed of the sessions from the generator once more.
+                ``goal``, ``(B,)`` each; or nothing, for drawn pairs. The random numbers of a
+                session about a given pair depend on the seed and the pair only.
         """
-        self._generator = generator
-        if seeded or not self._seeded:
-            self.sessions.seed = int(generator.integers(2**31))
-            self._begun, self._seeded = 0, True
         rows = np.arange(self.size)
         if not options:
             self.begin(rows)
         elif set(options) == {"index"}:
             pairs = self._option(options, "index", 0, len(self.goals))
-            self.sessions.start(rows, pairs, self.users[pairs], self.goals[pairs])
+            self._start(rows, pairs, self.users[pairs], self.goals[pairs])
         elif set(options) == {"user", "goal"}:
             items = self.problem.num_items
             known = 0 if self.rules.cold_start else self.problem.num_users
@@ -89,18 +83,24 @@ class CritiquingSimulation(SessionSimulation):
             if self.rules.mask_train and self.reviews.taken(users)[rows, goals].any():
                 raise EnvError("options['goal'] is an item that the user has reviewed already.")
             numbers = len(self.goals) + (users + 1) * items + goals
-            self.sessions.start(rows, numbers, users, goals)
+            self._start(rows, numbers, users, goals)
         else:
             raise EnvError(f"reset: options are 'index', or 'user' and 'goal'; not {options}.")
 
     def begin(self, rows: Ints) -> None:
         """Begin new sessions in some rows, about drawn pairs."""
-        pairs = self._generator.integers(len(self.goals), size=len(rows))
-        # Numbers that no pair has, so that a pair drawn twice gets other random numbers.
+        keys = self.episodes.keys(rows)
+        chance = Draws(keys, double=True).uniform(PAIR, 1)[:, 0]
+        pairs = (chance * len(self.goals)).astype(np.int64)
+        # Numbers that no given pair has, so that a pair drawn twice gets other random numbers.
         most = len(self.goals) + (self.problem.num_users + 1) * self.problem.num_items
-        numbers = most + self._begun + np.arange(len(rows))
-        self._begun += len(rows)
-        self.sessions.start(rows, numbers, self.users[pairs], self.goals[pairs])
+        numbers = most + self.episodes.users[rows] + (self.episodes.episode[rows] << 32)
+        self.sessions.start(rows, numbers, self.users[pairs], self.goals[pairs], keys)
+
+    def _start(self, rows: Ints, numbers: Ints, users: Ints, goals: Ints) -> None:
+        """Begin sessions about given pairs."""
+        keys = self.episodes.keys_about(rows, numbers)
+        self.sessions.start(rows, numbers, users, goals, keys)
 
     def step(self, action: Any) -> tuple[Floats, Bools, Bools]:
         """Take a turn; return reward, terminated and truncated, each ``(B,)``."""

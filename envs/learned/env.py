@@ -84,7 +84,9 @@ class LearnedRecEnv(_Learned, SlateEnv):
     ``gymnasium.make_vec("recsim:LearnedRec-v0", num_envs=1000, ...)`` steps all users at once.
 
     ## Version History
-    * v0: Initial version.
+    * v0: Initial version. Release 0.2.0 changed all random numbers once: a user's draws are now a
+      function of (seed, user, episode, step), whoever else is in the batch. From 0.2.0 on, a change
+      of numbers is a new version.
     """
 
     Settings = LearnedRecSettings

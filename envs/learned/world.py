@@ -8,11 +8,14 @@ import numpy as np
 
 from envs.learned.model import UserModel
 from envs.learned.sessions import RETURN
-from envs.world.backend import Array, Backend, Stream
+from envs.world.backend import Array, Backend
 from envs.world.oracle import best_slate
 from envs.world.users import Users
 from envs.world.world import Outcome, shown_slots
 from recsim.arrays import Floats, Floats32, Ints
+from recsim.draws import Draws, Purpose
+
+USER, END, RETURNS = Purpose("user"), Purpose("session end"), Purpose("return")
 
 
 @dataclass(eq=False)
@@ -52,22 +55,23 @@ class LearnedWorld:
         self.backend = backend
         self._names = list(model.problem.rewards)
 
-    def draw_users(self, stream: Stream, num: int) -> LearnedUsers:
-        """Draw ``num`` users of the log uniformly, at the start of a first session."""
-        population, shape = self.model.population, (num, self.model.config.history, self.slate_size)
-        drawn = (stream.uniform((num,)).astype(np.float64) * len(population)).astype(np.int64)
+    def draw_users(self, draws: Draws) -> LearnedUsers:
+        """Draw users of the log uniformly, at the start of a first session."""
+        population, num = self.model.population, len(draws)
+        shape = (num, self.model.config.history, self.slate_size)
+        drawn = (draws.uniform(USER, 1)[:, 0].astype(np.float64) * len(population)).astype(np.int64)
         return LearnedUsers(
-            features=population[np.minimum(drawn, len(population) - 1)],
+            features=population[drawn],
             clock=np.zeros((num, 4), dtype=np.int64),
             items=np.full(shape, -1, dtype=np.int64),
             clicks=np.zeros(shape, dtype=np.int8),
             before=np.zeros(num, dtype=np.int64),
         )
 
-    def step(self, state: LearnedUsers, slate: Ints, stream: Stream) -> Outcome:
+    def step(self, state: LearnedUsers, slate: Ints, draws: Draws) -> Outcome:
         """Show a slate to every user; see `envs.slates.users.UserWorld.step`."""
         shown, utility = self._look(state, slate)
-        clicks = self.model.choice.draw(np, stream, utility, shown)  # (B, K) bool
+        clicks = self.model.choice.draw(np, draws, utility, shown)  # (B, K) bool
         items = slate if shown is None else np.where(shown, slate, -1)
         state.items = np.concatenate([state.items[:, 1:], items[:, None]], axis=1)
         state.clicks = np.concatenate(
@@ -81,13 +85,13 @@ class LearnedWorld:
             rewards[:, self._names.index("click")] = clicks.sum(axis=1)
         hazard = self.model.end_hazard
         step = state.clock[:, 2].copy()
-        ended = stream.uniform((len(slate),)) < hazard[np.minimum(step, len(hazard) - 1)]
+        ended = draws.uniform(END, 1)[:, 0] < hazard[np.minimum(step, len(hazard) - 1)]
         state.clock[:, 2:] += 1
         if not ended.any():
             return Outcome(clicks, shown, rewards)
         if self.model.returns is None:
             return Outcome(clicks, shown, rewards, ended, churned=ended)
-        returned, gap = self._leave(state, ended, step, stream)
+        returned, gap = self._leave(state, ended, step, draws)
         rewards[:, self._names.index(RETURN)] = returned
         return Outcome(clicks, shown, rewards, ended, gap, ended & (gap == 0))
 
@@ -139,11 +143,11 @@ class LearnedWorld:
         return self.model.utilities(state.features, state.items, state.clicks, slate)
 
     def _leave(
-        self, state: LearnedUsers, ended: Array, step: Ints, stream: Stream
+        self, state: LearnedUsers, ended: Array, step: Ints, draws: Draws
     ) -> tuple[Array, Ints]:
         """Draw returns, and days until them, after the sessions that ended; 0 for no return."""
         assert self.model.returns is not None
-        chance = stream.uniform((len(ended), 2)).astype(np.float64)
+        chance = draws.uniform(RETURNS, 2).astype(np.float64)
         probability = self.model.return_probabilities(
             state.features, state.items, state.clicks, state.before, step
         )

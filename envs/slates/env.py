@@ -67,7 +67,9 @@ class SlateRecEnv(SlateEnv):
 
     ## Starting State
     A new user with interests drawn from `Population`, at the first step of the first session on
-    day 0.
+    day 0. All random numbers are a function of the seed, the number of resets without a seed since,
+    and the step. ``reset(seed=s, options={"first_user": n})`` plays user n of the vector
+    environment with seed s.
 
     ## Episode End
     Terminated when the user leaves for good: by churn or, in worlds without retention, at the end
@@ -89,7 +91,9 @@ class SlateRecEnv(SlateEnv):
     `SlateRecVectorEnv`. A batch of one user behaves step by step as this environment does.
 
     ## Version History
-    * v0: Initial version.
+    * v0: Initial version. Release 0.2.0 changed all random numbers once: a user's draws are now a
+      function of (seed, user, episode, step), whoever else is in the batch. From 0.2.0 on, a change
+      of numbers is a new version.
     """
 
     Settings = SlateRecSettings
@@ -116,7 +120,13 @@ class SlateRecVectorEnv(SlateBatchEnv):
     ``final_info`` are dicts of arrays: one dict for the batch, where Gymnasium's ``SyncVectorEnv``
     has an array of one dict per user.
 
-    All users share one random generator, seeded by ``reset(seed=)``.
+    What happens to a user is a function of the seed, the user's number, the number of episodes in
+    their row before, the step and what they are shown; never of the other rows. With
+    ``reset(seed=s)`` row i is user i under seed s, and row 0 is `SlateRecEnv` with the same seed.
+    ``reset(seed=s, options={"first_user": n})`` plays users n, n + 1 ...: blocks of users are the
+    same as one large batch. With ``reset(seed=[s0, s1, ...])`` row i is `SlateRecEnv` with seed si,
+    the users who replace the first one included. Users under consecutive seeds are independent;
+    `gymnasium.vector.SyncVectorEnv` would give the rows the seeds s, s + 1, ... instead.
 
     Args:
         num_envs: Users, B.

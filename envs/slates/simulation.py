@@ -12,11 +12,14 @@ from envs.faces import Arrays, Simulation, first_row
 from envs.slates.settings import SlateSettings
 from envs.slates.transcript import transcript
 from envs.slates.users import UserWorld
-from envs.world.backend import Array, Backend, Stream
+from envs.world.backend import Array, Backend
 from envs.world.users import Users
 from envs.world.world import Outcome
 from recsim.arrays import Bools
+from recsim.draws import Draws, Purpose
 from recsim.problem import Problem
+
+CANDIDATES = Purpose("candidates")
 
 
 class Shown(NamedTuple):
@@ -46,7 +49,7 @@ class SlateSimulation(Simulation):
 
     problem: Problem
     state: Users
-    stream: Stream
+    draws: Draws
     history_items: Array
     history_clicks: Array
     feedback: Array
@@ -92,12 +95,10 @@ class SlateSimulation(Simulation):
         self._last: Shown | None = None  # the last complete slate of the episode
         self._revealed: dict[str, Any] = {}
 
-    def reset(
-        self, generator: np.random.Generator, options: Mapping[str, Any], seeded: bool
-    ) -> None:
+    def reset(self, options: Mapping[str, Any]) -> None:
         """Draw new users in every row; ``options`` are ignored."""
-        self.stream = self.backend.stream(generator)
-        self.state = self.world.draw_users(self.stream, self.size)
+        self.draws = self.backend.draws(self.episodes.keys())
+        self.state = self.world.draw_users(self.draws)
         self._forget()
         self._draw_candidates()
         self._shown = self._last = None
@@ -129,7 +130,8 @@ class SlateSimulation(Simulation):
             weights = self.problem.rewards
             revealed["expected_reward"] = self.world.expected_reward(self.state, items, weights)
             revealed["oracle_reward"] = self._oracle_reward
-        outcome = self.world.step(self.state, items, self.stream)
+        self.draws.advance()
+        outcome = self.world.step(self.state, items, self.draws)
         if outcome.shown is not None:
             items = xp.where(outcome.shown, items, xp.full_like(items, -1))
         clicks = outcome.clicks.view(xp.int8)
@@ -181,13 +183,16 @@ class SlateSimulation(Simulation):
     def replace(self, done: Array, info: dict[str, Any]) -> dict[str, Any]:
         """Draw new users in the rows where ``done``; ``info`` reveals their state."""
         rows = self.xp.nonzero(done)[0]
-        self.state.put(rows, self.world.draw_users(self.stream, len(rows)))
+        keys = self.episodes.next(self.backend.to_numpy(rows))
+        self.draws.put(rows, self.backend.lanes(keys))
+        new = self.draws.take(rows)
+        self.state.put(rows, self.world.draw_users(new))
         self.history_items[rows] = -1
         self.history_clicks[rows] = 0
         self.feedback = self._copy(self.feedback)  # info holds the same array
         self.feedback[rows] = 0
         if not self.whole_catalogue:
-            self.candidates[rows] = self._strata(len(rows))
+            self.candidates[rows] = self._strata(new)
         if self.reveal_state:
             info = info | self._put(rows, info, self._reveal(rows))
         return info
@@ -314,15 +319,15 @@ class SlateSimulation(Simulation):
     def _lookup(self, action: Array) -> Array:
         return self.xp.take_along_axis(self.candidates, action, axis=1)
 
-    def _strata(self, users: int) -> Array:
-        """Draw the candidates of ``users`` users, item ids ``(users, C)``."""
+    def _strata(self, draws: Draws) -> Array:
+        """Draw the candidates of users, item ids ``(N, C)``."""
         xp = self.xp
-        chance = self.stream.uniform((users, self.problem.num_candidates))
+        chance = draws.uniform(CANDIDATES, self.problem.num_candidates)
         return self._low + xp.astype(xp.minimum(chance * self._size, self._size - 1), xp.int64)
 
     def _draw_candidates(self) -> None:
         if not self.whole_catalogue:
-            self.candidates = self._strata(self.size)
+            self.candidates = self._strata(self.draws)
 
     def _forget(self) -> None:
         users, xp = self.size, self.xp

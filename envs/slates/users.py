@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from envs.world.backend import Array, Stream
+from envs.world.backend import Array
 from envs.world.world import Outcome
+from recsim.draws import Draws
 
 
 class UserWorld(Protocol):
@@ -16,12 +17,22 @@ class UserWorld(Protocol):
         """Whether `long_term_slate` may differ from `oracle_slate`."""
         ...
 
-    def draw_users(self, stream: Stream, num: int) -> Any:
-        """Draw ``num`` new users, an `envs.world.users.Users`, at the start of a first session."""
+    def draw_users(self, draws: Draws) -> Any:
+        """Draw new users, an `envs.world.users.Users`, at the start of a first session.
+
+        Args:
+            draws: Random numbers of B users at step 0.
+        """
         ...
 
-    def step(self, state: Any, slate: Array, stream: Stream) -> Outcome:
-        """Show a slate of item ids ``(B, K)`` to every user; ``state`` is updated in place."""
+    def step(self, state: Any, slate: Array, draws: Draws) -> Outcome:
+        """Show a slate of item ids ``(B, K)`` to every user; ``state`` is updated in place.
+
+        Args:
+            state: B users.
+            slate: Item ids, ``(B, K)``.
+            draws: Random numbers of the users, one step on from the last call.
+        """
         ...
 
     def click_probabilities(self, state: Any, slate: Array) -> Array:

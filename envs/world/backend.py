@@ -1,68 +1,23 @@
 """Array library and device of a world: numpy on the CPU, or torch on any device.
 
-The kernel is written once. It calls the array API standard through ``backend.xp`` and draws random
-numbers from a `Stream`; only these two, and a few fast functions of `Backend`, differ.
+The kernel is written once. It calls the array API standard through ``backend.xp`` and gets random
+numbers from `recsim.draws.Draws`; only these two, and a few fast functions of `Backend`, differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.draws import Draws
+from recsim.draws.splitmix import Lanes, as_torch
 from recsim.errors import EnvError, did_you_mean
 
 Array = Any  # a numpy array or a torch tensor
-
-
-class Stream(Protocol):
-    """Random float32 numbers, one stream for a whole batch of users."""
-
-    def uniform(self, shape: tuple[int, ...]) -> Array:
-        """Draw uniform numbers in [0, 1)."""
-        ...
-
-    def normal(self, shape: tuple[int, ...]) -> Array:
-        """Draw standard normal numbers."""
-        ...
-
-
-class NumpyStream:
-    """A numpy generator as a `Stream`."""
-
-    def __init__(self, generator: np.random.Generator) -> None:
-        self.generator = generator
-
-    def uniform(self, shape: tuple[int, ...]) -> Array:
-        """Draw uniform float32 numbers in [0, 1)."""
-        return self.generator.random(shape, dtype=np.float32)
-
-    def normal(self, shape: tuple[int, ...]) -> Array:
-        """Draw standard normal float32 numbers."""
-        return self.generator.standard_normal(shape, dtype=np.float32)
-
-
-class TorchStream:
-    """A torch generator on the arrays' device, seeded from a numpy generator."""
-
-    def __init__(self, generator: np.random.Generator, device: str) -> None:
-        import torch
-
-        self.torch = torch
-        self.device = device
-        self.generator = torch.Generator(device=device)
-        self.generator.manual_seed(int(generator.integers(2**63 - 1)))
-
-    def uniform(self, shape: tuple[int, ...]) -> Array:
-        """Draw uniform float32 numbers in [0, 1)."""
-        return self.torch.rand(shape, generator=self.generator, device=self.device)
-
-    def normal(self, shape: tuple[int, ...]) -> Array:
-        """Draw standard normal float32 numbers."""
-        return self.torch.randn(shape, generator=self.generator, device=self.device)
 
 
 @dataclass(frozen=True)
@@ -147,11 +102,13 @@ class Backend:
             return np.array(values)
         return self.xp.asarray(np.array(values), device=self.device)
 
-    def stream(self, generator: np.random.Generator) -> Stream:
-        """Return a random stream that is a function of the generator's state."""
-        if self.name == "numpy":
-            return NumpyStream(generator)
-        return TorchStream(generator, self.device)
+    def draws(self, keys: NDArray[np.uint64]) -> Draws:
+        """Return the random numbers of users with these keys, ``(B,)``."""
+        return Draws(self.lanes(keys))
+
+    def lanes(self, keys: NDArray[np.uint64]) -> Lanes:
+        """Return keys of users on the device."""
+        return keys if self.name == "numpy" else as_torch(keys, self.device)
 
     def to_numpy(self, array: Array) -> NDArray[Any]:
         """Return the array on the CPU, as numpy."""

@@ -12,22 +12,25 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from envs.world.backend import Array, Stream
+from envs.world.backend import Array
 from envs.world.part import Part
+from recsim.draws import Draws, Purpose
+
+CLICKS = Purpose("clicks")
 
 
-def draw_one(stream: Stream, cumulative: Array, total: Array) -> Array:
+def draw_one(draws: Draws, cumulative: Array, total: Array) -> Array:
     """Draw at most one slot per user, with probability proportional to its weight.
 
     Args:
-        stream: Source of one uniform number per user.
+        draws: Random numbers of the users; one uniform number each is used.
         cumulative: Cumulative sum of the weights over slots, ``(B, K)``.
         total: ``(B, 1)`` or a number, at least the sum; the remainder is the weight of no click.
 
     Returns:
         One-hot or zero rows, bool ``(B, K)``.
     """
-    below = cumulative <= stream.uniform((len(cumulative), 1)) * total  # (B, K)
+    below = cumulative <= draws.uniform(CLICKS, 1) * total  # (B, K)
     # The clicked slot is the first whose cumulative weight exceeds the uniform number.
     clicks = ~below
     clicks[:, 1:] &= below[:, :-1]
@@ -62,10 +65,10 @@ class MultinomialLogit(Part):
         weights = self._weights(xp, utility, shown)
         return weights / (weights.sum(1)[:, None] + math.exp(self.no_click))
 
-    def draw(self, xp: Any, stream: Stream, utility: Array, shown: Array | None = None) -> Array:
+    def draw(self, xp: Any, draws: Draws, utility: Array, shown: Array | None = None) -> Array:
         """Draw clicks, bool ``(B, K)``."""
         cumulative = self._weights(xp, utility, shown).cumsum(1)
-        return draw_one(stream, cumulative, cumulative[:, -1:] + math.exp(self.no_click))
+        return draw_one(draws, cumulative, cumulative[:, -1:] + math.exp(self.no_click))
 
 
 class _Attracting(Part):
@@ -107,9 +110,9 @@ class Cascade(_Attracting):
         reached[:, 1:] = passing[:, :-1].cumprod(1)
         return attraction * reached
 
-    def draw(self, xp: Any, stream: Stream, utility: Array, shown: Array | None = None) -> Array:
+    def draw(self, xp: Any, draws: Draws, utility: Array, shown: Array | None = None) -> Array:
         """Draw clicks, bool ``(B, K)``."""
-        return draw_one(stream, self.probabilities(xp, utility, shown).cumsum(1), 1.0)
+        return draw_one(draws, self.probabilities(xp, utility, shown).cumsum(1), 1.0)
 
 
 class PositionBased(_Attracting):
@@ -138,9 +141,9 @@ class PositionBased(_Attracting):
         clicked = self.examination(xp, utility) * self.attraction(xp, utility)
         return clicked if shown is None else clicked * shown
 
-    def draw(self, xp: Any, stream: Stream, utility: Array, shown: Array | None = None) -> Array:
+    def draw(self, xp: Any, draws: Draws, utility: Array, shown: Array | None = None) -> Array:
         """Draw clicks, bool ``(B, K)``."""
-        return stream.uniform(tuple(utility.shape)) < self.probabilities(xp, utility, shown)
+        return draws.uniform(CLICKS, utility.shape[1]) < self.probabilities(xp, utility, shown)
 
 
 ChoiceModel = Annotated[MultinomialLogit | Cascade | PositionBased, Field(discriminator="kind")]

@@ -6,8 +6,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from envs.world.backend import Array, Stream
+from envs.world.backend import Array
 from envs.world.part import Part
+from recsim.draws import Draws, Purpose
+
+DRIFT, BUDGET = Purpose("drift"), Purpose("budget")
 
 
 class InterestDrift(Part):
@@ -28,13 +31,13 @@ class InterestDrift(Part):
     noise: float = Field(0.02, ge=0, le=100)
 
     def step(
-        self, xp: Any, stream: Stream, interest: Array, consumed: Array, scale: float = 1.0
+        self, xp: Any, draws: Draws, interest: Array, consumed: Array, scale: float = 1.0
     ) -> None:
         """Move the interests, in place.
 
         Args:
             xp: Array namespace.
-            stream: Source of the noise.
+            draws: Random numbers of the users.
             interest: Unit vectors, ``(B, d)``; overwritten.
             consumed: Sum of the clicked embeddings times ``scale``, ``(B, d)``.
             scale: Length of an embedding in ``consumed``.
@@ -42,8 +45,8 @@ class InterestDrift(Part):
         rate = self.rate if self.direction == "towards" else -self.rate
         interest += (rate / scale) * consumed
         if self.noise:
-            users, dim = interest.shape
-            interest += (self.noise / dim**0.5) * stream.normal((users, dim))
+            dim = interest.shape[1]
+            interest += (self.noise / dim**0.5) * draws.normal(DRIFT, dim)
         # The small number avoids 0 / 0 for an interest that is cancelled by the clicked item.
         interest /= xp.sqrt(xp.vecdot(interest, interest) + 1e-12)[:, None]
 
@@ -131,7 +134,7 @@ class SessionBudget(Part):
     step_minutes: float = Field(0.5, ge=0)
     refund: float = Field(0.0, ge=0)
 
-    def draw(self, xp: Any, stream: Stream, num: int) -> Array:
-        """Draw the budgets of new sessions in minutes, ``(num,)``."""
-        log = self.spread * stream.normal((num,)) - self.spread**2 / 2
+    def draw(self, xp: Any, draws: Draws) -> Array:
+        """Draw the budgets of new sessions in minutes, ``(B,)``."""
+        log = self.spread * draws.normal(BUDGET, 1)[:, 0] - self.spread**2 / 2
         return self.minutes * xp.exp(log)

@@ -6,8 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from envs.world.backend import Array, Stream
+from envs.world.backend import Array
 from envs.world.part import Part
+from recsim.draws import Draws, Purpose
+
+GROUP, INTEREST, FEATURES = Purpose("group"), Purpose("interest"), Purpose("features")
 
 
 class Population(Part):
@@ -22,21 +25,20 @@ class Population(Part):
     spread: float = Field(0.8, ge=0)
     feature_noise: float = Field(0.5, ge=0)
 
-    def draw(self, xp: Any, stream: Stream, centres: Array, num: int) -> tuple[Array, Array]:
-        """Draw ``num`` users.
+    def draw(self, xp: Any, draws: Draws, centres: Array) -> tuple[Array, Array]:
+        """Draw users.
 
         Args:
             xp: Array namespace.
-            stream: Source of randomness.
+            draws: Random numbers of B users.
             centres: Group centres, ``(G, d)``.
-            num: Users to draw.
 
         Returns:
-            Interests ``(num, d)`` of unit length and features ``(num, d)``.
+            Interests ``(B, d)`` of unit length and features ``(B, d)``.
         """
         groups, dim = centres.shape
-        chosen = xp.astype(stream.uniform((num,)) * groups, xp.int64)
-        noise = stream.normal((num, 2, dim)) / dim**0.5
-        interest = xp.take(centres, chosen, axis=0) + self.spread * noise[:, 0]
+        chosen = xp.astype(draws.uniform(GROUP, 1)[:, 0] * groups, xp.int64)
+        spread, noise = (scale / dim**0.5 for scale in (self.spread, self.feature_noise))
+        interest = xp.take(centres, chosen, axis=0) + spread * draws.normal(INTEREST, dim)
         interest = interest / xp.sqrt(xp.vecdot(interest, interest))[:, None]
-        return interest, interest + self.feature_noise * noise[:, 1]
+        return interest, interest + noise * draws.normal(FEATURES, dim)

@@ -6,8 +6,11 @@ from typing import Any
 
 from pydantic import Field
 
-from envs.world.backend import Array, Stream
+from envs.world.backend import Array
 from envs.world.part import Part
+from recsim.draws import Draws, Purpose
+
+RETURN = Purpose("return")
 
 
 class Retention(Part):
@@ -40,14 +43,13 @@ class Retention(Part):
         """Return the probability of returning on a given day, ``(B,)``."""
         return 1 / (1 + xp.exp(-self.hazard - self.hazard_slope * (satisfaction - 0.5)))
 
-    def draw(self, xp: Any, stream: Stream, satisfaction: Array) -> tuple[Array, Array]:
+    def draw(self, xp: Any, draws: Draws, satisfaction: Array) -> tuple[Array, Array]:
         """Draw whether and when users return after a session.
 
         Returns:
             ``gap`` in days ``(B,)`` float, 0 if the user churned, and ``churned`` ``(B,)`` bool.
         """
-        users = satisfaction.shape[0]
-        chance = stream.uniform((users, 2))
+        chance = draws.uniform(RETURN, 2)
         churned = chance[:, 0] < self.churn_probability(xp, satisfaction)
         hazard = self.daily_hazard(xp, satisfaction)
         # Inverse of the geometric distribution function. The hazard is clipped away from 0 and 1,

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from envs.world.backend import Array, Backend, Stream
+from envs.world.backend import Array, Backend
 from envs.world.catalogue import Catalogue, Items
 from envs.world.choice import ChoiceModel, MultinomialLogit
 from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
@@ -30,6 +30,7 @@ from envs.world.part import Part
 from envs.world.population import Population
 from envs.world.retention import Retention
 from envs.world.users import Users
+from recsim.draws import Draws
 
 # Largest utility whose exponentials can be summed in float32.
 MAX_UTILITY = 80.0
@@ -145,10 +146,10 @@ class World:
         """Whether `long_term_slate` may differ from `oracle_slate`."""
         return self.config.foresight > 0
 
-    def draw_users(self, stream: Stream, num: int) -> State:
-        """Draw ``num`` new users at the start of their first session."""
-        xp, config = self.xp, self.config
-        interest, features = config.population.draw(xp, stream, self.centres, num)
+    def draw_users(self, draws: Draws) -> State:
+        """Draw a new user for each row of the random numbers, at the start of a first session."""
+        xp, config, num = self.xp, self.config, len(draws)
+        interest, features = config.population.draw(xp, draws, self.centres)
         weights = self._zeros(num, self.table.shape[1])
         weights[:, : self.dim] = interest
         weights[:, self.dim] = 1
@@ -157,30 +158,31 @@ class World:
             features=features,
             satisfaction=self._zeros(num),
             fatigue=self._zeros(num, self.groups),
-            budget=config.session.draw(xp, stream, num) if config.session else self._zeros(num),
+            budget=config.session.draw(xp, draws) if config.session else self._zeros(num),
             clock=xp.zeros((num, 4), dtype=xp.int64, device=self.backend.device),
         )
         if config.satisfaction:
             self._satisfy(state, state.satisfaction + config.satisfaction.start)
         return state
 
-    def step(self, state: State, slate: Array, stream: Stream) -> Outcome:
+    def step(self, state: State, slate: Array, draws: Draws) -> Outcome:
         """Show a slate to every user; ``state`` is updated in place.
 
         Args:
             state: B users.
             slate: Item ids, ``(B, K)`` int64; a repeat of an earlier item shows nothing.
-            stream: Source of randomness.
+            draws: Random numbers of the users, at the step that `draw_users` or the last call of
+                this method has not used.
         """
         xp, config = self.xp, self.config
         shown, rows, utility = self._look(state, slate)
-        clicks = config.choice.draw(xp, stream, utility, shown)  # (B, K) bool
+        clicks = config.choice.draw(xp, draws, utility, shown)  # (B, K) bool
         # (B, 1, K) @ (B, K, D) -> (B, D)
         consumed = (xp.astype(clicks, xp.float32)[:, None, :] @ rows)[:, 0]
         rewards = consumed[:, self.dim + 2 : self.dim + 2 + len(self.reward_names)]
         if config.satisfaction:
             rewards[:, 1] *= config.satisfaction.engaged(state.satisfaction)
-        self._change(state, stream, consumed)
+        self._change(state, draws, consumed)
         state.clock[:, 2:] += 1
         if config.session is None:
             return Outcome(clicks, shown, rewards)
@@ -191,7 +193,7 @@ class World:
             return Outcome(clicks, shown, rewards)
         if config.retention is None:
             return Outcome(clicks, shown, rewards, ended, churned=ended)
-        gap, churned = self._leave(state, stream, ended)
+        gap, churned = self._leave(state, draws, ended)
         rewards[:, 2] = xp.where(gap > 0, 1 / xp.maximum(gap, xp.ones_like(gap)), 0 * gap)
         return Outcome(clicks, shown, rewards, ended, xp.astype(gap, xp.int64), churned)
 
@@ -284,12 +286,12 @@ class World:
             minutes = minutes * self.config.satisfaction.engaged(state.satisfaction)[:, None]
         return weights.get("click", 0.0) + weights.get("watch", 0.0) * minutes
 
-    def _change(self, state: State, stream: Stream, consumed: Array) -> None:
+    def _change(self, state: State, draws: Draws, consumed: Array) -> None:
         """Update interests, satisfaction and fatigue after what was consumed, ``(B, D)``."""
         xp, config, dim = self.xp, self.config, self.dim
         if config.drift:
             interest = state.weights[:, :dim]
-            config.drift.step(xp, stream, interest, consumed[:, :dim], config.affinity)
+            config.drift.step(xp, draws, interest, consumed[:, :dim], config.affinity)
         if config.satisfaction:
             value, count = consumed[:, dim + 1], consumed[:, dim + 2]
             self._satisfy(state, config.satisfaction.step(xp, state.satisfaction, value, count))
@@ -306,7 +308,7 @@ class World:
         if self.config.fatigue:
             state.weights[:, self.dim + 5 :] = -self.config.fatigue.weight * fatigue
 
-    def _leave(self, state: State, stream: Stream, ended: Array) -> tuple[Array, Array]:
+    def _leave(self, state: State, draws: Draws, ended: Array) -> tuple[Array, Array]:
         """Draw whether and when users return after the sessions that ended, ``(B,)``.
 
         Returning users start a new session.
@@ -319,12 +321,12 @@ class World:
         assert config.session
         assert config.retention
         assert config.satisfaction
-        gap, churned = config.retention.draw(xp, stream, state.satisfaction)
+        gap, churned = config.retention.draw(xp, draws, state.satisfaction)
         gap = xp.where(ended, gap, xp.zeros_like(gap))
         self._satisfy(state, config.satisfaction.rest(state.satisfaction, gap))
         if config.fatigue:
             self._tire(state, config.fatigue.rest(state.fatigue, gap))
-        state.budget = xp.where(ended, config.session.draw(xp, stream, len(gap)), state.budget)
+        state.budget = xp.where(ended, config.session.draw(xp, draws), state.budget)
         ended_number = xp.astype(ended, xp.int64)
         state.clock[:, 0] += xp.astype(gap, xp.int64)
         state.clock[:, 1] += ended_number

@@ -106,6 +106,39 @@ def test_users_are_drawn_uniformly_whatever_they_took(make_batch):
     assert (info["index"] != other["index"]).any()
 
 
+def drawn(env, **reset):
+    """Play conversations that show slates only; return what they are about, (T, 2, B)."""
+    _, info = env.reset(**reset)
+    story = []
+    for _ in range(12):
+        story.append([info["index"], info["truth"].sum(axis=1)])
+        count = len(info["index"])
+        shown = env.simulation.conversations.shown
+        free = np.ones((count, env.problem.num_items))
+        row, slot = np.nonzero(shown >= 0)
+        free[row, shown[row, slot]] = -1
+        slate = np.argsort(-free, axis=1, kind="stable")[:, : env.problem.slate_size]
+        zeros = np.zeros(count, dtype=int)
+        *_, info = env.step({"type": zeros + 1, "attribute": zeros, "slate": slate})
+    return np.array(story)
+
+
+@pytest.mark.parametrize("sampler", ["uniform_user", "each"])
+def test_a_conversation_is_a_function_of_seed_row_and_episode(make_batch, sampler):
+    settings = {"sampler": sampler, "max_turns": 2, "noise": 0.2, "acceptable": 2}
+    one, two = (drawn(make_batch(1, **settings), seed=[seed]) for seed in (4, 5))
+    both = drawn(make_batch(2, **settings), seed=[5, 4])
+    assert np.array_equal(both, np.concatenate([two, one], axis=2))
+    whole = drawn(make_batch(6, **settings), seed=4)
+    if sampler == "each":  # row i is about the interactions i, i + 6, ...
+        total = whole[0, 0].max() + 1
+        assert whole[0, 0].tolist() == [number % total for number in range(6)]
+    else:
+        block = drawn(make_batch(3, **settings), seed=4, options={"first_user": 2})
+        assert np.array_equal(whole[:, :, 2:5], block)
+        assert np.array_equal(whole[:, :, :1], one)
+
+
 def test_the_target_is_hidden_without_debug(make):
     env = make(debug=False)
     _, info = env.reset(seed=0)
@@ -155,5 +188,5 @@ def test_malformed_discrete_actions(make_batch):
         env.step(np.array([0, 5]))
     with pytest.raises(ValueError, match=r"whole numbers of shape \(2,\)"):
         env.step(np.array([0.5, 1]))
-    with pytest.raises(ValueError, match="share one random generator"):
-        env.reset(seed=[1, 2])
+    with pytest.raises(ValueError, match="There are 3 seeds for 2 environments"):
+        env.reset(seed=[1, 2, 3])

@@ -194,6 +194,24 @@ def test_malformed_actions(make, settings, action, message):
         env.step(action)
 
 
-def test_a_list_of_seeds_is_refused():
-    with pytest.raises(ValueError, match="share one random generator"):
-        many(2).reset(seed=[1, 2])
+def drawn_sessions(env, **reset):
+    """Play sessions with a fixed policy, those that replace others included; return their infos."""
+    act, story = linear(), []
+    obs, info = env.reset(**reset)
+    for _ in range(25):
+        story.append([info["session"], obs["user"][:, 0], info["critiques"].sum(axis=1)])
+        obs, _, terminated, truncated, info = env.step(act(obs))
+        story[-1].append(terminated | truncated)
+    return np.array(story)  # (T, 4, B)
+
+
+def test_a_drawn_session_is_a_function_of_seed_row_and_episode():
+    settings = {"seeker": "different", "noise": 0.3, "max_turns": 6}
+    whole = drawn_sessions(many(9, **settings), seed=4)
+    assert whole[:, 3].any(axis=0).all()
+    block = drawn_sessions(many(4, **settings), seed=4, options={"first_user": 3})
+    assert np.array_equal(whole[:, :, 3:7], block)
+    one, two = (drawn_sessions(many(1, **settings), seed=[seed]) for seed in (4, 5))
+    both = drawn_sessions(many(2, **settings), seed=[5, 4])
+    assert np.array_equal(both, np.concatenate([two, one], axis=2))
+    assert np.array_equal(whole[:, :, :1], one)

@@ -131,7 +131,8 @@ def test_without_a_seed_picks_differ_from_run_to_run(make_batch):
     for _ in range(2):
         env = make_batch(200, seeker="random", action="scores")
         env.reset(options={"user": [0] * 200, "goal": [0] * 200})
-        env.simulation.sessions.session = np.arange(200)
+        # The keys of drawn sessions, as sessions about one pair under one seed are all alike.
+        env.simulation.sessions._draws.put(np.arange(200), env.simulation.episodes.keys())
         *_, info = env.step(
             {
                 "scores": np.tile([0, 1, 0, 0, 0, 0], (200, 1)),

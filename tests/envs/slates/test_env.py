@@ -252,11 +252,6 @@ def test_a_wrong_setting_is_refused_with_what_would_be_right(settings, message):
         SlateRecEnv(**settings)
 
 
-def test_a_list_of_seeds_is_refused():
-    with pytest.raises(ValueError, match="share one random generator"):
-        SlateRecVectorEnv(num_envs=2).reset(seed=[1, 2])
-
-
 @pytest.mark.parametrize("name", PRESETS)
 def test_the_latent_state_is_revealed_only_if_asked_for(name):
     hidden = {"state", "oracle_slate", "long_term_slate", "expected_reward", "oracle_reward"}

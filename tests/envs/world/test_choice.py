@@ -6,14 +6,18 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
-from envs.world.backend import NumpyStream
 from envs.world.choice import Cascade, MultinomialLogit, PositionBased
+from recsim.draws import Draws, chain, key_of
 
 MODELS = [
     MultinomialLogit(no_click=0.5),
     Cascade(threshold=0.5, patience=0.8),
     PositionBased(threshold=0.5, bias=0.7),
 ]
+
+
+def draws_of(users, seed):
+    return Draws(chain(key_of(seed, "test"), np.arange(users)))
 
 
 def utilities(*values):
@@ -44,7 +48,7 @@ def test_position_based_by_hand():
 def test_draws_follow_the_probabilities(model):
     users = 200_000
     utility = np.tile(utilities(1.0, -0.5, 0.3, 2.0), (users, 1))
-    clicks = model.draw(xp, NumpyStream(np.random.default_rng(0)), utility)
+    clicks = model.draw(xp, draws_of(len(utility), 0), utility)
     expected = model.probabilities(xp, utility[:1])[0]
     error = np.sqrt(expected * (1 - expected) / users)
     assert np.all(np.abs(clicks.mean(axis=0) - expected) < 5 * error)
@@ -59,7 +63,7 @@ def test_a_probability_of_one_in_a_thousand_is_one_click_in_a_thousand(model):
     offset = model.no_click if isinstance(model, MultinomialLogit) else model.threshold
     utility = np.full((users, 1), offset + math.log(0.001 / 0.999), dtype=np.float32)
     assert model.probabilities(xp, utility[:1])[0, 0] == pytest.approx(0.001, rel=1e-4)
-    rate = model.draw(xp, NumpyStream(np.random.default_rng(1)), utility).mean()
+    rate = model.draw(xp, draws_of(len(utility), 1), utility).mean()
     assert abs(rate - 0.001) < 5 * math.sqrt(0.001 / users)
 
 
@@ -75,7 +79,7 @@ def test_an_empty_slot_gets_no_clicks_and_takes_none(model):
         alone = model.probabilities(xp, utility[:1])[0, slots]
     assert got[1] == 0
     assert got[slots] == pytest.approx(alone, abs=1e-6)
-    clicks = model.draw(xp, NumpyStream(np.random.default_rng(2)), utility, shown)
+    clicks = model.draw(xp, draws_of(len(utility), 2), utility, shown)
     assert not clicks[:, 1].any()
 
 

@@ -6,41 +6,40 @@ import array_api_compat.numpy as xp
 import numpy as np
 import pytest
 
-from envs.world.backend import NumpyStream
 from envs.world.catalogue import Catalogue
 from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
 from envs.world.population import Population
 from envs.world.retention import Retention
+from recsim.draws import Draws, chain, key_of
 
 
-@pytest.fixture
-def stream():
-    return NumpyStream(np.random.default_rng(0))
+def draws_of(users):
+    return Draws(chain(key_of(0, "test"), np.arange(users)))
 
 
 def array(*values):
     return np.array(values, dtype=np.float32)
 
 
-def test_drift_towards_and_away_by_hand(stream):
+def test_drift_towards_and_away_by_hand():
     towards = np.array([[1.0, 0.0]], dtype=np.float32)
-    InterestDrift(rate=0.75, noise=0).step(xp, stream, towards, array([0.0, 4.0]), scale=4.0)
+    InterestDrift(rate=0.75, noise=0).step(xp, draws_of(1), towards, array([0.0, 4.0]), scale=4.0)
     assert towards == pytest.approx(np.array([[0.8, 0.6]]), abs=1e-6)  # (1, 3/4) / (5/4)
     away = np.array([[1.0, 0.0]], dtype=np.float32)
     drift = InterestDrift(rate=0.75, noise=0, direction="away")
-    drift.step(xp, stream, away, array([0.0, 4.0]), scale=4.0)
+    drift.step(xp, draws_of(1), away, array([0.0, 4.0]), scale=4.0)
     assert away == pytest.approx(np.array([[0.8, -0.6]]), abs=1e-6)
 
 
-def test_drift_without_clicks_or_noise_changes_nothing(stream):
+def test_drift_without_clicks_or_noise_changes_nothing():
     interest = np.array([[0.6, 0.8]], dtype=np.float32)
-    InterestDrift(noise=0).step(xp, stream, interest, array([0.0, 0.0]))
+    InterestDrift(noise=0).step(xp, draws_of(1), interest, array([0.0, 0.0]))
     assert interest == pytest.approx(np.array([[0.6, 0.8]]), abs=1e-6)
 
 
-def test_drift_noise_keeps_unit_length(stream):
+def test_drift_noise_keeps_unit_length():
     interest = np.tile(array(1.0, 0.0, 0.0), (100, 1))
-    InterestDrift(noise=0.5).step(xp, stream, interest, np.zeros_like(interest))
+    InterestDrift(noise=0.5).step(xp, draws_of(100), interest, np.zeros_like(interest))
     assert np.linalg.norm(interest, axis=1) == pytest.approx(np.ones(100), abs=1e-5)
     assert interest[:, 1].std() > 0.1
 
@@ -70,19 +69,19 @@ def test_fatigue_by_hand():
     assert part.rest(got, array(2.0)) == pytest.approx(array([0.075, 0.125]))
 
 
-def test_session_budget_has_its_mean(stream):
-    draws = SessionBudget(minutes=20, spread=0.5).draw(xp, stream, 100_000)
+def test_session_budget_has_its_mean():
+    draws = SessionBudget(minutes=20, spread=0.5).draw(xp, draws_of(100_000))
     assert draws.min() > 0
     assert abs(draws.mean() - 20) < 5 * draws.std() / math.sqrt(100_000)
-    assert SessionBudget(minutes=7, spread=0).draw(xp, stream, 3) == pytest.approx([7, 7, 7])
+    assert SessionBudget(minutes=7, spread=0).draw(xp, draws_of(3)) == pytest.approx([7, 7, 7])
 
 
 @pytest.mark.parametrize("satisfaction", [0.2, 0.5, 0.9])
-def test_churn_and_gap_follow_their_probabilities(stream, satisfaction):
+def test_churn_and_gap_follow_their_probabilities(satisfaction):
     part = Retention(churn=-1.0, churn_slope=3.0, hazard=-0.5, hazard_slope=2.0)
     users = 100_000
     level = np.full(users, satisfaction, dtype=np.float32)
-    gap, churned = part.draw(xp, stream, level)
+    gap, churned = part.draw(xp, draws_of(users), level)
     churn = 1 / (1 + math.exp(1.0 + 3.0 * (satisfaction - 0.5)))
     hazard = 1 / (1 + math.exp(0.5 - 2.0 * (satisfaction - 0.5)))
     assert abs(churned.mean() - churn) < 5 * math.sqrt(churn * (1 - churn) / users)
@@ -95,15 +94,17 @@ def test_churn_and_gap_follow_their_probabilities(stream, satisfaction):
     assert abs(share - hazard) < 5 * math.sqrt(hazard * (1 - hazard) / len(days))
 
 
-def test_satisfied_users_return_sooner_and_churn_less(stream):
+def test_satisfied_users_return_sooner_and_churn_less():
     part = Retention()
     low, high = array(0.2), array(0.8)
     assert part.churn_probability(xp, high) < part.churn_probability(xp, low)
     assert part.daily_hazard(xp, high) > part.daily_hazard(xp, low)
 
 
-def test_a_hazard_of_one_is_one_day(stream):
-    gap, churned = Retention(churn=-50, hazard=50).draw(xp, stream, np.full(1000, 0.5, np.float32))
+def test_a_hazard_of_one_is_one_day():
+    gap, churned = Retention(churn=-50, hazard=50).draw(
+        xp, draws_of(1000), np.full(1000, 0.5, np.float32)
+    )
     assert not churned.any()
     assert np.all(gap == 1)
 
@@ -148,11 +149,12 @@ def test_group_sizes_fall_with_the_skew():
     assert sizes / 20_000 == pytest.approx(share, abs=0.02)
 
 
-def test_user_features_are_noisy_interests(stream):
+def test_user_features_are_noisy_interests():
     centres = np.eye(4, dtype=np.float32)
-    interest, features = Population(spread=0.0, feature_noise=0.0).draw(xp, stream, centres, 4000)
+    draws = draws_of(4000)
+    interest, features = Population(spread=0.0, feature_noise=0.0).draw(xp, draws, centres)
     assert np.array_equal(interest, features)
     share = interest.mean(axis=0)  # each user is one centre, uniformly
     assert share == pytest.approx(np.full(4, 0.25), abs=5 * math.sqrt(0.1875 / 4000))
-    _, noisy = Population(spread=0.0, feature_noise=2.0).draw(xp, stream, centres, 4000)
+    _, noisy = Population(spread=0.0, feature_noise=2.0).draw(xp, draws, centres)
     assert noisy.std() > 0.9

@@ -10,13 +10,14 @@ import pytest
 import torch
 from pydantic import BaseModel, ValidationError
 
-from envs.world.backend import Backend, NumpyStream
+from envs.world.backend import Backend
 from envs.world.catalogue import Catalogue
 from envs.world.choice import Cascade, MultinomialLogit, PositionBased
 from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
 from envs.world.presets import PRESETS, override, preset
 from envs.world.retention import Retention
 from envs.world.world import World, WorldConfig, shown_slots
+from recsim.draws import Draws, chain, key_of
 from recsim.errors import UserError
 
 torch.set_num_threads(1)
@@ -41,8 +42,12 @@ def numpy_world(config):
     return World(config, NUMPY)
 
 
-def stream(seed=0):
-    return NumpyStream(np.random.default_rng(seed))
+def keys(users, seed=0):
+    return chain(key_of(seed, "test"), np.arange(users))
+
+
+def draws_of(users, seed=0):
+    return Draws(keys(users, seed))
 
 
 def slates(users, items, size, seed=0):
@@ -52,8 +57,8 @@ def slates(users, items, size, seed=0):
 
 def play(config, users=16, steps=40, slate_size=4, seed=0):
     """Return everything that happens in a world as one array."""
-    world, draws = numpy_world(config), stream(seed)
-    state = world.draw_users(draws, users)
+    world, draws = numpy_world(config), draws_of(users, seed)
+    state = world.draw_users(draws)
     trace = [state.features, world.items.features]
     for step in range(steps):
         slate = slates(users, config.catalogue.num_items, slate_size, seed=step)
@@ -61,6 +66,7 @@ def play(config, users=16, steps=40, slate_size=4, seed=0):
         if step == steps - 1:
             trace.append(world.oracle_slate(state, candidates, slate_size, REWARDS))
             trace.append(world.long_term_slate(state, candidates, slate_size, REWARDS))
+        draws.advance()
         outcome = world.step(state, slate, draws)
         trace += [outcome.clicks, outcome.rewards, state.clock, *world.latent(state).values()]
     return np.concatenate([np.asarray(part, dtype=np.float64).ravel() for part in trace])
@@ -82,7 +88,7 @@ def test_utility_by_hand():
         choice=MultinomialLogit(no_click=0.0),
     )
     world = numpy_world(config)
-    state = world.draw_users(stream(), 1)
+    state = world.draw_users(draws_of(1))
     items, interest = world.items, world.latent(state)["interest"][0].astype(np.float64)
     group = items.group[5]
     fatigue = np.zeros((1, 10), dtype=np.float32)
@@ -103,10 +109,10 @@ def test_effects_of_a_click_by_hand():
     config = override(EVERYTHING, {"choice": {"threshold": -50.0, "bias": 0.0}})  # always clicks
     config = override(config, {"session": {"minutes": 600}})
     world = numpy_world(config)
-    state = world.draw_users(stream(), 1)
+    state = world.draw_users(draws_of(1))
     budget = state.budget.copy()
     items, part = world.items, config.satisfaction
-    outcome = world.step(state, np.array([[7]]), stream(1))
+    outcome = world.step(state, np.array([[7]]), draws_of(1, seed=1))
     value = (1 + items.quality[7] - part.bait_cost * items.bait[7]) / 2
     assert outcome.clicks.all()
     assert outcome.rewards[0] == pytest.approx([1.0, items.minutes[7], 0.0], abs=1e-5)
@@ -122,8 +128,8 @@ def test_effects_of_a_click_by_hand():
 def test_expected_reward_is_the_mean_reward(name):
     world = numpy_world(PRESETS[name].world)
     users, weights = 200_000, {"click": 1.0, "watch": 0.5}
-    one = world.draw_users(stream(4), 1)
-    state = world.draw_users(stream(4), users)
+    one = world.draw_users(draws_of(1, seed=4))
+    state = world.draw_users(draws_of(users, seed=4))
     if world.config.satisfaction:
         world._satisfy(one, np.array([0.83], dtype=np.float32))
     if world.config.fatigue:
@@ -133,7 +139,7 @@ def test_expected_reward_is_the_mean_reward(name):
     slate = np.tile(slates(1, 200, 5), (users, 1))
     slate[:, 3] = slate[:, 1]  # a repeated item shows nothing
     expected = world.expected_reward(state, slate[:1], weights)[0]
-    rewards = world.step(state, slate, stream(5)).rewards
+    rewards = world.step(state, slate, draws_of(users, seed=5)).rewards
     reward = rewards[:, 0].astype(np.float64) + 0.5 * rewards[:, 1]
     assert abs(reward.mean() - expected) < 5 * reward.std() / math.sqrt(users)
 
@@ -141,8 +147,8 @@ def test_expected_reward_is_the_mean_reward(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_regret_is_never_negative(name):
     world, weights = numpy_world(PRESETS[name].world), PRESETS[name].rewards
-    draws = stream(6)
-    state = world.draw_users(draws, 300)
+    draws = draws_of(300, seed=6)
+    state = world.draw_users(draws)
     candidates = np.tile(np.arange(200), (300, 1))
     for step in range(5):
         best = world.oracle_slate(state, candidates, 5, weights)
@@ -151,6 +157,7 @@ def test_regret_is_never_negative(name):
         assert np.all(top >= world.expected_reward(state, shown, weights) - 1e-5)
         foresighted = world.long_term_slate(state, candidates, 5, weights)
         assert np.all(top >= world.expected_reward(state, foresighted, weights) - 1e-5)
+        draws.advance()
         world.step(state, shown, draws)
 
 
@@ -165,7 +172,7 @@ def test_the_foresighted_slate_maximises_reward_and_change_of_satisfaction(choic
         foresight=4.0,
     )
     world = numpy_world(config)
-    state = world.draw_users(stream(3), 6)
+    state = world.draw_users(draws_of(6, seed=3))
     world._satisfy(state, np.linspace(0.1, 0.9, 6, dtype=np.float32))
     value = (1 + world.items.quality - world.items.bait) / 2
 
@@ -208,13 +215,12 @@ def test_clicks_of_a_user_do_not_affect_others():
     world = numpy_world(config)
     states = []
     for other in (0, 100):  # users 1 ... 31 are shown different items, user 0 the same ones
-        draws = stream(7)
-        state = world.draw_users(draws, 32)
+        draws = draws_of(32, seed=7)
+        state = world.draw_users(draws)
         for step in range(60):
             slate = np.sort(slates(32, 100, 4, seed=step), axis=1)
             slate[1:] += other
-            # How many numbers are drawn for all depends on whether any session ends.
-            draws = stream(1000 + step)
+            draws.advance()
             world.step(state, slate, draws)
         states.append(state)
     moved = 0
@@ -225,25 +231,12 @@ def test_clicks_of_a_user_do_not_affect_others():
     assert moved >= 4
 
 
-class ReplayedStream:
-    """Gives torch the random numbers that numpy draws."""
-
-    def __init__(self, seed):
-        self.source = stream(seed)
-
-    def uniform(self, shape):
-        return torch.from_numpy(self.source.uniform(shape))
-
-    def normal(self, shape):
-        return torch.from_numpy(self.source.normal(shape))
-
-
 @pytest.mark.parametrize("choice", [MultinomialLogit(), Cascade(), PositionBased()], ids=repr)
 def test_torch_and_numpy_agree(choice):
     config = EVERYTHING.model_copy(update={"choice": choice})
     on_numpy, on_torch = numpy_world(config), World(config, Backend.make("torch"))
-    left, right = stream(8), ReplayedStream(8)
-    state, twin = on_numpy.draw_users(left, 50), on_torch.draw_users(right, 50)
+    left, right = (world.backend.draws(keys(50, seed=8)) for world in (on_numpy, on_torch))
+    state, twin = on_numpy.draw_users(left), on_torch.draw_users(right)
     candidates = np.tile(np.arange(200), (50, 1))
     ended = 0
     for step in range(40):
@@ -253,6 +246,8 @@ def test_torch_and_numpy_agree(choice):
             assert np.mean(best == same.numpy()) > 0.99  # ties may fall either way
         slate = slates(50, 200, 4, seed=step)
         slate[:5, 2] = slate[:5, 0]
+        left.advance()
+        right.advance()
         outcome = on_numpy.step(state, slate, left)
         twin_outcome = on_torch.step(twin, torch.from_numpy(slate), right)
         assert np.array_equal(outcome.clicks, twin_outcome.clicks.numpy())
@@ -316,9 +311,10 @@ def test_every_part_of_a_preset_matters(name):
 
 def test_return_is_one_over_the_gap():
     config = override(EVERYTHING, {"session": {"minutes": 1.0}})
-    world, draws = numpy_world(config), stream(9)
-    state = world.draw_users(draws, 500)
+    world, draws = numpy_world(config), draws_of(500, seed=9)
+    state = world.draw_users(draws)
     days = state.clock[:, 0].copy()
+    draws.advance()
     outcome = world.step(state, slates(500, 200, 4), draws)
     assert outcome.session_end is not None
     ended, churned, gap = outcome.session_end, outcome.churned, outcome.gap

@@ -8,7 +8,7 @@ import pytest
 import agents
 import recsim  # noqa: F401  (registers the environments)
 from recsim.contracts.critiquing import Showing
-from recsim.critiquing.streams import uniform
+from recsim.draws import Draws, Purpose, chain, key_of
 from recsim.metrics import critiquing as C
 from recsim.play.critiquing import (
     critique_curves,
@@ -53,7 +53,8 @@ class Linear:
         if self.strict:
             wrong = (obs["critiqued"] < 0).astype(float) @ self.problem.item_aspects.T
             scores = np.where(wrong > 0, scores - 100, scores)
-        chance = uniform(5, self.sessions, obs["turn"][:, 0], self.problem.num_aspects, 9)
+        draws = Draws.at(chain(key_of(5, "test"), self.sessions), obs["turn"][:, 0])
+        chance = draws.uniform(Purpose("justification"), self.problem.num_aspects)
         return Showing(scores, chance < 0.6)
 
 

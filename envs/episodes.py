@@ -1,0 +1,134 @@
+"""Which episode each row of a simulation plays, and the key of its random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, SupportsInt
+
+import numpy as np
+from gymnasium.utils import seeding
+from numpy.typing import NDArray
+
+from recsim.arrays import Ints
+from recsim.draws import chain
+from recsim.errors import EnvError
+
+FIRST_USER = "first_user"
+# In place of the number of a user, in keys of episodes about a given subject.
+_ABOUT = np.array([2**62])
+
+
+class Episodes:
+    """The episodes of B rows.
+
+    An episode is identified by the seed, the number of the row's user under this seed, and the
+    number of the row's episodes before it. Its key is a function of these three, so that what
+    happens in one row has no influence on the keys of others.
+
+    Args:
+        size: B.
+
+    Attributes:
+        users: Number of each row's user under its seed, ``(B,)``.
+        episode: Episodes of each row before the present one, ``(B,)``.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.users: Ints = np.zeros(size, dtype=np.int64)
+        self.episode: Ints = np.zeros(size, dtype=np.int64)
+        self._roots = np.zeros(size, dtype=np.uint64)
+        self._generator: np.random.Generator | None = None
+        self._rows_per_seed = size
+
+    def begin(self, generator: np.random.Generator, first_user: int | None, seeded: bool) -> None:
+        """Begin the first episodes under a seed, or the next ones under the present seed.
+
+        Args:
+            generator: Source of the seed; one that was not seen before counts as a new seed.
+            first_user: Number of the first row's user; None for 0.
+            seeded: Whether the generator was seeded for these episodes.
+
+        Raises:
+            EnvError: If there is a first user without a new seed.
+        """
+        if seeded or generator is not self._generator:
+            self._generator, self._rows_per_seed = generator, len(self.users)
+            self._roots[:] = _root(generator)
+            self.users = np.arange(len(self.users)) + (first_user or 0)
+            self.episode[:] = 0
+        elif first_user is not None:
+            raise EnvError(f"options[{FIRST_USER!r}] needs a seed: reset(seed=..., options=...).")
+        else:
+            self.episode += 1
+
+    def begin_each(
+        self, seeds: Sequence[SupportsInt | None], generator: np.random.Generator
+    ) -> None:
+        """Begin the first episode of user 0 under each row's own seed.
+
+        Args:
+            seeds: One per row; a row with None continues with its next episode.
+            generator: Source of the seed of rows that have none yet.
+
+        Raises:
+            ValueError: If there are more or fewer seeds than rows.
+        """
+        if len(seeds) != len(self.users):
+            raise ValueError(f"There are {len(seeds)} seeds for {len(self.users)} environments.")
+        if self._generator is None and any(seed is None for seed in seeds):
+            self.begin(generator, None, seeded=True)
+            self.episode[:] = -1
+        self._generator, self._rows_per_seed = generator, 1
+        for row, seed in enumerate(seeds):
+            if seed is None:
+                self.episode[row] += 1
+            else:
+                self._roots[row] = _root(seeding.np_random(int(seed))[0])
+                self.users[row] = self.episode[row] = 0
+
+    def next(self, rows: Ints) -> NDArray[np.uint64]:
+        """Pass to the next episode of some rows and return its keys, ``(N,)``."""
+        self.episode[rows] += 1
+        return self.keys(rows)
+
+    def keys(self, rows: Ints | slice = slice(None)) -> NDArray[np.uint64]:
+        """Return the keys of the episodes of some rows, ``(N,)``."""
+        return chain(chain(self._roots[rows], self.users[rows]), self.episode[rows])
+
+    def keys_about(self, rows: Ints, subjects: Ints) -> NDArray[np.uint64]:
+        """Return keys of episodes about given subjects, ``(N,)``, whatever their user or number.
+
+        Args:
+            rows: Rows, whose seeds count, ``(N,)``.
+            subjects: Numbers of the subjects, ``(N,)``.
+        """
+        return chain(chain(self._roots[rows], _ABOUT), subjects)
+
+    def places(self, rows: Ints) -> Ints:
+        """Return the place of the rows' episodes among those of all rows with the same seed.
+
+        A batch of B rows plays 0 ... B-1 first, then B ... 2B-1, and so on; ``(N,)``.
+        """
+        return self.users[rows] + self.episode[rows] * self._rows_per_seed
+
+
+def first_user_of(options: Mapping[str, Any]) -> tuple[int | None, dict[str, Any]]:
+    """Return the option ``first_user``, or None, and the other options.
+
+    Raises:
+        EnvError: If it is not a whole number of at least 0.
+    """
+    others = dict(options)
+    first = others.pop(FIRST_USER, None)
+    if first is None:
+        return None, others
+    if isinstance(first, bool) or not isinstance(first, int | np.integer) or first < 0:
+        raise EnvError(
+            f"options[{FIRST_USER!r}] is {first!r}; it must be a whole number of at least 0."
+        )
+    return int(first), others
+
+
+def _root(generator: np.random.Generator) -> np.uint64:
+    """Draw the first key of a chain."""
+    return np.uint64(generator.integers(2**64 - 1, dtype=np.uint64, endpoint=True))

@@ -1,0 +1,175 @@
+"""The random numbers of a batch of users."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from recsim.draws.splitmix import Lanes, advanced, counters, field, mixed
+
+Array = Any  # a numpy array or a torch tensor
+
+# The numbers of a small batch are computed for several steps at once, as a call of numpy costs more
+# than the arithmetic on a few numbers: for as many steps as make up so many rows.
+_ROWS = 128
+
+
+class Purpose:
+    """What random numbers are drawn for; draws of different purposes are independent.
+
+    Draw j of a purpose is output ``number * 2^32 + j + 1`` of the user's generator of the step. The
+    number is the CRC-32 of the name, so that a part of a world may have purposes of its own.
+
+    Args:
+        name: The same name means the same numbers.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.start = (zlib.crc32(name.encode()) << 32) + 1
+
+    def __repr__(self) -> str:
+        return f"Purpose({self.name!r})"
+
+
+class Draws:
+    """Random numbers of B users, each a function of their key, their step and the purpose.
+
+    The generator of a user at step t is SplitMix64, and its state is output t + 1 of the SplitMix64
+    that has the user's key as its state; `Purpose` says which outputs are drawn. The bits, and with
+    them uniform numbers, are identical on numpy and torch. Normal numbers are computed in float64
+    by the method of Box and Muller (1958); libraries and processors may differ in the last bits of
+    the logarithm and the cosine, which rounding to float32 nearly always hides.
+
+    Arrays of draws must not be changed in place: later steps may use their memory.
+
+    Args:
+        keys: Keys of the users, ``(B,)``: uint64 of numpy, or int64 of torch; see
+            `recsim.draws.chain`. All users are at step 0.
+        double: Whether numbers are float64 rather than float32.
+    """
+
+    def __init__(self, keys: Lanes, double: bool = False) -> None:
+        self._double = double
+        self._ahead = max(1, _ROWS // max(len(keys), 1)) if isinstance(keys, np.ndarray) else 1
+        self._begin(keys + counters(1, 1, keys))
+
+    @classmethod
+    def at(cls, keys: Lanes, steps: Array, double: bool = False) -> Draws:
+        """Return the draws of users who are at different steps.
+
+        Args:
+            keys: As in the class.
+            steps: Step of each user, ``(B,)`` integers of the same library.
+            double: As in the class.
+        """
+        draws = cls.__new__(cls)
+        draws._double, draws._ahead = double, 1
+        draws._begin(advanced(keys, steps))
+        return draws
+
+    def __len__(self) -> int:
+        return len(self._state)
+
+    def advance(self) -> None:
+        """Let every user pass to their next step."""
+        self._tick += 1
+        if self._tick == self._ahead:
+            self._begin(self._state + counters(self._ahead, 1, self._state))
+
+    def take(self, rows: Array) -> Draws:
+        """Return the draws of the users in ``rows`` (indices) at their present steps."""
+        taken = Draws.__new__(Draws)
+        taken._double, taken._ahead = self._double, 1
+        taken._begin(self._now()[rows])
+        return taken
+
+    def put(self, rows: Array, keys: Lanes) -> None:
+        """Replace the users in ``rows`` (indices) by new ones, at step 0."""
+        state = self._now()
+        state[rows] = keys + counters(1, 1, keys)
+        self._begin(state)
+
+    def bits(self, purpose: Purpose, width: int) -> Lanes:
+        """Return 64 random bits per draw, ``(B, width)``."""
+        return self._once("bits", purpose, width, self._bits)
+
+    def uniform(self, purpose: Purpose, width: int) -> Array:
+        """Return uniform numbers in (0, 1), ``(B, width)``.
+
+        They are odd multiples of 2^-24 (float32) or 2^-53 (float64), so never 0 or 1.
+        """
+        return self._once("uniform", purpose, width, self._uniform)
+
+    def normal(self, purpose: Purpose, width: int) -> Array:
+        """Return standard normal numbers, ``(B, width)``."""
+        return self._once("normal", purpose, width, self._normal)
+
+    def _begin(self, state: Lanes) -> None:
+        """Start at counters ``(B,)`` of the users' own generators, with nothing drawn yet."""
+        self._state, self._tick = state, 0
+        steps = counters(0, self._ahead, state)[:, None]
+        self._keys = mixed(state[None] + steps)  # (S, B)
+        self._drawn: dict[tuple[str, Purpose, int], Array] = {}
+
+    def _now(self) -> Lanes:
+        """Return a copy of the users' present counters, ``(B,)``."""
+        return self._state + counters(self._tick, 1, self._state)
+
+    def _once(
+        self, kind: str, purpose: Purpose, width: int, draw: Callable[[Purpose, int], Array]
+    ) -> Array:
+        drawn = self._drawn.get((kind, purpose, width))
+        if drawn is None:
+            drawn = self._drawn[kind, purpose, width] = draw(purpose, width)  # (S, B, width)
+        return drawn[self._tick]
+
+    def _bits(self, purpose: Purpose, width: int) -> Lanes:
+        return mixed(self._keys[:, :, None] + counters(purpose.start, width, self._keys))
+
+    def _uniform(self, purpose: Purpose, width: int) -> Array:
+        if self._double:
+            return (_double(field(self._bits(purpose, width), 12, 64)) + 0.5) * 2.0**-52
+        bits = self._bits(purpose, (width + 1) // 2)
+        if isinstance(bits, np.ndarray):  # the lower and the upper half of each output in turn
+            halves = bits.astype("<u8", copy=False).view("<u4") >> np.uint32(9)
+            numbers = halves.astype(np.float32)
+        else:
+            import torch
+
+            halves = torch.stack([field(bits, 9, 32), field(bits, 41, 64)], dim=-1)
+            numbers = halves.reshape(*bits.shape[:2], -1).float()
+        numbers += 0.5
+        numbers *= 2.0**-23
+        return numbers[:, :, :width]
+
+    def _normal(self, purpose: Purpose, width: int) -> Array:
+        bits = self._bits(purpose, (width + 1) // 2)
+        upper, lower = (
+            (_double(field(bits, first, first + 32)) + 0.5) * 2.0**-32 for first in (32, 0)
+        )
+        if isinstance(bits, np.ndarray):
+            library: Any = np
+        else:
+            import torch
+
+            library = torch
+        radius = library.sqrt(-2 * library.log(upper))
+        cosine = library.cos((2 * math.pi) * lower)
+        # Cheaper than a sine, and as exact as float32 needs it.
+        sine = library.copysign(library.sqrt(1 - cosine * cosine), 0.5 - lower)
+        normal = library.stack([radius * cosine, radius * sine], -1)
+        if not self._double:
+            normal = normal.astype(np.float32) if library is np else normal.float()
+        return normal.reshape(*bits.shape[:2], -1)[:, :, :width]
+
+
+def _double(numbers: Lanes) -> Array:
+    """Return whole numbers below 2^63 as float64."""
+    if isinstance(numbers, np.ndarray):
+        return numbers.view(np.int64).astype(np.float64)
+    return numbers.double()
