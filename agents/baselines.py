@@ -11,6 +11,7 @@ from pydantic import Field
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
 from agents.shared.deterministic import Deterministic
+from agents.shared.randomised import Randomised
 from agents.shared.targets import ItemMeans, check_target, outcomes
 from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation, OnlyWith
@@ -23,7 +24,7 @@ class RandomConfig(AgentConfig):
     """Settings of `RandomAgent`: none."""
 
 
-class RandomAgent(BaseSlateAgent):
+class RandomAgent(Randomised, BaseSlateAgent):
     """Shows distinct candidates drawn uniformly: every ordered slate is equally likely.
 
     Propensities are exact: 1/C for an item at a position, (C-K)!/C! for a whole slate.
@@ -35,14 +36,13 @@ class RandomAgent(BaseSlateAgent):
     def __init__(self, config: RandomConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._uniform = UniformSlates(problem.slate_size)
-        self._rng = np.random.default_rng(seed)
 
     def act(self, obs: Observation) -> Decision:
         """Draw a slate for every user."""
         batch, num_candidates = obs["candidates"].shape
         size = self._slate_size
         return Decision(
-            slates.uniform_slates(self._rng, batch, num_candidates, size),
+            slates.uniform_slates(self._draws.next(batch), num_candidates, size),
             np.full((batch, size), 1 / num_candidates),
             np.full(batch, slates.uniform_slate_propensity(num_candidates, size)),
             np.tile(slates.uniform_prefixes(num_candidates, size), (batch, 1)),

@@ -11,12 +11,24 @@ from pydantic import Field
 
 import agents
 from agents.shared.base import BaseSlateAgent
+from agents.shared.randomised import Randomised, UserDraws
 from recsim.arrays import Ints
-from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
+from recsim.contracts.slates import (
+    Agent,
+    AgentConfig,
+    Decision,
+    Feedback,
+    FitReport,
+    Observation,
+    begin_users,
+)
+from recsim.draws import Purpose
 from recsim.errors import AgentError
 from recsim.log import SlateLog
 from recsim.problem import Problem
 from recsim.settings import validated
+
+MEMBER = Purpose("member of a mixture")
 
 
 class MemberConfig(AgentConfig):
@@ -45,7 +57,7 @@ class MixtureConfig(AgentConfig):
     )
 
 
-class MixtureAgent(BaseSlateAgent):
+class MixtureAgent(Randomised, BaseSlateAgent):
     """Assigns every user at random to one of several agents, for the whole episode.
 
     It collects logs in which some users were served well and others badly, so that an agent can
@@ -72,8 +84,8 @@ class MixtureAgent(BaseSlateAgent):
                 )
             self._members.append(agents.make(member.name, problem, seed=int(own), **member.config))
         weights = np.array([member.weight for member in chosen])
-        self._shares = weights / weights.sum()
-        self._rng = np.random.default_rng(seeds[0])
+        self._upto = np.cumsum(weights / weights.sum())
+        self._draws = UserDraws(int(seeds[0]))
         self._of: Ints = np.zeros(0, dtype=np.int64)  # (B,) the member that serves the user
 
     @property
@@ -88,9 +100,22 @@ class MixtureAgent(BaseSlateAgent):
 
     def begin(self, batch_size: int) -> None:
         """Assign each of the new users to a member."""
-        self._of = self._rng.choice(len(self._members), size=batch_size, p=self._shares)
+        super().begin(batch_size)
+        self._assign(batch_size)
         for member in self._members:
             member.begin(batch_size)
+
+    def begin_users(self, users: Ints) -> None:
+        """Assign users who have these numbers, ``(B,)``, to members."""
+        self._draws.assign(users)
+        self._assign(len(users))
+        for member in self._members:
+            begin_users(member, users)
+
+    def _assign(self, users: int) -> None:
+        chance = self._draws.next(users).uniform(MEMBER, 1)[:, 0]
+        place = np.searchsorted(self._upto, chance, side="right")
+        self._of = np.minimum(place, len(self._members) - 1)  # the sum may round to less than 1
 
     def act(self, obs: Observation) -> Decision:
         """Show every user the slate of the member that serves them."""

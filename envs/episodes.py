@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, SupportsInt
+from collections.abc import Iterable, Mapping
+from typing import Any, SupportsInt, TypeAlias
 
 import numpy as np
 from gymnasium.utils import seeding
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from recsim.arrays import Ints
 from recsim.draws import chain
 from recsim.errors import EnvError
+
+Keys: TypeAlias = NDArray[np.uint64]
 
 FIRST_USER = "first_user"
 # In place of the number of a user, in keys of episodes about a given subject.
@@ -62,7 +64,7 @@ class Episodes:
             self.episode += 1
 
     def begin_each(
-        self, seeds: Sequence[SupportsInt | None], generator: np.random.Generator
+        self, seeds: Iterable[SupportsInt | None], generator: np.random.Generator
     ) -> None:
         """Begin the first episode of user 0 under each row's own seed.
 
@@ -73,6 +75,7 @@ class Episodes:
         Raises:
             ValueError: If there are more or fewer seeds than rows.
         """
+        seeds = list(seeds)
         if len(seeds) != len(self.users):
             raise ValueError(f"There are {len(seeds)} seeds for {len(self.users)} environments.")
         if self._generator is None and any(seed is None for seed in seeds):
@@ -86,23 +89,25 @@ class Episodes:
                 self._roots[row] = _root(seeding.np_random(int(seed))[0])
                 self.users[row] = self.episode[row] = 0
 
-    def next(self, rows: Ints) -> NDArray[np.uint64]:
+    def next(self, rows: Ints) -> Keys:
         """Pass to the next episode of some rows and return its keys, ``(N,)``."""
         self.episode[rows] += 1
         return self.keys(rows)
 
-    def keys(self, rows: Ints | slice = slice(None)) -> NDArray[np.uint64]:
+    def keys(self, rows: Ints | slice = slice(None)) -> Keys:
         """Return the keys of the episodes of some rows, ``(N,)``."""
-        return chain(chain(self._roots[rows], self.users[rows]), self.episode[rows])
+        keys: Keys = chain(chain(self._roots[rows], self.users[rows]), self.episode[rows])
+        return keys
 
-    def keys_about(self, rows: Ints, subjects: Ints) -> NDArray[np.uint64]:
+    def keys_about(self, rows: Ints, subjects: Ints) -> Keys:
         """Return keys of episodes about given subjects, ``(N,)``, whatever their user or number.
 
         Args:
             rows: Rows, whose seeds count, ``(N,)``.
             subjects: Numbers of the subjects, ``(N,)``.
         """
-        return chain(chain(self._roots[rows], _ABOUT), subjects)
+        keys: Keys = chain(chain(self._roots[rows], _ABOUT), subjects)
+        return keys
 
     def places(self, rows: Ints) -> Ints:
         """Return the place of the rows' episodes among those of all rows with the same seed.

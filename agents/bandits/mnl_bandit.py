@@ -43,6 +43,8 @@ from pydantic import Field
 from agents.bandits.linear import blocks
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
+from agents.shared.beta import beta
+from agents.shared.randomised import Randomised
 from agents.shared.targets import ItemMeans, Outcomes, outcomes
 from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import (
@@ -53,8 +55,11 @@ from recsim.contracts.slates import (
     Observation,
     OnlyWith,
 )
+from recsim.draws import Draws, Purpose
 from recsim.log import SlateLog
 from recsim.problem import Problem
+
+SHIFT = Purpose("shift of all items")
 
 
 class MNLBanditConfig(AgentConfig):
@@ -73,7 +78,7 @@ class MNLBanditConfig(AgentConfig):
     draws: int | None = Field(default=None, ge=1)
 
 
-class MNLBanditAgent(BaseSlateAgent):
+class MNLBanditAgent(Randomised, BaseSlateAgent):
     """Thompson sampling for the multinomial logit: the same slate until nothing is chosen.
 
     Learns from clicks, in a log and online. Each row of a batch draws independently when its epoch
@@ -86,10 +91,9 @@ class MNLBanditAgent(BaseSlateAgent):
     def __init__(self, config: MNLBanditConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._gaussian = config.posterior == "gaussian"
-        self._draws = config.draws or problem.slate_size
+        self._normals = config.draws or problem.slate_size
         # Impressions: choices between the item and nothing; sums: those in which it was chosen.
         self._choices = ItemMeans(problem.num_items)
-        self._rng = np.random.default_rng(seed)
         # The slate of every row's epoch, item ids (B, K); -1 if none runs.
         self._running = self._none_running()
 
@@ -100,6 +104,7 @@ class MNLBanditAgent(BaseSlateAgent):
 
     def begin(self, batch_size: int) -> None:
         """End all epochs; what was learned of the items stays."""
+        super().begin(batch_size)
         self._running = self._none_running()
 
     def act(self, obs: Observation) -> Decision:
@@ -109,9 +114,10 @@ class MNLBanditAgent(BaseSlateAgent):
             chosen = slates.places(candidates, self._running)
         else:
             chosen = np.full((len(candidates), self._slate_size), -1)
+        draws = self._draws.next(len(candidates))
         (fresh,) = np.nonzero((chosen < 0).any(axis=1))
         for rows in blocks(len(fresh), candidates.shape[1]):
-            scores = self._sample(candidates[fresh[rows]])
+            scores = self._sample(draws.take(fresh[rows]), candidates[fresh[rows]])
             chosen[fresh[rows]] = slates.top_slates(scores, self._slate_size)
         self._running = self._none_running()  # until feedback with a click continues them
         return Decision(chosen)
@@ -136,16 +142,16 @@ class MNLBanditAgent(BaseSlateAgent):
     def _none_running(self) -> Ints:
         return np.empty((0, self._slate_size), dtype=np.int64)
 
-    def _sample(self, candidates: Ints) -> Floats:
+    def _sample(self, draws: Draws, candidates: Ints) -> Floats:
         """Draw for every candidate a number that increases with its v, ``(B, C)``."""
         clicks: Floats = self._choices.sums
         ends = self._choices.impressions - clicks
         if self._gaussian:
             mean, deviation = gaussian(clicks, ends)  # (I,)
-            largest = self._rng.normal(size=(len(candidates), self._draws)).max(axis=1)  # (B,)
+            largest = draws.normal(SHIFT, self._normals).max(axis=1)  # (B,)
             optimistic: Floats = mean[candidates] + largest[:, None] * deviation[candidates]
             return optimistic
-        nothing: Floats = self._rng.beta(1 + ends[candidates], 1 + clicks[candidates])
+        nothing = beta(draws, 1 + ends[candidates], 1 + clicks[candidates])
         return -nothing  # 1 / (1 + v), which decreases with v
 
 

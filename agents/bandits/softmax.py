@@ -42,14 +42,10 @@ class SoftmaxAgent(PlackettLuce, LinearAgent):
     Config: ClassVar[type[AgentConfig]] = SoftmaxConfig
     _config: SoftmaxConfig
 
-    def __init__(self, config: SoftmaxConfig, problem: Problem, seed: int) -> None:
-        super().__init__(config, problem, seed)
-        self._rng = np.random.default_rng(seed)
-
     def act(self, obs: Observation) -> Decision:
         """Draw a slate for every user."""
         self._users = with_one(obs["user_features"])
-        return self._draw(self._logits(self._users, obs["candidates"]), self._rng)
+        return self._draw(self._logits(self._users, obs["candidates"]))
 
     def _logits_of(self, obs: Observation) -> Floats:
         return self._logits(with_one(obs["user_features"]), obs["candidates"])

@@ -40,11 +40,15 @@ from agents.bandits.linear import (
 )
 from agents.shared import slates
 from agents.shared.mnl import choices, posterior_mode
+from agents.shared.randomised import Randomised
 from agents.shared.targets import Outcomes, outcomes
 from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation
+from recsim.draws import Draws, Purpose
 from recsim.log import SlateLog
 from recsim.problem import Problem
+
+THETA = Purpose("theta")
 
 # Returns users (n, P) and their outcomes in pieces; called once for every pass over the data.
 Batches = Callable[[], Iterable[tuple[Floats, Outcomes]]]
@@ -70,7 +74,7 @@ class TSMNLConfig(AgentConfig):
     interactions: Interactions = "auto"
 
 
-class TSMNLAgent(JointFeaturesAgent):
+class TSMNLAgent(Randomised, JointFeaturesAgent):
     """Thompson sampling for a multinomial logit over linear utilities of user and item.
 
     Learns from clicks, in a log and online. Propensities are not known.
@@ -85,7 +89,7 @@ class TSMNLAgent(JointFeaturesAgent):
         self._theta = np.zeros(self._joint.size)
         self._precision = config.ridge * np.eye(self._joint.size)
         self._root: Floats | None = None  # a square root of the covariance, if up to date
-        self._rng = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(seed)  # of draws that the users of a batch share
 
     def fit(self, log: SlateLog) -> FitReport:
         """Update the posterior with the slates of a log, in blocks; its mode is found exactly.
@@ -111,12 +115,12 @@ class TSMNLAgent(JointFeaturesAgent):
         self._users = with_one(obs["user_features"])
         candidates = obs["candidates"]
         chosen = np.empty((len(candidates), self._slate_size), dtype=np.int64)
-        shared = self._draw(1)[:, 0] if self._config.shared else None  # (M, d)
-        draws = self._config.draws
-        width = draws * (self._joint.size + candidates.shape[1])
+        shared = self._shared_thetas() if self._config.shared else None  # (M, d)
+        own = self._draws.next(len(candidates))
+        width = self._config.draws * (self._joint.size + candidates.shape[1])
         for rows in blocks(len(candidates), width + candidates.shape[1] * self._items.shape[1]):
             users = self._users[rows]
-            thetas = self._draw(len(users)) if shared is None else shared
+            thetas = self._thetas(own.take(rows)) if shared is None else shared
             best = np.maximum.reduce(  # M times (n, C) -> (n, C)
                 [self._joint.utilities(users, candidates[rows], theta) for theta in thetas]
             )
@@ -166,12 +170,21 @@ class TSMNLAgent(JointFeaturesAgent):
         self._root = None
         return path
 
-    def _draw(self, users: int) -> Floats:
-        """Draw theta M times for each user, ``(M, users, d)``."""
+    def _thetas(self, draws: Draws) -> Floats:
+        """Draw theta M times for each user, ``(M, n, d)``."""
+        size = self._joint.size
+        noise = draws.normal(THETA, self._config.draws * size)
+        return self._sampled(noise.reshape(len(draws), -1, size)).transpose(1, 0, 2)
+
+    def _shared_thetas(self) -> Floats:
+        """Draw theta M times for all users, ``(M, d)``."""
+        return self._sampled(self._rng.normal(size=(self._config.draws, self._joint.size)))
+
+    def _sampled(self, noise: Floats) -> Floats:
+        """Return samples of the posterior from standard normal numbers, ``(..., d)`` both."""
         if self._root is None:
             factor = np.linalg.cholesky(self._precision)
             self._root = np.linalg.inv(factor).astype(np.float64, copy=False)
-        draws, size = self._config.draws, self._joint.size
         # With precision L L^T, a row z L^-1 has covariance (L L^T)^-1.
-        spread = self._rng.normal(size=(draws * users, size)) @ self._root
-        return (self._theta + self._config.alpha * spread).reshape(draws, users, size)
+        sampled: Floats = self._theta + self._config.alpha * (noise @ self._root)
+        return sampled

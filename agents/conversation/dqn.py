@@ -15,11 +15,15 @@ from torch.nn import functional
 from agents.conversation.posterior import PosteriorAgent, PosteriorConfig, Prediction
 from agents.shared.devices import seeded
 from agents.shared.early_stopping import gradient_step
+from agents.shared.randomised import Randomised
 from agents.shared.torch_agent import DeviceAgent, parameters
 from recsim.arrays import Floats32, Ints
 from recsim.contracts.conversations import Reply, Turn
 from recsim.contracts.slates import AgentConfig, Observation
 from recsim.conversation import ConversationProblem
+from recsim.draws import Purpose
+
+ACTION, COIN = Purpose("action"), Purpose("coin")
 
 
 class DQNConfig(PosteriorConfig):
@@ -49,7 +53,7 @@ class DQNConfig(PosteriorConfig):
     device: str = "cpu"
 
 
-class DQNAgent(DeviceAgent, PosteriorAgent):
+class DQNAgent(DeviceAgent, Randomised, PosteriorAgent):
     """Double Q-learning over questions and showing a slate; needs ``practice``.
 
     The inputs are the turn, the attributes answered with yes or no, the probability of a yes to
@@ -67,7 +71,7 @@ class DQNAgent(DeviceAgent, PosteriorAgent):
 
     def __init__(self, config: DQNConfig, problem: ConversationProblem, seed: int) -> None:
         super().__init__(config, problem, seed)
-        self._rng = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(seed)  # of the replay buffer
         with seeded(seed, config.device):
             self._net, self._target = self._network(), self._network()
         self._target.load_state_dict(self._net.state_dict())
@@ -89,8 +93,10 @@ class DQNAgent(DeviceAgent, PosteriorAgent):
             values = self._net(torch.as_tensor(state, device=self._config.device)).cpu().numpy()
         action = np.argmax(np.where(mask, values, -np.inf), axis=1)
         if self._exploring:
-            tried = np.argmax(self._rng.random(mask.shape) * mask, axis=1)
-            action = np.where(self._rng.random(len(action)) < self._exploring, tried, action)
+            draws = self._draws.next(len(action))
+            tried = np.argmax(draws.uniform(ACTION, mask.shape[1]) * mask, axis=1)
+            explores = draws.uniform(COIN, 1)[:, 0] < self._exploring
+            action = np.where(explores, tried, action)
         self._last = state, action
         ask = np.where(action < self._problem.num_attributes, action, -1)
         return self._turn(ask, prediction)

@@ -9,14 +9,18 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from agents.conversation.popularity import PopularityBase
+from agents.shared.randomised import Randomised
 from recsim.arrays import Bools, Floats
 from recsim.contracts.conversations import Turn
 from recsim.contracts.slates import Observation
 from recsim.conversation import ConversationProblem
 from recsim.conversation.ranking import filled, first_allowed
+from recsim.draws import Purpose
+
+SHOW = Purpose("show")
 
 
-class MaxEntropyAgent(PopularityBase):
+class MaxEntropyAgent(Randomised, PopularityBase):
     """Asks about the attribute with the highest entropy, or shows the most popular candidates.
 
     It shows a slate with probability K / n if n candidates are left, on the last turn, and if no
@@ -28,7 +32,6 @@ class MaxEntropyAgent(PopularityBase):
 
     def __init__(self, config: Any, problem: ConversationProblem, seed: int) -> None:
         super().__init__(config, problem, seed)
-        self._rng = np.random.default_rng(seed)
         self._explanations: list[str] = []
 
     def act(self, obs: Observation) -> Turn:
@@ -41,7 +44,8 @@ class MaxEntropyAgent(PopularityBase):
         key = np.where(may, binary_entropy(share), -1.0)  # (B, F)
         best = np.argmax(key, axis=1)
         some = key[np.arange(len(best)), best] > 0
-        show = self._rng.random(len(left)) * left < problem.slate_size
+        chance = self._draws.next(len(left)).uniform(SHOW, 1)[:, 0]
+        show = chance * left < problem.slate_size
         ask = np.where(some & ~show, best, -1)
         slates = first_allowed(order, fits, problem.slate_size)
         names = problem.attribute_names

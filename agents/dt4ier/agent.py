@@ -19,14 +19,16 @@ from agents.dt4ier.training import Trainer, digest_of, held_out_loss, prepare, t
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
 from agents.shared.devices import seeded
+from agents.shared.randomised import Randomised
 from agents.shared.torch_agent import TorchAgent
 from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation
+from recsim.draws import Draws
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
 
-class DT4IERAgent(TorchAgent[Model], BaseSlateAgent):
+class DT4IERAgent(TorchAgent[Model], Randomised, BaseSlateAgent):
     """Decision transformer conditioned on target returns of an immediate and a long-term reward.
 
     Fitted on a log; a second fit starts from scratch. The outcome of a step is read from the next
@@ -49,7 +51,6 @@ class DT4IERAgent(TorchAgent[Model], BaseSlateAgent):
     def __init__(self, config: DT4IERConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         check_rewards(config.reward_names, problem)
-        self._generator = self._new_generator()
         self._memory: Memory | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
@@ -92,6 +93,7 @@ class DT4IERAgent(TorchAgent[Model], BaseSlateAgent):
 
     def begin(self, batch_size: int) -> None:
         """Forget the users."""
+        super().begin(batch_size)
         self._memory = None
 
     @torch.no_grad()
@@ -108,7 +110,8 @@ class DT4IERAgent(TorchAgent[Model], BaseSlateAgent):
             if not new.all():
                 memory = memory.where(new, self._memory.with_outcome(model, last))
         self._memory = memory.with_next_step(model)
-        chosen, prefixes = self._decode(self._memory.contexts(model), obs["candidates"])
+        draws = self._draws.next(len(obs["candidates"])) if self._config.temperature else None
+        chosen, prefixes = self._decode(self._memory.contexts(model), obs["candidates"], draws)
         if not self._config.temperature:
             return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
         single = prefixes if chosen.shape[1] == 1 else None
@@ -200,7 +203,9 @@ class DT4IERAgent(TorchAgent[Model], BaseSlateAgent):
         """Return the slates for users without a memory, indices of candidates ``(B, K)``."""
         return self._decode(self._new_user_contexts(obs), obs["candidates"])[0]
 
-    def _decode(self, contexts: Tensor, candidates: Ints) -> tuple[Ints, Floats]:
+    def _decode(
+        self, contexts: Tensor, candidates: Ints, draws: Draws | None = None
+    ) -> tuple[Ints, Floats]:
         model, parts = self.model, []
         for rows in self._blocks(len(contexts)):
             parts.append(
@@ -210,7 +215,7 @@ class DT4IERAgent(TorchAgent[Model], BaseSlateAgent):
                     self._tokens(candidates[rows]),
                     self._problem.slate_size,
                     temperature=self._config.temperature,
-                    generator=self._generator,
+                    draws=None if draws is None else draws.take(rows).on_torch(self._device),
                 )
             )
         chosen, prefixes = (torch.cat(part).cpu().numpy() for part in zip(*parts, strict=True))

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from agents.dt4ier.data import PAD
 from agents.dt4ier.encoders import SlateDecoder
+from recsim.draws import Draws, Purpose
 
 _NEVER = float("-inf")
 
@@ -18,7 +19,7 @@ def decode(
     slots: int,
     *,
     temperature: float = 0.0,
-    generator: torch.Generator | None = None,
+    draws: Draws | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Decode slates without repeated items.
 
@@ -29,7 +30,7 @@ def decode(
         slots: K.
         temperature: 0: the best item in each slot; otherwise items are sampled after the scores are
             divided by the temperature.
-        generator: Random generator of the sampling.
+        draws: Random numbers of the users for the sampling, on the device of the contexts.
 
     Returns:
         Indices into the candidates, ``(B, K)``, and the probability of the first k of them,
@@ -40,15 +41,16 @@ def decode(
     taken = torch.zeros_like(candidates, dtype=torch.bool)
     chance = torch.zeros(len(candidates), 1, dtype=torch.float64, device=contexts.device)
     chosen, prefixes = [], []
-    for _ in range(slots):  # each item depends on the previous ones
+    for slot in range(slots):  # each item depends on the previous ones
         vectors, state = decoder.step(contexts, previous, state)
         scores = decoder.out(vectors[:, 0]).gather(1, candidates)  # (B, V) -> (B, C)
         scores = scores.masked_fill(taken, _NEVER)
         if temperature:
             scores = scores / temperature
             # The argmax of the scores plus Gumbel noise is a sample from the softmax.
-            noise = torch.empty_like(scores).exponential_(generator=generator).log()
-            index = (scores - noise).argmax(dim=1, keepdim=True)
+            assert draws is not None
+            noise = draws.gumbel(Purpose(f"slot {slot}"), scores.shape[1])
+            index = (scores + noise).argmax(dim=1, keepdim=True)
             chance = chance + scores.double().log_softmax(dim=1).gather(1, index)
         else:
             index = scores.argmax(dim=1, keepdim=True)  # (B, 1)

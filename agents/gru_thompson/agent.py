@@ -20,6 +20,7 @@ from agents.gru_thompson.training import Evaluation, evaluate, fit
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
 from agents.shared.clicked import Clicked
+from agents.shared.randomised import Randomised
 from agents.shared.torch_agent import TorchAgent
 from agents.shared.uniform_mixture import exact_prefixes, explore
 from recsim.arrays import Floats, Ints
@@ -29,7 +30,7 @@ from recsim.log import SlateLog
 from recsim.problem import Problem
 
 
-class GRUThompsonAgent(TorchAgent[Model], BaseSlateAgent):
+class GRUThompsonAgent(TorchAgent[Model], Randomised, BaseSlateAgent):
     """Explores within the slate: Thompson sampling with a Bayesian model of choices from slates.
 
     Fitted on a log; a second fit starts from scratch, while `refit` continues. The agent knows a
@@ -51,7 +52,6 @@ class GRUThompsonAgent(TorchAgent[Model], BaseSlateAgent):
     def __init__(self, config: GRUThompsonConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._generator = self._new_generator()
-        self._coins = np.random.default_rng(seed)
         self._slots = 0
         self._users, self._held_out = 0, torch.zeros(0, dtype=torch.int64)
 
@@ -165,7 +165,8 @@ class GRUThompsonAgent(TorchAgent[Model], BaseSlateAgent):
             return Decision(chosen, np.take_along_axis(table, chosen[:, :, None], axis=2)[:, :, 0])
         if policy != "epsilon_greedy":
             return Decision(chosen, np.ones(chosen.shape), np.ones(len(chosen)))
-        return explore(self._coins, chosen, obs["candidates"].shape[1], self._epsilon)
+        batch, num_candidates = obs["candidates"].shape
+        return explore(self._draws.next(batch), chosen, num_candidates, self._epsilon)
 
     def propensities(self, obs: Observation, items: Ints) -> Floats | None:
         """Return the probability of each item at its position, 1 at padding.

@@ -86,6 +86,7 @@ class PPOAgent(DeviceAgent, PlackettLuce):
 
     def begin(self, batch_size: int) -> None:
         """Learn from the remaining steps of the last cohort, and start another one."""
+        super().begin(batch_size)
         self._learn(None)
         self._last = None
         self._cohorts += 1
@@ -105,7 +106,7 @@ class PPOAgent(DeviceAgent, PlackettLuce):
         if self._settled:
             best = slates.top_slates(logits, self._slate_size)
             return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
-        decision = self._draw(logits, self._rng)
+        decision = self._draw(logits)
         log_prob = log_probability(torch.as_tensor(logits), torch.as_tensor(decision.slates))
         self._last = {
             **step,

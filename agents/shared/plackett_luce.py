@@ -8,12 +8,16 @@ import numpy as np
 
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
+from agents.shared.randomised import Randomised
 from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import Decision, Observation
+from recsim.draws import Purpose
 from recsim.estimators import PlackettLuceSlates, SlateDistribution
 
+NOISE = Purpose("noise of candidates")
 
-class PlackettLuce(BaseSlateAgent, ABC):
+
+class PlackettLuce(Randomised, BaseSlateAgent, ABC):
     """An agent that draws slates from a logit for every candidate.
 
     Propensities are exact: of the whole slate and its prefixes always; of an item at its position
@@ -25,9 +29,10 @@ class PlackettLuce(BaseSlateAgent, ABC):
     def _logits_of(self, obs: Observation) -> Floats:
         """Return the logit of every candidate, ``(B, C)``, and change nothing."""
 
-    def _draw(self, logits: Floats, rng: np.random.Generator) -> Decision:
-        """Draw a slate for every row of logits."""
-        chosen = slates.top_slates(logits + rng.gumbel(size=logits.shape), self._slate_size)
+    def _draw(self, logits: Floats) -> Decision:
+        """Draw a slate for every row of logits, ``(B, C)``."""
+        noise = self._draws.next(len(logits)).gumbel(NOISE, logits.shape[1])
+        chosen = slates.top_slates(logits + noise, self._slate_size)
         prefixes = prefix_propensities(logits, chosen)
         alone = prefixes if self._slate_size == 1 else None
         return Decision(chosen, alone, prefixes[:, -1], prefixes)

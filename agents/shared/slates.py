@@ -9,8 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Ints
+from recsim.draws import Draws, Purpose
 from recsim.errors import AgentError
 from recsim.problem import Problem
+
+SLATE, PERMUTATION = Purpose("slate"), Purpose("permutation")
 
 
 def check_sizes(problem: Problem) -> None:
@@ -26,19 +29,18 @@ def check_sizes(problem: Problem) -> None:
         )
 
 
-def uniform_slates(
-    rng: np.random.Generator, batch: int, num_candidates: int, slate_size: int
-) -> Ints:
-    """Draw ordered slates of distinct candidates, all equally likely, ``(batch, slate_size)``.
+def uniform_slates(draws: Draws, num_candidates: int, slate_size: int) -> Ints:
+    """Draw ordered slates of distinct candidates, all equally likely, ``(B, slate_size)``.
 
     Independent draws without repetition are uniform over distinct slates, so only the rows with a
     repeated item need a full permutation.
     """
-    slates = rng.integers(num_candidates, size=(batch, slate_size))
+    slates: Ints = draws.integers(SLATE, slate_size, num_candidates)
     ordered = np.sort(slates, axis=1)
-    repeated = (ordered[:, 1:] == ordered[:, :-1]).any(axis=1)
-    keys = rng.random((np.count_nonzero(repeated), num_candidates))
-    slates[repeated] = np.argsort(keys, axis=1)[:, :slate_size]
+    repeated = np.flatnonzero((ordered[:, 1:] == ordered[:, :-1]).any(axis=1))
+    if repeated.size:
+        keys = draws.take(repeated).uniform(PERMUTATION, num_candidates)
+        slates[repeated] = np.argsort(keys, axis=1)[:, :slate_size]
     return slates
 
 

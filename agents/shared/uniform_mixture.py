@@ -9,28 +9,31 @@ import numpy as np
 
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
+from agents.shared.randomised import Randomised
 from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import Decision, Observation
+from recsim.draws import Draws, Purpose
 from recsim.estimators import SlateDistribution, UniformSlates
 from recsim.estimators.slates.distribution import all_slates
 from recsim.problem import Problem
 
+COIN = Purpose("coin")
 
-def explore(
-    rng: np.random.Generator, greedy: Ints, num_candidates: int, epsilon: float
-) -> Decision:
+
+def explore(draws: Draws, greedy: Ints, num_candidates: int, epsilon: float) -> Decision:
     """Return greedy slates, or with probability epsilon uniform ones, with exact probabilities.
 
     Args:
-        rng: Random generator: one coin per slate, then the uniform slates.
+        draws: Random numbers of the users: a coin each, and the uniform slates.
         greedy: The greedy slates, indices of candidates ``(B, K)``.
         num_candidates: C.
         epsilon: Probability of a uniform slate.
     """
     size = greedy.shape[1]
-    coins = rng.random(len(greedy)) < epsilon
+    explores = np.flatnonzero(draws.uniform(COIN, 1)[:, 0] < epsilon)
     chosen = greedy.copy()
-    chosen[coins] = slates.uniform_slates(rng, int(coins.sum()), num_candidates, size)
+    if explores.size:
+        chosen[explores] = slates.uniform_slates(draws.take(explores), num_candidates, size)
     # A uniform slate can equal the greedy one by chance, so compare slates, not coins.
     same = chosen == greedy  # (B, K)
     uniform = slates.uniform_prefixes(num_candidates, size)  # (K,)
@@ -59,7 +62,7 @@ def exact_prefixes(obs: Observation, greedy: Ints, items: Ints, epsilon: float) 
     return epsilon * uniform + (1 - epsilon) * same
 
 
-class UniformMixture(BaseSlateAgent, ABC):
+class UniformMixture(Randomised, BaseSlateAgent, ABC):
     """An agent that shows a uniform slate with probability epsilon; all probabilities are exact.
 
     One coin per user and slate. With greedy slate g,
@@ -70,7 +73,6 @@ class UniformMixture(BaseSlateAgent, ABC):
     def __init__(self, config: Any, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._epsilon: float = config.epsilon
-        self._rng = np.random.default_rng(seed)
 
     @abstractmethod
     def _greedy(self, obs: Observation) -> Ints:
@@ -78,8 +80,8 @@ class UniformMixture(BaseSlateAgent, ABC):
 
     def act(self, obs: Observation) -> Decision:
         """Toss a coin per user and show the greedy or a uniform slate."""
-        num_candidates = obs["candidates"].shape[1]
-        return explore(self._rng, self._greedy(obs), num_candidates, self._epsilon)
+        batch, num_candidates = obs["candidates"].shape
+        return explore(self._draws.next(batch), self._greedy(obs), num_candidates, self._epsilon)
 
     def propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the exact probability of each item at its position, 1 at padding."""

@@ -152,7 +152,12 @@ class Agent(Protocol):
         ...
 
     def begin(self, batch_size: int) -> None:
-        """Forget the memory of single users and start with ``batch_size`` new ones."""
+        """Forget the memory of single users and start with ``batch_size`` new ones.
+
+        An agent whose random numbers for a user do not depend on the rest of the batch may also
+        have ``begin_users(users)``, with the numbers of the users, ``(B,)``: a block of users is
+        then served as in a larger batch. See `agents.shared.randomised.Randomised`.
+        """
         ...
 
     def act(self, obs: Observation) -> Decision:
@@ -186,3 +191,17 @@ class Agent(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         ...
+
+
+def begin_users(agent: Agent, users: Ints) -> None:
+    """Let an agent begin with users who have these numbers, or just with as many.
+
+    Args:
+        agent: The agent; with ``begin_users`` if it has it.
+        users: Numbers of the users, ``(B,)``.
+    """
+    begin = getattr(agent, "begin_users", None)
+    if begin is None:
+        agent.begin(len(users))
+    else:
+        begin(users)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from recsim.draws.splitmix import Lanes, advanced, counters, field, mixed
+from recsim.draws.splitmix import Lanes, advanced, as_torch, counters, field, mixed
 
 Array = Any  # a numpy array or a torch tensor
 
 # The numbers of a small batch are computed for several steps at once, as a call of numpy costs more
-# than the arithmetic on a few numbers: for as many steps as make up so many rows.
-_ROWS = 128
+# than the arithmetic on a few numbers: for as many steps as make up so many rows. More would be wasted
+# when a user is replaced.
+_ROWS = 64
 
 
 class Purpose:
@@ -49,14 +50,15 @@ class Draws:
 
     Args:
         keys: Keys of the users, ``(B,)``: uint64 of numpy, or int64 of torch; see
-            `recsim.draws.chain`. All users are at step 0.
+            `recsim.draws.chain`.
         double: Whether numbers are float64 rather than float32.
+        step: The step at which all users are.
     """
 
-    def __init__(self, keys: Lanes, double: bool = False) -> None:
+    def __init__(self, keys: Lanes, double: bool = False, step: int = 0) -> None:
         self._double = double
         self._ahead = max(1, _ROWS // max(len(keys), 1)) if isinstance(keys, np.ndarray) else 1
-        self._begin(keys + counters(1, 1, keys))
+        self._begin(keys + counters(step + 1, 1, keys))
 
     @classmethod
     def at(cls, keys: Lanes, steps: Array, double: bool = False) -> Draws:
@@ -88,6 +90,13 @@ class Draws:
         taken._begin(self._now()[rows])
         return taken
 
+    def on_torch(self, device: Any) -> Draws:
+        """Return the same draws at the users' present steps as torch tensors on a device."""
+        moved = Draws.__new__(Draws)
+        moved._double, moved._ahead = self._double, 1
+        moved._begin(as_torch(self._now(), device))
+        return moved
+
     def put(self, rows: Array, keys: Lanes) -> None:
         """Replace the users in ``rows`` (indices) by new ones, at step 0."""
         state = self._now()
@@ -108,6 +117,15 @@ class Draws:
     def normal(self, purpose: Purpose, width: int) -> Array:
         """Return standard normal numbers, ``(B, width)``."""
         return self._once("normal", purpose, width, self._normal)
+
+    def gumbel(self, purpose: Purpose, width: int) -> Array:
+        """Return numbers with the standard Gumbel distribution, ``(B, width)``."""
+        return self._once("gumbel", purpose, width, self._gumbel)
+
+    def integers(self, purpose: Purpose, width: int, end: int) -> Array:
+        """Return uniform whole numbers in 0 ... end - 1, int64 ``(B, width)``."""
+        places = self.uniform(purpose, width) * end
+        return places.astype(np.int64) if isinstance(places, np.ndarray) else places.long()
 
     def _begin(self, state: Lanes) -> None:
         """Start at counters ``(B,)`` of the users' own generators, with nothing drawn yet."""
@@ -135,6 +153,7 @@ class Draws:
         if self._double:
             return (_double(field(self._bits(purpose, width), 12, 64)) + 0.5) * 2.0**-52
         bits = self._bits(purpose, (width + 1) // 2)
+        numbers: Array
         if isinstance(bits, np.ndarray):  # the lower and the upper half of each output in turn
             halves = bits.astype("<u8", copy=False).view("<u4") >> np.uint32(9)
             numbers = halves.astype(np.float32)
@@ -146,6 +165,12 @@ class Draws:
         numbers += 0.5
         numbers *= 2.0**-23
         return numbers[:, :, :width]
+
+    def _gumbel(self, purpose: Purpose, width: int) -> Array:
+        chance = self._uniform(purpose, width)
+        if isinstance(chance, np.ndarray):
+            return -np.log(-np.log(chance))
+        return -(-chance.log()).log()
 
     def _normal(self, purpose: Purpose, width: int) -> Array:
         bits = self._bits(purpose, (width + 1) // 2)

@@ -2,9 +2,9 @@
 
 SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014)
 passes a counter that grows by an odd constant through a bijection, `mixed`. Output n of the
-generator with state k is ``mixed(k + n * GAMMA)``, n = 1, 2, ...: any output can be computed without
-those before it, which makes it a counter-based generator. It needs eight operations on an array for
-64 random bits, where Philox4x32-10 needs about fifty.
+generator with state k is ``mixed(k + n * GAMMA)``, n = 1, 2, ...: any output can be computed
+without those before it, which makes it a counter-based generator. It needs eight operations on an
+array for 64 random bits, where Philox4x32-10 needs about fifty.
 
 Integer arithmetic wraps around on both libraries, so that the bits are identical. Torch has no
 arithmetic on unsigned integers; its tensors are int64 with the same bits.
@@ -121,4 +121,5 @@ def key_of(seed: int, domain: str) -> NDArray[np.uint64]:
         domain: What the random numbers are for: those of different domains are independent.
     """
     words = np.frombuffer(domain.encode(), dtype=np.uint8).tolist()
-    return np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)
+    key: NDArray[np.uint64] = np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)
+    return key

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Floats32, Ints
-from recsim.contracts.slates import Agent, Feedback
+from recsim.contracts.slates import Agent, Feedback, begin_users
 from recsim.errors import AgentError, EnvError
 from recsim.log import SlateLog
 from recsim.log.validation import NOT_PROPENSITY, not_propensities
@@ -308,6 +308,7 @@ def rollout(
     max_steps: int,
     learn: bool = True,
     record: bool = False,
+    first_user: int | None = None,
     on_step: Callable[[int], None] | None = None,
 ) -> Rollout:
     """Let an agent recommend to a cohort: the users with whom the environment starts.
@@ -323,6 +324,9 @@ def rollout(
         max_steps: Maximum number of steps, at least 1.
         learn: Whether to call `Agent.observe` after each step.
         record: Whether to keep what `Rollout.to_log` needs.
+        first_user: Number of the first user under the seed: users n, n + 1 ... of a larger cohort,
+            with the same results if the agent draws for each user by itself and learns nothing
+            meanwhile. None for a cohort from number 0 on, whose users are new to the agent.
         on_step: Called after each step with the number of steps done.
 
     Raises:
@@ -339,12 +343,16 @@ def rollout(
         # A copy, as the environment may reuse its buffers.
         columns.setdefault(name, []).append(np.array(value))
 
-    raw, infos = env.reset(seed=seed)
+    options = None if first_user is None else {"first_user": first_user}
+    raw, infos = env.reset(seed=seed, options=options)
     obs = _numpy(raw)
     first_features = np.array(obs["user_features"])
     whole_catalogue = problem.num_candidates == problem.num_items
     active = np.ones(len(first_features), dtype=np.bool_)
-    agent.begin(len(active))
+    if first_user is None:
+        agent.begin(len(active))
+    else:
+        begin_users(agent, np.arange(first_user, first_user + len(active)))
     for done_steps in range(1, max_steps + 1):
         if agent.privileged:
             obs |= _numpy({name: infos[name] for name in _PRIVILEGED if name in infos})

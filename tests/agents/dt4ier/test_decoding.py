@@ -1,10 +1,12 @@
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
 from agents.dt4ier.decoding import decode, next_probabilities
 from agents.dt4ier.encoders import SlateDecoder
+from recsim.draws import Draws, chain, key_of
 
 ITEMS = 8
 
@@ -26,13 +28,17 @@ def candidates():
     return 1 + torch.rand(40, ITEMS, generator=draw).argsort(dim=1)[:, :5]  # tokens
 
 
+def draws_of(users):
+    keys = chain(key_of(3, "test"), np.arange(users))
+    return Draws(keys, double=True).on_torch("cpu")
+
+
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @torch.no_grad()
 def test_slates_hold_distinct_candidates(decoder, contexts, candidates, temperature):
-    generator = torch.Generator().manual_seed(3)
     for slots in (1, 3, 5):
         index, _ = decode(
-            decoder, contexts, candidates, slots, temperature=temperature, generator=generator
+            decoder, contexts, candidates, slots, temperature=temperature, draws=draws_of(40)
         )
         assert index.shape == (40, slots)
         assert ((index >= 0) & (index < 5)).all()
@@ -86,8 +92,7 @@ def test_probabilities_of_all_slates_sum_to_one(decoder, contexts, candidates, t
 
 @torch.no_grad()
 def test_reported_probabilities_of_sampled_slates_are_right(decoder, contexts, candidates):
-    generator = torch.Generator().manual_seed(4)
-    index, prefixes = decode(decoder, contexts, candidates, 3, temperature=0.7, generator=generator)
+    index, prefixes = decode(decoder, contexts, candidates, 3, temperature=0.7, draws=draws_of(40))
     table = next_probabilities(decoder, contexts, candidates, index, 0.7)
     expected = table.gather(2, index[:, :, None])[:, :, 0].cumprod(dim=1)
     torch.testing.assert_close(prefixes, expected, rtol=1e-4, atol=1e-8)
@@ -104,7 +109,7 @@ def test_sampled_frequencies_match_the_probabilities(decoder, contexts, candidat
         candidates[:1].expand(draws, -1),
         2,
         temperature=0.5,
-        generator=torch.Generator().manual_seed(5),
+        draws=draws_of(draws),
     )
     first = next_probabilities(decoder, contexts[:1], candidates[:1], index[:1, :1], 0.5)[0, 0]
     share = torch.bincount(index[:, 0], minlength=5) / draws

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from agents.shared import slates
+from recsim.draws import Draws, chain, key_of
 from recsim.errors import UserError
 
 
@@ -15,7 +16,8 @@ from recsim.errors import UserError
 def test_every_ordered_slate_of_distinct_candidates_is_equally_likely(num_candidates, slate_size):
     every = list(itertools.permutations(range(num_candidates), slate_size))
     draws = 2_000 * len(every)
-    drawn = slates.uniform_slates(np.random.default_rng(0), draws, num_candidates, slate_size)
+    numbers = Draws(chain(key_of(0, "test"), np.arange(draws)), double=True)
+    drawn = slates.uniform_slates(numbers, num_candidates, slate_size)
     counts = Counter(map(tuple, drawn.tolist()))
     assert counts.keys() == set(every)
     chance = slates.uniform_slate_propensity(num_candidates, slate_size)

@@ -50,8 +50,6 @@ class TestEveryAgent:
         assert rates[-1] == numbers["success_rate"]
 
     def test_the_batch_size_has_no_effect(self, name):
-        if name in {"conv_dqn", "conv_max_entropy"}:
-            pytest.skip("all conversations of a batch share one random generator")
         settings = {"noise": 0.1, "opening": "free"}
         small, large = make_env(5, **settings), make_env(64, **settings)
         one = play_conversations(small, fitted(name, small), seed=3)
