@@ -12,14 +12,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from agents.bandits.linear import LinearAgent, LinearConfig, with_one
 from agents.shared.plackett_luce import PlackettLuce
 from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, Observation
-from recsim.problem import Problem
 
 
 class SoftmaxConfig(LinearConfig):

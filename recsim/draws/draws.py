@@ -14,8 +14,8 @@ from recsim.draws.splitmix import Lanes, advanced, as_torch, counters, field, mi
 Array = Any  # a numpy array or a torch tensor
 
 # The numbers of a small batch are computed for several steps at once, as a call of numpy costs more
-# than the arithmetic on a few numbers: for as many steps as make up so many rows. More would be wasted
-# when a user is replaced.
+# than the arithmetic on a few numbers: for as many steps as make up so many rows, because they are
+# wasted when a user is replaced.
 _ROWS = 64
 
 

@@ -109,7 +109,7 @@ def test_two_agents_share_users_until_their_slates_differ(log):
             slates = np.tile(np.arange(3), (USERS, 1)) + step
             if step >= switch:
                 slates[changed] = slates[changed][:, ::-1] + 10
-            obs, reward, terminated, truncated, info = env.step(slates)
+            obs, reward, terminated, _truncated, info = env.step(slates)
             story.append([obs["user_features"][:, 0], reward, terminated, info["gap_days"]])
         return np.array(story)  # (T, 4, B)
 
