@@ -25,7 +25,7 @@ DRAWING = {
     "mnl_bandit": {},
     "ppo": {},
     "mixture": {},
-    "dt4ier": {"temperature": 1.0, "steps": 10},
+    "dt4ier": {"temperature": 1.0, "steps": 2, "dim": 8},
     "gru_thompson": {"policy": "epsilon_greedy", "epsilon": 0.5, "dim": 3, "steps": 10},
     "slateq": {"epsilon": 0.5, "steps": 10},
 }
@@ -42,16 +42,6 @@ def log():
     return rollout(env, logger, seed=9, max_steps=STEPS, record=True).to_log()
 
 
-def play(name, users, log, first_user=None, agent=None):
-    env = make_env(users)
-    if agent is None:
-        agent = agents.make(name, env.problem, seed=5, **DRAWING.get(name, {}))
-        agent.fit(log)
-    return rollout(
-        env, agent, seed=3, max_steps=STEPS, learn=False, record=True, first_user=first_user
-    )
-
-
 def rows_of(run):
     """Everything that a rollout knows of its users, by name, (T, B, ...), 0 after their end."""
     arrays = {"items": run.items, "clicks": run.clicks, "reward": run.reward, "day": run.day}
@@ -65,30 +55,36 @@ def rows_of(run):
     return filled
 
 
+def play(agent, users, first_user=None):
+    env = make_env(users)
+    return rows_of(rollout(env, agent, seed=3, max_steps=STEPS, learn=False, first_user=first_user))
+
+
 @pytest.mark.parametrize("name", DRAWING)
 def test_blocks_of_users_equal_the_whole_cohort(name, log):
-    whole = rows_of(play(name, USERS, log))
+    agent = agents.make(name, log.problem, seed=5, **DRAWING[name])
+    agent.fit(log)
+    whole = play(agent, USERS)
     assert 0 < whole["churned"].sum() < USERS
     for first, count in ((0, 10), (10, 14), (23, 1)):
-        block = rows_of(play(name, count, log, first_user=first))
+        block = play(agent, count, first_user=first)
         for key, values in whole.items():
             # The expected reward is a product whose last bits depend on the batch.
             assert block[key] == pytest.approx(values[:, first : first + count], abs=1e-5), key
 
 
 def test_cohorts_in_turn_are_new_users_to_the_agent(log):
-    env = make_env(USERS)
-    agent = agents.make("random", env.problem, seed=5)
-    first, second = (rows_of(play("random", USERS, log, agent=agent)) for _ in range(2))
+    agent = agents.make("random", log.problem, seed=5)
+    first, second = (play(agent, USERS) for _ in range(2))
     assert np.mean(first["items"] == second["items"]) < 0.2
-    agent = agents.make("random", env.problem, seed=5)
+    agent = agents.make("random", log.problem, seed=5)
     agent.begin(10)
-    rest = rows_of(play("random", 14, log, agent=agent))
+    rest = play(agent, 14)
     assert np.array_equal(first["items"][0, 10:], rest["items"][0])
 
 
 def test_the_agent_and_the_users_of_one_seed_draw_independently():
-    env = SlateRecVectorEnv(4000, **WORLD | {"num_candidates": 20})
+    env = SlateRecVectorEnv(4000, **WORLD | {"num_candidates": 10})
     agent = agents.make("random", env.problem, seed=7)
     agent.begin(4000)
     obs, _ = env.reset(seed=7)
@@ -98,7 +94,7 @@ def test_the_agent_and_the_users_of_one_seed_draw_independently():
     assert np.abs(correlation).max() < 5 / np.sqrt(4000)
 
 
-def test_two_agents_share_users_until_their_slates_differ(log):
+def test_two_agents_share_users_until_their_slates_differ():
     """And a user's ending has no effect on any other user."""
 
     def run(switch, changed):
