@@ -153,10 +153,9 @@ class Draws:
         if self._double:
             return (_double(field(self._bits(purpose, width), 12, 64)) + 0.5) * 2.0**-52
         bits = self._bits(purpose, (width + 1) // 2)
-        numbers: Array
         if isinstance(bits, np.ndarray):  # the lower and the upper half of each output in turn
-            halves = bits.astype("<u8", copy=False).view("<u4") >> np.uint32(9)
-            numbers = halves.astype(np.float32)
+            halves: Array = bits.astype("<u8", copy=False).view("<u4") >> np.uint32(9)
+            numbers: Array = halves.astype(np.float32)
         else:
             import torch
 

@@ -121,5 +121,4 @@ def key_of(seed: int, domain: str) -> NDArray[np.uint64]:
         domain: What the random numbers are for: those of different domains are independent.
     """
     words = np.frombuffer(domain.encode(), dtype=np.uint8).tolist()
-    key: NDArray[np.uint64] = np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64)
-    return key
+    return np.random.SeedSequence([seed, *words]).generate_state(1, np.uint64).astype(np.uint64)

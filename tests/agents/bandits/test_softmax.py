@@ -66,7 +66,8 @@ def test_frequencies_of_slates_match_their_propensities(fitted, slate_size):
             strict=True,
         )
     )
-    assert sum(chance.values()) == pytest.approx(1.0)  # all slates occur
+    # Slates with a total probability of 10 / users all stay away in one case of e^10.
+    assert 1 - 10 / users < sum(chance.values()) < 1 + 1e-9
     for slate, count in counts.items():
         error = math.sqrt(chance[slate] * (1 - chance[slate]) / users)
         assert abs(count / users - chance[slate]) < 5 * error

@@ -25,7 +25,7 @@ DRAWING = {
     "mnl_bandit": {},
     "ppo": {},
     "mixture": {},
-    "dt4ier": {"temperature": 1.0, "steps": 2, "dim": 8},
+    "dt4ier": {"temperature": 1.0, "steps": 2, "embed_dim": 8},
     "gru_thompson": {"policy": "epsilon_greedy", "epsilon": 0.5, "dim": 3, "steps": 10},
     "slateq": {"epsilon": 0.5, "steps": 10},
 }
