@@ -343,8 +343,8 @@ def rollout(
         # A copy, as the environment may reuse its buffers.
         columns.setdefault(name, []).append(np.array(value))
 
-    options = None if first_user is None else {"first_user": first_user}
-    raw, infos = env.reset(seed=seed, options=options)
+    options = {} if first_user is None else {"options": {"first_user": first_user}}
+    raw, infos = env.reset(seed=seed, **options)
     obs = _numpy(raw)
     first_features = np.array(obs["user_features"])
     whole_catalogue = problem.num_candidates == problem.num_items
