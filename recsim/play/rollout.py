@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from recsim.errors import AgentError, EnvError
 from recsim.log import SlateLog
 from recsim.log.validation import NOT_PROPENSITY, not_propensities
 from recsim.metrics import coverage, distinct_groups, gini
+from recsim.play.arrays import as_numpy, like
 from recsim.problem import Problem
 
 if TYPE_CHECKING:
@@ -239,22 +239,6 @@ def _distinct(values: Ints, active: Bools) -> int:
     return int(active[0].sum() + (new & active[1:]).sum())
 
 
-def _numpy(value: Any) -> Any:
-    """Convert arrays of any library and device, or mappings of them, to numpy."""
-    if isinstance(value, Mapping):
-        return {name: _numpy(entry) for name, entry in value.items()}
-    return np.asarray(value.cpu() if hasattr(value, "cpu") else value)
-
-
-def _like(slates: Ints, obs: Mapping[str, Any]) -> Any:
-    """Convert slates to the library and device of the observations."""
-    example = obs["candidates"]
-    if isinstance(example, np.ndarray):
-        return slates
-    namespace = array_api_compat.array_namespace(example)
-    return namespace.asarray(slates, device=array_api_compat.device(example))
-
-
 def _checked(agent: Agent, name: str, values: Any, there: Bools, step: int) -> Floats:
     """Return the propensities of a decision; a last digit above 1 is rounding and is removed.
 
@@ -345,7 +329,7 @@ def rollout(
 
     options = {} if first_user is None else {"options": {"first_user": first_user}}
     raw, infos = env.reset(seed=seed, **options)
-    obs = _numpy(raw)
+    obs = as_numpy(raw)
     first_features = np.array(obs["user_features"])
     whole_catalogue = problem.num_candidates == problem.num_items
     active = np.ones(len(first_features), dtype=np.bool_)
@@ -355,7 +339,7 @@ def rollout(
         begin_users(agent, np.arange(first_user, first_user + len(active)))
     for done_steps in range(1, max_steps + 1):
         if agent.privileged:
-            obs |= _numpy({name: infos[name] for name in _PRIVILEGED if name in infos})
+            obs |= as_numpy({name: infos[name] for name in _PRIVILEGED if name in infos})
         decision = agent.act(obs)
         keep("active", active)
         for column, name in enumerate(("day", "session", "step")):
@@ -363,11 +347,12 @@ def rollout(
         if record and not whole_catalogue:
             keep("candidates", obs["candidates"])
 
-        raw, reward, terminated, truncated, infos = env.step(_like(decision.slates, raw))
-        obs, reward = _numpy(raw), _numpy(reward)
-        ends = {"terminated": _numpy(terminated), "truncated": _numpy(truncated)}
-        outcomes = _numpy({name: infos[name] for name in (*_OUTCOMES, *_REVEALED) if name in infos})
-        rewards = _numpy(infos["rewards"])
+        raw, reward, terminated, truncated, infos = env.step(like(decision.slates, raw))
+        obs, reward = as_numpy(raw), as_numpy(reward)
+        ends = {"terminated": as_numpy(terminated), "truncated": as_numpy(truncated)}
+        outcomes = {name: infos[name] for name in (*_OUTCOMES, *_REVEALED) if name in infos}
+        outcomes = as_numpy(outcomes)
+        rewards = as_numpy(infos["rewards"])
         _check_rewards({"reward": reward, **rewards}, active, done_steps)
         items = outcomes["items"]
         done = ends["terminated"] | ends["truncated"]
