@@ -46,6 +46,7 @@ BUILTIN = {
     "bot_play": "agents.bot_play:BotPlayAgent",
     "cascade_ucb": "agents.bandits.cascade_ucb:CascadeUCBAgent",
     "ce_vae": "agents.critiquing.ce_vae:CEVAEAgent",
+    "clone": "agents.slate_policy.cloning:CloneAgent",
     "conv_abs_greedy": "agents.conversation:AbsGreedyAgent",
     "conv_bayes": "agents.conversation:BayesAgent",
     "conv_dqn": "agents.conversation:DQNAgent",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
 from agents.shared.deterministic import Deterministic
 from agents.shared.randomised import Randomised
-from agents.shared.targets import ItemMeans, check_target, outcomes
+from agents.shared.returns import returns_to_go, slate_rewards
+from agents.shared.targets import ItemMeans, Outcomes, check_target, outcomes
 from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation, OnlyWith
 from recsim.estimators import UniformSlates
@@ -74,25 +75,43 @@ class PopularityConfig(AgentConfig):
     """Settings of `PopularityAgent`.
 
     Attributes:
-        target: What counts: ``click``, a named reward, or ``reward`` for the scalar one.
-        smoothing: Impressions at the overall mean that are added to those of every item, so that
-            an item shown once and clicked once does not come first.
-        rank_by: The ``mean`` per impression, or the ``total``, which favours items shown often and
-            is not smoothed.
+        target: What counts: ``click``, a named reward, ``reward`` for the scalar one, or ``to_go``
+            for the return-to-go of ``long``, less its mean over the slates of the day.
+        long: With ``to_go``: the reward that is summed from a slate to the user's last: ``click``,
+            a named reward, or ``reward``.
+        credit: Whether the items ``shown`` share what a slate earned, or each item ``clicked``
+            earned it; an item is then known by its clicks, not by its impressions.
+        smoothing: Impressions, or clicks, that are added to those of every item, so that an item
+            shown once and clicked once does not come first. They are at the overall mean, or with
+            ``to_go`` at 0, the mean of the day.
+        rank_by: The ``mean`` per impression or click, or the ``total``, which favours items shown
+            often and is not smoothed.
     """
 
-    only_with: ClassVar[OnlyWith] = {"smoothing": ("rank_by", ("mean",))}
+    only_with: ClassVar[OnlyWith] = {
+        "smoothing": ("rank_by", ("mean",)),
+        "long": ("target", ("to_go",)),
+    }
 
     target: str = "click"
+    long: str = "return"
+    credit: Literal["shown", "clicked"] = "shown"
     smoothing: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     rank_by: Literal["mean", "total"] = "mean"
+
+    @model_validator(mode="after")
+    def _a_click_is_not_credited_with_itself(self) -> Self:
+        if self.target == "click" and self.credit == "clicked":
+            raise ValueError("'credit: clicked' needs a target other than the click itself")
+        return self
 
 
 class PopularityAgent(Deterministic):
     """Shows all users the items that earned most on the log, per impression or in total.
 
-    A reward known for the slate only is shared equally among the items shown. Ties go to the
-    candidate listed first.
+    A reward known for the slate only is shared equally among the items shown, or credited to the
+    items clicked. Ties go to the candidate listed first. ``target: to_go`` with ``credit: clicked``
+    is the control for agents of long-term reward: the mean return after a click on the item.
     """
 
     name: ClassVar[str] = "popularity"
@@ -102,13 +121,21 @@ class PopularityAgent(Deterministic):
 
     def __init__(self, config: PopularityConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
-        check_target(config.target, problem)
+        check_target(config.long if config.target == "to_go" else config.target, problem)
         self._means = ItemMeans(problem.num_items)
         self._scores: Floats | None = None
 
     def fit(self, log: SlateLog) -> FitReport:
-        """Count the log's impressions; several logs add up."""
-        self._means.add(outcomes(log, self._config.target))
+        """Count the log's impressions or clicks; several logs add up.
+
+        Raises:
+            AgentError: If the log lacks the target, or the users that returns-to-go need.
+        """
+        earned = self._earned(log)
+        if self._config.credit == "clicked":
+            clicked = np.where((log.clicks > 0) & (log.slate >= 0), log.slate, -1)
+            earned = Outcomes(clicked, np.broadcast_to(earned.values[:, None], clicked.shape))
+        self._means.add(earned)
         self._scores = self._ranked()
         return FitReport(rows=len(log))
 
@@ -117,11 +144,27 @@ class PopularityAgent(Deterministic):
         scores = self.fitted(self._scores)[obs["candidates"]]  # (I,) -> (B, C)
         return slates.top_slates(scores, self._slate_size)
 
+    def _earned(self, log: SlateLog) -> Outcomes:
+        """Return what the slates of a log earned."""
+        config = self._config
+        if config.target != "to_go":
+            return outcomes(log, config.target)
+        if log.anonymous:
+            raise self.error(
+                "sums the rewards of a user's later slates, but the log does not identify its "
+                "users: use a log with user ids, or another 'target'."
+            )
+        to_go = returns_to_go(log, slate_rewards(log, config.long))
+        _, day = np.unique(log.day, return_inverse=True)
+        expected = np.bincount(day, weights=to_go) / np.bincount(day)
+        return Outcomes(log.slate, to_go - expected[day])
+
     def _ranked(self) -> Floats:
         """Return what the items are ranked by, ``(I,)``."""
         if self._config.rank_by == "total":
             return self._means.sums
-        return self._means.estimate(None, self._config.smoothing)
+        prior = 0.0 if self._config.target == "to_go" else None
+        return self._means.estimate(prior, self._config.smoothing)
 
     def _learned(self) -> dict[str, Any]:
         return dict(self._means.state_dict())

@@ -14,16 +14,16 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
 from torch import Tensor
 
-from agents.sb3.context import context, context_size
 from agents.sb3.experience import ActiveRolloutBuffer, Step
-from agents.sb3.slate_policy import SlatePolicy, log_probability
+from agents.sb3.slate_policy import SlatePolicy
 from agents.shared import slates
+from agents.shared.context import context, context_size
 from agents.shared.devices import seeded
-from agents.shared.plackett_luce import PlackettLuce
+from agents.shared.plackett_luce import PlackettLuceOrBest
 from agents.shared.torch_agent import DeviceAgent, parameters
-from recsim.arrays import Floats, Floats32, Ints
+from agents.slate_policy.luce import log_probabilities
+from recsim.arrays import Floats, Floats32
 from recsim.contracts.slates import AgentConfig, Decision, Feedback, Observation
-from recsim.estimators import SlateDistribution
 from recsim.problem import Problem
 
 
@@ -64,11 +64,11 @@ class PPOConfig(AgentConfig):
     device: str = "cpu"
 
 
-class PPOAgent(DeviceAgent, PlackettLuce):
+class PPOAgent(DeviceAgent, PlackettLuceOrBest):
     """Learns online, by proximal policy optimisation, which slates earn most in the long run.
 
     Maximises the discounted scalar reward; learns nothing from logs. Propensities are exact, see
-    `PlackettLuce`; they are 0 or 1 once the agent is deterministic.
+    `PlackettLuceOrBest`; they are 0 or 1 once the agent is deterministic.
     """
 
     name: ClassVar[str] = "ppo"
@@ -92,10 +92,10 @@ class PPOAgent(DeviceAgent, PlackettLuce):
         self._cohorts += 1
 
     @property
-    def _settled(self) -> bool:
-        """Whether the agent has stopped learning and shows its best slate."""
+    def _draws(self) -> bool:
+        """Whether the agent still draws slates and learns from them."""
         after = self._config.deterministic_after
-        return after is not None and max(self._cohorts - 1, 0) >= after
+        return after is None or max(self._cohorts - 1, 0) < after
 
     def act(self, obs: Observation) -> Decision:
         """Draw a slate for every user; first learn, if there are enough steps."""
@@ -103,11 +103,12 @@ class PPOAgent(DeviceAgent, PlackettLuce):
         if len(self._steps) >= self._config.n_steps:
             self._learn(self._evaluate(step)[1])
         logits, values = self._evaluate(step)
-        if self._settled:
+        if not self._draws:
             best = slates.top_slates(logits, self._slate_size)
             return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
         decision = self._draw(logits)
-        log_prob = log_probability(torch.as_tensor(logits), torch.as_tensor(decision.slates))
+        chosen = torch.as_tensor(decision.slates)
+        log_prob = log_probabilities(torch.as_tensor(logits), chosen).sum(dim=1)
         self._last = {
             **step,
             "slates": decision.slates,
@@ -118,7 +119,7 @@ class PPOAgent(DeviceAgent, PlackettLuce):
 
     def observe(self, feedback: Feedback) -> None:
         """Keep the feedback on the last slates."""
-        if self._last is None or self._settled:
+        if self._last is None or not self._draws:
             return
         outcome = {"reward": feedback.reward, "done": feedback.done, "active": feedback.active}
         self._steps.append(self._last | {name: np.array(value) for name, value in outcome.items()})
@@ -161,52 +162,6 @@ class PPOAgent(DeviceAgent, PlackettLuce):
 
     def _logits_of(self, obs: Observation) -> Floats:
         return self._evaluate(self._step_of(obs))[0]
-
-    def _best(self, obs: Observation) -> Ints:
-        return slates.top_slates(self._logits_of(obs), self._slate_size)
-
-    def propensities(self, obs: Observation, items: Ints) -> Floats | None:
-        """Return the probability of each item at its position if it is known, else None."""
-        if not self._settled:
-            return super().propensities(obs, items)
-        own = np.take_along_axis(obs["candidates"], self._best(obs), axis=1)
-        return slates.matches(own, items)
-
-    def action_probabilities(self, obs: Observation) -> Floats | None:
-        """Return the probability of every candidate at every position if known, else None."""
-        if not self._settled:
-            return super().action_probabilities(obs)
-        return slates.one_hot(self._best(obs), obs["candidates"].shape[1])
-
-    def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
-        """Return the exact probability of the first k items, ``(B, K)``."""
-        if not self._settled:
-            return super().prefix_propensities(obs, items)
-        alone = self.propensities(obs, items)
-        assert alone is not None
-        prefixes: Floats = np.cumprod(alone, axis=1, dtype=np.float64)
-        return prefixes
-
-    def slate_distribution(self, obs: Observation) -> SlateDistribution:
-        """Return all possible slates and their exact probabilities.
-
-        Raises:
-            UserError: If there are too many slates.
-        """
-        if not self._settled:
-            return super().slate_distribution(obs)
-        listed, own = np.unique(self._best(obs), axis=0, return_inverse=True)
-        chance = np.eye(len(listed))[own.reshape(-1)]  # (B, S)
-        return SlateDistribution(listed, chance, obs["candidates"].shape[1])
-
-    def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
-        """Return the probability of every candidate at k after the first k-1 items, (B, K, C)."""
-        if not self._settled:
-            return super().next_probabilities(obs, items)
-        reached = np.ones(items.shape)
-        reached[:, 1:] = self.prefix_propensities(obs, items)[:, :-1]
-        table = slates.one_hot(self._best(obs), obs["candidates"].shape[1])
-        return table * reached[:, :, None]
 
     def _learned(self) -> dict[str, Any]:
         return {

@@ -12,36 +12,22 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import Tensor, nn
 
-# Below every logit, but finite, because gradients of infinities are NaN.
-_NEVER = -1e9
-
-
-def log_probability(logits: Tensor, slates: Tensor) -> Tensor:
-    """Return the Plackett-Luce log-probability of ordered slates, ``(B,)``.
-
-    The logarithm of `agents.shared.plackett_luce.slate_propensities`, with gradients.
-
-    Args:
-        logits: ``(B, C)``.
-        slates: Indices of candidates, distinct in a row, ``(B, K)``.
-    """
-    picked = logits.gather(1, slates)  # (B, K)
-    rest = logits.scatter(1, slates, _NEVER).logsumexp(dim=1, keepdim=True)
-    # Log-sum-exp of the items that remain before each pick: the rest and the later picks.
-    left = torch.cat([rest, picked.flip(1)], dim=1).logcumsumexp(dim=1)[:, 1:].flip(1)
-    return (picked - left).sum(dim=1)
+from agents.slate_policy.luce import NEVER, log_probabilities
 
 
 def conditional_entropy(logits: Tensor, slates: Tensor) -> Tensor:
     """Return the sum of the entropies of each pick given those before it, ``(B,)``.
 
     By the chain rule, its mean over slates drawn from the policy is the entropy of the policy over
-    ordered slates; with slates of one item it is this entropy itself. Arguments as in
-    `log_probability`.
+    ordered slates; with slates of one item it is this entropy itself.
+
+    Args:
+        logits: ``(B, C)``.
+        slates: Indices of candidates, distinct in a row, ``(B, K)``.
     """
     total = logits.new_zeros(len(logits))
     for place in range(slates.shape[1]):
-        chance = logits.scatter(1, slates[:, :place], _NEVER).log_softmax(dim=1)
+        chance = logits.scatter(1, slates[:, :place], NEVER).log_softmax(dim=1)
         total = total - (chance.exp() * chance).sum(dim=1)
     return total
 
@@ -103,7 +89,11 @@ class SlatePolicy(BasePolicy):
         """Return values, log-probabilities and entropies of slates, ``(B,)`` each."""
         logits, values = self.evaluate_context(obs)
         slates = actions.long()
-        return values, log_probability(logits, slates), conditional_entropy(logits, slates)
+        return (
+            values,
+            log_probabilities(logits, slates).sum(dim=1),
+            conditional_entropy(logits, slates),
+        )
 
     def _predict(self, observation: PyTorchObs, deterministic: bool = False) -> Tensor:
         """Return slates: the best ones, or ones drawn with torch's global generator."""

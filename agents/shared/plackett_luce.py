@@ -75,6 +75,61 @@ class PlackettLuce(Randomised, BaseSlateAgent, ABC):
         return PlackettLuceSlates(lambda _: logits, self._slate_size)
 
 
+class PlackettLuceOrBest(PlackettLuce, ABC):
+    """A `PlackettLuce` agent that can also show the best slate, with probabilities of 0 and 1."""
+
+    @property
+    @abstractmethod
+    def _draws(self) -> bool:
+        """Whether slates are drawn; otherwise each user gets the items with the largest logits."""
+
+    def _best(self, obs: Observation) -> Ints:
+        return slates.top_slates(self._logits_of(obs), self._slate_size)
+
+    def propensities(self, obs: Observation, items: Ints) -> Floats | None:
+        """Return the probability of each item at its position if it is known, else None."""
+        if self._draws:
+            return super().propensities(obs, items)
+        own = np.take_along_axis(obs["candidates"], self._best(obs), axis=1)
+        return slates.matches(own, items)
+
+    def action_probabilities(self, obs: Observation) -> Floats | None:
+        """Return the probability of every candidate at every position if known, else None."""
+        if self._draws:
+            return super().action_probabilities(obs)
+        return slates.one_hot(self._best(obs), obs["candidates"].shape[1])
+
+    def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
+        """Return the exact probability of the first k items, ``(B, K)``."""
+        if self._draws:
+            return super().prefix_propensities(obs, items)
+        alone = self.propensities(obs, items)
+        assert alone is not None
+        prefixes: Floats = np.cumprod(alone, axis=1, dtype=np.float64)
+        return prefixes
+
+    def slate_distribution(self, obs: Observation) -> SlateDistribution:
+        """Return all possible slates and their exact probabilities.
+
+        Raises:
+            UserError: If there are too many slates.
+        """
+        if self._draws:
+            return super().slate_distribution(obs)
+        listed, own = np.unique(self._best(obs), axis=0, return_inverse=True)
+        chance = np.eye(len(listed))[own.reshape(-1)]  # (B, S)
+        return SlateDistribution(listed, chance, obs["candidates"].shape[1])
+
+    def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
+        """Return the probability of every candidate at k after the first k-1 items, (B, K, C)."""
+        if self._draws:
+            return super().next_probabilities(obs, items)
+        reached = np.ones(items.shape)
+        reached[:, 1:] = self.prefix_propensities(obs, items)[:, :-1]
+        table = slates.one_hot(self._best(obs), obs["candidates"].shape[1])
+        return table * reached[:, :, None]
+
+
 def softmax(logits: Floats) -> Floats:
     """Probabilities proportional to ``exp(logits)`` in each row, ``(B, C)``."""
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -31,6 +31,7 @@ def quick() -> dict[str, dict[str, Any]]:
         "bert4rec": {"dim": 8, "steps": 5},
         "bot_play": {"bpr": {"dim": 4, "epochs": 2}, "fine_tuning": "none"},
         "ce_vae": {"dim": 6, "epochs": 5},
+        "clone": {"steps": 5, "batch_size": 16},
         "conv_dqn": {"hidden": 8},
         "dt4ier": {"long": "watch", "steps": 3, "embed_dim": 8, "context": 3, "balance_steps": 3},
         "fact_crs": {"trees": 2, "depth": 3},

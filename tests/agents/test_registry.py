@@ -11,7 +11,8 @@ from agents import baselines
 from recsim.errors import AgentError, UserError
 
 NAMES = [
-    *("bert4rec", "cascade_ucb", "dt4ier", "epsilon_greedy", "gru4rec", "gru_thompson", "linucb"),
+    *("bert4rec", "cascade_ucb", "clone", "dt4ier", "epsilon_greedy", "gru4rec", "gru_thompson"),
+    "linucb",
     *("mixture", "mnl_bandit", "oracle", "popularity", "ppo", "random", "rel_mf", "sasrec"),
     *("slate_mf", "slateq", "softmax", "ts_mnl"),
 ]

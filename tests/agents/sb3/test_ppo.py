@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import agents
-from agents.sb3.slate_policy import conditional_entropy, log_probability
+from agents.sb3.slate_policy import conditional_entropy
 from recsim.contracts.slates import Feedback
 from recsim.errors import UserError
 
@@ -33,14 +33,6 @@ def play(agent, obs, steps, rewarded, active=None):
         agent.observe(answer(items, np.isin(items, rewarded).mean(axis=1), True, active))
         shown.append(items)
     return np.array(shown)  # (T, B, K)
-
-
-def test_log_probability_by_hand():
-    logits = torch.log(torch.tensor([[1.0, 2.0, 3.0, 4.0]]))
-    chosen = torch.tensor([[3, 1]])  # 4/10, then 2/6
-    assert log_probability(logits, chosen).item() == pytest.approx(np.log(4 / 10 * 2 / 6))
-    every = torch.tensor([[3, 1, 0, 2]])  # and 1/4, and what is left
-    assert log_probability(logits, every).item() == pytest.approx(np.log(4 / 10 * 2 / 6 * 1 / 4))
 
 
 def test_entropy_by_hand():

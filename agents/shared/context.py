@@ -1,4 +1,4 @@
-"""The context of a user, as one vector: the policy's input."""
+"""The context of a user, as one vector: the input of a policy network."""
 
 from __future__ import annotations
 
