@@ -16,6 +16,8 @@ from recsim.scenario.keys import Keys, Label
 from recsim.scenario.sources import DataSpec
 from recsim.settings import validated
 
+_OF_SIMULATED_LOGS = ("agent", "config", "users", "steps", "seed", "training_log")
+
 
 class TrainingLogSpec(Keys):
     """What an agent is fitted on: a simulated log, a log on disk, or a share of ``data``.
@@ -27,6 +29,7 @@ class TrainingLogSpec(Keys):
         steps: Slates per user, at most; by default as in the scenario.
         seed: Seed of the collection. By default every seed of the scenario collects its own log,
             so that the intervals include the variation of the training data.
+        training_log: What the collecting agent is fitted on before it collects.
         data: A log on disk.
         share: In a log scenario, the share of rows, the earliest, that agents are fitted on; the
             estimates use the others.
@@ -37,12 +40,13 @@ class TrainingLogSpec(Keys):
     users: PositiveInt | None = None
     steps: PositiveInt | None = None
     seed: Annotated[int, Field(ge=0)] | None = None
+    training_log: TrainingLogSpec | None = None
     data: DataSpec | None = None
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        simulated = self.model_fields_set & {"agent", "config", "users", "steps", "seed"}
+        simulated = self.model_fields_set & {*_OF_SIMULATED_LOGS}
         if self.data is not None and (simulated or self.share is not None):
             raise ValueError(
                 "'data' cannot be combined with other keys: the log is on disk already"
@@ -51,6 +55,8 @@ class TrainingLogSpec(Keys):
             raise ValueError(
                 "'share' cannot be combined with other keys: it takes rows of the scenario's 'data'"
             )
+        if self.training_log is not None and self.training_log.share is not None:
+            raise ValueError("training_log: 'share' needs a scenario with 'data'")
         return self
 
     @property

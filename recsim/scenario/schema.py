@@ -126,13 +126,13 @@ class Scenario(Keys, ABC):
         for agent in content["agents"]:
             if not agent["practice"]:
                 agent.pop("practice")
-        for spec in (
-            content.get("training_log"),
-            *(agent.get("training_log") for agent in content["agents"]),
-        ):
-            if spec and ("data" in spec or "share" in spec):
-                for key in ("agent", "config"):
-                    spec.pop(key)
+        for holder in (content, *content["agents"]):
+            spec = holder.get("training_log")
+            while spec:
+                if "data" in spec or "share" in spec:
+                    for key in ("agent", "config"):
+                        spec.pop(key)
+                spec = spec.get("training_log")
         return content
 
     def digest(self) -> str:

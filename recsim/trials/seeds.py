@@ -45,6 +45,10 @@ class TrialSeeds:
         """Return the seed of the agent in each round, where a new one is built."""
         return [self.agent, *_split(self.agent, rounds - 1)]
 
+    def of_the_collector(self) -> TrialSeeds:
+        """Return the seeds of the log that the collector of the training log is fitted on."""
+        return TrialSeeds.of(self.log_agent)
+
     def practice_of(self, cohorts: int) -> list[int]:
         """Return the seed of the environment for each batch of users of the practice."""
         return _split(self.practice, cohorts)

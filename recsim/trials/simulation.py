@@ -175,7 +175,7 @@ class Simulation(Measured):
                 agents=seeds.agents_of(self.rounds),
                 max_steps=self.steps,
                 practice=seeds.practice_of(spec.practice),
-                log=None if training is None else self._training_log(training, seeds),
+                log=None if training is None else collect_log(self, training, seeds),
                 learn=self.learn,
                 refit=self.refit and self.rounds > 1,
             )
@@ -226,11 +226,6 @@ class Simulation(Measured):
                 f"agents: {spec.label}: {spec.name!r} needs env.reveal_state to be true."
             )
 
-    def _training_log(self, training: TrainingLogSpec, seeds: TrialSeeds) -> SlateLog:
-        if training.data is not None:
-            return read_data(training.data)
-        return collect_log(self, training, seeds)
-
     def _curves(self, rounds: Sequence[Rollout]) -> pd.DataFrame:
         """Return the curves as far as they are known; a final row of zeros if all users churned."""
         if self.axis == "round":
@@ -267,15 +262,25 @@ def metrics_of(rounds: Sequence[Rollout]) -> dict[str, float]:
 
 
 def collect_log(scenario: Simulation, training: TrainingLogSpec, seeds: TrialSeeds) -> SlateLog:
-    """Let the agent of the training log recommend to users of the same world, and record it."""
+    """Return the training log.
+
+    Unless it is on disk, its agent, fitted first if it has a training log of its own, recommends to
+    users of the same world.
+    """
+    if training.data is not None:
+        return read_data(training.data)
     if training.seed is not None:
         seeds = TrialSeeds.of(training.seed)
     privileged = agents.load(training.agent).privileged
     users = training.users or scenario.users
     with closing(make_env(scenario.env, users, reveal=privileged)) as env:
+        collector = training.collector.build(problem_of(env), seeds.log_agent)
+        if training.training_log is not None:
+            own = collect_log(scenario, training.training_log, seeds.of_the_collector())
+            collector.fit(own)
         played = rollout(
             env,
-            training.collector.build(problem_of(env), seeds.log_agent),
+            collector,
             seed=seeds.log_users,
             max_steps=training.steps or scenario.steps,
             learn=scenario.learn,
@@ -287,10 +292,15 @@ def collect_log(scenario: Simulation, training: TrainingLogSpec, seeds: TrialSee
 def _check_training(training: TrainingLogSpec, problem: Problem) -> None:
     if training.data is not None:
         check_same_problem(read_data(training.data).problem, problem)
-    elif training.collector.build(problem, seed=0).needs_log:
+        return
+    collector = training.collector.build(problem, seed=0)
+    if training.training_log is not None:
+        with located("training_log"):
+            _check_training(training.training_log, problem)
+    elif collector.needs_log:
         raise AgentError(
-            f"agent: {training.agent!r} must itself be fitted on a log: "
-            "choose an agent that needs none, e.g. 'random'."
+            f"agent: {training.agent!r} must itself be fitted on a log: give it a 'training_log' "
+            "of its own, e.g. {agent: random}, or choose an agent that needs none."
         )
 
 

@@ -95,14 +95,13 @@ def make_log() -> Callable[..., SlateLog]:
         watch = rng.random(rows)
         defaults = {
             "user": np.arange(rows),
+            **dict.fromkeys(("session", "day", "step"), zeros),
             "slate": slate,
             "clicks": clicks,
             "feedback": {"click": clicks.sum(axis=1).astype(float), "watch": watch},
             "user_features": features,
         }
-        return SlateLog(
-            problem=problem, session=zeros, day=zeros, step=zeros, **(defaults | columns)
-        )
+        return SlateLog(problem=problem, **(defaults | columns))
 
     return build
 

@@ -13,6 +13,13 @@ DEVICE = "cuda"
 # Small networks and few steps: it is the device that is tested.
 AGENTS = {
     "bert4rec": {"dim": 8, "steps": 5},
+    "clone": {
+        "network": "mlp",
+        "weights": "awr",
+        "target": "return",
+        "temperature": 1.0,
+        "steps": 5,
+    },
     "dt4ier": {"embed_dim": 8, "heads": 2, "steps": 5, "context": 5, "temperature": 0.5},
     "gru4rec": {"dim": 8, "steps": 5},
     "gru_thompson": {},

@@ -5,7 +5,7 @@ import pytest
 
 import agents
 
-NAMES = ["random", "popularity", "epsilon_greedy", "linucb", "oracle", "softmax"]
+NAMES = ["random", "popularity", "epsilon_greedy", "linucb", "oracle", "softmax", "clone"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -74,6 +74,52 @@ def test_popularity_shares_the_reward_of_a_slate_by_its_items(make_problem, make
     np.testing.assert_allclose(scalar.state_dict()["sums"], [1, 1, 1.5])
 
 
+def test_popularity_credits_clicks_with_the_return_to_go_by_hand(make_problem, make_log):
+    problem = make_problem(num_items=4, slate_size=2)
+    # User 0 earns 3, then 1; user 1 earns 0, then 0. To go: 4, 1, 0, 0; day means: 2, .5.
+    log = make_log(
+        problem,
+        4,
+        user=np.array([0, 1, 0, 1]),
+        day=np.array([0, 0, 5, 5]),
+        slate=np.array([[0, 1], [2, 3], [1, 2], [3, -1]]),
+        clicks=np.array([[1, 0], [1, 1], [1, 1], [0, 1]], dtype=np.int8),
+        feedback={"click": np.zeros(4), "watch": np.array([3.0, 0.0, 1.0, 0.0])},
+    )
+    settings = {"target": "to_go", "long": "watch"}
+    agent = agents.make("popularity", problem, credit="clicked", smoothing=1, **settings)
+    agent.fit(log)
+    state = agent.state_dict()
+    # Clicked: item 0 on day 0 (2), item 1 on day 5 (.5), item 2 on both (-2, .5), item 3 (-2).
+    np.testing.assert_allclose(state["sums"], [2, 0.5, -1.5, -2])
+    np.testing.assert_allclose(state["impressions"], [1, 1, 2, 1])
+    # With one click at 0: 1, .25, -.5, -1.
+    assert agent.act(everything(problem)).slates.tolist() == [[0, 1]]
+    shown = agents.make("popularity", problem, **settings)
+    shown.fit(log)  # the items of a slate share: 1, 1 + .25, -1 + .25, -1 - .5
+    np.testing.assert_allclose(shown.state_dict()["sums"], [1, 1.25, -0.75, -1.5])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"long": "watch"}, "'long' has an effect with 'target: to_go' only"),
+        ({"credit": "clicked"}, "'credit: clicked' needs a target other than the click"),
+        ({"target": "to_go"}, "no reward is called 'return'"),
+    ],
+)
+def test_settings_of_popularity_without_effect(make_problem, settings, message):
+    with pytest.raises(UserError, match=message):
+        agents.make("popularity", make_problem(), **settings)
+
+
+def test_returns_to_go_need_users(make_problem, make_log):
+    problem = make_problem()
+    agent = agents.make("popularity", problem, target="to_go", long="watch")
+    with pytest.raises(UserError, match=r"does not identify its users: .* another 'target'"):
+        agent.fit(make_log(problem, 3, anonymous=True))
+
+
 def test_popularity_from_two_logs_is_popularity_from_both(make_problem, make_log):
     problem = make_problem(num_items=6)
     whole = make_log(problem, 30)

@@ -9,7 +9,12 @@ import agents
 from recsim.estimators.slates import policies as ask
 from recsim.estimators.slates.pseudo_inverse import pseudo_inverse_weights
 
-AGENTS = {"random": {}, "epsilon_greedy": {"epsilon": 0.3}, "softmax": {"temperature": 0.5}}
+AGENTS = {
+    "random": {},
+    "epsilon_greedy": {"epsilon": 0.3},
+    "softmax": {"temperature": 0.5},
+    "clone": {"temperature": 0.5, "steps": 20},
+}
 
 
 @pytest.fixture(params=AGENTS)

@@ -119,6 +119,14 @@ def test_an_oracle_needs_the_state():
     [
         ({"agent": "randm"}, "training_log: agents: randm: unknown agent"),
         ({"agent": "popularity"}, "training_log: agent: 'popularity' must itself be fitted"),
+        (
+            {"agent": "softmax", "training_log": {"agent": "popularity"}},
+            "training_log: training_log: agent: 'popularity' must itself be fitted on a log: give",
+        ),
+        (
+            {"agent": "softmax", "training_log": {"share": 0.5}},
+            "training_log: 'share' needs a scenario with 'data'",
+        ),
         ({"data": {"reader": "svd", "path": "x"}}, "unknown reader 'svd'. Did you mean 'saved'?"),
         ({"data": {"reader": "saved", "path": "nope"}}, "training_log: data: "),
     ],

@@ -119,3 +119,19 @@ def test_a_log_on_disk_trains_agents_too(tmp_path):
     training = {"data": {"reader": "saved", "path": str(tmp_path / "log")}}
     course = scenario(training_log=training).simulate(Trial("popularity", 0))
     assert course.fitted.rows == len(log)
+
+
+def test_a_collector_is_fitted_on_a_log_of_its_own():
+    collector = {"agent": "linucb", "config": {"alpha": 0.0}, "users": 20, "steps": 6}
+    fitted = {**collector, "training_log": {"agent": "random", "users": 200, "steps": 6}}
+
+    def clicks(training, seed=0):
+        s = scenario(training_log=training, learn=False)
+        assert type(s).model_validate(s.resolved()) == s
+        return collect_log(s, s.training_log, TrialSeeds.of(seed)).clicks.mean()
+
+    def mean(training):
+        return np.mean([clicks(training, seed) for seed in range(3)])
+
+    assert clicks(fitted) == clicks(fitted)
+    assert mean(fitted) > 1.3 * mean(collector), "an unfitted one does not know what users like"
