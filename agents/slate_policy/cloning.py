@@ -12,9 +12,10 @@ Differences from the papers:
 - The policy is a Plackett-Luce distribution over ordered slates, and the loss the mean negative
   log-probability of a slate's items, each given those before it.
 - Users are kept by their total return, as in "10 % BC", and not by strata of their activity.
-- The advantage of both weightings is the return-to-go of the log minus a regression on the context,
-  which is fitted to other users than those it is used for. AWR's critic is fitted by TD(lambda) and
-  again after each improvement of the policy; CRR's is an action value, by temporal differences.
+- The advantage of both weightings is the return-to-go of the log minus a regression on the time and
+  on what the policy reads, which is fitted to other users than those it is used for. AWR's critic
+  is fitted by TD(lambda), again after each improvement of the policy; CRR's is an action value,
+  learned by temporal differences.
 - AWR's temperature is in standard deviations of the advantage, and its weights are cut at 20.
 """
 
@@ -38,7 +39,7 @@ from agents.shared.torch_agent import TorchAgent
 from agents.slate_policy.config import CloneConfig
 from agents.slate_policy.luce import log_probabilities
 from agents.slate_policy.network import LinearScores, SlateNet
-from agents.slate_policy.rows import Rows, inputs_of, inputs_of_log
+from agents.slate_policy.rows import Rows, inputs_of, inputs_of_log, times_of_log
 from agents.slate_policy.values import cross_fitted_values
 from agents.slate_policy.weights import awr_weights, best_users, crr_weights, effective_share
 from recsim.arrays import Floats
@@ -63,6 +64,8 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
     def __init__(self, config: CloneConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         check_target(config.target, problem)
+        if config.network == "mlp" and not config.item_dim + problem.item_features.shape[1]:
+            raise self.error("knows items by their features or by 'item_dim'; here both are 0.")
         self._rng = np.random.default_rng(seed)
 
     def fit(self, log: SlateLog) -> FitReport:
@@ -97,7 +100,8 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
         training = Training.of(config, config.steps)
         report = train(model, losses, trained, held_out, training, generator)
         report[-1]["effective_share"] = effective_share(weights)
-        self._model = model.eval()
+        # In double precision scores hardly depend on who else is in the batch.
+        self._model = model.double().eval()
         return FitReport(rows=len(kept), losses=report)
 
     def act(self, obs: Observation) -> Decision:
@@ -115,8 +119,7 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
     @torch.no_grad()
     def _logits_of(self, obs: Observation) -> Floats:
         inputs = inputs_of(obs, self._problem, self._config.network)
-        scores = self.model(self._tensor(inputs))  # (B, I)
-        every = scores.double().cpu().numpy()
+        every = self.model(self._tensor(inputs).double()).cpu().numpy()  # (B, I)
         logits: Floats = np.take_along_axis(every, np.asarray(obs["candidates"]), axis=1)
         return logits / (self._config.temperature or 1.0)
 
@@ -158,7 +161,9 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
         to_go = returns_to_go(log, rewards, config.gamma)
         if np.ptp(to_go) == 0:
             return np.zeros(len(log))
-        contexts = inputs_of_log(log, np.arange(len(log)), "mlp", config.history)
+        inputs = inputs_of_log(log, np.arange(len(log)), config.network, config.history)
+        # Returns-to-go fall with time where users are cut off, whatever is shown to them.
+        contexts = np.concatenate([inputs, times_of_log(log)], axis=1)
         # Generators of its own, so that the policy is trained on the same batches with any weights.
         with seeded(self._seed, self._device):
             generator = self._new_generator(self._seed + 1)
@@ -168,7 +173,7 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
         problem = self._problem
         linear = self._config.network == "linear"
         width = problem.user_feature_dim if linear else context_size(problem)
-        return self._build(torch.zeros(1, width, device=self._device))
+        return self._build(torch.zeros(1, width, device=self._device)).double()
 
     def _build(self, sample: Tensor) -> nn.Module:
         """Return an untrained network whose inputs are standardised by a sample, ``(M, P)``."""

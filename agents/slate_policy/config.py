@@ -9,8 +9,6 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from agents.shared.early_stopping import EarlyStoppingConfig
 from agents.slate_policy.rows import Network
 
-_LEARNING_RATES = {"linear": 0.05, "mlp": 0.003}
-
 
 class CloneConfig(EarlyStoppingConfig):
     """Settings of `CloneAgent`, with those of `EarlyStoppingConfig`.
@@ -29,8 +27,8 @@ class CloneConfig(EarlyStoppingConfig):
             reads the history, the time and the last rewards, and the features of the items.
         temperature: 0 shows the best slate; otherwise slates are drawn by Plackett-Luce from the
             scores over the temperature, and 1 is as the log has them.
-        history: With ``mlp``, ``awr`` and ``crr``: number of past slates that are read; the
-            environment must show as many.
+        history: With ``mlp``: number of past slates that are read; the environment must show as
+            many.
         hidden: With ``mlp``: width of the layers.
         dim: With ``mlp``: length of query and item vectors.
         item_dim: With ``mlp``: length of the vector learned for each item beside its features.
@@ -54,10 +52,10 @@ class CloneConfig(EarlyStoppingConfig):
     @model_validator(mode="before")
     @classmethod
     def _learning_rate_of_the_network(cls, value: Any) -> Any:
-        rate = (
-            _LEARNING_RATES.get(value.get("network", "linear")) if isinstance(value, dict) else None
-        )
-        return value if rate is None else {"learning_rate": rate, **value}
+        if not isinstance(value, dict) or "learning_rate" in value:
+            return value
+        linear = value.get("network", "linear") == "linear"
+        return {"learning_rate": 0.05 if linear else 0.003, **value}
 
     @model_validator(mode="after")
     def _every_key_has_an_effect(self) -> Self:

@@ -23,8 +23,9 @@ class Standardised(nn.Module):
 
     def __init__(self, sample: Tensor) -> None:
         super().__init__()
-        deviation = sample.std(dim=0, correction=0)
-        self.register_buffer("mean", sample.mean(dim=0))
+        mean = sample.mean(dim=0)
+        deviation = (sample - mean).square().mean(dim=0).sqrt()
+        self.register_buffer("mean", mean)
         scale = torch.where(deviation > 1e-6, 1 / deviation.clamp_min(1e-6), 0.0)
         self.register_buffer("inverse", scale)
 
@@ -44,13 +45,12 @@ class LinearScores(nn.Module):
     def __init__(self, sample: Tensor, num_items: int) -> None:
         super().__init__()
         self.scale = Standardised(sample)
-        self.layer = nn.Linear(sample.shape[1], num_items)
-        nn.init.zeros_(self.layer.weight)
-        nn.init.zeros_(self.layer.bias)
+        self.weight = nn.Parameter(sample.new_zeros(sample.shape[1], num_items))
+        self.bias = nn.Parameter(sample.new_zeros(num_items))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the score of every item, ``(B, I)``."""
-        scores: Tensor = self.layer(self.scale(inputs))
+        scores: Tensor = self.scale(inputs) @ self.weight + self.bias
         return scores
 
 

@@ -87,6 +87,12 @@ def inputs_of_log(log: SlateLog, rows: Ints, network: Network, history: int) -> 
     return np.concatenate(parts)
 
 
+def times_of_log(log: SlateLog) -> Floats32:
+    """Return the logarithms of 1 + day, session and step of every row of a log, ``(M, 3)``."""
+    times = np.stack([log.day, log.session, log.step], axis=1)
+    return np.log1p(np.maximum(times, 0)).astype(np.float32)
+
+
 def _tensor(values: NDArray[Any], device: torch.device) -> Tensor:
     """Return a copy of an array as a tensor: arrays of a log may be read-only."""
     return torch.as_tensor(np.array(values), device=device)

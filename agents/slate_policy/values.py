@@ -25,7 +25,7 @@ def cross_fitted_values(
     rows, it would absorb part of their advantage.
 
     Args:
-        contexts: ``(M, P)``; they must include the day if users are cut off at the end of the log.
+        contexts: ``(M, P)``.
         to_go: G, ``(M,)``.
         user: ``(M,)``.
         generator: Draws folds and batches, on the device of the computation.

@@ -30,7 +30,7 @@ from recsim.trials.seeds import TrialSeeds
 from recsim.trials.simulation import Simulation, collect_log
 
 BEST = {"keep": 0.25, "target": "return"}
-AWR = {"weights": "awr", "target": "return", "history": 20}
+AWR = {"weights": "awr", "target": "return"}
 NETWORK = {"network": "mlp", "history": 20, "steps": 1000}
 TO_GO = {"target": "to_go", "credit": "clicked", "smoothing": 20}
 METRICS = ("return_per_user", "click_per_step", "click_per_user")
@@ -57,7 +57,7 @@ CONTROLS = {
     "dt4ier_retention": [
         Control("clone of the best quarter", "clone", "7.81 +- .15 (10 seeds)", BEST),
         Control("clone of all", "clone", "5.91 +- .39 (10)"),
-        Control("AWR", "clone", "7.92 +- .11 (10)", AWR | {"beta": 0.3}),
+        Control("AWR", "clone", "7.92 +- .11 (10)", AWR | {"beta": 0.5}),
         Control("network: best quarter", "clone", "7.55 +- .31 (4)", BEST | NETWORK),
         Control("network: AWR", "clone", "7.55 +- .10 (4)", AWR | NETWORK | {"beta": 0.5}),
         Control("popularity, to go, clicked", "popularity", "", TO_GO),
@@ -66,7 +66,7 @@ CONTROLS = {
         Control("popularity, to go, clicked", "popularity", "5.39 +- .10 (4)", TO_GO),
         Control("clone of the best quarter", "clone", "3.60 +- .31 (4)", BEST),
         Control("clone of all", "clone"),
-        Control("AWR", "clone", "", AWR | {"beta": 0.3}),
+        Control("AWR", "clone", "", AWR | {"beta": 0.5}),
     ],
 }
 
