@@ -3,7 +3,7 @@
 Run it as ``python -m reproductions.slate_learning.controls``. Logs and users are those of the
 scenarios ``dt4ier_retention`` and ``dt4ier_softmax``; every seed has a log, a fit and users of its
 own. ``--tuning`` prints the trials by which the settings were chosen, on seeds from 100 on, and
-``--dt4ier`` adds the agent that they are controls for, which takes minutes per seed.
+``--dt4ier`` adds the agent that they are controls for, whose training takes minutes per seed.
 """
 
 from __future__ import annotations
@@ -89,15 +89,41 @@ def _text(settings: dict[str, Any]) -> str:
     return " ".join(f"{key}={value}" for key, value in settings.items()) or "all users"
 
 
+def _dt4ier(name: str, *, tuning: bool) -> list[Control]:
+    """Return DT4IER as in a scenario, or the prompts and temperatures that were tried."""
+    own = load_scenario(name).agents[0].config
+    if not tuning:
+        return [Control("DT4IER", "dt4ier", settings=own)]
+    return [
+        Control(f"DT4IER: {_text(chosen)}", "dt4ier", settings=own | chosen)
+        for prompt in (0.6, 0.8, 1.0, 1.2)
+        for temperature in (0.0, 0.3, 1.0)
+        for chosen in ({"prompt": prompt, "temperature": temperature},)
+    ]
+
+
 def measured(
-    scenario: Simulation, control: Control, log: SlateLog, seed: int, users: int
+    scenario: Simulation,
+    control: Control,
+    log: SlateLog,
+    seed: int,
+    users: int,
+    states: dict[str, tuple[Any, float]],
 ) -> list[float]:
-    """Return the metrics of one agent with one seed, and the CPU seconds of its fit."""
+    """Return the metrics of one agent with one seed, and the CPU seconds of its fit.
+
+    An agent that differs from an earlier one in prompt and temperature only is not trained again.
+    """
     seeds = TrialSeeds.of(seed)
     agent = agents.make(control.name, log.problem, seed=seeds.agent, **control.settings)
-    start = time.process_time()
-    agent.fit(log)
-    seconds = time.process_time() - start
+    trained = {k: v for k, v in control.settings.items() if k not in ("prompt", "temperature")}
+    key = control.name + _text(trained)
+    if key not in states:
+        start = time.process_time()
+        agent.fit(log)
+        states[key] = agent.state_dict(), time.process_time() - start
+    state, seconds = states[key]
+    agent.load_state_dict(state)
     with closing(make_env(scenario.env, users, reveal=False)) as env:
         played = rollout(env, agent, seed=seeds.users, max_steps=scenario.steps, learn=False)
     summary = played.summary()
@@ -112,8 +138,18 @@ def half_width(values: Floats, level: float = 0.95) -> float:
     return float(quantile * values.std(ddof=1) / math.sqrt(len(values)))
 
 
-def report(name: str, controls: Sequence[Control], seeds: Sequence[int], users: int) -> None:
-    """Measure some agents in a scenario and print a table."""
+def report(
+    name: str, controls: Sequence[Control], seeds: Sequence[int], users: int, *, paired: bool
+) -> None:
+    """Measure some agents in a scenario and print a table.
+
+    Args:
+        name: The scenario.
+        controls: The agents.
+        seeds: Seeds.
+        users: Users with each seed.
+        paired: Whether to print the differences from the first agent.
+    """
     scenario = cast(Simulation, load_scenario(name))
     training = scenario.training_log
     assert training is not None
@@ -122,9 +158,11 @@ def report(name: str, controls: Sequence[Control], seeds: Sequence[int], users: 
     for seed in seeds:
         log = collect_log(scenario, training, TrialSeeds.of(seed))
         behaviour.append([float(log.feedback["return"].sum() / len(log.user_features))])
+        states: dict[str, tuple[Any, float]] = {}
         for control in controls:
             with one_thread():
-                results[control.label].append(measured(scenario, control, log, seed, users))
+                row = measured(scenario, control, log, seed, users, states)
+            results[control.label].append(row)
     print(f"\nLog of {name}, {len(seeds)} seeds, {users} users each: mean +- t interval (95 %)\n")
     print("| | return per user | reference | clicks per slate | clicks per user | CPU s |")
     print("|---|---|---|---|---|---|")
@@ -137,6 +175,8 @@ def report(name: str, controls: Sequence[Control], seeds: Sequence[int], users: 
             f"{values[:, 1].mean():.3f} | {values[:, 2].mean():.2f} | {values[:, 3].mean():.1f}"
         )
         print(f"| {control.label} | {returns} | {control.reference} | {others} |")
+    if not paired:
+        return
     first, *rest = controls
     base = np.array(results[first.label])[:, 0]
     for control in rest:
@@ -151,13 +191,15 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=1000, help="evaluated with each seed")
     parser.add_argument("--tuning", action="store_true", help="the trials, on seeds from 100 on")
     parser.add_argument("--dt4ier", action="store_true", help="add dt4ier as in the scenario")
+    parser.add_argument("--log", choices=CONTROLS, help="only the log of this scenario")
     arguments = parser.parse_args()
-    first = 100 if arguments.tuning else 0
-    for name, controls in CONTROLS.items():
-        rows = _trials() if arguments.tuning else list(controls)
-        if arguments.dt4ier:
-            rows.append(Control("DT4IER", "dt4ier", settings=load_scenario(name).agents[0].config))
-        report(name, rows, range(first, first + arguments.seeds), arguments.users)
+    tuning: bool = arguments.tuning
+    first = 100 if tuning else 0
+    seeds = range(first, first + arguments.seeds)
+    for name in [arguments.log] if arguments.log else CONTROLS:
+        rows = _trials() if tuning else list(CONTROLS[name])
+        rows += _dt4ier(name, tuning=tuning) if arguments.dt4ier else []
+        report(name, rows, seeds, arguments.users, paired=not tuning)
 
 
 if __name__ == "__main__":
