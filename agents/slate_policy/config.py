@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from agents.shared.early_stopping import EarlyStoppingConfig
 from agents.slate_policy.rows import Network
+from recsim.contracts.slates import OnlyWith
 
 
 class CloneConfig(EarlyStoppingConfig):
@@ -36,6 +37,12 @@ class CloneConfig(EarlyStoppingConfig):
         learning_rate: Learning rate of AdamW; by default 0.05 for ``linear``, 0.003 for ``mlp``.
     """
 
+    only_with: ClassVar[OnlyWith] = {
+        "beta": ("weights", ("awr",)),
+        "gamma": ("weights", ("awr", "crr")),
+        **{key: ("network", ("mlp",)) for key in ("history", "hidden", "dim", "item_dim")},
+    }
+
     keep: float = Field(default=1.0, gt=0, le=1)
     weights: Literal["none", "awr", "crr"] = "none"
     beta: float = Field(default=0.5, gt=0, allow_inf_nan=False)
@@ -52,19 +59,10 @@ class CloneConfig(EarlyStoppingConfig):
     @model_validator(mode="before")
     @classmethod
     def _learning_rate_of_the_network(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or "learning_rate" in value:
+        if not isinstance(value, dict):
             return value
         linear = value.get("network", "linear") == "linear"
         return {"learning_rate": 0.05 if linear else 0.003, **value}
-
-    @model_validator(mode="after")
-    def _every_key_has_an_effect(self) -> Self:
-        given = self.model_fields_set
-        if "beta" in given and self.weights != "awr":
-            raise ValueError("'beta' has an effect with 'weights: awr' only: remove it")
-        if "gamma" in given and self.weights == "none":
-            raise ValueError("'gamma' has no effect with 'weights: none': remove it")
-        return self
 
     @property
     def prefers(self) -> bool:

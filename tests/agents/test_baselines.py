@@ -103,7 +103,7 @@ def test_popularity_credits_clicks_with_the_return_to_go_by_hand(make_problem, m
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"long": "watch"}, "'long' has an effect with 'target: to_go' only"),
+        ({"long": "watch"}, "'long' has no effect with target 'click', only with 'to_go'"),
         ({"credit": "clicked"}, "'credit: clicked' needs a target other than the click"),
         ({"target": "to_go"}, "no reward is called 'return'"),
     ],
