@@ -92,8 +92,8 @@ class PPOAgent(DeviceAgent, PlackettLuceOrBest):
         self._cohorts += 1
 
     @property
-    def _draws(self) -> bool:
-        """Whether the agent still draws slates and learns from them."""
+    def _stochastic(self) -> bool:
+        """Whether the agent still draws its slates, and learns from them."""
         after = self._config.deterministic_after
         return after is None or max(self._cohorts - 1, 0) < after
 
@@ -103,7 +103,7 @@ class PPOAgent(DeviceAgent, PlackettLuceOrBest):
         if len(self._steps) >= self._config.n_steps:
             self._learn(self._evaluate(step)[1])
         logits, values = self._evaluate(step)
-        if not self._draws:
+        if not self._stochastic:
             best = slates.top_slates(logits, self._slate_size)
             return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
         decision = self._draw(logits)
@@ -119,7 +119,7 @@ class PPOAgent(DeviceAgent, PlackettLuceOrBest):
 
     def observe(self, feedback: Feedback) -> None:
         """Keep the feedback on the last slates."""
-        if self._last is None or not self._draws:
+        if self._last is None or not self._stochastic:
             return
         outcome = {"reward": feedback.reward, "done": feedback.done, "active": feedback.active}
         self._steps.append(self._last | {name: np.array(value) for name, value in outcome.items()})

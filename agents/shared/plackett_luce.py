@@ -80,7 +80,7 @@ class PlackettLuceOrBest(PlackettLuce, ABC):
 
     @property
     @abstractmethod
-    def _draws(self) -> bool:
+    def _stochastic(self) -> bool:
         """Whether slates are drawn; otherwise each user gets the items with the largest logits."""
 
     def _best(self, obs: Observation) -> Ints:
@@ -88,20 +88,20 @@ class PlackettLuceOrBest(PlackettLuce, ABC):
 
     def propensities(self, obs: Observation, items: Ints) -> Floats | None:
         """Return the probability of each item at its position if it is known, else None."""
-        if self._draws:
+        if self._stochastic:
             return super().propensities(obs, items)
         own = np.take_along_axis(obs["candidates"], self._best(obs), axis=1)
         return slates.matches(own, items)
 
     def action_probabilities(self, obs: Observation) -> Floats | None:
         """Return the probability of every candidate at every position if known, else None."""
-        if self._draws:
+        if self._stochastic:
             return super().action_probabilities(obs)
         return slates.one_hot(self._best(obs), obs["candidates"].shape[1])
 
     def prefix_propensities(self, obs: Observation, items: Ints) -> Floats:
         """Return the exact probability of the first k items, ``(B, K)``."""
-        if self._draws:
+        if self._stochastic:
             return super().prefix_propensities(obs, items)
         alone = self.propensities(obs, items)
         assert alone is not None
@@ -114,7 +114,7 @@ class PlackettLuceOrBest(PlackettLuce, ABC):
         Raises:
             UserError: If there are too many slates.
         """
-        if self._draws:
+        if self._stochastic:
             return super().slate_distribution(obs)
         listed, own = np.unique(self._best(obs), axis=0, return_inverse=True)
         chance = np.eye(len(listed))[own.reshape(-1)]  # (B, S)
@@ -122,7 +122,7 @@ class PlackettLuceOrBest(PlackettLuce, ABC):
 
     def next_probabilities(self, obs: Observation, items: Ints) -> Floats:
         """Return the probability of every candidate at k after the first k-1 items, (B, K, C)."""
-        if self._draws:
+        if self._stochastic:
             return super().next_probabilities(obs, items)
         reached = np.ones(items.shape)
         reached[:, 1:] = self.prefix_propensities(obs, items)[:, :-1]

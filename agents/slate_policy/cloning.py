@@ -107,13 +107,13 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
     def act(self, obs: Observation) -> Decision:
         """Draw a slate for every user, or show them the best one."""
         logits = self._logits_of(obs)
-        if self._draws:
+        if self._stochastic:
             return self._draw(logits, self._rng)
         best = slates.top_slates(logits, self._slate_size)
         return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
 
     @property
-    def _draws(self) -> bool:
+    def _stochastic(self) -> bool:
         return self._config.temperature > 0
 
     @torch.no_grad()

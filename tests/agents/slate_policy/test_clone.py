@@ -202,7 +202,7 @@ def test_candidates_and_padding(make_problem, make_log, observe_users, network):
         ({"keep": 0.5, "beta": 0.5}, "'beta' has no effect with weights 'none', only with 'awr'"),
         ({"gamma": 0.5}, "'gamma' has no effect with weights 'none', only with 'awr' or 'crr'"),
         ({"target": "wach"}, "no reward is called 'wach'. Did you mean 'watch'?"),
-        ({"network": "linaer"}, r"config\.network: must be 'linear' or 'mlp'"),
+        ({"network": "conv"}, r"config\.network: must be 'linear' or 'mlp'"),
         ({"network": ["mlp"]}, r"config\.network: must be"),
     ],
 )
