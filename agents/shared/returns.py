@@ -62,5 +62,5 @@ def total_returns(log: SlateLog, rewards: Floats) -> Floats:
         log: The log.
         rewards: ``(M,)``.
     """
-    totals: Floats = np.bincount(log.user, weights=rewards)[log.user]
-    return totals
+    totals = np.bincount(log.user, weights=rewards.astype(np.float64))
+    return totals[log.user].astype(np.float64, copy=False)

@@ -84,14 +84,15 @@ class SlateNet(nn.Module):
         )
         with torch.no_grad():
             for network in (self.context, self.item):
-                network[-1].weight *= 0.3  # type: ignore[operator]
+                network[-1].get_parameter("weight").mul_(0.3)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Return the score of every item, ``(B, I)``."""
         table = self.item(torch.cat([self.features, self.own], dim=1))  # (I, d + 1)
         vectors, bias = table[:, :-1], table[:, -1]
         query = self.context(self.scale(inputs))  # (B, d)
-        return query @ vectors.T / math.sqrt(vectors.shape[1]) + bias
+        scores: Tensor = query @ vectors.T / math.sqrt(vectors.shape[1]) + bias
+        return scores
 
 
 class Critic(nn.Module):

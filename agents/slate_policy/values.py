@@ -55,7 +55,8 @@ def _fitted(inputs: Tensor, target: Tensor, user: Ints, generator: torch.Generat
     rows, held_out = split_by_user(user, _TRAINING.held_out, generator)
 
     def losses(part: Tensor) -> Tensor:
-        return (critic(inputs[part]) - target[part]).square()
+        error: Tensor = critic(inputs[part]) - target[part]
+        return error.square()
 
     train(critic, losses, rows, held_out, Training.of(_TRAINING, _STEPS), generator)
     return critic
