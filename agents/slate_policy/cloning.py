@@ -66,7 +66,6 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
         check_target(config.target, problem)
         if config.network == "mlp" and not config.item_dim + problem.item_features.shape[1]:
             raise self.error("knows items by their features or by 'item_dim'; here both are 0.")
-        self._rng = np.random.default_rng(seed)
 
     def fit(self, log: SlateLog) -> FitReport:
         """Learn to imitate the log, forgetting any other.
@@ -108,7 +107,7 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
         """Draw a slate for every user, or show them the best one."""
         logits = self._logits_of(obs)
         if self._stochastic:
-            return self._draw(logits, self._rng)
+            return self._draw(logits)
         best = slates.top_slates(logits, self._slate_size)
         return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
 

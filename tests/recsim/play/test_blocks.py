@@ -21,6 +21,7 @@ DRAWING = {
     "random": {},
     "epsilon_greedy": {"epsilon": 0.6},
     "softmax": {"temperature": 0.5},
+    "clone": {"temperature": 0.5, "steps": 10},
     "ts_mnl": {},
     "mnl_bandit": {},
     "ppo": {},
