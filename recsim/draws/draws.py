@@ -14,9 +14,9 @@ from recsim.draws.splitmix import Lanes, advanced, as_torch, counters, field, mi
 Array = Any  # a numpy array or a torch tensor
 
 # The numbers of a small batch are computed for several steps at once, as a call of numpy costs more
-# than the arithmetic on a few numbers: for as many steps as make up so many rows, because they are
-# wasted when a user is replaced.
-_ROWS = 64
+# than the arithmetic on a few numbers: at first for as many steps as make up `_ROWS` rows, and for
+# more, up to `_MOST_ROWS` or `_MOST_STEPS`, as long as no user is replaced, which makes them void.
+_ROWS, _MOST_ROWS, _MOST_STEPS = 64, 1024, 64
 
 
 class Purpose:
@@ -57,7 +57,7 @@ class Draws:
 
     def __init__(self, keys: Lanes, double: bool = False, step: int = 0) -> None:
         self._double = double
-        self._ahead = max(1, _ROWS // max(len(keys), 1)) if isinstance(keys, np.ndarray) else 1
+        self._ahead = _steps_within(_ROWS, keys)
         self._begin(keys + counters(step + 1, 1, keys))
 
     @classmethod
@@ -81,7 +81,9 @@ class Draws:
         """Let every user pass to their next step."""
         self._tick += 1
         if self._tick == self._ahead:
-            self._begin(self._state + counters(self._ahead, 1, self._state))
+            state = self._state + counters(self._ahead, 1, self._state)
+            self._ahead = min(2 * self._ahead, _steps_within(_MOST_ROWS, state))
+            self._begin(state)
 
     def take(self, rows: Array) -> Draws:
         """Return the draws of the users in ``rows`` (indices) at their present steps."""
@@ -101,6 +103,7 @@ class Draws:
         """Replace the users in ``rows`` (indices) by new ones, at step 0."""
         state = self._now()
         state[rows] = keys + counters(1, 1, keys)
+        self._ahead = _steps_within(_ROWS, state)
         self._begin(state)
 
     def bits(self, purpose: Purpose, width: int) -> Lanes:
@@ -152,18 +155,24 @@ class Draws:
     def _uniform(self, purpose: Purpose, width: int) -> Array:
         if self._double:
             return (_double(field(self._bits(purpose, width), 12, 64)) + 0.5) * 2.0**-52
-        bits = self._bits(purpose, (width + 1) // 2)
-        if isinstance(bits, np.ndarray):  # the lower and the upper half of each output in turn
-            halves: Array = bits.astype("<u8", copy=False).view("<u4") >> np.uint32(9)
-            numbers: Array = halves.astype(np.float32)
+        halves = self._halves(purpose, width)
+        if isinstance(halves, np.ndarray):
+            numbers: Array = (halves >> np.uint32(9)).astype(np.float32)
         else:
-            import torch
-
-            halves = torch.stack([field(bits, 9, 32), field(bits, 41, 64)], dim=-1)
-            numbers = halves.reshape(*bits.shape[:2], -1).float()
+            numbers = (halves >> 9).float()
         numbers += 0.5
         numbers *= 2.0**-23
         return numbers[:, :, :width]
+
+    def _halves(self, purpose: Purpose, width: int) -> Lanes:
+        """Return 32 random bits per draw: the lower and the upper half of each output in turn."""
+        bits = self._bits(purpose, (width + 1) // 2)
+        if isinstance(bits, np.ndarray):
+            return bits.astype("<u8", copy=False).view("<u4")
+        import torch
+
+        halves = torch.stack([field(bits, 0, 32), field(bits, 32, 64)], dim=-1)
+        return halves.reshape(*bits.shape[:2], -1)
 
     def _gumbel(self, purpose: Purpose, width: int) -> Array:
         chance = self._uniform(purpose, width)
@@ -172,24 +181,35 @@ class Draws:
         return -(-chance.log()).log()
 
     def _normal(self, purpose: Purpose, width: int) -> Array:
-        bits = self._bits(purpose, (width + 1) // 2)
-        upper, lower = (
-            (_double(field(bits, first, first + 32)) + 0.5) * 2.0**-32 for first in (32, 0)
-        )
-        if isinstance(bits, np.ndarray):
+        halves = self._halves(purpose, width)
+        if isinstance(halves, np.ndarray):
             library: Any = np
+            chance: Array = halves.astype(np.float64)
         else:
             import torch
 
-            library = torch
-        radius = library.sqrt(-2 * library.log(upper))
+            library, chance = torch, halves.double()
+        chance += 0.5
+        chance *= 2.0**-32
+        lower = chance[:, :, 0::2]
+        radius = library.log(chance[:, :, 1::2])
+        radius *= -2
+        radius = library.sqrt(radius)
         cosine = library.cos((2 * math.pi) * lower)
         # Cheaper than a sine, and as exact as float32 needs it.
         sine = library.copysign(library.sqrt(1 - cosine * cosine), 0.5 - lower)
-        normal = library.stack([radius * cosine, radius * sine], -1)
-        if not self._double:
-            normal = normal.astype(np.float32) if library is np else normal.float()
-        return normal.reshape(*bits.shape[:2], -1)[:, :, :width]
+        kind = library.float64 if self._double else library.float32
+        normal = library.empty_like(chance, dtype=kind)
+        normal[:, :, 0::2] = radius * cosine
+        normal[:, :, 1::2] = radius * sine
+        return normal[:, :, :width]
+
+
+def _steps_within(rows: int, keys: Lanes) -> int:
+    """Return the number of steps for which a batch makes up so many rows, at least 1."""
+    if not isinstance(keys, np.ndarray):
+        return 1
+    return max(1, min(_MOST_STEPS, rows // max(len(keys), 1)))
 
 
 def _double(numbers: Lanes) -> Array:
