@@ -26,6 +26,10 @@ AGREEMENT = 1e-3
 PropensityFunction = Callable[[Mapping[str, Any], Ints], "Floats | None"]
 
 
+class WrongProbabilities(EstimationError):
+    """A policy returned something else than probabilities, which another method would not mend."""
+
+
 @runtime_checkable
 class HasPropensities(Protocol):
     """Anything that knows the probability of showing given items; every agent has the method."""
@@ -91,13 +95,13 @@ def propensities(
         )
     answer = np.asarray(answer, dtype=np.float64)
     if answer.shape != items.shape:
-        raise EstimationError(
+        raise WrongProbabilities(
             f"{name_of(policy)} returned propensities {answer.shape} for items {items.shape}."
         )
     wrong = ~((answer >= 0) & (answer <= 1 + 1e-9)) & (items >= 0)
     if wrong.any():
         row, position = np.argwhere(wrong)[0]
-        raise EstimationError(
+        raise WrongProbabilities(
             f"{name_of(policy)} returned {answer[row, position]} as a probability, for row "
             f"{first_row + row}, position {position}; it must be from 0 to 1."
         )
@@ -171,7 +175,7 @@ def action_probabilities(
             answer[:, :, column] = propensities(policy, obs, items, first_row=first_row)
     answer = np.asarray(answer, dtype=np.float64)
     if answer.shape != (batch, slots, size):
-        raise EstimationError(
+        raise WrongProbabilities(
             f"{name_of(policy)} returned action probabilities {answer.shape}, not "
             f"{(batch, slots, size)}."
         )
@@ -184,7 +188,7 @@ def action_probabilities(
         what = "that do not sum to 1"
     if wrong.any():
         row, position = np.argwhere(wrong)[0]
-        raise EstimationError(
+        raise WrongProbabilities(
             f"{name_of(policy)} returned action probabilities {what}, for row {first_row + row}, "
             f"position {position}: they sum to {total[row, position]:.6g}."
         )

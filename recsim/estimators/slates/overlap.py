@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 from recsim.errors import UserError
 from recsim.estimators.overlap import OverlapSums
-from recsim.estimators.policies import MOST_CANDIDATES, is_estimated, knows_actions
+from recsim.estimators.policies import (
+    MOST_CANDIDATES,
+    WrongProbabilities,
+    is_estimated,
+    knows_actions,
+)
 from recsim.estimators.slates.policies import HasSlateDistribution
 from recsim.estimators.slates.rows import SlateRows
 from recsim.estimators.tally import PolicyValue
@@ -43,6 +48,8 @@ class SlateOverlap:
             return
         try:
             policy = rows.policy_marginals
+        except WrongProbabilities:
+            raise
         except UserError:
             if self._wanted:
                 raise
@@ -78,5 +85,7 @@ def _logging_is_known(rows: SlateRows) -> bool:
         return False
     try:
         return rows.logging_marginals is not None
+    except WrongProbabilities:
+        raise
     except UserError:
         return False

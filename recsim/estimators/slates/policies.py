@@ -88,7 +88,7 @@ def prefix_propensities(
         if answer is not None:
             answer = np.asarray(answer, dtype=np.float64)
             if answer.shape != items.shape:
-                raise ValueError(
+                raise policies.WrongProbabilities(
                     f"{name_of(policy)} returned prefixes {answer.shape} for items {items.shape}."
                 )
             return answer
@@ -126,6 +126,8 @@ def item_propensities(
     """
     try:
         return policies.propensities(policy, obs, items, first_row=first_row)
+    except policies.WrongProbabilities:
+        raise
     except UserError:
         distribution = _distribution(policy, obs)
         if distribution is None:
@@ -154,6 +156,8 @@ def marginals(
     """
     try:
         return policies.action_probabilities(policy, obs, slots, first_row=first_row)
+    except policies.WrongProbabilities:
+        raise
     except UserError:
         distribution = _distribution(policy, obs)
         if distribution is None:

@@ -60,7 +60,11 @@ class Columns:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a column, ``(N,)``: int64, float64, object (text), or float64 seconds (time)."""
-        column, kind = self._table[name], self._kinds[name]
+        return self.read(name, self._kinds[name])
+
+    def read(self, name: str, kind: Kind) -> NDArray[Any]:
+        """Return a column as another kind, ``(N,)``, which its text must allow."""
+        column = self._table[name]
         try:
             return seconds(column, self._unit) if kind == "time" else converted(column, kind)
         except CellError as error:
@@ -76,19 +80,19 @@ class Columns:
 
     def flags(self, name: str, message: str = "is neither 0 nor 1") -> Ints:
         """Return a column whose entries must be 0 or 1, ``(N,)``."""
-        values: Ints = self[name]
+        values: Ints = self.read(name, "int")
         self.refuse((values != 0) & (values != 1), name, message)
         return values
 
     def propensities(self, name: str) -> Floats:
         """Return a column whose entries must be probabilities in (0, 1], ``(N,)``."""
-        values: Floats = self[name]
+        values: Floats = self.read(name, "float")
         self.refuse(not_propensities(values), name, NOT_PROPENSITY)
         return values
 
     def amounts(self, name: str) -> Floats:
         """Return a column of features or feedback, which agents see as float32, ``(N,)``."""
-        values: Floats = self[name]
+        values: Floats = self.read(name, "float")
         self.refuse(too_large(values), name, TOO_LARGE)
         return values
 

@@ -68,7 +68,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
 
     first = shown.first
     order = np.arange(len(first))
-    seconds = table[names.time][first] if names.time else None
+    seconds = table.read(names.time, "time")[first] if names.time else None
     if seconds is not None:
         order = np.argsort(seconds, kind="stable")
     lines = first[order]  # (M,) the line of every row of the log, in the log's order
@@ -76,7 +76,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     users = _user_features(names, table, lines, user)
     day = np.zeros(len(lines), dtype=np.int64)
     if names.day:
-        day = table[names.day][lines]
+        day = table.read(names.day, "int")[lines]
         if are_dates(day):
             table.fail(
                 0,
@@ -87,7 +87,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     elif seconds is not None:
         day = whole_days(seconds[order])
     of_session = user * (int(session.max(initial=0)) + 1) + session
-    step = table[names.step][lines] if names.step else encode.rank_within(of_session)
+    step = table.read(names.step, "int")[lines] if names.step else encode.rank_within(of_session)
     _check_order(names, table, lines, {"day": (user, day), "step": (of_session, step)})
 
     clicks = np.zeros(len(item), dtype=np.int8) if click is None else click.astype(np.int8)
@@ -95,7 +95,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     if click is not None and "click" not in feedback:
         feedback["click"] = shown.spread(click, 0).sum(axis=1).astype(np.float64)
     slate = shown.spread(item, -1)[order]
-    position = table[names.position][shown.line] if names.position else None
+    position = table.read(names.position, "int")[shown.line] if names.position else None
     of_slates = table.propensities(names.slate_propensity) if names.slate_propensity else None
     return SlateLog(
         problem=Problem(
@@ -124,16 +124,21 @@ def read_table_rows(source: TableLayout) -> SlateLog:
 
 def _open(source: TableLayout) -> Columns:
     names = source.columns
-    item: Kind = "text" if source.num_items is None else "int"
-    kinds: dict[str, Kind] = dict.fromkeys(_several(names.item), item)
-    kinds |= dict.fromkeys(_several(names.click), "int")
-    kinds |= dict.fromkeys(_several(names.propensity), "float")
-    kinds |= dict.fromkeys(_given(names.position, names.day, names.step), "int")
-    kinds |= dict.fromkeys([*_given(names.slate_propensity), *names.user_features], "float")
-    kinds |= dict.fromkeys(names.feedback.values(), "float")
-    kinds |= dict.fromkeys(_given(names.time), "time")
-    kinds |= dict.fromkeys(_given(names.slate, names.user, names.session), "text")
-    kinds |= dict.fromkeys(names.user_categories, "text")
+    roles: list[tuple[Iterable[str], Kind]] = [
+        (_several(names.item), _kind_of_items(source)),
+        (_several(names.click), "int"),
+        (_several(names.propensity), "float"),
+        (_given(names.position, names.day, names.step), "int"),
+        ([*_given(names.slate_propensity), *names.user_features], "float"),
+        (names.feedback.values(), "float"),
+        (_given(names.time), "time"),
+        (_given(names.slate, names.user, names.session), "text"),
+        (names.user_categories, "text"),
+    ]
+    kinds: dict[str, Kind] = {}
+    for columns, kind in roles:
+        for name in columns:  # a column of several kinds is read as text, and converted for each
+            kinds[name] = kind if kinds.get(name, kind) == kind else "text"
     slots = (names.item, names.click, names.propensity)
     lists = [name for name in slots if isinstance(name, str)] if source.layout == "lists" else []
     advice = "Give the table of impressions or slates as 'path', relative to the working folder."
@@ -147,18 +152,26 @@ def _open(source: TableLayout) -> Columns:
     )
 
 
+def _kind_of_items(source: TableLayout) -> Kind:
+    return "text" if source.num_items is None else "int"
+
+
 def _items_shown(
     source: TableLayout, table: Columns
 ) -> tuple[_Shown, NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
     """Return the items shown with their clicks and propensities, each ``(E,)``."""
     names = source.columns
     wanted = (names.item, names.click, names.propensity)
+    kinds: tuple[Kind, ...] = (_kind_of_items(source), "int", "float")
     lines = np.arange(table.length)
     values: list[NDArray[Any] | None]
     if source.layout == "impressions":
         table.refuse_lists(str(names.item), "use the layout 'lists'")
         shown = _impressions(names, table)
-        values = [None if name is None else _cells(table, str(name), names) for name in wanted]
+        values = [
+            None if name is None else _cells(table, str(name), kind)
+            for name, kind in zip(wanted, kinds, strict=True)
+        ]
     elif source.layout == "columns":
         width = len(names.item)
         row, slot = np.repeat(lines, width), np.tile(np.arange(width), len(lines))
@@ -166,8 +179,8 @@ def _items_shown(
         values = [
             None
             if name is None
-            else np.stack([_cells(table, part, names) for part in name], axis=1).reshape(-1)
-            for name in wanted
+            else np.stack([_cells(table, part, kind) for part in name], axis=1).reshape(-1)
+            for name, kind in zip(wanted, kinds, strict=True)
         ]
     else:
         lengths, items = table.lists(str(names.item), source.list_separator)
@@ -188,9 +201,9 @@ def _items_shown(
     return shown, item, click, propensity
 
 
-def _cells(table: Columns, name: str, names: ColumnMap) -> NDArray[Any]:
+def _cells(table: Columns, name: str, kind: Kind) -> NDArray[Any]:
     """Return a column of items, clicks or propensities, ``(N,)``."""
-    return table.ids(name) if name in _several(names.item) else table[name]
+    return table.ids(name) if kind == "text" else table.read(name, kind)
 
 
 def _impressions(names: ColumnMap, table: Columns) -> _Shown:
@@ -204,7 +217,7 @@ def _impressions(names: ColumnMap, table: Columns) -> _Shown:
     if names.position is None:
         slot = encode.rank_within(row)
     else:
-        position = table[names.position]
+        position = table.read(names.position, "int")
         order = np.lexsort((position, row))
         repeated = np.zeros(len(lines), dtype=np.bool_)
         repeated[order[1:]] = (np.diff(row[order]) == 0) & (np.diff(position[order]) == 0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import EstimationError, UserError
 from recsim.estimators import estimate_logging, evaluate_slates, evaluate_trajectories
 from recsim.estimators.slates.distribution import SlateDistribution
 from recsim.estimators.slates.explicit_policies import UniformSlates
@@ -124,3 +124,18 @@ def test_slates_that_cannot_be_listed_are_not_counted(random_log, monkeypatch):
     assert counts(evaluate_slates(log, Silent(), ("sips",), samples=10)) == (None, None)
     with pytest.raises(UserError, match="Silent does not know the probability of what it shows"):
         evaluate_slates(log, Silent(), ("sips",), samples=10, overlap=True)
+
+
+@pytest.mark.parametrize("each", [0.3, 0.4])
+def test_a_policy_whose_probabilities_do_not_sum_to_one_is_refused(random_log, each):
+    class Wrong:
+        def propensities(self, obs, items):
+            return np.full(items.shape, each)
+
+        def action_probabilities(self, obs):
+            return np.full((len(obs["candidates"]), 1, obs["candidates"].shape[1]), each)
+
+    log = random_log(30, items=3, slots=1)
+    for estimate in (evaluate_slates, evaluate_trajectories):
+        with pytest.raises(EstimationError, match=r"they sum to (0\.9|1\.2)"):
+            estimate(log, Wrong(), samples=10)

@@ -181,3 +181,22 @@ def test_dates_are_not_numbers_of_days(tmp_path):
     text = "item,click,d\na,1,20191130\nb,0,20191201\n"  # 71 days apart as numbers
     with pytest.raises(LogError, match=r"line 2, column 'd': 20191130 is a date, not the num"):
         read(tmp_path, text, columns={**ONE, "day": "d"})
+
+
+def test_one_column_may_have_several_roles(tmp_path):
+    text = "item,click,user,d\n2,1,007,0\n0,0,7,0\n1,1,007,1\n"
+    roles = {**ONE, "user": "user", "session": "d", "day": "d", "user_features": ["user"]}
+    log = read(tmp_path, text, columns=roles | {"feedback": {"seen": "click"}}, num_items=3)
+    assert log.user.tolist() == [0, 1, 0]  # ids are text
+    assert log.session.tolist() == [0, 0, 1]
+    assert log.day.tolist() == [0, 0, 1]
+    assert log.day.dtype == log.slate.dtype == np.int64
+    assert log.user_features.tolist() == [[7], [7]]
+    assert log.feedback["seen"].tolist() == [1, 0, 1]
+    same = {**ONE, "user": "item", "time": "d", "day": "d"}
+    log = read(tmp_path, text, columns=same, num_items=3)
+    assert log.slate[:, 0].tolist() == [2, 0, 1]
+    assert log.user.tolist() == [2, 0, 1]
+    assert log.day.dtype == np.int64
+    with pytest.raises(LogError, match=r"line 4, column 'item': '1' is not an item"):
+        read(tmp_path, "item,click,d\n0,1,0\n0,0,0\n1,0,1\n", columns=same, num_items=1)
