@@ -93,7 +93,7 @@ def propensities(
             f"{name_of(policy)} does not know the probability of what it shows. To evaluate it on "
             "a log, estimate its probabilities from draws: SampledPolicy(agent)."
         )
-    answer = np.asarray(answer, dtype=np.float64)
+    answer = _numbers(policy, answer)
     if answer.shape != items.shape:
         raise WrongProbabilities(
             f"{name_of(policy)} returned propensities {answer.shape} for items {items.shape}."
@@ -106,6 +106,18 @@ def propensities(
             f"{first_row + row}, position {position}; it must be from 0 to 1."
         )
     return answer
+
+
+def _numbers(policy: Policy, answer: Any) -> Floats:
+    """Return what a policy answered as float64."""
+    try:
+        numbers: Floats = np.asarray(answer, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WrongProbabilities(
+            f"{name_of(policy)} returned a {type(answer).__name__} that holds no array of "
+            f"probabilities: {error}."
+        ) from error
+    return numbers
 
 
 def knows_actions(policy: Policy) -> bool:
@@ -173,7 +185,7 @@ def action_probabilities(
         for column in range(size):
             items = np.broadcast_to(candidates[:, column : column + 1], (batch, slots))
             answer[:, :, column] = propensities(policy, obs, items, first_row=first_row)
-    answer = np.asarray(answer, dtype=np.float64)
+    answer = _numbers(policy, answer)
     if answer.shape != (batch, slots, size):
         raise WrongProbabilities(
             f"{name_of(policy)} returned action probabilities {answer.shape}, not "

@@ -175,6 +175,8 @@ def test_errors_name_what_evaluation_lacks(random_log):
         evaluate(log, lambda obs, items: np.ones((5, 1)))
     with pytest.raises(EstimationError, match=r"returned 1\.5 as a probability, for row 0"):
         evaluate(log, lambda obs, items: np.full(items.shape, 1.5))
+    with pytest.raises(EstimationError, match="returned a list that holds no array of probabilit"):
+        evaluate(log, lambda obs, items: [["a", "b"]])
     with pytest.raises(UserError, match=r"Unknown estimator 'isp'\. Did you mean 'ips'\?"):
         evaluate(log, uniform, ("isp",))
     with pytest.raises(UserError, match=r"no reward 'clicks'\. Did you mean 'click'\?"):
