@@ -164,3 +164,23 @@ def test_a_model_fitted_to_kuairand(data_dir):
     assert reward.shape == (8,)
     error = env.unwrapped.model_error
     assert error["click_log_loss"] < error["click_log_loss_base"]
+
+
+def test_blocks_of_users_are_rows_of_the_whole(model):
+    """Also the users who replace those whose episode ended."""
+
+    def play(first, users):
+        env = LearnedRecVectorEnv(users, user_model=model, max_steps=12)
+        obs, _ = env.reset(seed=3, options={"first_user": first})
+        slots, story = env.problem.slate_size, []
+        for step in range(40):
+            slates = (np.arange(first, first + users)[:, None] + np.arange(slots) + step) % 5
+            obs, _, terminated, truncated, info = env.step(slates)
+            clicks = info["clicks"].sum(axis=1)
+            story.append([obs["user_features"][:, 0], clicks, terminated, truncated])
+        return np.array(story)  # (T, 4, B)
+
+    whole = play(0, 12)
+    assert whole[:, 2:].any(axis=(0, 1)).all(), "every row has had at least one end"
+    for first, end in ((0, 5), (5, 12), (11, 12)):
+        assert np.array_equal(play(first, end - first), whole[:, :, first:end])
