@@ -86,7 +86,7 @@ def main() -> None:
         steps=50,
     )
     clicks = result.table.query("metric == 'click_per_step'")
-    print(clicks[["agent", "iqm", "low", "high"]].round(3).to_string(index=False))
+    print(clicks[["agent", "mean", "low", "high"]].round(3).to_string(index=False))
 
 
 if __name__ == "__main__":

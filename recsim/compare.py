@@ -47,13 +47,12 @@ def compare(
             ``{"preset": "retention"}``; a whole scenario as a mapping; or a log.
         agents: Names, mappings with the keys of an entry of a scenario, classes that follow the
             agent contract, or instances, of which every trial uses a copy. A mapping gives their
-            labels. The first agent is the baseline of the differences. May be left out where
-            ``source`` is a scenario.
+            labels. May be left out where ``source`` is a scenario.
         seeds: Number of seeds, or the seeds themselves.
         users: Simulated users at a time.
         progress: Whether progress is shown on standard error; by default on a terminal only.
-        **keys: Further keys of a scenario, such as ``steps``, ``training_log`` (also a log) or
-            ``estimators``.
+        **keys: Further keys of a scenario, such as ``steps``, ``baseline``, ``training_log`` (also
+            a log) or ``estimators``.
 
     Returns:
         Tables, curves and pictures.
@@ -105,7 +104,7 @@ class Comparison:
 
     @property
     def differences(self) -> pd.DataFrame:
-        """Differences from the first agent, paired by seed; empty for logs."""
+        """Differences of pairs of agents, paired by seed; empty for logs."""
         tables = self.summary.tables
         return next((t.data for t in tables if t.name == "comparisons"), pd.DataFrame())
 
@@ -167,7 +166,7 @@ class _Memory:
     def keep(self, trial: Trial, result: TrialResult) -> None:
         """Keep the result of a trial, without its agent."""
         numbers = with_nan(dict(result.numbers))
-        self._results[trial] = TrialResult(numbers, result.curves)
+        self._results[trial] = TrialResult(numbers, result.curves, users=result.users)
 
     def has(self, trial: Trial) -> bool:
         """Return whether a trial is finished."""
@@ -182,6 +181,10 @@ class _Memory:
         curves = self._results[trial].curves
         assert curves is not None
         return curves
+
+    def users(self, trial: Trial) -> pd.DataFrame | None:
+        """Return the sums by user of a finished trial."""
+        return self._results[trial].users
 
     def all_curves(self) -> dict[Trial, pd.DataFrame]:
         """Return the curves of every trial that has some."""

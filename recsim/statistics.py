@@ -1,17 +1,20 @@
-"""Uncertainty over seeds: interquartile means, bootstrap intervals, paired comparisons.
+r"""Uncertainty over seeds: t intervals, interquartile means, paired comparisons.
 
-Scores have the shape ``(S,)``, one number per seed, or ``(S, T)`` for T tasks. Seeds are resampled;
-with several tasks each task is a stratum of its own, so a resample never changes the number of
-scores of a task.
+Results have one number per seed. Intervals are Student's: they cover what they claim if results are
+near normal, at any number of seeds. For other shapes the measured coverage is printed by
+``python benchmarks/coverage_seeds.py`` and stands in docs/intervals.md; `doubt` says when results
+look like one of them.
 
-Reference: Agarwal et al. 2021, *Deep Reinforcement Learning at the Edge of the Statistical
-Precipice*, arXiv 2108.13264.
+References: Student, "The probable error of a mean", Biometrika 1908; Tukey and McLaughlin, "Less
+Vulnerable Confidence and Significance Procedures for Location Based on a Single Sample", Sankhya A
+1963, for trimmed means; Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical
+Precipice", arXiv 2108.13264, for the interquartile mean as a summary of runs; Holm, "A Simple
+Sequentially Rejective Multiple Test Procedure", 1979.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,30 +23,35 @@ from numpy.typing import ArrayLike
 
 from recsim.arrays import Floats
 
-Statistic = Callable[..., Any]
-"""A function of ``(scores, axis=...)`` that removes the axis, e.g. `iqm` or ``numpy.mean``."""
-
-# Numbers held at a time while resampling: limits memory to about 64 MB for any input.
-_CHUNK = 8_000_000
-# Up to this many pairs the sign-flip test lists every sign pattern instead of drawing a sample.
-_EXACT_PAIRS = 14
+# Fewer seeds are marked in tables and pictures.
+FEW_SEEDS = 10
+# Sample skewness that is marked, in its standard errors under normality: about one sample in 70
+# of normal results is beyond, and most samples of 20 exponential ones.
+_SKEWED = 2.5
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and its percentile bootstrap interval.
+    """A value with its interval.
 
     Attributes:
-        value: The statistic of the scores themselves.
-        low: Lower end.
+        value: The estimate.
+        low: Lower end; NaN if the spread is unknown.
         high: Upper end.
         level: Nominal coverage, e.g. 0.95.
+        p_value: Two-sided p-value of the hypothesis that the value is zero, by the t distribution
+            of the interval; NaN if the spread is unknown, or zero beside another value.
+        error: Standard error of the value.
+        df: Degrees of freedom of the standard error; 0 if it is unknown.
     """
 
     value: float
     low: float
     high: float
     level: float
+    p_value: float
+    error: float
+    df: float
 
 
 @dataclass(frozen=True)
@@ -51,112 +59,107 @@ class Comparison:
     """A comparison of two agents on the same seeds.
 
     Attributes:
-        difference: Statistic of the paired differences, first minus second, with interval.
+        difference: Mean of the paired differences, first minus second, with its t interval.
         wins: Share of pairs in which the first is higher; a tie counts half.
         ties: Number of pairs in which both are equal.
-        p_value: Two-sided sign-flip test of the hypothesis that the differences are symmetric
-            around zero. With S pairs it is at least ``2 / 2**S``, so three seeds are never enough.
         pairs: Number of pairs.
     """
 
     difference: Interval
     wins: float
     ties: int
-    p_value: float
     pairs: int
 
 
-def iqm(scores: ArrayLike, axis: int | None = None) -> Any:
-    """Return the interquartile mean: the mean without the lowest and the highest quarter.
+def mean_interval(values: ArrayLike, level: float = 0.95, axis: int = 0) -> tuple[Any, Any]:
+    r"""Return the ends of Student's interval of the mean.
 
-    Of n scores, ``floor(n / 4)`` are cut at each end, so the result for up to three scores is their
-    mean. A NaN among the scores gives NaN; it is never cut.
+    .. math:: \bar x \pm t_{n-1}\, s / \sqrt n
 
     Args:
-        scores: Numbers of any shape.
+        values: One result per seed along ``axis``, n of them.
+        level: Nominal coverage.
+        axis: Axis of the seeds; any others are independent samples.
+
+    Returns:
+        Low and high: floats for one sample, else arrays without the axis. NaN for a single seed,
+        whose spread is unknown, and for samples with a NaN.
+
+    Raises:
+        ValueError: If there are no values, or the level lies outside (0, 1).
+    """
+    table = _moved(values, axis)  # (n, ...)
+    n = len(table)
+    spread = table.std(axis=0, ddof=1) if n > 1 else np.full(table.shape[1:], math.nan)
+    return _ends(table.mean(axis=0), spread / math.sqrt(n), n - 1, level)
+
+
+def iqm(values: ArrayLike, axis: int | None = None) -> Any:
+    """Return the interquartile mean: the mean without the lowest and the highest quarter.
+
+    Of n values, ``floor(n / 4)`` are cut at each end, so the result for up to three is their mean.
+    A NaN among the values gives NaN; it is never cut.
+
+    Args:
+        values: Numbers of any shape.
         axis: Axis to average over; None for all axes.
 
     Returns:
         A float for ``axis=None``, else an array without that axis.
 
     Raises:
-        ValueError: If there are no scores.
+        ValueError: If there are no values.
     """
-    values = np.asarray(scores, dtype=np.float64)
-    if axis is None:
-        values, axis = values.ravel(), 0
-    n = values.shape[axis]
-    if n == 0:
-        raise ValueError("the interquartile mean of no scores is undefined")
-    cut = n // 4
+    table = np.ravel(values) if axis is None else values
+    table = _moved(table, axis or 0)
+    cut = len(table) // 4
     # NaN sorts last, where the cut would hide it; it is restored below.
-    kept = np.take(np.sort(values, axis=axis), np.arange(cut, n - cut), axis=axis)
-    result = np.where(np.isnan(values).any(axis=axis), np.nan, kept.mean(axis=axis))
-    return float(result) if result.ndim == 0 else result
+    kept = np.sort(table, axis=0)[cut : len(table) - cut]
+    return _scalar(np.where(np.isnan(table).any(axis=0), math.nan, kept.mean(axis=0)))
 
 
-def bootstrap(
-    scores: ArrayLike,
-    *,
-    statistic: Statistic = iqm,
-    samples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Return a statistic of the scores with its stratified percentile bootstrap interval.
+def iqm_interval(values: ArrayLike, level: float = 0.95, axis: int = 0) -> tuple[Any, Any]:
+    r"""Return the ends of the Tukey-McLaughlin interval of the interquartile mean.
+
+    With g = floor(n / 4) values cut at each end, h = n - 2 g left, and SSW the sum of squares of
+    the winsorised values, in which each cut value is replaced by the nearest one left,
+
+    .. math:: \mathrm{iqm} \pm t_{h-1} \sqrt{\mathrm{SSW} / (h (h-1))}.
+
+    Up to three values nothing is cut and the interval is that of the mean. Of four values two are
+    left, so the interval rests on one degree of freedom and is wide.
 
     Args:
-        scores: ``(S,)``, or ``(S, T)`` for T strata.
-        statistic: Statistic of all scores of a resample together.
-        samples: Number of resamples.
+        values: One result per seed along ``axis``, n of them.
         level: Nominal coverage.
-        seed: Seed of the resampling; the same seed gives the same interval.
+        axis: Axis of the seeds; any others are independent samples.
 
     Returns:
-        The interval. With one seed, or with a NaN among the scores, its ends are NaN, because the
-        spread is unknown.
+        Low and high, as `mean_interval`.
 
     Raises:
-        ValueError: If the scores are empty or have more than two axes.
+        ValueError: As `mean_interval`.
     """
-    table = _as_table(scores)  # (S, T)
-    s, t = table.shape
-    value = float(statistic(table.ravel(), axis=0))
-    if s < 2 or not np.isfinite(table).all():
-        return Interval(value, math.nan, math.nan, level)
-    rng = np.random.default_rng(seed)
-    strata = np.arange(t)
-    draws = np.empty(samples)
-    rows = max(1, _CHUNK // (s * t))
-    for start in range(0, samples, rows):
-        n = min(rows, samples - start)
-        picks = rng.integers(s, size=(n, s, t))  # (n, S, T)
-        draws[start : start + n] = statistic(table[picks, strata].reshape(n, s * t), axis=1)
-    low, high = np.quantile(draws, _tails(level))
-    return Interval(value, float(low), float(high), level)
+    table = _moved(values, axis)  # (n, ...)
+    n = len(table)
+    cut = n // 4
+    left = n - 2 * cut
+    ordered = np.sort(table, axis=0)
+    winsorised = np.clip(ordered, ordered[cut], ordered[n - cut - 1])
+    squares = ((winsorised - winsorised.mean(axis=0)) ** 2).sum(axis=0)
+    error = np.sqrt(squares / (left * (left - 1))) if n > 1 else np.full_like(squares, math.nan)
+    return _ends(iqm(table, axis=0), error, left - 1, level)
 
 
-def band(
-    curves: ArrayLike,
-    *,
-    statistic: Statistic = iqm,
-    samples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[Floats, Floats, Floats]:
-    """Return a statistic of S curves at each of L points, with a pointwise bootstrap band.
-
-    Whole curves are resampled, the same ones at every point.
+def band(curves: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floats, Floats]:
+    """Return the mean of S curves at each of L points, with its t interval at each point.
 
     Args:
         curves: One curve per seed, ``(S, L)``.
-        statistic: Statistic over the seeds at each point.
-        samples: Number of resamples.
-        level: Nominal coverage at each point.
-        seed: Seed of the resampling.
+        level: Nominal coverage at each point, not of the whole curve.
 
     Returns:
-        Value, lower end and upper end, each ``(L,)``. With one seed the ends are NaN.
+        Mean, lower end and upper end, each ``(L,)``. With one seed the ends are NaN.
 
     Raises:
         ValueError: If the curves are not a non-empty table.
@@ -164,98 +167,243 @@ def band(
     table = np.asarray(curves, dtype=np.float64)
     if table.ndim != 2 or not table.size:
         raise ValueError(f"expected curves of shape (seeds, points), got {table.shape}")
-    s, length = table.shape
-    value = np.asarray(statistic(table, axis=0))
-    if s < 2:
-        return value, np.full(length, math.nan), np.full(length, math.nan)
-    picks = np.random.default_rng(seed).integers(s, size=(samples, s))
-    low, high = np.empty(length), np.empty(length)
-    columns = max(1, _CHUNK // picks.size)
-    for start in range(0, length, columns):
-        part = slice(start, start + columns)
-        draws = statistic(table[:, part][picks], axis=1)  # (samples, S, L') -> (samples, L')
-        low[part], high[part] = np.quantile(draws, _tails(level), axis=0)
-    return value, low, high
+    low, high = mean_interval(table, level)
+    return table.mean(axis=0), low, high
 
 
-def paired_comparison(
-    first: ArrayLike,
-    second: ArrayLike,
-    *,
-    statistic: Statistic = iqm,
-    samples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Comparison:
-    """Compare two agents whose scores come from the same seeds (and the same tasks).
+def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Return the mean of one sample with its t interval and the p-value of its t test.
+
+    Args:
+        values: One result per seed, ``(S,)``.
+        level: Nominal coverage.
+
+    Raises:
+        ValueError: If the values are not a non-empty vector.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 1 or not sample.size:
+        raise ValueError(f"expected one value per seed, got shape {sample.shape}")
+    n = len(sample)
+    spread = float(sample.std(ddof=1)) if n > 1 else math.nan
+    return _interval(float(sample.mean()), spread / math.sqrt(n), n - 1, level)
+
+
+def paired_comparison(first: ArrayLike, second: ArrayLike, *, level: float = 0.95) -> Comparison:
+    """Compare two agents whose results come from the same seeds.
 
     Randomness that both agents share cancels in the differences, so they are far less noisy than
     two separate intervals.
 
     Args:
-        first: ``(S,)`` or ``(S, T)``.
-        second: Scores of the other agent, of the same shape; each entry has the same seed.
-        statistic: Statistic of the differences.
-        samples: Number of resamples, and of random sign patterns if there are more than 14 pairs.
+        first: One result per seed, ``(S,)``.
+        second: Results of the other agent on the same seeds, ``(S,)``.
         level: Nominal coverage.
-        seed: Seed of the resampling.
 
     Raises:
-        ValueError: If the shapes differ or there are no scores.
+        ValueError: If the shapes differ or there are no results.
     """
-    a, b = _as_table(first), _as_table(second)
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape:
-        raise ValueError(f"paired scores must have one shape, got {a.shape} and {b.shape}")
-    differences = a - b
-    interval = bootstrap(differences, statistic=statistic, samples=samples, level=level, seed=seed)
+        raise ValueError(f"paired results must have one shape, got {a.shape} and {b.shape}")
+    return compared(a - b, t_interval(a - b, level))
+
+
+def compared(differences: Floats, interval: Interval) -> Comparison:
+    """Return an interval of paired differences with the counts of wins and ties.
+
+    Args:
+        differences: ``(S,)``.
+        interval: Of their mean.
+    """
     wins = float(np.mean((differences > 0) + 0.5 * (differences == 0)))
-    if np.isnan(differences).any():
-        wins = math.nan
     return Comparison(
         difference=interval,
-        wins=wins,
+        wins=math.nan if np.isnan(differences).any() else wins,
         ties=int((differences == 0).sum()),
-        p_value=_sign_flip_p_value(differences.ravel(), samples=samples, seed=seed),
         pairs=differences.size,
     )
 
 
-def _sign_flip_p_value(differences: Floats, *, samples: int, seed: int) -> float:
-    """Return the two-sided p-value of the mean difference under random signs.
+def ratio(sums: ArrayLike, counts: ArrayLike) -> tuple[float, Floats]:
+    """Return the mean of all results, and what each cell contributes to its error.
 
     Args:
-        differences: ``(P,)``.
-        samples: Number of random sign patterns, if there are too many to list.
-        seed: Seed of the random patterns.
+        sums: Sum of the results of a user with a seed, ``(S, U)``.
+        counts: Number of the results of the user with the seed, ``(S, U)``.
+
+    Returns:
+        ``sum(sums) / sum(counts)``, NaN without results, and
+        ``(sums - mean * counts) / sum(counts)``, ``(S, U)``.
+
+    Raises:
+        ValueError: If the shapes differ or are not ``(S, U)``.
     """
-    if np.isnan(differences).any():
+    table, weights = np.asarray(sums, dtype=np.float64), np.asarray(counts, dtype=np.float64)
+    if table.ndim != 2 or table.shape != weights.shape or not table.size:
+        raise ValueError(
+            f"expected sums and counts of shape (seeds, users), got {table.shape} and "
+            f"{weights.shape}"
+        )
+    total = weights.sum()
+    if not total > 0:
+        return math.nan, np.full(table.shape, math.nan)
+    mean = float(table.sum() / total)
+    return mean, (table - mean * weights) / total
+
+
+def crossed_interval(value: float, contributions: Floats, level: float = 0.95) -> Interval:
+    r"""Return the interval of a mean over seeds and users, where every seed has the same users.
+
+    Conversations and critiquing sessions are about the same interactions whatever the seed, so
+    results over seeds alone would say nothing about other users, and users alone nothing about
+    another training. Both vary here. With z the contribution of a cell (seed, user) to the error
+    of the mean, the variance is the two-way one of Cameron, Gelbach and Miller, "Robust Inference
+    With Multiway Clustering" (JBES 2011), but never below that of either alone,
+
+    .. math:: V = \max(V_S,\; V_U,\; V_S + V_U - V_{SU}),\quad
+        V_S = \tfrac{S}{S-1} \sum_s \Big(\sum_u z_{su}\Big)^2,\quad
+        V_U = \tfrac{U}{U-1} \sum_u \Big(\sum_s z_{su}\Big)^2,
+
+    and the degrees of freedom are Satterthwaite's, ``V^2 / (V_S^2 / (S-1) + V_U^2 / (U-1))``. With
+    3 to 10 seeds and 40 to 300 users it covers 94 to 98 % whichever of seeds, users and their
+    interaction varies; resampling seeds and users covers 73 to 92 % where seeds vary, and a t
+    interval over seeds 50 to 85 % where users do (``python benchmarks/coverage_seeds.py``).
+
+    Args:
+        value: The mean, or the difference of two means.
+        contributions: z, ``(S, U)``, from `ratio`; of a difference, that of the first mean minus
+            that of the second, so that what both agents share with a user cancels.
+        level: Nominal coverage.
+
+    Returns:
+        The interval. With one seed it holds for that training alone, with one user for that user
+        alone.
+    """
+    parts = [_between(contributions.sum(axis=1)), _between(contributions.sum(axis=0))]
+    known = [(v, n - 1) for v, n in zip(parts, contributions.shape, strict=True) if n > 1]
+    if not known or math.isnan(value):
+        return _interval(value, math.nan, 0, level)
+    variance = max(v for v, _ in known)
+    if len(known) == 2:
+        variance = max(variance, sum(parts) - _between(contributions.ravel()))
+    spread = sum(v**2 / df for v, df in known)
+    df = variance**2 / spread if spread > 0 else 1.0
+    return _interval(value, math.sqrt(variance), max(df, 1.0), level)
+
+
+def holm(p_values: ArrayLike) -> Floats:
+    """Return Holm's adjusted p-values of several tests, ``(N,)``.
+
+    Rejecting where the adjusted value is below alpha makes any false rejection among all the tests
+    at most alpha likely, whatever their dependence.
+
+    Args:
+        p_values: ``(N,)``; a NaN is a test that was not made, and stays NaN.
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(len(p), math.nan)
+    order = np.argsort(p, kind="stable")
+    order = order[~np.isnan(p[order])]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1.0)
+    return adjusted
+
+
+def doubt(values: ArrayLike) -> str:
+    """Return why a t interval of these results may cover less than it says; empty if it should not.
+
+    Args:
+        values: One result per seed, ``(S,)``.
+
+    Returns:
+        ``constant`` if all results are the same number, ``equal`` if at least half of them are;
+        ``skewed`` if their sample skewness is more than 2.5 standard errors from 0; else empty.
+        Below three seeds none of this can be seen.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    n = len(sample)
+    if n < 3 or not np.isfinite(sample).all():
+        return ""
+    _, repeats = np.unique(sample, return_counts=True)
+    if repeats.max() >= n / 2:
+        return "constant" if len(repeats) == 1 else "equal"
+    centred = sample - sample.mean()
+    second = float((centred**2).mean())
+    skewness = float((centred**3).mean()) / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
+    return "skewed" if abs(skewness) > _SKEWED * error else ""
+
+
+def detectable(error: float, df: float, level: float = 0.95, power: float = 0.8) -> float:
+    r"""Return the difference that a t test finds with the given power.
+
+    .. math:: (t_{df}(1 - \alpha / 2) + t_{df}(\mathrm{power}))\, \mathrm{error}
+
+    Args:
+        error: Standard error of the difference.
+        df: Its degrees of freedom.
+        level: 1 minus the size of the test, alpha.
+        power: Probability that the test finds the difference.
+
+    Returns:
+        The difference; NaN if the error is unknown.
+    """
+    from scipy.special import stdtrit
+
+    if not df > 0:
         return math.nan
-    pairs = len(differences)
-    observed = abs(differences.sum())
-    if pairs <= _EXACT_PAIRS:
-        signs = 1 - 2 * (np.arange(2**pairs)[:, None] >> np.arange(pairs) & 1)  # (2**P, P)
-        extra = 0
-    else:
-        signs = 1 - 2 * np.random.default_rng(seed).integers(2, size=(samples, pairs))
-        extra = 1  # the observed pattern counts too, so that p is never 0
-    # The slack keeps patterns that differ from the observed one only by rounding.
-    slack = 1e-12 * np.abs(differences).sum()
-    as_large = int((np.abs(signs @ differences) >= observed - slack).sum())
-    return (as_large + extra) / (len(signs) + extra)
+    return float((stdtrit(df, (1 + level) / 2) + stdtrit(df, power)) * error)
 
 
-def _as_table(scores: ArrayLike) -> Floats:
-    """Return the scores as ``(S, T)``."""
-    table = np.asarray(scores, dtype=np.float64)
-    if table.ndim == 1:
-        table = table[:, None]  # (S,) -> (S, 1)
-    if table.ndim != 2 or not table.size:
-        raise ValueError(f"expected scores of shape (seeds,) or (seeds, tasks), got {table.shape}")
-    return table
+def seeds_needed(spread: float, difference: float, level: float = 0.95, power: float = 0.8) -> int:
+    """Return how many seeds tell a difference apart from zero with the given power.
+
+    Args:
+        spread: Standard deviation of the paired differences over seeds.
+        difference: The difference, above 0.
+        level: 1 minus the size of the test.
+        power: Probability that the test finds the difference.
+    """
+    seeds = 2
+    while detectable(spread / math.sqrt(seeds), seeds - 1, level, power) > difference:
+        seeds += max(seeds // 50, 1)
+    return seeds
 
 
-def _tails(level: float) -> tuple[float, float]:
-    """Return the two quantiles that enclose ``level``."""
+def _between(contributions: Floats) -> float:
+    """Return the variance of a sum of n independent contributions with mean 0, ``(n,)``."""
+    n = len(contributions)
+    return float((contributions**2).sum() * n / (n - 1)) if n > 1 else 0.0
+
+
+def _interval(value: float, error: float, df: float, level: float) -> Interval:
+    from scipy.special import stdtr
+
+    low, high = _ends(np.asarray(value), np.asarray(error), df, level)
+    p_value = math.nan if not error > 0 else 2 * float(stdtr(df, -abs(value / error)))
+    if error == 0 and value == 0:
+        p_value = 1.0
+    return Interval(value, low, high, level, p_value, error, df)
+
+
+def _ends(centre: Any, error: Any, df: float, level: float) -> tuple[Any, Any]:
+    """Return ``centre`` minus and plus the quantile of the t distribution times ``error``."""
+    from scipy.special import stdtrit  # slow to import: not before it is needed
+
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, got {level}")
-    return (1 - level) / 2, (1 + level) / 2
+    half = stdtrit(df, (1 + level) / 2) * error if df > 0 else error * math.nan
+    return _scalar(centre - half), _scalar(centre + half)
+
+
+def _moved(values: ArrayLike, axis: int) -> Floats:
+    """Return the values with the axis of the seeds in front, ``(n, ...)``."""
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim == 0 or table.shape[axis] == 0:
+        raise ValueError("a mean of no values is undefined")
+    return np.moveaxis(table, axis, 0)
+
+
+def _scalar(values: Any) -> Any:
+    return float(values) if np.ndim(values) == 0 else values

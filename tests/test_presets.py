@@ -8,7 +8,7 @@ import pytest
 import agents
 from envs.world.presets import PRESETS
 from recsim.play.rollout import rollout
-from recsim.statistics import bootstrap
+from recsim.statistics import mean_interval
 
 SEEDS = range(10)
 RANDOM = ("random", {})
@@ -43,11 +43,6 @@ def play(preset, name, config, users=150):
     return rollouts
 
 
-def interval(scores):
-    estimate = bootstrap(scores, seed=0)
-    return estimate.low, estimate.high
-
-
 def test_every_preset_has_an_order():
     assert ORDERS.keys() == PRESETS.keys()
 
@@ -57,7 +52,8 @@ def test_every_preset_has_an_order():
 def test_agents_rank_as_expected(preset):
     metric, order = ORDERS[preset]
     intervals = [
-        interval([played.summary()[metric] for played in play(preset, *agent)]) for agent in order
+        mean_interval([played.summary()[metric] for played in play(preset, *agent)])
+        for agent in order
     ]
     for (_, high), (low, _) in itertools.pairwise(intervals):
         assert high < low, (preset, metric, intervals)
@@ -77,7 +73,7 @@ def test_greed_wins_first_and_loses_in_the_end(preset, axis):
         for objective in ("immediate", "long_term")
     }
     first, last = (
-        {name: interval([curve[at] for curve in runs]) for name, runs in curves.items()}
+        {name: mean_interval([curve[at] for curve in runs]) for name, runs in curves.items()}
         for at in (0, -1)
     )
     assert first["immediate"][0] > first["long_term"][1]

@@ -16,8 +16,7 @@ function            value of a session
 
 The two success rates differ because a rank may rise again. Metrics are averages of these values
 over sessions. Without critiques the ranks would fall by one at every turn, because rejected items
-leave the ranking (`without_critiques`): compare with that by `win_equal_loss`, or by any of the
-above on both matrices.
+leave the ranking (`without_critiques`): compare with that by any of the above on both matrices.
 
 References: Li et al., arXiv:2112.05197, for ``sr_final``; Luo et al., "Latent Linear Critiquing for
 Conversational Recommender Systems", WWW 2020, for ``sr_first``.
@@ -106,21 +105,6 @@ def discounted(ranks: Ints, gamma: float = 0.9) -> Floats:
     """
     turn = first_turn(ranks, 1)
     return np.where(turn > 0, gamma**turn, 0.0)
-
-
-def win_equal_loss(ranks: Ints, base: Ints) -> tuple[float, float, float]:
-    """Return the shares of sessions with fewer, as many, and more turns than without critiques.
-
-    Args:
-        ranks: ``(N, T)``, -1 after the end.
-        base: The same sessions without critiques; see `without_critiques`.
-    """
-    difference = turns_until(ranks) - turns_until(base)
-    return (
-        float((difference < 0).mean()),
-        float((difference == 0).mean()),
-        float((difference > 0).mean()),
-    )
 
 
 def carried(ranks: Ints) -> Ints:

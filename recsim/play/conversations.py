@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.arrays import Bools, Ints
+from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.conversations import ConversationAgent, Reply
-from recsim.metrics import average_turns, success_rate
-from recsim.play.episodes import batches
+from recsim.metrics import success_rate
+from recsim.play.episodes import batches, user_sums
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,18 +140,36 @@ def conversation_metrics(conversations: pd.DataFrame, max_turns: int) -> dict[st
         ``hdcg``, and per conversation ``questions``, ``recommendations``, ``items_shown`` and
         ``reward``; and ``success_at_1`` ... ``success_at_<T>``.
     """
+    values = _conversation_values(conversations, max_turns)
+    return {name: float(value.mean()) for name, value in values.items()}
+
+
+def conversation_users(conversations: pd.DataFrame, max_turns: int) -> pd.DataFrame:
+    """Return the sums of `conversation_metrics` by user, as `recsim.play.episodes.user_sums` does.
+
+    Args:
+        conversations: The result of `play_conversations`.
+        max_turns: T.
+    """
+    values = _conversation_values(conversations, max_turns)
+    return user_sums(conversations["user"].to_numpy(), values)
+
+
+def _conversation_values(conversations: pd.DataFrame, max_turns: int) -> dict[str, Floats]:
+    """Return the values of each conversation whose means are metrics, ``(N,)`` each."""
     turn, success = conversations["turn"].to_numpy(), conversations["success"].to_numpy()
-    numbers = {
-        "success_rate": success_rate(turn, success, max_turns),
-        "average_turns": average_turns(turn, success, max_turns),
-        "hdcg": float(conversations["hdcg"].mean()),
-        "questions": float(conversations["n_questions"].mean()),
-        "recommendations": float(conversations["n_recs"].mean()),
-        "items_shown": float(conversations["items_shown"].mean()),
-        "reward": float(conversations["reward"].mean()),
-    }
     limits = range(1, max_turns + 1)
-    return numbers | {f"success_at_{t}": success_rate(turn, success, t) for t in limits}
+    values = {
+        "success_rate": success & (turn <= max_turns),
+        "average_turns": np.where(success, turn, max_turns),
+        "hdcg": conversations["hdcg"],
+        "questions": conversations["n_questions"],
+        "recommendations": conversations["n_recs"],
+        "items_shown": conversations["items_shown"],
+        "reward": conversations["reward"],
+    }
+    values |= {f"success_at_{t}": success & (turn <= t) for t in limits}
+    return {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
 
 
 def conversation_curves(conversations: pd.DataFrame, max_turns: int) -> pd.DataFrame:

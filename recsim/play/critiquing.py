@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from recsim.arrays import AnyFloats, Bools, Floats, Ints
 from recsim.contracts.critiquing import CritiquingAgent
 from recsim.metrics import critiquing as C
-from recsim.play.episodes import batches
-from recsim.statistics import Comparison, band, paired_comparison
+from recsim.play.episodes import batches, user_sums
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,6 +198,29 @@ def critique_metrics(result: CritiquingSessions) -> dict[str, float]:
 
     n is 1, 5, 10 and 20, except that ``f_map@n`` and the rankings of aspects have no n = 1.
     """
+    values = session_values(result)
+    numbers = {name: _nanmean(of_sessions.ravel()) for name, of_sessions in values.items()}
+    if result.aspects is not None:
+        for of, relevant in ((_OF_GOAL, result.goal_aspects), (_OF_ITEM, result.item_aspects)):
+            for n in CUTOFFS[1:]:
+                ranking = C.aspect_ranking(result.aspects, relevant, n)
+                numbers |= {f"{of}_{name}": value for name, value in ranking.items()}
+    return numbers
+
+
+def critique_users(result: CritiquingSessions) -> pd.DataFrame:
+    """Return the sums of `critique_metrics` by user, as `recsim.play.episodes.user_sums` does.
+
+    Rankings of aspects are left out.
+    """
+    return user_sums(result.sessions["user"].to_numpy(), session_values(result))
+
+
+def session_values(result: CritiquingSessions) -> dict[str, Floats]:
+    """Return the values whose means are metrics: ``(N,)`` of sessions or ``(N, T)`` of turns.
+
+    NaN where a session or turn does not count.
+    """
     ranks, base = result.ranks, result.base_ranks
     values = {f"sr_final@{n}": C.sr_final(ranks, n) for n in CUTOFFS}
     values |= {f"sr_first@{n}": C.sr_first(ranks, n) for n in CUTOFFS}
@@ -211,16 +233,10 @@ def critique_metrics(result: CritiquingSessions) -> dict[str, float]:
     candidates = result.sessions["candidates"].to_numpy()
     values |= C.ranking_of_one(ranks[:, 0], candidates, CUTOFFS)
     values |= {name: result.sessions[name].to_numpy() for name in ("critiques", "reward")}
-    numbers = {name: float(np.mean(of_sessions)) for name, of_sessions in values.items()}
-    numbers |= dict(zip(("won", "equal", "lost"), C.win_equal_loss(ranks, base), strict=True))
-    numbers |= {name: _nanmean(of_turns.ravel()) for name, of_turns in result.turns.items()}
-    numbers |= {name: _nanmean(result.sessions[name].to_numpy()) for name in _FALLING}
-    if result.aspects is not None:
-        for of, relevant in ((_OF_GOAL, result.goal_aspects), (_OF_ITEM, result.item_aspects)):
-            for n in CUTOFFS[1:]:
-                ranking = C.aspect_ranking(result.aspects, relevant, n)
-                numbers |= {f"{of}_{name}": value for name, value in ranking.items()}
-    return numbers
+    change = C.turns_until(ranks) - C.turns_until(base)
+    values |= {"won": change < 0, "equal": change == 0, "lost": change > 0}
+    values |= result.turns | {name: result.sessions[name].to_numpy() for name in _FALLING}
+    return {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
 
 
 def critique_curves(result: CritiquingSessions) -> pd.DataFrame:
@@ -249,47 +265,6 @@ def critique_curves(result: CritiquingSessions) -> pd.DataFrame:
     for name, values in result.turns.items():
         columns[name] = np.array([_nanmean(column) for column in values.T])
     return pd.DataFrame(columns, index=pd.Index(limits, name="turn"))
-
-
-def gain(
-    first: CritiquingSessions, second: CritiquingSessions | None = None, n: int = 1
-) -> Comparison:
-    """Compare sessions by ``sr_final@n``, paired by user and goal.
-
-    Args:
-        first: Sessions.
-        second: Other sessions of the same pairs; None for ``first`` without critiques.
-        n: Cutoff of the ranking.
-
-    Returns:
-        The mean difference, with a bootstrap interval over sessions.
-    """
-    other = first.base_ranks if second is None else second.ranks
-    return paired_comparison(C.sr_final(first.ranks, n), C.sr_final(other, n), statistic=np.mean)
-
-
-def gain_by_turn(
-    first: CritiquingSessions, second: CritiquingSessions | None = None, *, level: float = 0.95
-) -> pd.DataFrame:
-    """Compare sessions, turn by turn, by the fraction that has found the goal.
-
-    Args:
-        first: Sessions.
-        second: Other sessions of the same pairs; None for ``first`` without critiques.
-        level: Nominal coverage of the interval at each turn.
-
-    Returns:
-        A frame indexed by ``turn`` with ``gain``, the mean difference, and ``low`` and ``high``,
-        the ends of its bootstrap interval over pairs of sessions.
-    """
-    import pandas as pd
-
-    other = first.base_ranks if second is None else second.ranks
-    value, low, high = band(
-        _found_by(first.ranks) - _found_by(other), statistic=np.mean, level=level
-    )
-    turns = pd.Index(np.arange(1, len(value) + 1), name="turn")
-    return pd.DataFrame({"gain": value, "low": low, "high": high}, index=turns)
 
 
 def _found_by(ranks: Ints) -> Floats:

@@ -1,13 +1,16 @@
-"""Batches that cover every episode of an environment with a fixed list of episodes."""
+"""Environments with a fixed list of episodes: batches that cover it, and sums by user."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recsim.arrays import Ints
+from recsim.arrays import Floats, Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def batches(env: Any, on_batch: Callable[[int], None] | None = None) -> Iterator[tuple[Ints, int]]:
@@ -29,3 +32,28 @@ def batches(env: Any, on_batch: Callable[[int], None] | None = None) -> Iterator
         yield np.arange(start, start + size) % total, count
         if on_batch is not None:
             on_batch(start + count)
+
+
+def user_sums(user: Ints, values: Mapping[str, Floats]) -> pd.DataFrame:
+    """Return the sums of values by user, from which means over any users can be computed.
+
+    Args:
+        user: User of each episode, ``(N,)``.
+        values: Numbers of each episode by name, ``(N,)``, or of each of its turns, ``(N, T)``; NaN
+            does not count.
+
+    Returns:
+        One row per user, ascending: ``user``, ``episodes`` (how many), and by name the sum; and,
+        where they are not the episodes, in ``<name>.count`` the number of values that count.
+    """
+    import pandas as pd
+
+    users, row, episodes = np.unique(user, return_inverse=True, return_counts=True)
+    columns: dict[str, Any] = {"user": users, "episodes": episodes}
+    for name, given in values.items():
+        table = given.reshape(len(user), -1)  # (N,) or (N, T) -> (N, T)
+        columns[name] = np.bincount(row, np.nansum(table, axis=1))
+        counts = np.bincount(row, (~np.isnan(table)).sum(axis=1)).astype(np.int64)
+        if (counts != episodes).any():
+            columns[f"{name}.count"] = counts
+    return pd.DataFrame(columns)

@@ -102,8 +102,8 @@ def front(
     """Draw long-term against immediate reward: intervals, single seeds and the Pareto front.
 
     Args:
-        seeds: One row per agent and seed, as `recsim.trials.measured.seeds_table` gives it.
-        summary: One row per agent and metric, as `recsim.trials.measured.metrics_table` gives it.
+        seeds: One row per agent and seed, as `recsim.trials.over_seeds.seeds_table` gives it.
+        summary: One row per agent and metric, as `recsim.trials.over_seeds.metrics_table` gives it.
         immediate: Metric of the horizontal axis.
         long_term: Metric of the vertical axis.
         lower_is_better: Whether small values of a metric are good.
@@ -120,8 +120,8 @@ def front(
         style = {"color": look[label]["color"], "marker": look[label]["marker"]}
         plot.plot(mine[immediate], mine[long_term], linestyle="", alpha=0.25, markersize=4, **style)
         plot.errorbar(
-            x.loc[label, "iqm"],
-            y.loc[label, "iqm"],
+            x.loc[label, "mean"],
+            y.loc[label, "mean"],
             xerr=_reach(x.loc[label]),
             yerr=_reach(y.loc[label]),
             capsize=3,
@@ -130,7 +130,7 @@ def front(
             linestyle="",
             **style,
         )
-    points = np.column_stack([x["iqm"], y["iqm"]])  # (agents, 2)
+    points = np.column_stack([x["mean"], y["mean"]])  # (agents, 2)
     signs = [-1 if lower_is_better(metric) else 1 for metric in (immediate, long_term)]
     best = points[undominated(points * signs)]
     if len(best) > 1:
@@ -198,7 +198,7 @@ def metrics(
     """Draw some metrics of all agents with their intervals, one panel per metric.
 
     Args:
-        table: One row per agent and metric, as `recsim.trials.measured.metrics_table` gives it.
+        table: One row per agent and metric, as `recsim.trials.over_seeds.metrics_table` gives it.
         names: The metrics.
         level: Coverage of the intervals.
         title: Written above.
@@ -211,7 +211,7 @@ def metrics(
         for height, label in enumerate(labels):
             style = {"color": look[label]["color"], "marker": look[label]["marker"]}
             row = rows.loc[label]
-            plot.errorbar(row["iqm"], height, xerr=_reach(row), capsize=3, **style)
+            plot.errorbar(row["mean"], height, xerr=_reach(row), capsize=3, **style)
         plot.set_yticks(range(len(labels)), labels)
         plot.set_ylim(len(labels) - 0.5, -0.5)
         plot.xaxis.set_major_locator(MaxNLocator(4))
@@ -249,6 +249,18 @@ def aligned(group: Sequence[pd.DataFrame], name: str, longest: int = 0) -> NDArr
         )
         row[: len(column)], row[len(column) :] = column, rest
     return table
+
+
+def add_note(figure: Figure, text: str) -> None:
+    """Write a note at the foot of a figure."""
+    width, height = figure.get_size_inches()
+    note = textwrap.fill(text, int(width * _LETTERS_PER_INCH))
+    figure.set_size_inches(width, height + _LINE * (note.count("\n") + 1))
+    if figure.legends:  # outside the axes, where another text would overlap it
+        title = figure.legends[0].get_title()
+        title.set_text(f"{title.get_text()}\n{note}")
+    else:
+        figure.supxlabel(note, fontsize="small", color="0.3")
 
 
 def png(figure: Figure) -> bytes:
@@ -313,9 +325,7 @@ def _bands_in_words(curves: Mapping[str, Sequence[pd.DataFrame]], level: float) 
     seeds = " to ".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])
     if counts[-1] == 1:
         return "one seed each, so no bands"
-    return (
-        f"lines: interquartile mean over {seeds} seeds; bands: {level:.0%} interval at each point"
-    )
+    return f"lines: mean over {seeds} seeds; bands: {level:.0%} t interval over seeds at each point"
 
 
 def _legend(figure: Figure, plot: Axes, caption: str) -> None:
@@ -339,10 +349,10 @@ def _legend(figure: Figure, plot: Axes, caption: str) -> None:
     )
 
 
-def _reach(row: Any, value: str = "iqm") -> NDArray[np.float64] | None:
+def _reach(row: Any, value: str = "mean") -> NDArray[np.float64] | None:
     """Return how far an interval reaches below and above its value, ``(2, 1)``; None if unknown."""
     ends = np.array([[row[value] - row["low"]], [row["high"] - row[value]]], dtype=np.float64)
-    # The value need not lie inside a percentile interval.
+    # An estimate need not lie inside a percentile interval.
     return np.maximum(ends, 0) if np.isfinite(ends).all() else None
 
 

@@ -49,15 +49,3 @@ def wins_text(wins: float, ties: int, pairs: int) -> str:
         return f"equal in all {pairs}"
     higher = f"{round(wins * pairs - ties / 2)} of {pairs}"
     return f"{higher}, equal in {ties}" if ties else higher
-
-
-def seeds_note(seeds: int) -> str:
-    """Return a note on intervals over few seeds; "" for more than three."""
-    if seeds == 1:
-        return "With one seed the spread over seeds is unknown: there are no intervals."
-    if seeds < 4:
-        return (
-            f"With {seeds} seeds an interval is hardly more than the lowest and the highest value: "
-            "use ten or more for a claim."
-        )
-    return ""

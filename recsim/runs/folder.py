@@ -6,7 +6,8 @@
       run.json            what this folder is: scenario, digest, versions
       scenario.yaml       the resolved scenario
       trials/<label>/seed-<seed>/            (with data: trials/<case>/<label>/seed-<seed>/)
-        curves.csv        reward curves (simulated users only)
+        curves.csv        curves over time, where there are any
+        users.csv         sums by user (conversations and critiquing)
         result.json       the numbers
         agent.pt          the agent after the run
       errors/...txt       traceback of each trial that failed
@@ -175,7 +176,8 @@ class RunFolder:
 
         Args:
             trial: Which one.
-            result: Its numbers, where NaN becomes null, its curves and the state of its agent.
+            result: Its numbers, where NaN becomes null, its curves, its sums by user and the state
+                of its agent.
         """
         final = self._folder(trial)
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -185,6 +187,8 @@ class RunFolder:
         try:
             if result.curves is not None:
                 write_atomically(draft / "curves.csv", csv_text(result.curves.reset_index()))
+            if result.users is not None:
+                write_atomically(draft / "users.csv", csv_text(result.users))
             save_state(draft / "agent.pt", result.state)
             text = json.dumps(plain(result.numbers), indent=2, allow_nan=False) + "\n"
             write_atomically(draft / "result.json", text)
@@ -211,6 +215,11 @@ class RunFolder:
     def curves(self, trial: Trial) -> pd.DataFrame:
         """Return the reward curves of a finished trial, indexed by their axis."""
         return pd.read_csv(self._folder(trial) / "curves.csv", index_col=0)
+
+    def users(self, trial: Trial) -> pd.DataFrame | None:
+        """Return the sums by user of a finished trial, where it has any."""
+        file = self._folder(trial) / "users.csv"
+        return pd.read_csv(file) if file.is_file() else None
 
     def remove(self) -> None:
         """Delete the folder."""

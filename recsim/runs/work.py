@@ -102,7 +102,7 @@ def summarise(folder: RunFolder) -> Summary:
 def write_tables(folder: RunFolder) -> Summary:
     """Write the tables of a run, and return them with its pictures."""
     summary = folder.scenario.summarise(folder)
-    level = folder.scenario.bootstrap.level
+    level = folder.scenario.level
     head = {**folder.info, "missing": _missing(folder), "level": level}
     write_summary(folder.path, summary, head)
     return summary

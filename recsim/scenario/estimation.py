@@ -65,6 +65,7 @@ class EstimationSpec(Limits, IntervalChoice):
         estimators: Off-policy estimators.
         reward_model: Reward model of the estimators that need one: a name, or its settings.
         logging: The policy that made the log, where it is known or estimated.
+        samples: Resamples of bootstrap intervals.
         draws: Slates drawn per row to estimate the propensities of agents that do not know them; 0
             to refuse such agents.
         smoothing: Draws added for every candidate.
@@ -77,6 +78,7 @@ class EstimationSpec(Limits, IntervalChoice):
     )
     reward_model: RewardModel = RewardModel()
     logging: LoggingSpec | None = None
+    samples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     draws: Annotated[int, Field(ge=0)] = 0
     smoothing: NonNegativeFloat = 0.0
 

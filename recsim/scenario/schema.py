@@ -23,18 +23,6 @@ from recsim.scenario.trial import Results, Trial, TrialResult
 _TEXTS = ("output", "description", "question")
 
 
-class BootstrapSpec(Keys):
-    """How intervals are drawn.
-
-    Attributes:
-        samples: Resamples.
-        level: Nominal coverage.
-    """
-
-    samples: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
-    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
-
-
 class Scenario(Keys, ABC):
     """One question about several agents, answered with several seeds.
 
@@ -51,9 +39,9 @@ class Scenario(Keys, ABC):
         name: Names the folder of its runs.
         description: One line, shown by ``--list``.
         question: What it answers.
-        agents: The agents that are compared; the first is the baseline of the comparisons.
+        agents: The agents that are compared.
         seeds: Seeds; ``3`` means 0, 1, 2.
-        bootstrap: How intervals are drawn.
+        level: Nominal coverage of intervals.
         output: Where run folders go.
     """
 
@@ -65,8 +53,8 @@ class Scenario(Keys, ABC):
     description: Annotated[str, Field(min_length=1)]
     question: str = ""
     agents: Annotated[tuple[AgentSpec, ...], Field(min_length=1, strict=False)]
-    seeds: Seeds = (0, 1, 2, 3, 4)
-    bootstrap: BootstrapSpec = BootstrapSpec()
+    seeds: Seeds = tuple(range(10))
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
     output: str = "runs"
 
     @classmethod
@@ -154,6 +142,19 @@ class Scenario(Keys, ABC):
     @classmethod
     def _fill_kind(cls, value: Any) -> Any:
         return {**value, "kind": cls.name_of_kind} if isinstance(value, dict) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_bootstrap(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "bootstrap" not in value:
+            return value
+        given = value["bootstrap"] if isinstance(value["bootstrap"], dict) else {}
+        new = [f"{key}: {given[key]}" for key in ("level", "samples") if key in given]
+        if "samples" not in cls.model_fields:
+            new = [line for line in new if line.startswith("level")]
+        instead = f"write {' and '.join(map(repr, new))} in its place" if new else "remove it"
+        why = "" if "samples" in cls.model_fields else ": intervals over seeds are not resampled"
+        raise ValueError(f"the block 'bootstrap' is no more{why}; {instead}")
 
     @field_validator("description")
     @classmethod

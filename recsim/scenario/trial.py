@@ -43,12 +43,15 @@ class TrialResult:
     Attributes:
         numbers: Plain data for ``result.json``, such as ``{"metrics": {...}}``.
         curves: Curves by step, day, round or turn, or None.
+        users: Sums by user, as `recsim.play.episodes.user_sums` returns them, where every seed has
+            the same users; else None.
         state: ``state_dict`` of the agent after the trial.
     """
 
     numbers: Mapping[str, Any]
     curves: pd.DataFrame | None = None
     state: Mapping[str, Any] = field(default_factory=dict)
+    users: pd.DataFrame | None = None
 
 
 class Results(Protocol):
@@ -62,3 +65,6 @@ class Results(Protocol):
 
     def curves(self, trial: Trial) -> pd.DataFrame:
         """Return `TrialResult.curves` of a finished trial."""
+
+    def users(self, trial: Trial) -> pd.DataFrame | None:
+        """Return `TrialResult.users` of a finished trial."""

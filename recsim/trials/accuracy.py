@@ -163,8 +163,8 @@ class Accuracy(EstimationSpec, Scenario):
                     self.estimators,
                     **self.limits,
                     interval=interval,
-                    level=self.bootstrap.level,
-                    samples=self.bootstrap.samples,
+                    level=self.level,
+                    samples=self.samples,
                     seed=seed,
                     logging=logger,
                     overlap=False,
@@ -183,7 +183,7 @@ class Accuracy(EstimationSpec, Scenario):
     def summarise(self, results: Results) -> Summary:
         """Return bias, error and coverage of every estimator, and which intervals do not cover."""
         rows = [row for t in self.finished(results) for row in results.result(t)["accuracy"]]
-        level = self.bootstrap.level
+        level = self.level
         table = accuracy_table(rows, level=level)
         raw = Table("accuracy", table, file="summary.csv", in_json=True)
         if table.empty:

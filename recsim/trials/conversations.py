@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from recsim.metrics.metric import Metric
 from recsim.play.conversations import (
     conversation_curves,
     conversation_metrics,
+    conversation_users,
     play_conversations,
     practise,
 )
 from recsim.scenario.environments import make_env
 from recsim.scenario.sources import EnvSpec
-from recsim.trials.sessions import Sessions
-
-if TYPE_CHECKING:
-    import pandas as pd
+from recsim.trials.sessions import Played, Sessions
 
 
 class Conversations(Sessions):
@@ -56,7 +54,12 @@ class Conversations(Sessions):
         with closing(make_env(EnvSpec.model_validate(given), self.users)) as env:
             practise(env, agent, seed=seed, rounds=rounds)
 
-    def play(self, env: Any, agent: Any, seed: int) -> tuple[Any, dict[str, float], pd.DataFrame]:
+    def play(self, env: Any, agent: Any, seed: int) -> Played:
         """Hold one conversation about every interaction."""
         table, turns = play_conversations(env, agent, seed=seed), env.unwrapped.problem.max_turns
-        return table, conversation_metrics(table, turns), conversation_curves(table, turns)
+        return Played(
+            table,
+            conversation_metrics(table, turns),
+            conversation_curves(table, turns),
+            conversation_users(table, turns),
+        )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from recsim.metrics.metric import Metric
-from recsim.play.critiquing import critique_curves, critique_metrics, play_critiquing
-from recsim.trials.sessions import Sessions
+from recsim.play.critiquing import (
+    critique_curves,
+    critique_metrics,
+    critique_users,
+    play_critiquing,
+)
+from recsim.trials.sessions import Played, Sessions
 
-if TYPE_CHECKING:
-    import pandas as pd
 
 _SHARE = "share of sessions"
 # Cut-offs of rankings; all but the first place.
@@ -65,7 +68,12 @@ class Critiquing(Sessions):
         ),
     )
 
-    def play(self, env: Any, agent: Any, seed: int) -> tuple[Any, dict[str, float], pd.DataFrame]:
+    def play(self, env: Any, agent: Any, seed: int) -> Played:
         """Hold one session about every goal of the split."""
         sessions = play_critiquing(env, agent, seed=seed)
-        return sessions, critique_metrics(sessions), critique_curves(sessions)
+        return Played(
+            sessions,
+            critique_metrics(sessions),
+            critique_curves(sessions),
+            critique_users(sessions),
+        )

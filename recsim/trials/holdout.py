@@ -202,7 +202,7 @@ class Holdout(Measured):
         from recsim.report import plots
 
         names = self.shown_metrics(list(seeds.columns[2:]))
-        level = self.bootstrap.level
+        level = self.level
         return {"metrics": partial(plots.metrics, table, names, level=level, title=self.name)}
 
     @property

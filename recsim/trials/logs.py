@@ -172,7 +172,7 @@ class Logs(EstimationSpec, Scenario):
         raw = Table("values", values, file="summary.csv", in_json=True)
         if values.empty:
             return Summary([raw])
-        level, kind = f"{self.bootstrap.level:.0%}", _INTERVALS[self.interval]
+        level, kind = f"{self.level:.0%}", _INTERVALS[self.interval]
         warnings = _warnings(values)
         marks = "; ! marks a warning below" if warnings else ""
         shown = Table(
@@ -192,8 +192,8 @@ class Logs(EstimationSpec, Scenario):
         return {
             "interval": self.interval,
             "bound": self.bound,
-            "level": self.bootstrap.level,
-            "samples": self.bootstrap.samples,
+            "level": self.level,
+            "samples": self.samples,
             "seed": seed,
         }
 

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from recsim.contracts.slates import FitReport
 from recsim.errors import ScenarioError, did_you_mean
 from recsim.metrics.metric import Metric, added_metrics, metric_of
-from recsim.metrics.model_error import PREFIX, model_error_text
+from recsim.metrics.model_error import model_error_text
+from recsim.report.intervals import (
+    doubt_notes,
+    few_seeds,
+    metric_cells,
+    pair_cells,
+    pair_rows,
+    resolution,
+)
 from recsim.report.summary import Note, Summary, Table
-from recsim.report.words import interval_text, p_text, seeds_note, wins_text
 from recsim.scenario.keys import distinct
-from recsim.scenario.schema import BootstrapSpec, Scenario
+from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Results, Trial, TrialResult
-from recsim.statistics import bootstrap, paired_comparison
+from recsim.trials.over_seeds import (
+    UserSums,
+    compared_pairs,
+    comparisons_table,
+    metrics_table,
+    seeds_table,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
-
-_STATISTICS = ["agent", "metric", "seeds", "iqm", "low", "high", "mean", "std", "min", "max"]
 
 
 class Measured(Scenario):
@@ -37,11 +46,28 @@ class Measured(Scenario):
 
     Attributes:
         metrics: Columns of the printed table; the files hold all metrics.
+        baseline: Label of the agent that the others are compared with; by default the first.
+        pairs: Whether each agent is compared with the ``baseline``, or ``all`` with all.
     """
 
     declared: ClassVar[tuple[Metric, ...]]
 
     metrics: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] | None = None
+    baseline: str | None = None
+    pairs: Literal["baseline", "all"] = "baseline"
+
+    @model_validator(mode="after")
+    def _check_baseline(self) -> Self:
+        labels = [agent.label for agent in self.agents]
+        if self.baseline is None:
+            return self
+        if self.baseline not in labels:
+            hint = did_you_mean(self.baseline, labels).strip(" .")
+            hint = hint[0].lower() + hint[1:]
+            raise ValueError(f"'baseline': no agent has the label {self.baseline!r} ({hint})")
+        if self.pairs == "all":
+            raise ValueError("'baseline' has no effect with 'pairs: all': remove one of them")
+        return self
 
     @field_validator("metrics")
     @classmethod
@@ -101,6 +127,7 @@ class Measured(Scenario):
         fitted: FitReport | None = None,
         *,
         curves: pd.DataFrame | None = None,
+        users: pd.DataFrame | None = None,
         **numbers: Any,
     ) -> TrialResult:
         """Return the result of a trial.
@@ -112,6 +139,7 @@ class Measured(Scenario):
             agent: The agent after the trial, whose state is kept; None for none.
             fitted: What its training did, if there was any.
             curves: Curves over time.
+            users: Sums by user, where every seed has the same users.
             **numbers: Further numbers.
         """
         added = {m.name: m.compute(played) for m in added_metrics(self.name_of_kind) if m.compute}
@@ -120,13 +148,15 @@ class Measured(Scenario):
             head | {"metrics": {**metrics, **added}, **numbers} | fit_numbers(fitted),
             curves,
             {} if agent is None else agent.state_dict(),
+            users,
         )
 
     def summarise(self, results: Results) -> Summary:
         """Return the table of metrics, the paired comparisons and the pictures."""
         seeds = seeds_table(self, results)
-        table = metrics_table(seeds, self.bootstrap)
-        paired = comparisons_table(self, seeds)
+        users = UserSums(self, results)
+        table = metrics_table(seeds, self.level, users)
+        paired = comparisons_table(self.compared, seeds, self.level, users)
         names = self.shown_metrics(list(seeds.columns[2:]))
         tables = [
             Table("seeds", seeds, file="seeds.csv"),
@@ -135,27 +165,11 @@ class Measured(Scenario):
         ]
         if seeds.empty:
             return Summary(tables)
-        level = f"{self.bootstrap.level:.0%}"
-        tables.append(
-            Table(
-                "main",
-                _cells(table, names),
-                title=f"{self.name}: interquartile mean over seeds [{level} bootstrap interval]",
-                notes=[*self.notes(results), *_limits(seeds, table)],
-                console=True,
-                report=True,
-            )
-        )
+        few = few_seeds(int(table["seeds"].min()))
+        of_results = [*self.notes(results), Note(model_error_text(seeds)), Note(few, "note")]
+        tables += self._shown(table, names, any(map(users.has, names)), of_results)
         if len(paired):
-            tables.append(
-                Table(
-                    "differences",
-                    _differences(paired[paired["metric"].isin(names)]),
-                    title="Differences from the first agent, paired by seed. With few seeds p "
-                    "cannot be small.",
-                    report=True,
-                )
-            )
+            tables += self._shown_pairs(paired, names, any(map(users.has, names)))
         tables.append(
             Table(
                 "units",
@@ -165,7 +179,74 @@ class Measured(Scenario):
                 report=True,
             )
         )
-        return Summary(tables, self.figures(results, seeds, table))
+        figures = self.figures(results, seeds, table)
+        return Summary(tables, {name: partial(_noted, draw, few) for name, draw in figures.items()})
+
+    @property
+    def compared(self) -> list[tuple[str, str]]:
+        """The pairs of agents that are compared."""
+        labels = [agent.label for agent in self.agents]
+        return compared_pairs(labels, self.baseline, self.pairs == "all")
+
+    def _shown(
+        self,
+        table: pd.DataFrame,
+        names: Sequence[str],
+        crossed: bool,
+        notes: Sequence[Note],
+    ) -> list[Table]:
+        """Return the table of means, and that of interquartile means."""
+        level = f"{self.level:.0%}"
+        over = f"seeds and users [{level} interval]" if crossed else f"seeds [{level} t interval]"
+        notes = [*notes, *doubt_notes(table, names, self.level)]
+        means = Table(
+            "main",
+            metric_cells(table, names),
+            title=f"{self.name}: mean over {over}",
+            notes=[note for note in notes if note.text],
+            console=True,
+            report=True,
+        )
+        if crossed:
+            return [means]
+        middle = Table(
+            "iqm",
+            metric_cells(table, names, "iqm", "iqm_"),
+            title=f"Interquartile mean over seeds [{level} Tukey-McLaughlin interval]",
+            report=True,
+        )
+        return [means, middle]
+
+    def _shown_pairs(
+        self, paired: pd.DataFrame, names: Sequence[str], crossed: bool
+    ) -> list[Table]:
+        """Return the table of differences, short for the console and long for the report."""
+        shown = paired[paired["metric"].isin(names)]
+        by = "seed and user" if crossed else "seed"
+        count = len(self.compared)
+        of_pairs = f"all {count} pairs" if self.pairs == "all" else f"{count} comparisons"
+        alpha = 1 - self.level
+        title = f"Differences, paired by {by} [{self.level:.0%} interval]"
+        notes = [Note(resolution(shown, names, self.level, crossed=crossed))]
+        notes += doubt_notes(shown, names, self.level)
+        notes = [note for note in notes if note.text]
+        return [
+            Table(
+                "paired",
+                pair_cells(shown, names, alpha),
+                title=f"{title}; * p < {alpha:.2g} after Holm's correction ({of_pairs})",
+                notes=notes,
+                console=True,
+            ),
+            Table(
+                "differences",
+                pair_rows(shown),
+                title=f"{title}; Holm's correction is for {of_pairs}.",
+                notes=notes,
+                left=2,
+                report=True,
+            ),
+        ]
 
     def curves_figure(
         self, results: Results, panels: Sequence[tuple[str, str]]
@@ -185,7 +266,7 @@ class Measured(Scenario):
             plots.reward_curves,
             {label: group for label, group in curves.items() if group},
             panels,
-            level=self.bootstrap.level,
+            level=self.level,
             title=self.name,
         )
 
@@ -207,124 +288,11 @@ def fit_numbers(fitted: FitReport | None) -> dict[str, Any]:
     return {} if fitted is None else {"fit": {"rows": fitted.rows, "losses": fitted.losses}}
 
 
-def seeds_table(scenario: Scenario, results: Results) -> pd.DataFrame:
-    """Return one row per finished trial: ``agent``, ``seed`` and a column per metric."""
-    import pandas as pd
+def _noted(draw: Callable[[], Figure], note: str) -> Figure:
+    """Return a picture with a note at its foot."""
+    from recsim.report import plots
 
-    rows = [
-        {"agent": trial.agent, "seed": trial.seed, **results.result(trial)["metrics"]}
-        for trial in scenario.finished(results)
-    ]
-    return pd.DataFrame(rows, columns=None if rows else ["agent", "seed"])
-
-
-def metrics_table(seeds: pd.DataFrame, spec: BootstrapSpec) -> pd.DataFrame:
-    """Return one row per agent and metric.
-
-    Columns: ``agent``, ``metric``, ``seeds`` (how many), ``iqm`` with its bootstrap interval
-    ``low`` ... ``high``, ``mean``, ``std`` (of the sample), ``min``, ``max``.
-    """
-    import pandas as pd
-
-    rows = []
-    for agent, group in seeds.groupby("agent", sort=False):
-        for metric in group.columns[2:]:
-            scores = group[metric].to_numpy(dtype=np.float64)
-            interval = bootstrap(scores, samples=spec.samples, level=spec.level)
-            rows.append(
-                {
-                    "agent": agent,
-                    "metric": metric,
-                    "seeds": len(scores),
-                    "iqm": interval.value,
-                    "low": interval.low,
-                    "high": interval.high,
-                    "mean": scores.mean(),
-                    "std": scores.std(ddof=1) if len(scores) > 1 else math.nan,
-                    "min": scores.min(),
-                    "max": scores.max(),
-                }
-            )
-    return pd.DataFrame(rows, columns=_STATISTICS)
-
-
-def comparisons_table(scenario: Scenario, seeds: pd.DataFrame) -> pd.DataFrame:
-    """Return each agent against the first one of the scenario, paired by seed.
-
-    Columns: ``agent``, ``baseline``, ``metric``, ``pairs``, ``difference`` (interquartile mean of
-    agent minus baseline) with ``low`` ... ``high``, ``wins`` (share of seeds in which the agent
-    is higher, ties count half), ``ties`` (seeds in which both are equal), ``p_value`` (two-sided
-    sign-flip test).
-    """
-    import pandas as pd
-
-    spec = scenario.bootstrap
-    baseline, *others = [agent.label for agent in scenario.agents]
-    indexed = {str(name): group.set_index("seed") for name, group in seeds.groupby("agent")}
-    rows = []
-    for agent in others:
-        if agent not in indexed or baseline not in indexed:
-            continue
-        mine, theirs = indexed[agent].align(indexed[baseline], join="inner", axis=0)
-        if mine.empty:
-            continue
-        for metric in mine.columns[1:]:
-            if str(metric).startswith(PREFIX):  # errors of the user model do not depend on agents
-                continue
-            result = paired_comparison(
-                mine[metric].to_numpy(dtype=np.float64),
-                theirs[metric].to_numpy(dtype=np.float64),
-                samples=spec.samples,
-                level=spec.level,
-            )
-            rows.append(
-                {
-                    "agent": agent,
-                    "baseline": baseline,
-                    "metric": metric,
-                    "pairs": result.pairs,
-                    "difference": result.difference.value,
-                    "low": result.difference.low,
-                    "high": result.difference.high,
-                    "wins": result.wins,
-                    "ties": result.ties,
-                    "p_value": result.p_value,
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _limits(seeds: pd.DataFrame, table: pd.DataFrame) -> list[Note]:
-    """Return the error of the model of users, if there is one, and a note where seeds are few."""
-    notes = [Note(model_error_text(seeds)), Note(seeds_note(int(table["seeds"].min())), "note")]
-    return [note for note in notes if note.text]
-
-
-def _cells(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = []
-    for agent, group in table.groupby("agent", sort=False):
-        by_metric = group.set_index("metric")
-        cells = [interval_text(*by_metric.loc[name, ["iqm", "low", "high"]]) for name in names]
-        rows.append([str(agent), str(group["seeds"].iloc[0]), *cells])
-    heads = ["agent", "seeds", *(name.replace("_", " ") for name in names)]
-    return pd.DataFrame(rows, columns=heads)
-
-
-def _differences(paired: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = [
-        [
-            f"{row['agent']} against {row['baseline']}",
-            row["metric"],
-            interval_text(row["difference"], row["low"], row["high"]),
-            wins_text(row["wins"], row["ties"], row["pairs"]),
-            p_text(row["p_value"]),
-        ]
-        for _, row in paired.iterrows()
-    ]
-    return pd.DataFrame(
-        rows, columns=["difference", "metric", "value", "higher in", "p (sign flips)"]
-    )
+    figure = draw()
+    if note:
+        plots.add_note(figure, note)
+    return figure

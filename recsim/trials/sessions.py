@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import PositiveInt
 
@@ -18,6 +18,22 @@ from recsim.trials.seeds import TrialSeeds
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+
+class Played(NamedTuple):
+    """All sessions of a trial.
+
+    Attributes:
+        what: What happened, as functions of metrics take it.
+        metrics: By name.
+        curves: By turn.
+        users: Sums by user; see `recsim.play.episodes.user_sums`.
+    """
+
+    what: Any
+    metrics: dict[str, float]
+    curves: pd.DataFrame
+    users: pd.DataFrame
 
 
 class Sessions(Measured):
@@ -51,8 +67,8 @@ class Sessions(Measured):
         """Let a fitted agent practise before it is measured; by default it does not."""
 
     @abstractmethod
-    def play(self, env: Any, agent: Any, seed: int) -> tuple[Any, dict[str, float], pd.DataFrame]:
-        """Hold all sessions; return what happened, its metrics, and its curves by turn."""
+    def play(self, env: Any, agent: Any, seed: int) -> Played:
+        """Hold all sessions."""
 
     def check(self) -> None:
         """Build the environment and every agent."""
@@ -73,8 +89,8 @@ class Sessions(Measured):
             fitted = agent.fit(world.training_data)
             if spec.practice:
                 self.practise(agent, seeds.practice, spec.practice)
-            played, metrics, curves = self.play(env, agent, seeds.users)
-        return self.measured(trial, metrics, played, agent, fitted, curves=curves)
+            what, metrics, curves, users = self.play(env, agent, seeds.users)
+        return self.measured(trial, metrics, what, agent, fitted, curves=curves, users=users)
 
     def figures(
         self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame

@@ -193,7 +193,7 @@ class Simulation(Measured):
                 table,
                 *self.front_metrics(list(seeds.columns[2:])),
                 lower_is_better=self.lower_is_better,
-                level=self.bootstrap.level,
+                level=self.level,
                 title=self.name,
             ),
         }

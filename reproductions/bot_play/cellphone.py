@@ -7,9 +7,9 @@ rating of at least 4 are used, 5-core; each user has one review in test and one 
 review is a session of at most ten turns with a simulated user who looks for its item; items that
 the user reviewed in the train part are never shown.
 
-All seeds use the same split; every seed trains new models and draws new justifications and noise.
-Figures are means over seeds; 95% intervals are bootstrapped over sessions, of the mean over seeds.
-The tables are printed after each seed, over the seeds so far.
+All seeds use the same split; every seed trains anew and draws new justifications and noise. Figures
+are means over seeds; 95% t intervals are over sessions, of the mean over seeds. The
+tables are printed after each seed, over the seeds so far.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import agents
 from recsim.critiquing import AspectReviews, read_reviews
 from recsim.metrics.critiquing import sr_final
 from recsim.play.critiquing import CritiquingSessions, critique_metrics, play_critiquing
-from recsim.statistics import bootstrap
+from recsim.statistics import t_interval
 from reproductions.bot_play.reference import REFERENCE, VARIANTS
 
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -101,7 +101,7 @@ def mean_success(runs: list[CritiquingSessions]) -> NDArray[np.float64]:
 
 def interval(values: NDArray[np.float64]) -> str:
     """Return the mean in percent and its interval over sessions."""
-    mean = bootstrap(values, statistic=np.mean)
+    mean = t_interval(values)
     return f"{100 * mean.value:+.1f} [{100 * mean.low:+.1f}, {100 * mean.high:+.1f}]"
 
 
@@ -116,7 +116,7 @@ def cell(runs: list[CritiquingSessions]) -> str:
     """Return ``sr_final@1 [interval] / sr_final@10 / al`` over all seeds."""
     numbers = [critique_metrics(run) for run in runs]
     near, length = (np.mean([n[name] for n in numbers]) for name in ("sr_final@10", "al"))
-    of_one = bootstrap(mean_success(runs), statistic=np.mean)
+    of_one = t_interval(mean_success(runs))
     low, high = 100 * of_one.low, 100 * of_one.high
     return f"{100 * of_one.value:.1f} [{low:.1f}, {high:.1f}] / {100 * near:.1f} / {length:.2f}"
 

@@ -168,7 +168,7 @@ def test_a_kind_of_trial_runs_from_the_command_line(tmp_path, capsys):
     assert main(["letters.yaml", "--workers", "1"]) == 0
     (folder,) = (tmp_path / "runs" / "letters").iterdir()
     table = pd.read_csv(folder / "summary.csv").set_index("agent")
-    assert table.loc["random", "iqm"] == 7
+    assert table.loc["random", "mean"] == 7
     assert "letters" in capsys.readouterr().out
     assert "Counts letters." in (folder / "report.html").read_text()
     assert main(["letters.yaml", "bonsu=2"]) == 2

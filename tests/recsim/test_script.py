@@ -16,7 +16,6 @@ agents: [random, linucb]
 seeds: 1
 users: 4
 steps: 3
-bootstrap: {samples: 100}
 """
 
 

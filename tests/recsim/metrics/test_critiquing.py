@@ -52,8 +52,6 @@ def test_without_critiques():
     for n in (1, 2, 5, 10, 20):
         assert C.sr_final(base, n).tolist() == C.sr_first(base, n).tolist()
         assert C.sr_final(base, n).tolist() == [1, n + 9 > 12]
-    assert C.win_equal_loss(BOTH, base) == (0.5, 0.5, 0)
-    assert C.win_equal_loss(base, BOTH) == (0, 0.5, 0.5)
 
 
 def test_malformed_ranks_are_refused():

@@ -29,7 +29,6 @@ agents: [random, popularity]
 users: 20
 steps: 10
 seeds: 2
-bootstrap: {samples: 100}
 """
 
 

@@ -73,12 +73,12 @@ def test_the_report_has_the_question_and_the_results(run):
     fill(run)
     text = write(run)[-1].read_text()
     assert '<p class="question">Is 1 &lt; 2 &amp; so on?</p>' in text
-    assert "<td>1.5 [1.0, 2.0]</td>" in text
-    assert "linucb against random" in text
+    assert "<td>2 [-5, 8]</td>" in text
+    assert "linucb - random" in text
     assert "<td>equal in all 2</td>" in text
     assert '<th class="left">agent</th><th>seeds</th>' in text
     assert '<td class="left">random</td><td>2</td>' in text
-    assert "With 2 seeds an interval is hardly more than" in text
+    assert "Only 2 seeds: an interval holds" in text
     assert run.info["digest"] in text
     assert "Not finished" not in text
 

@@ -81,9 +81,9 @@ def test_the_front_joins_the_agents_that_are_not_dominated():
     seeds = pd.DataFrame(
         {"agent": ["a", "b", "c"], "seed": 0, "now": [1.0, 2.0, 0.5], "churned_share": [1, 2, 3.0]}
     )
-    summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="iqm")
-    summary["low"] = summary["iqm"] - 0.1
-    summary["high"] = summary["iqm"] + 0.1
+    summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="mean")
+    summary["low"] = summary["mean"] - 0.1
+    summary["high"] = summary["mean"] + 0.1
     figure = plots.front(
         seeds, summary, "now", "churned_share", lower_is_better=lambda name: name == "churned_share"
     )
@@ -139,8 +139,8 @@ def test_agents_differ_in_colour_or_line_style():
 def test_legends_are_below_the_axes_and_inside_the_figure(tmp_path, agents, letters):
     labels = [f"{i:02}-" + "x" * (letters - 3) for i in range(agents)]
     seeds = pd.DataFrame({"agent": labels, "seed": 0, "now": range(agents), "later": range(agents)})
-    summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="iqm")
-    summary = summary.assign(low=summary["iqm"] - 0.1, high=summary["iqm"] + 0.1)
+    summary = seeds.melt(["agent", "seed"], var_name="metric", value_name="mean")
+    summary = summary.assign(low=summary["mean"] - 0.1, high=summary["mean"] + 0.1)
     group = [curve([1.0, 1.0])]
     for figure in (
         plots.front(seeds, summary, "now", "later", lower_is_better=lambda name: False),
@@ -164,10 +164,28 @@ def test_the_title_of_the_legend_explains_lines_and_bands():
         (legend,) = reward_curves(curves, level=level).legends
         return legend.get_title().get_text().replace("\n", " ")
 
-    words = "lines: interquartile mean over {} seeds; bands: {} interval at each point"
+    words = "lines: mean over {} seeds; bands: {} t interval over seeds at each point"
     assert caption(a=three, level=0.9) == words.format(3, "90%")
     assert caption(a=three, b=two) == words.format("2 to 3", "95%")
     assert caption(a=two[:1]) == "one seed each, so no bands"
+
+
+def test_a_note_is_drawn_into_a_picture_and_overlaps_nothing(tmp_path):
+    group = [curve([1.0, 1.0])] * 3
+    figure = reward_curves({"a": group, "b": group})
+    plots.add_note(figure, "Only 3 seeds: " + "many words " * 20)
+    (tmp_path / "a.png").write_bytes(plots.png(figure))
+    (legend,) = figure.legends
+    assert "Only 3 seeds" in legend.get_title().get_text()
+    box = legend.get_window_extent()
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+    assert all(box.y1 < plot.get_window_extent().y0 for plot in figure.axes)
+    table = pd.DataFrame({"agent": ["a"], "metric": "m", "mean": 1.0, "low": 0.5, "high": 2.0})
+    bare = plots.metrics(table.assign(seeds=3), ["m"])
+    plots.add_note(bare, "Only 3 seeds")
+    plots.png(bare)
+    note = bare.get_supxlabel()
+    assert note == "Only 3 seeds"
 
 
 @pytest.mark.parametrize("panels", [1, 2, 4, 5])

@@ -8,11 +8,11 @@ import pytest
 from recsim.runs.folder import RunFolder
 from recsim.runs.work import summarise, write_tables
 from recsim.scenario.kinds import parse_scenario
-from recsim.scenario.schema import BootstrapSpec
 from recsim.scenario.sources import DataSpec, combinations
 from recsim.scenario.trial import Trial, TrialResult
+from recsim.statistics import iqm_interval, mean_interval
 from recsim.trials.logs import values_table
-from recsim.trials.measured import comparisons_table, metrics_table, seeds_table
+from recsim.trials.over_seeds import comparisons_table, metrics_table, seeds_table
 
 CURVE = pd.DataFrame(
     {"reward": [1.0], "cumulative_reward": [1.0], "active": [1.0]},
@@ -104,31 +104,35 @@ def test_cases_are_all_combinations_and_their_names_are_valid_folder_names():
 
 def test_the_summary_equals_a_calculation_by_hand(simulated):
     fill(simulated)
-    table = metrics_table(seeds_table(simulated.scenario, simulated), BootstrapSpec()).set_index(
-        ["agent", "metric"]
-    )
+    table = metrics_table(seeds_table(simulated.scenario, simulated), 0.95)
+    table = table.set_index(["agent", "metric"])
     row = table.loc[("a", "reward")]
     assert (row["iqm"], row["mean"], row["min"], row["max"], row["seeds"]) == (2.5, 26.5, 1, 100, 4)
     assert row["std"] == pytest.approx(np.std([1, 2, 3, 100], ddof=1))
-    assert 1 <= row["low"] < 2.5 < row["high"] <= 100
+    assert (row["low"], row["high"]) == mean_interval(SCORES["a"])
+    assert (row["iqm_low"], row["iqm_high"]) == iqm_interval(SCORES["a"])
+    assert row["doubt"] == ""  # four seeds show no skewness
     assert table.loc[("b", "regret")][["iqm", "low", "high"]].isna().all()
 
 
 def test_comparisons_are_paired_against_the_first_agent(simulated):
     fill(simulated)
     table = comparisons_table(
-        simulated.scenario, seeds_table(simulated.scenario, simulated)
+        simulated.scenario.compared, seeds_table(simulated.scenario, simulated), 0.95
     ).set_index("metric")
     row = table.loc["reward"]
     assert (row["agent"], row["baseline"], row["pairs"]) == ("b", "a", 4)
-    assert row["difference"] == pytest.approx(np.mean([1, 2]))  # of -92, 1, 2, 3
+    differences = [1.0, 2.0, 3.0, -92.0]
+    assert row["difference"] == np.mean(differences)
+    assert (row["low"], row["high"]) == mean_interval(differences)
     assert row["wins"] == 0.75
+    assert row["p_holm"] == row["p_value"], "one comparison"
 
 
 def test_only_seeds_that_both_agents_have_are_compared(simulated):
     fill(simulated, only=[Trial("a", 0), Trial("a", 1), Trial("b", 1), Trial("b", 2)])
     table = comparisons_table(
-        simulated.scenario, seeds_table(simulated.scenario, simulated)
+        simulated.scenario.compared, seeds_table(simulated.scenario, simulated), 0.95
     ).set_index("metric")
     assert table.loc["reward", "pairs"] == 1
     assert table.loc["reward", "difference"] == 2.0
@@ -139,7 +143,11 @@ def test_without_finished_trials_the_summary_is_empty(simulated):
     content = json.loads((simulated.path / "summary.json").read_text())
     assert len(content["missing"]) == 8
     assert content["metrics"] == []
-    assert (simulated.path / "summary.csv").read_text().startswith("agent,metric,seeds,iqm")
+    assert (
+        (simulated.path / "summary.csv")
+        .read_text()
+        .startswith("agent,metric,seeds,mean,low,high,iqm,iqm_low,iqm_high")
+    )
 
 
 def test_without_finished_trials_on_a_log_the_summary_is_empty(logged, tmp_path):

@@ -6,7 +6,6 @@ from recsim.report.words import (
     interval_text,
     number,
     p_text,
-    seeds_note,
     wins_text,
 )
 
@@ -50,10 +49,3 @@ def test_wins_and_ties_in_words():
     assert wins_text(0.5, 2, 4) == "1 of 4, equal in 2"
     assert wins_text(0.5, 2, 2) == "equal in all 2"
     assert wins_text(math.nan, 0, 3) == "-"
-
-
-def test_intervals_of_few_seeds_are_marked():
-    assert "no intervals" in seeds_note(1)
-    assert seeds_note(2).startswith("With 2 seeds an interval is hardly more than the lowest and")
-    assert seeds_note(3).startswith("With 3 seeds")
-    assert seeds_note(4) == ""

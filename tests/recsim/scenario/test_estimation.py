@@ -46,7 +46,7 @@ def scenario(tmp_path, random_log):
             "description": "d",
             "data": {"reader": "saved", "path": str(tmp_path / "log")},
             "agents": ["random"],
-            "bootstrap": {"samples": 100},
+            "samples": 100,
             "output": str(tmp_path / "runs"),
         }
         return parse_scenario({**content, **changes})

@@ -133,7 +133,7 @@ def test_a_mistake_on_the_command_line_is_reported_as_such(file):
     assert error_of(file(), ["usrs=3"]) == (
         "command line: usrs: unknown key. Did you mean 'users'?"
     )
-    assert error_of(file(), ["bootstrap.level=2"]).startswith("command line: bootstrap.level: ")
+    assert error_of(file(), ["level=2"]).startswith("command line: level: ")
     path = file()
     path.write_text(GOOD + "stps: 3\n")
     assert error_of(path, ["users=3"]).startswith(f"{path}:11: stps")

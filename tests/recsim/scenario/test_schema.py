@@ -25,7 +25,7 @@ def refused(match, base=SIMULATED, **changes):
 def test_a_number_of_seeds_means_the_first_ones():
     assert scenario(seeds=3).seeds == (0, 1, 2)
     assert scenario(seeds=[7, 3]).seeds == (7, 3)
-    assert scenario().seeds == (0, 1, 2, 3, 4)
+    assert scenario().seeds == tuple(range(10))
     assert scenario(LOGGED).seeds == (0,)
 
 
@@ -93,7 +93,33 @@ def test_unknown_keys_are_refused_at_every_level():
         agents=[{"name": "random", "confg": {}}],
     )
     refused("training_log.agnt: unknown key", training_log={"agnt": "random"})
-    refused("bootstrap.sample: unknown key. Did you mean 'samples'", bootstrap={"sample": 100})
+
+
+def test_the_old_block_of_intervals_says_what_to_write():
+    refused("write 'level: 0.9' in its place", bootstrap={"level": 0.9, "samples": 100})
+    refused("are not resampled; remove it", bootstrap={"samples": 100})
+    refused(
+        "write 'level: 0.9' and 'samples: 100' in its place",
+        LOGGED,
+        bootstrap={"level": 0.9, "samples": 100},
+    )
+    refused("'samples' has no effect in a scenario of kind 'simulation'", samples=100)
+
+
+def test_the_baseline_is_one_of_the_agents():
+    three = {**SIMULATED, "agents": ["random", "popularity", "linucb"]}
+    refused("label 'popularty' .did you mean 'popularity'", three, baseline="popularty")
+    refused("'baseline' has no effect with 'pairs: all'", three, baseline="random", pairs="all")
+    refused("'baseline' has no effect in a scenario of kind 'logs'", LOGGED, baseline="random")
+    assert scenario(three, baseline="popularity").compared == [
+        ("random", "popularity"),
+        ("linucb", "popularity"),
+    ]
+    assert scenario(three, pairs="all").compared == [
+        ("popularity", "random"),
+        ("linucb", "random"),
+        ("linucb", "popularity"),
+    ]
 
 
 def test_free_keys_of_env_and_data_are_their_options():

@@ -25,7 +25,7 @@ SMALL = {
     "agents": [{"name": "softmax", "config": {"temperature": 0.2}}],
     "estimators": ["ips", "snips", "dm"],
     "seeds": 2,
-    "bootstrap": {"samples": 200},
+    "samples": 200,
 }
 
 

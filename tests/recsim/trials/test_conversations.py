@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from recsim.errors import UserError
 from recsim.run import main, run_scenario
 from recsim.scenario.kinds import parse_scenario
+from recsim.statistics import crossed_interval, ratio
 
 PLANTED = {"num_items": 80, "num_attributes": 8, "users": 40, "interactions": 6, "per_user": 4}
 SMALL = {
@@ -29,7 +31,7 @@ def test_a_run_has_curves_over_turns(tmp_path):
     assert run.failed == []
     summary = pd.read_csv(run.folder.path / "summary.csv")
     assert {"success_rate", "average_turns", "hdcg", "success_at_4"} <= set(summary["metric"])
-    success = summary[summary["metric"] == "success_rate"].set_index("agent")["iqm"]
+    success = summary[summary["metric"] == "success_rate"].set_index("agent")["mean"]
     assert success["fact_crs"] > 0
     curves = sorted((run.folder.path / "trials").rglob("curves.csv"))
     assert len(curves) == 6
@@ -39,6 +41,28 @@ def test_a_run_has_curves_over_turns(tmp_path):
     assert (run.folder.path / "curves.png").is_file()
     assert not (run.folder.path / "front.png").exists(), "conversations have no long-term reward"
     assert "success_rate" in (run.folder.path / "report.html").read_text()
+
+
+def test_means_and_differences_are_over_seeds_and_users(tmp_path):
+    run = run_scenario(
+        scenario(agents=["conv_popularity", "conv_bayes"], output=str(tmp_path)), workers=1
+    )
+    means = {}
+    for label in ("conv_popularity", "conv_bayes"):
+        frames = [run.folder.users(t) for t in run.folder.scenario.trials() if t.agent == label]
+        sums = np.stack([frame["average_turns"] for frame in frames])  # (S, U)
+        means[label] = ratio(sums, np.stack([frame["episodes"] for frame in frames]))
+    table = pd.read_csv(run.folder.path / "summary.csv").set_index(["agent", "metric"])
+    row = table.loc["conv_bayes", "average_turns"]
+    known = crossed_interval(*means["conv_bayes"])
+    assert (row["mean"], row["low"], row["high"]) == (known.value, known.low, known.high)
+    assert row["mean"] == pytest.approx((row["min"] + row["max"]) / 2)
+    summary = run.folder.scenario.summarise(run.folder)
+    row = summary.table("comparisons").data.set_index("metric").loc["average_turns"]
+    (a, z_a), (b, z_b) = means["conv_bayes"], means["conv_popularity"]
+    known = crossed_interval(a - b, z_a - z_b)
+    assert (row["difference"], row["low"], row["high"]) == (known.value, known.low, known.high)
+    assert "paired by seed and user" in summary.table("paired").title
 
 
 def test_the_same_scenario_gives_the_same_numbers(tmp_path):

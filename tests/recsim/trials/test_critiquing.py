@@ -30,7 +30,7 @@ def test_a_run_has_curves_over_turns(tmp_path):
     run = run_scenario(scenario(output=str(tmp_path)), workers=1)
     assert run.failed == []
     summary = pd.read_csv(run.folder.path / "summary.csv")
-    table = summary.pivot_table(index="metric", columns="agent", values="iqm")
+    table = summary.pivot_table(index="metric", columns="agent", values="mean")
     assert table.loc["gain", "critique_popularity"] == 0
     assert table.loc["gain", "filtered"] > 0.1
     for base in ("critique_popularity", "filtered"):

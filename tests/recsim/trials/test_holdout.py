@@ -21,7 +21,6 @@ data: {reader: kuairand, path: kuairand, slate_size: 2, return_days: 3}
 holdout: {users: 0.3, cutoffs: [1, 2], history: 3}
 agents: [random, popularity]
 seeds: 3
-bootstrap: {samples: 100}
 """
 
 

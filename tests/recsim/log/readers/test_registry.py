@@ -60,7 +60,7 @@ description: A log of another format.
 data: {reader: theirs, path: anywhere, rows: 20}
 agents: [random]
 estimators: [ips]
-bootstrap: {samples: 100}
+samples: 100
 """
 
 
