@@ -32,6 +32,7 @@ class RandomAgent(Randomised, BaseSlateAgent):
     """
 
     name: ClassVar[str] = "random"
+    reads = frozenset()
     Config: ClassVar[type[AgentConfig]] = RandomConfig
 
     def __init__(self, config: RandomConfig, problem: Problem, seed: int) -> None:
@@ -115,6 +116,7 @@ class PopularityAgent(Deterministic):
     """
 
     name: ClassVar[str] = "popularity"
+    reads = frozenset({"item_ids"})
     Config: ClassVar[type[AgentConfig]] = PopularityConfig
     needs_log: ClassVar[bool] = True
     _config: PopularityConfig
@@ -192,6 +194,7 @@ class OracleAgent(Deterministic):
     """
 
     name: ClassVar[str] = "oracle"
+    reads = frozenset({"state"})
     Config: ClassVar[type[AgentConfig]] = OracleConfig
     privileged: ClassVar[bool] = True
 

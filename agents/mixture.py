@@ -66,6 +66,7 @@ class MixtureAgent(Randomised, BaseSlateAgent):
     """
 
     name: ClassVar[str] = "mixture"
+    reads = frozenset()
     Config: ClassVar[type[AgentConfig]] = MixtureConfig
     privileged: ClassVar[bool] = True
 
@@ -83,6 +84,8 @@ class MixtureAgent(Randomised, BaseSlateAgent):
                     f"agent 'mixture': members.{place} is a mixture itself: list its members here."
                 )
             self._members.append(agents.make(member.name, problem, seed=int(own), **member.config))
+        read = [getattr(member, "reads", None) for member in self._members]
+        self.reads = None if None in read else frozenset().union(*filter(None, read))
         weights = np.array([member.weight for member in chosen])
         self._upto = np.cumsum(weights / weights.sum())
         self._draws = UserDraws(int(seeds[0]))

@@ -115,6 +115,7 @@ class SlateMFAgent(TorchAgent[Factors], Deterministic):
     """
 
     name: ClassVar[str] = "slate_mf"
+    reads = frozenset({"user_features", "history", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = SlateMFConfig
     needs_log: ClassVar[bool] = True
     sizes: ClassVar[tuple[str, ...]] = ("dim",)

@@ -63,6 +63,7 @@ class CascadeUCBAgent(Deterministic):
     """
 
     name: ClassVar[str] = "cascade_ucb"
+    reads = frozenset({"item_ids"})
     Config: ClassVar[type[AgentConfig]] = CascadeUCBConfig
     _config: CascadeUCBConfig
 

@@ -41,6 +41,7 @@ class EpsilonGreedyAgent(UniformMixture):
     """
 
     name: ClassVar[str] = "epsilon_greedy"
+    reads = frozenset({"item_ids"})
     Config: ClassVar[type[AgentConfig]] = EpsilonGreedyConfig
     _config: EpsilonGreedyConfig
 

@@ -59,6 +59,8 @@ class JointFeaturesAgent(BaseSlateAgent):
     def __init__(self, config: Any, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         self._items = item_features(problem, self.name)  # (I, Q)
+        if self.reads is not None and not problem.item_features.shape[1]:
+            self.reads |= {"item_ids"}
         self._user_size = problem.user_feature_dim + 1
         self._joint = joint_features(self._items, self._user_size, config.interactions)
         self._users: Floats | None = None

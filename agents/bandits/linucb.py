@@ -47,6 +47,7 @@ class LinUCBAgent(Deterministic, LinearAgent):
     """
 
     name: ClassVar[str] = "linucb"
+    reads = frozenset({"user_features", "item_features"})
     Config: ClassVar[type[AgentConfig]] = LinUCBConfig
     _config: LinUCBConfig
 

@@ -86,6 +86,7 @@ class MNLBanditAgent(Randomised, BaseSlateAgent):
     """
 
     name: ClassVar[str] = "mnl_bandit"
+    reads = frozenset({"item_ids"})
     Config: ClassVar[type[AgentConfig]] = MNLBanditConfig
 
     def __init__(self, config: MNLBanditConfig, problem: Problem, seed: int) -> None:

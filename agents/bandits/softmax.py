@@ -37,6 +37,7 @@ class SoftmaxAgent(PlackettLuce, LinearAgent):
     """
 
     name: ClassVar[str] = "softmax"
+    reads = frozenset({"user_features", "item_features"})
     Config: ClassVar[type[AgentConfig]] = SoftmaxConfig
     _config: SoftmaxConfig
 

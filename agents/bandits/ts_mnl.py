@@ -81,6 +81,7 @@ class TSMNLAgent(Randomised, JointFeaturesAgent):
     """
 
     name: ClassVar[str] = "ts_mnl"
+    reads = frozenset({"user_features", "item_features"})
     Config: ClassVar[type[AgentConfig]] = TSMNLConfig
     _config: TSMNLConfig
 

@@ -82,6 +82,7 @@ class BotPlayAgent(TorchAgent[CritiquedModel], ScoringAgent):
     """
 
     name: ClassVar[str] = "bot_play"
+    reads = frozenset({"user_ids", "item_features", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = BotPlayConfig
     parts: ClassVar[tuple[str, ...]] = ("weights",)
     _config: BotPlayConfig

@@ -37,6 +37,7 @@ class BayesAgent(PosteriorAgent):
     """
 
     name: ClassVar[str] = "conv_bayes"
+    reads = frozenset({"item_features", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = BayesConfig
     _config: BayesConfig
 

@@ -65,6 +65,7 @@ class DQNAgent(DeviceAgent, Randomised, PosteriorAgent):
     """
 
     name: ClassVar[str] = "conv_dqn"
+    reads = frozenset({"item_features", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = DQNConfig
     sizes: ClassVar[tuple[str, ...]] = ("hidden",)
     _config: DQNConfig

@@ -29,6 +29,7 @@ class MaxEntropyAgent(Randomised, PopularityBase):
     """
 
     name: ClassVar[str] = "conv_max_entropy"
+    reads = frozenset({"item_features", "item_ids"})
 
     def __init__(self, config: Any, problem: ConversationProblem, seed: int) -> None:
         super().__init__(config, problem, seed)

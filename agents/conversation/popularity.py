@@ -58,6 +58,7 @@ class PopularItemsAgent(PopularityBase):
     """Shows the most popular items that were not shown yet, and never asks."""
 
     name: ClassVar[str] = "conv_popularity"
+    reads = frozenset({"item_ids"})
 
     def act(self, obs: Observation) -> Turn:
         """Show the next most popular items."""
@@ -79,6 +80,7 @@ class AbsGreedyAgent(PopularityBase):
     """
 
     name: ClassVar[str] = "conv_abs_greedy"
+    reads = frozenset({"item_features", "item_ids"})
 
     def act(self, obs: Observation) -> Turn:
         """Show the next most popular consistent items, or other items if none are left."""

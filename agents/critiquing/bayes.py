@@ -49,6 +49,7 @@ class BayesCritiquingAgent(LinearBaseAgent):
     """
 
     name: ClassVar[str] = "bayes_critiquing"
+    reads = frozenset({"user_ids", "item_features", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = BayesCritiquingConfig
     _config: BayesCritiquingConfig
 

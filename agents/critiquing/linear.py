@@ -54,6 +54,7 @@ class LinearCritiquingAgent(LinearBaseAgent):
     """
 
     name: ClassVar[str] = "linear_critiquing"
+    reads = frozenset({"user_ids", "item_features", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = LinearCritiquingConfig
     _config: LinearCritiquingConfig
 

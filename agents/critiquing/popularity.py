@@ -24,6 +24,7 @@ class PopularCritiqueAgent(ScoringAgent):
     """
 
     name: ClassVar[str] = "critique_popularity"
+    reads = frozenset({"item_features", "item_ids"})
 
     def __init__(self, config: ScoringConfig, problem: CritiquingProblem, seed: int) -> None:
         super().__init__(config, problem, seed)
@@ -67,6 +68,7 @@ class RandomCritiqueAgent(ScoringAgent):
     """
 
     name: ClassVar[str] = "critique_random"
+    reads = frozenset({"item_features"})
 
     def scores(self, obs: Observation) -> Floats:
         """Return the same random numbers at every turn of a session."""

@@ -44,6 +44,7 @@ class DT4IERAgent(TorchAgent[Model], Randomised, BaseSlateAgent):
     """
 
     name: ClassVar[str] = "dt4ier"
+    reads = frozenset({"user_features", "history", "item_ids", "returns"})
     Config: ClassVar[type[AgentConfig]] = DT4IERConfig
     needs_log: ClassVar[bool] = True
     _config: DT4IERConfig
@@ -51,6 +52,10 @@ class DT4IERAgent(TorchAgent[Model], Randomised, BaseSlateAgent):
     def __init__(self, config: DT4IERConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         check_rewards(config.reward_names, problem)
+        prompted = config.rtg == "on" and "return" in config.reward_names
+        unused = {"user_features": not config.user_features, "returns": not prompted}
+        self.reads = frozenset(name for name in self.reads or () if not unused.get(name))
+        self._generator = self._new_generator()
         self._memory: Memory | None = None
 
     def fit(self, log: SlateLog) -> FitReport:

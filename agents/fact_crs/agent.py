@@ -24,6 +24,7 @@ class FactCRSAgent(BaseConversationAgent):
     """
 
     name: ClassVar[str] = "fact_crs"
+    reads = frozenset({"item_features", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = FactCRSConfig
     model_class: ClassVar[type[Model]] = Model
     state_class: ClassVar[type[Conversations]] = Conversations

@@ -43,6 +43,7 @@ class GRUThompsonAgent(TorchAgent[Model], Randomised, BaseSlateAgent):
     """
 
     name: ClassVar[str] = "gru_thompson"
+    reads = frozenset({"history", "item_ids", "item_groups"})
     Config: ClassVar[type[AgentConfig]] = GRUThompsonConfig
     sizes: ClassVar[tuple[str, ...]] = ("dim",)
     model_class: ClassVar[type[Model]] = Model

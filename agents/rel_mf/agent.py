@@ -98,6 +98,7 @@ class RelMFAgent(DeviceAgent, Deterministic):
     """
 
     name: ClassVar[str] = "rel_mf"
+    reads = frozenset({"user_ids", "user_features", "history", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = RelMFConfig
     needs_log: ClassVar[bool] = True
     _config: RelMFConfig

@@ -72,6 +72,7 @@ class PPOAgent(DeviceAgent, PlackettLuceOrBest):
     """
 
     name: ClassVar[str] = "ppo"
+    reads = frozenset({"user_features", "item_features", "history", "returns"})
     Config: ClassVar[type[AgentConfig]] = PPOConfig
     _config: PPOConfig
 

@@ -114,6 +114,7 @@ class SASRecAgent(SequentialAgent):
     """Ranks items by how likely causal self-attention finds them as the next event."""
 
     name: ClassVar[str] = "sasrec"
+    reads = frozenset({"history", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = SASRecConfig
     network: ClassVar[type[SequenceModel]] = SASRec
 
@@ -122,6 +123,7 @@ class BERT4RecAgent(SequentialAgent):
     """Ranks items by how likely a bidirectional transformer finds them for a masked next event."""
 
     name: ClassVar[str] = "bert4rec"
+    reads = frozenset({"history", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = BERT4RecConfig
     network: ClassVar[type[SequenceModel]] = BERT4Rec
 
@@ -130,5 +132,6 @@ class GRU4RecAgent(SequentialAgent):
     """Ranks items by how likely a gated recurrent network finds them as the next event."""
 
     name: ClassVar[str] = "gru4rec"
+    reads = frozenset({"history", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = GRU4RecConfig
     network: ClassVar[type[SequenceModel]] = GRU4Rec

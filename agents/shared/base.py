@@ -38,6 +38,8 @@ class BaseAgent:
         name: The name that the agent is registered under; a class of your own needs none.
         Config: The pydantic model of its settings.
         sizes: Settings that determine the shape of the parameters, for the message of `misfit`.
+        reads: What the agent sees of users and items, keys of `recsim.contracts.reads.READS`; an
+            instance may have its own, where settings decide. None if it is not declared.
 
     Args:
         config: Settings, an instance of ``Config``.
@@ -48,6 +50,7 @@ class BaseAgent:
     name: ClassVar[str]
     Config: ClassVar[type[AgentConfig]] = AgentConfig
     sizes: ClassVar[tuple[str, ...]] = ()
+    reads: frozenset[str] | None = None
     _config: Any
     _problem: Any
 
@@ -166,6 +169,14 @@ class BaseSlateAgent(BaseAgent):
         super().__init__(config, problem, seed)
         slates.check_sizes(problem)
         self._slate_size = problem.slate_size
+        if self.reads is not None:
+            absent = {
+                "user_features": not problem.user_feature_dim,
+                "item_features": not problem.item_features.shape[1],
+            }
+            own = {name for name in self.reads if not absent.get(name)}
+            own |= {"returns"} if getattr(config, "target", "") in ("return", "to_go") else set()
+            self.reads = frozenset(own)
 
     @property
     def slate_size(self) -> int:

@@ -44,6 +44,7 @@ class SlateQAgent(TorchAgent[Networks], UniformMixture):
     """
 
     name: ClassVar[str] = "slateq"
+    reads = frozenset({"user_features", "history", "item_features", "item_ids", "returns"})
     Config: ClassVar[type[AgentConfig]] = SlateQConfig
     needs_log: ClassVar[bool] = True
     sizes: ClassVar[tuple[str, ...]] = ("dim", "hidden")

@@ -45,6 +45,11 @@ class SlateBatchEnv(BatchEnv[SlateSimulation]):
         return self.simulation.problem
 
     @property
+    def changes_users(self) -> bool:
+        """Whether what is shown changes users, so that the best next slate need not be the best."""
+        return self.simulation.world.config.changes_users
+
+    @property
     def max_days(self) -> int | None:
         """Day from which on an episode is truncated; None for no limit."""
         return self.simulation.max_days

@@ -79,6 +79,12 @@ class WorldConfig(Part):
         return self
 
     @property
+    def changes_users(self) -> bool:
+        """Whether what is shown changes users: their interest, mood, time or return."""
+        parts = (self.drift, self.satisfaction, self.fatigue, self.session, self.retention)
+        return any(part is not None for part in parts)
+
+    @property
     def reward_names(self) -> tuple[str, ...]:
         """Names of the rewards, in the order of the feedback vector."""
         return ("click", "watch", "return") if self.retention else ("click", "watch")

@@ -94,8 +94,12 @@ class Rollout:
     max_days: int | None = None
 
     @property
-    def regret(self) -> Floats | None:
-        """Regret in expected reward at each step, ``(T, B)``; None if it is not revealed."""
+    def immediate_regret(self) -> Floats | None:
+        """Expected reward lost at each step to the best slate in the same state, ``(T, B)``.
+
+        It counts the next reward alone: in a world where what is shown changes users, the agent
+        that earns most may have the largest. None if the environment does not reveal it.
+        """
         if self.expected_reward is None or self.oracle_reward is None:
             return None
         return self.oracle_reward - self.expected_reward
@@ -118,7 +122,8 @@ class Rollout:
         Returns:
             A frame indexed by ``step`` or ``day`` with ``reward`` and each named reward, the same
             with the prefix ``cumulative_``, ``active`` (fraction of the cohort that has not left:
-            the retention curve), ``regret`` and ``cumulative_regret`` (NaN if not revealed).
+            the retention curve), ``immediate_regret`` and ``cumulative_immediate_regret`` (NaN if
+            not revealed).
         """
         import pandas as pd
 
@@ -127,14 +132,14 @@ class Rollout:
             length = max(min(self._horizon(axis, position), int(known.min())) + 1, 1)
         rows = np.arange(length)
         values = {"reward": self.reward, **self.rewards}
-        if self.regret is not None:
-            values["regret"] = self.regret
+        if self.immediate_regret is not None:
+            values["immediate_regret"] = self.immediate_regret
         inside = self.active & (position < length)
         means = {
             name: np.bincount(position[inside], value[inside], length) / len(leave)
             for name, value in values.items()
         }
-        means.setdefault("regret", np.full(length, math.nan))
+        means.setdefault("immediate_regret", np.full(length, math.nan))
         cumulative = {f"cumulative_{name}": np.cumsum(mean) for name, mean in means.items()}
         active = {"active": (rows[:, None] <= leave).mean(axis=1)}  # (rows, B) -> (rows,)
         frame = pd.DataFrame(means | cumulative | active, index=pd.Index(rows, name=axis))
@@ -172,13 +177,18 @@ class Rollout:
 
         ``<name>_per_user`` sums each named reward over the rollout. ``return_per_session`` (if
         there is such a reward), ``sessions_per_user``, ``churned_share`` and ``active_days`` (days
-        with at least one step) measure retention; ``regret_*`` is NaN if it is not revealed;
+        with at least one step) measure retention; ``immediate_regret_*`` is NaN if it is not
+        revealed;
         ``coverage``, ``gini`` and ``distinct_groups_per_slate`` describe the slates.
         """
         active, (_, users) = self.active, self.active.shape
         steps = int(active.sum())
         ends = int((self.session_end & active).sum())
-        regret = math.nan if self.regret is None else float(self.regret[active].sum())
+        regret = (
+            math.nan
+            if self.immediate_regret is None
+            else float(self.immediate_regret[active].sum())
+        )
         totals = {name: float(value[active].sum()) for name, value in self.rewards.items()}
         reward = float(self.reward[active].sum())
         shown, problem = self.items[active], self.problem  # (T, B, K) -> (n, K)
@@ -194,8 +204,8 @@ class Rollout:
             "sessions_per_user": _distinct(self.session, active) / users,
             "churned_share": float((self.churned & active).sum()) / users,
             "active_days": _distinct(self.day, active) / users,
-            "regret_per_step": regret / steps,
-            "regret_per_user": regret / users,
+            "immediate_regret_per_step": regret / steps,
+            "immediate_regret_per_user": regret / users,
             "coverage": coverage(shown, problem.num_items),
             "gini": gini(shown, problem.num_items),
             "distinct_groups_per_slate": distinct_groups(shown, problem.item_groups),

@@ -1,8 +1,8 @@
 """Rounds: an agent recommends to one cohort of users after another, and may be refitted in between.
 
 In each round an agent recommends to new users of the same world. Before the next round it may be
-fitted again on everything logged so far, like a system in production; regret then shows the cost
-and the benefit of exploration.
+fitted again on everything logged so far, like a system in production; its immediate regret then
+shows the cost and the benefit of exploration.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class RoundsResult:
         rounds: Rollout of each round.
         model_error: Errors of the user model by name; empty if the users are not a model learned
             from a log.
+        changes_users: Whether what is shown changes users, as far as the environment says.
     """
 
     agent: Agent
@@ -43,6 +44,7 @@ class RoundsResult:
     refits: list[FitReport] = field(default_factory=list)
     rounds: list[Rollout] = field(default_factory=list)
     model_error: dict[str, float] = field(default_factory=dict)
+    changes_users: bool = True
 
 
 def play_rounds(
@@ -72,7 +74,12 @@ def play_rounds(
         refit: Whether to fit the agent between rounds on everything logged so far: ``log``,
             practice and rounds.
     """
-    result = RoundsResult(build(agents[0]), model_error=getattr(env.unwrapped, "model_error", {}))
+    world = env.unwrapped
+    result = RoundsResult(
+        build(agents[0]),
+        model_error=getattr(world, "model_error", {}),
+        changes_users=getattr(world, "changes_users", True),
+    )
     logs = []
     if log is not None:
         result.fitted = result.agent.fit(log)
@@ -158,8 +165,9 @@ def round_curves(rounds: Sequence[Rollout]) -> pd.DataFrame:
     """Return the progress over the rounds.
 
     Returns:
-        A frame indexed by ``round`` with ``reward``, each named reward and ``regret`` (NaN if not
-        revealed), all per slate of the round; the same with the prefix ``cumulative_``, per user
+        A frame indexed by ``round`` with ``reward``, each named reward and ``immediate_regret``
+        (NaN if not revealed), all per slate of the round; the same with the prefix
+        ``cumulative_``, per user
         of a round and summed over the rounds so far; and ``active``, the fraction of the users of
         the round who have not left for good at its end.
     """
@@ -167,7 +175,7 @@ def round_curves(rounds: Sequence[Rollout]) -> pd.DataFrame:
 
     summaries = [played.summary() for played in rounds]
     slates = np.array([played.active.sum() / played.active.shape[1] for played in rounds])
-    names = ("reward", *rounds[0].rewards, "regret")
+    names = ("reward", *rounds[0].rewards, "immediate_regret")
     per_user = {name: np.array([s[f"{name}_per_user"] for s in summaries]) for name in names}
     columns = {name: value / slates for name, value in per_user.items()}
     columns |= {f"cumulative_{name}": value.cumsum() for name, value in per_user.items()}

@@ -132,6 +132,11 @@ class AgentSpec(Keys):
                 "online. Remove it."
             )
 
+    @property
+    def definition(self) -> Any:
+        """The class of the agent, or an instance that was given from Python."""
+        return agents.load(self.name) if self._given is None else self._given
+
     def build_for_log(self, problem: AnyProblem, seed: int) -> Any:
         """Build an agent that is to be evaluated on a log.
 

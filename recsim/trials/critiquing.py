@@ -13,7 +13,6 @@ from recsim.play.critiquing import (
 )
 from recsim.trials.sessions import Played, Sessions
 
-
 _SHARE = "share of sessions"
 # Cut-offs of rankings; all but the first place.
 _ALL, _OTHERS = (1, 5, 10, 20), (5, 10, 20)

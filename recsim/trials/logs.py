@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from recsim.contracts.reads import seen_by
 from recsim.contracts.slates import Agent
 from recsim.errors import AgentError, EstimationError, located
 from recsim.estimators import (
@@ -43,7 +44,7 @@ from recsim.scenario.keys import Seeds
 from recsim.scenario.schema import Scenario, training_log_of
 from recsim.scenario.sources import DataSpec, combinations
 from recsim.scenario.trial import Results, Trial, TrialResult
-from recsim.trials.measured import fit_numbers
+from recsim.trials.measured import fit_numbers, seen_text
 from recsim.trials.seeds import TrialSeeds
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ class Logs(EstimationSpec, Scenario):
                 _row(name, "", value) | {"estimator": "mean"} for name, value in of_logs.items()
             ],
         }
-        return TrialResult(numbers | fit_numbers(fitted), state=agent.state_dict())
+        numbers |= {"seen": seen_by(agent)} | fit_numbers(fitted)
+        return TrialResult(numbers, state=agent.state_dict())
 
     def summarise(self, results: Results) -> Summary:
         """Return one row per estimate, and per mean reward of the logs themselves."""
@@ -173,13 +175,13 @@ class Logs(EstimationSpec, Scenario):
         if values.empty:
             return Summary([raw])
         level, kind = f"{self.level:.0%}", _INTERVALS[self.interval]
-        warnings = _warnings(values)
+        warnings, seen = _warnings(values), seen_text(self, results)
         marks = "; ! marks a warning below" if warnings else ""
         shown = Table(
             "estimates",
             _cells(values),
             title=f"{self.name}: mean reward [{level} {kind} interval]{marks}",
-            notes=[Note(text, "warning") for text in warnings],
+            notes=[Note(seen)] * bool(seen) + [Note(text, "warning") for text in warnings],
             left=3 if _several_logs(values) else 2,
             grouped=_several_logs(values),
             console=True,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from recsim.contracts.reads import reads_text, seen_by
 from recsim.contracts.slates import FitReport
 from recsim.errors import ScenarioError, did_you_mean
 from recsim.metrics.metric import Metric, added_metrics, metric_of
@@ -86,6 +87,24 @@ class Measured(Scenario):
             table: From `metrics_table`.
         """
 
+    def derived(self, seeds: pd.DataFrame) -> pd.DataFrame:
+        """Return the table of seeds with the metrics that compare agents, if the kind has any."""
+        return seeds
+
+    def hidden_metrics(self, results: Results) -> frozenset[str]:
+        """Return metrics that are not printed here unless the scenario names them."""
+        return frozenset()
+
+    def explained(self, names: Sequence[str], seeds: pd.DataFrame, results: Results) -> list[str]:
+        """Return sentences on metrics that are easily misread.
+
+        Args:
+            names: The metrics that are printed.
+            seeds: From `derived`.
+            results: The finished trials.
+        """
+        return []
+
     def notes(self, results: Results) -> list[Note]:
         """Return notes to print below the table."""
         return []
@@ -142,10 +161,11 @@ class Measured(Scenario):
             users: Sums by user, where every seed has the same users.
             **numbers: Further numbers.
         """
+        seen = {} if agent is None else {"seen": seen_by(agent)}
         added = {m.name: m.compute(played) for m in added_metrics(self.name_of_kind) if m.compute}
         head: dict[str, Any] = {"agent": trial.agent, "seed": trial.seed}
         return TrialResult(
-            head | {"metrics": {**metrics, **added}, **numbers} | fit_numbers(fitted),
+            head | {"metrics": {**metrics, **added}, **numbers} | seen | fit_numbers(fitted),
             curves,
             {} if agent is None else agent.state_dict(),
             users,
@@ -153,11 +173,15 @@ class Measured(Scenario):
 
     def summarise(self, results: Results) -> Summary:
         """Return the table of metrics, the paired comparisons and the pictures."""
-        seeds = seeds_table(self, results)
-        users = UserSums(self, results)
+        own = seeds_table(self, results)
+        seeds, users = self.derived(own), UserSums(self, results)
         table = metrics_table(seeds, self.level, users)
-        paired = comparisons_table(self.compared, seeds, self.level, users)
+        # Derived metrics are differences of agents already.
+        paired = comparisons_table(self.compared, own, self.level, users)
         names = self.shown_metrics(list(seeds.columns[2:]))
+        if self.metrics is None:
+            hidden = self.hidden_metrics(results)
+            names = [name for name in names if name not in hidden]
         tables = [
             Table("seeds", seeds, file="seeds.csv"),
             Table("metrics", table, file="summary.csv", in_json=True),
@@ -166,10 +190,16 @@ class Measured(Scenario):
         if seeds.empty:
             return Summary(tables)
         few = few_seeds(int(table["seeds"].min()))
-        of_results = [*self.notes(results), Note(model_error_text(seeds)), Note(few, "note")]
+        texts = [
+            *self.explained(names, seeds, results),
+            model_error_text(seeds),
+            seen_text(self, results),
+        ]
+        of_results = [*self.notes(results), *map(Note, texts), Note(few, "note")]
         tables += self._shown(table, names, any(map(users.has, names)), of_results)
         if len(paired):
-            tables += self._shown_pairs(paired, names, any(map(users.has, names)))
+            compared = [name for name in names if name in own]
+            tables += self._shown_pairs(paired, compared, any(map(users.has, names)))
         tables.append(
             Table(
                 "units",
@@ -281,6 +311,12 @@ class Measured(Scenario):
 
     def _all_metrics(self) -> tuple[Metric, ...]:
         return (*self.declared, *added_metrics(self.name_of_kind))
+
+
+def seen_text(scenario: Scenario, results: Results) -> str:
+    """Return a sentence on what the agents of the finished trials see; "" if none says."""
+    contents = {trial.agent: results.result(trial) for trial in scenario.finished(results)}
+    return reads_text({label: c["seen"] for label, c in contents.items() if "seen" in c})
 
 
 def fit_numbers(fitted: FitReport | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 import agents
+from recsim.contracts.reads import reads_of
 from recsim.contracts.slates import Agent
 from recsim.errors import AgentError, ScenarioError, located
 from recsim.log import SlateLog
@@ -17,6 +18,7 @@ from recsim.metrics.model_error import model_metrics
 from recsim.play.rollout import Rollout, rollout
 from recsim.play.rounds import RoundsResult, play_rounds, pool, round_curves
 from recsim.problem import Problem
+from recsim.report.panels import reward_panels
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.data import check_same_problem, forget_logs, read_data
 from recsim.scenario.environments import (
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EARLY_SLATES = 5
+
+VALUE_GAP = "value_gap"
+_REGRETS = frozenset({"immediate_regret_per_step", "immediate_regret_per_user"})
 
 # Metrics of worlds in which users can return.
 _OF_RETENTION = ("return_per_user", "return_per_session")
@@ -69,8 +74,9 @@ class Simulation(Measured):
         Metric("sessions_per_user", "sessions per user"),
         Metric("churned_share", "share of users", better="low", shown=True),
         Metric("active_days", "days per user"),
-        Metric("regret_per_step", "reward per slate", better="low", shown=True),
-        Metric("regret_per_user", "reward per user", better="low"),
+        Metric(VALUE_GAP, "reward per user, below the best known policy", better="low", shown=True),
+        Metric("immediate_regret_per_step", "reward per slate", better="low", shown=True),
+        Metric("immediate_regret_per_user", "reward per user", better="low"),
         Metric("coverage", "share of items", better=""),
         Metric("gini", "0 to 1", better="low"),
         Metric("distinct_groups_per_slate", "groups per slate", better=""),
@@ -133,6 +139,8 @@ class Simulation(Measured):
             played = rollout(env, agents.make("random", problem), seed=0, max_steps=1)
             known = list(metrics_of([played] * min(self.rounds, 2)))
             known += model_metrics(getattr(env.unwrapped, "model_error", {}))
+        if self.known_policies:
+            known.append(VALUE_GAP)
         self.check_metrics("metrics", self.metrics or (), known)
         self.check_metrics("front", self.front or (), known)
 
@@ -143,6 +151,16 @@ class Simulation(Measured):
                 raise ScenarioError(
                     f"{key}: this world has no retention, so there is no {name!r}. "
                     f"There are: {', '.join(known)}."
+                )
+            if name == VALUE_GAP and name not in known:
+                raise ScenarioError(
+                    f"{key}: {name!r} is the reward that an agent earns less than the best known "
+                    "policy: add the agent 'oracle', of which there is none."
+                )
+            if "regret" in name and f"immediate_{name}" in known:
+                raise ScenarioError(
+                    f"{key}: {name!r} is now called 'immediate_{name}', as it counts the next "
+                    "reward alone."
                 )
         super().check_metrics(key, names, known)
 
@@ -158,6 +176,7 @@ class Simulation(Measured):
             played.agent,
             played.fitted,
             curves=self._curves(played.rounds),
+            changes_users=played.changes_users,
             **({"refits": refits} if refits else {}),
         )
 
@@ -187,7 +206,9 @@ class Simulation(Measured):
         from recsim.report import plots
 
         return {
-            "curves": self.curves_figure(results, reward_panels(self.axis)),
+            "curves": self.curves_figure(
+                results, reward_panels(self.axis, regret=self._shows_regret(results))
+            ),
             "front": lambda: plots.front(
                 seeds,
                 table,
@@ -198,6 +219,50 @@ class Simulation(Measured):
             ),
         }
 
+    @property
+    def known_policies(self) -> list[str]:
+        """Labels of the agents that know the state of users, and choose by it."""
+        return [s.label for s in self.agents if "state" in (reads_of(s.definition) or ())]
+
+    def derived(self, seeds: pd.DataFrame) -> pd.DataFrame:
+        """Return the table of seeds with ``value_gap``, where there is an oracle to compare with.
+
+        The gap is the reward per user of the best known policy minus that of the agent, on the same
+        seeds and users. The best is the oracle with the highest mean over the seeds.
+        """
+        best = self._best(seeds)
+        if best is None:
+            return seeds
+        known = seeds[seeds["agent"] == best].set_index("seed")["reward_per_user"]
+        gap = seeds["seed"].map(known) - seeds["reward_per_user"]
+        return seeds.assign(**{VALUE_GAP: gap})
+
+    def hidden_metrics(self, results: Results) -> frozenset[str]:
+        """Return the immediate regrets, where what is shown changes users."""
+        return frozenset() if self._shows_regret(results) else _REGRETS
+
+    def explained(self, names: Sequence[str], seeds: pd.DataFrame, results: Results) -> list[str]:
+        """Return what value gap and immediate regret mean here, if they are shown."""
+        texts = []
+        changes = self._changes_users(results)
+        if VALUE_GAP in names:
+            texts.append(
+                f"Value gap: reward per user below that of {self._best(seeds)}, the best known "
+                "policy here, on the same users; negative if the agent earns more."
+            )
+        if any("immediate_regret" in name for name in names):
+            but = "; as slates change these users, the agent that earns most may have the largest"
+            texts.append(
+                "Immediate regret: expected reward lost to the best slate in the same state"
+                f"{but if changes else ''}."
+            )
+        elif changes and VALUE_GAP not in seeds and self.metrics is None:
+            texts.append(
+                "No regret is shown, as slates change these users: add the agent 'oracle' for the "
+                "value gap to the best known policy."
+            )
+        return texts
+
     def front_metrics(self, known: Sequence[str]) -> tuple[str, str]:
         """Return the immediate and the long-term metric that are drawn against each other."""
         if self.front is not None:
@@ -206,6 +271,24 @@ class Simulation(Measured):
             return "first_round_reward_per_step", "last_round_reward_per_step"
         long_term = "return_per_user" if "return_per_user" in known else "reward_per_user"
         return "early_reward_per_step", long_term
+
+    def _best(self, seeds: pd.DataFrame) -> str | None:
+        """Return the oracle with the highest mean reward per user; None without one."""
+        known = seeds[seeds["agent"].isin(self.known_policies)]
+        if known.empty or "reward_per_user" not in known:
+            return None
+        return str(known.groupby("agent", sort=False)["reward_per_user"].mean().idxmax())
+
+    def _changes_users(self, results: Results) -> bool:
+        """Return whether what is shown changes users, as far as the environment says."""
+        return any(
+            results.result(trial).get("changes_users", True) for trial in self.finished(results)
+        )
+
+    def _shows_regret(self, results: Results) -> bool:
+        """Return whether immediate regret is shown: if it is regret, or the scenario names it."""
+        named = any("immediate_regret" in name for name in self.metrics or ())
+        return named or not self._changes_users(results)
 
     def _check_agent(self, env: Any, spec: AgentSpec, problem: Problem) -> None:
         agent: Agent = spec.build(problem, seed=0)
@@ -302,22 +385,3 @@ def _check_training(training: TrainingLogSpec, problem: Problem) -> None:
             f"agent: {training.agent!r} must itself be fitted on a log: give it a 'training_log' "
             "of its own, e.g. {agent: random}, or choose an agent that needs none."
         )
-
-
-def reward_panels(axis: str) -> list[tuple[str, str]]:
-    """Return column and heading of each panel of reward curves over an axis."""
-    if axis == "round":
-        return [
-            ("reward", "Reward per slate"),
-            ("regret", "Regret per slate"),
-            ("cumulative_regret", "Regret so far,\nper user of a round"),
-            ("active", "Share of users still there\nat the end of a round"),
-        ]
-    per = {"step": "per slate", "day": "per day"}[axis]
-    return [
-        ("immediate", f"Immediate: reward {per},\nusers still there"),
-        ("cumulative_reward", "Long-term: reward so far,\nper initial user"),
-        ("cumulative_return", "Long-term: return reward so far,\nper initial user"),
-        ("active", "Long-term: share of users\nstill there"),
-        ("cumulative_regret", "Regret so far,\nper initial user"),
-    ]

@@ -86,7 +86,9 @@ def test_a_comparison_has_the_numbers_of_the_scenario(tmp_path):
     run = run_scenario(scenario, workers=1)
     written = pd.read_csv(run.folder.path / "summary.csv")
     pd.testing.assert_frame_equal(result.table, written, check_exact=True)
-    assert result.table.set_index(["agent", "metric"])["mean"].notna()["watch", "regret_per_step"]
+    assert result.table.set_index(["agent", "metric"])["mean"].notna()[
+        "watch", "immediate_regret_per_step"
+    ]
     assert set(result.differences["baseline"]) == {"random"}
     assert {"agent", "seed", "day", "cumulative_reward"} <= set(result.curves.columns)
     assert result.curves.groupby(["agent", "seed"]).ngroups == 6

@@ -86,7 +86,9 @@ def test_the_summary_has_no_times_and_no_paths(place):
     assert str(place) not in text
     table = pd.read_csv(runs(place)[0] / "summary.csv")
     assert list(table["agent"].unique()) == ["random", "popularity"]
-    assert {"reward_per_user", "return_per_user", "regret_per_step"} <= set(table["metric"])
+    assert {"reward_per_user", "return_per_user", "immediate_regret_per_step"} <= set(
+        table["metric"]
+    )
 
 
 def test_results_do_not_depend_on_the_number_of_workers(place):

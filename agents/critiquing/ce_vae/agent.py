@@ -24,6 +24,7 @@ class CEVAEAgent(DeviceAgent, ScoringAgent):
     """An autoencoder of items and aspects with critiques in its latent space; see the package."""
 
     name: ClassVar[str] = "ce_vae"
+    reads = frozenset({"user_ids", "item_features", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = CEVAEConfig
     _config: CEVAEConfig
 

@@ -135,8 +135,8 @@ def test_curves_by_step():
     np.testing.assert_allclose(frame["click"], [1 / 3, 2 / 3, 1 / 3])
     np.testing.assert_allclose(frame["return"], [0.5 / 3, 0, 0.25 / 3])
     np.testing.assert_allclose(frame["active"], [1, 1, 2 / 3])
-    np.testing.assert_allclose(frame["regret"], [1 / 3, 2 / 3, 1 / 3])
-    np.testing.assert_allclose(frame["cumulative_regret"], [1 / 3, 1, 4 / 3])
+    np.testing.assert_allclose(frame["immediate_regret"], [1 / 3, 2 / 3, 1 / 3])
+    np.testing.assert_allclose(frame["cumulative_immediate_regret"], [1 / 3, 1, 4 / 3])
 
 
 def test_curves_by_day_stop_where_a_user_was_cut_off():
@@ -147,7 +147,7 @@ def test_curves_by_day_stop_where_a_user_was_cut_off():
     assert frame.index.name == "day"
     np.testing.assert_allclose(frame["reward"], [(1 + 2 + 3 + 4 + 6 + 8) / 3, 9 / 3])
     np.testing.assert_allclose(frame["active"], [1, 2 / 3])
-    np.testing.assert_allclose(frame["cumulative_regret"], [3 / 3, 6 / 3])
+    np.testing.assert_allclose(frame["cumulative_immediate_regret"], [3 / 3, 6 / 3])
 
 
 def test_curves_by_day_go_to_the_limit_of_days_while_users_are_away(monkeypatch):
@@ -220,8 +220,8 @@ def test_summary():
         "sessions_per_user": (1 + 2 + 2) / 3,
         "churned_share": 1 / 3,
         "active_days": (1 + 2 + 2) / 3,
-        "regret_per_step": 7 / 9,
-        "regret_per_user": 7 / 3,
+        "immediate_regret_per_step": 7 / 9,
+        "immediate_regret_per_user": 7 / 3,
         "coverage": 1.0,
         # shown: items 0 and 1 at steps 0, 2 (3 + 2 users), items 2 and 3 at steps 1, 3 (3 + 1)
         "gini": (-3 * 4 - 1 * 4 + 1 * 5 + 3 * 5) / (4 * 18),
@@ -233,9 +233,9 @@ def test_summary():
 
 def test_regret_is_nan_if_the_environment_does_not_reveal_it():
     run = play(ScriptedEnv(reveal=False))
-    assert run.regret is None
-    assert run.curves()["cumulative_regret"].isna().all()
-    assert np.isnan(run.summary()["regret_per_step"])
+    assert run.immediate_regret is None
+    assert run.curves()["cumulative_immediate_regret"].isna().all()
+    assert np.isnan(run.summary()["immediate_regret_per_step"])
 
 
 def test_feedback_has_the_masks_of_active_and_finished_users():

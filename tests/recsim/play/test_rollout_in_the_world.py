@@ -30,8 +30,8 @@ def by_random():
 
 def test_the_oracle_has_no_regret(by_random):
     run = play("oracle")
-    np.testing.assert_allclose(run.regret[run.active], 0, atol=1e-6)
-    assert by_random.summary()["regret_per_step"] > 0.1
+    np.testing.assert_allclose(run.immediate_regret[run.active], 0, atol=1e-6)
+    assert by_random.summary()["immediate_regret_per_step"] > 0.1
 
 
 def test_the_long_term_oracle_keeps_its_users(by_random):
@@ -57,7 +57,9 @@ def test_all_days_are_known_and_agree_with_the_steps(by_random):
         for name in ("reward", "click", "watch", "return"):
             total = numbers[f"{name}_per_user"]
             assert frame[f"cumulative_{name}"].iloc[-1] == pytest.approx(total)
-        assert frame["cumulative_regret"].iloc[-1] == pytest.approx(numbers["regret_per_user"])
+        assert frame["cumulative_immediate_regret"].iloc[-1] == pytest.approx(
+            numbers["immediate_regret_per_user"]
+        )
         assert frame["active"].is_monotonic_decreasing
     left_before = (by_random.day < 19) & by_random.churned & by_random.active
     assert full["active"].iloc[-1] == pytest.approx(1 - left_before.sum() / 40)
@@ -87,9 +89,11 @@ def test_a_cohort_can_be_followed_in_a_torch_environment():
         "recsim:SlateRec-v0", num_envs=6, preset="retention", reveal_state=True, backend="torch"
     )
     run = rollout(env, agents.make("linucb", env.unwrapped.problem), seed=0, max_steps=30)
-    assert all(type(column) is np.ndarray for column in (run.reward, run.items, run.regret))
+    assert all(
+        type(column) is np.ndarray for column in (run.reward, run.items, run.immediate_regret)
+    )
     assert run.active[0].all()
-    assert (run.regret[run.active] > -1e-5).all()
+    assert (run.immediate_regret[run.active] > -1e-5).all()
 
 
 def test_linucb_learns_in_a_rollout(by_random):

@@ -212,7 +212,7 @@ def test_pooled_rounds_are_one_cohort(env):
     assert not whole.active[2:, 12:].any()
     numbers, parts = whole.summary(), [played.summary() for played in rounds]
     steps = np.array([24, 24, 12])
-    for name in ("reward_per_step", "regret_per_step", "click_per_step"):
+    for name in ("reward_per_step", "immediate_regret_per_step", "click_per_step"):
         assert numbers[name] == pytest.approx(steps @ [p[name] for p in parts] / 60)
     assert numbers["reward_per_user"] == pytest.approx(
         np.mean([p["reward_per_user"] for p in parts])
@@ -224,14 +224,20 @@ def test_cumulative_regret_is_summed_over_rounds(env):
     rounds = play(env, "linucb", users=[3, 4, 5]).rounds
     curves = round_curves(rounds)
     assert curves.index.name == "round"
-    expected = [played.regret[played.active].sum() / 6 for played in rounds]
-    np.testing.assert_allclose(curves["cumulative_regret"], np.cumsum(expected))
-    np.testing.assert_allclose(curves["regret"], [p.regret[p.active].mean() for p in rounds])
+    expected = [played.immediate_regret[played.active].sum() / 6 for played in rounds]
+    np.testing.assert_allclose(curves["cumulative_immediate_regret"], np.cumsum(expected))
+    np.testing.assert_allclose(
+        curves["immediate_regret"], [p.immediate_regret[p.active].mean() for p in rounds]
+    )
     np.testing.assert_allclose(curves["reward"], [p.reward[p.active].mean() for p in rounds])
     metrics = metrics_of(rounds)
-    assert curves["cumulative_regret"].iloc[-1] == pytest.approx(3 * metrics["regret_per_user"])
+    assert curves["cumulative_immediate_regret"].iloc[-1] == pytest.approx(
+        3 * metrics["immediate_regret_per_user"]
+    )
     assert metrics["last_round_reward_per_step"] == pytest.approx(curves["reward"].iloc[-1])
-    assert metrics["first_round_regret_per_step"] == pytest.approx(curves["regret"].iloc[0])
+    assert metrics["first_round_immediate_regret_per_step"] == pytest.approx(
+        curves["immediate_regret"].iloc[0]
+    )
     assert (curves["active"] == 1).all()
 
 

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.image import imread
 
 from recsim.report import plots
-from recsim.trials.simulation import reward_panels
+from recsim.report.panels import reward_panels
 
 
 def reward_curves(curves, **given):
@@ -18,7 +18,7 @@ def curve(active, reward=None, axis="step", **columns):
     active = np.asarray(active, dtype=float)
     reward = active if reward is None else np.asarray(reward, dtype=float)
     frame = {"reward": reward, "cumulative_reward": np.cumsum(reward), "active": active}
-    frame |= {"cumulative_regret": np.full(len(active), math.nan), **columns}
+    frame |= {"cumulative_immediate_regret": np.full(len(active), math.nan), **columns}
     return pd.DataFrame(frame, index=pd.Index(range(len(active)), name=axis))
 
 
@@ -44,25 +44,30 @@ def test_immediate_reward_is_averaged_over_active_users():
 
 
 def test_empty_panels_are_left_out():
-    full = curve([1.0, 0.5], cumulative_regret=[0.1, 0.2], cumulative_return=[0.0, 1.0])
+    full = curve([1.0, 0.5], cumulative_immediate_regret=[0.1, 0.2], cumulative_return=[0.0, 1.0])
     assert len(titles(reward_curves({"a": [full]}))) == 5
     bare = reward_curves({"a": [curve([1.0, 1.0])]})
     assert len(titles(bare)) == 2
-    assert not any("Regret" in title or "share" in title for title in titles(bare))
+    assert not any("regret" in title or "share" in title for title in titles(bare))
 
 
 def test_curves_over_rounds_have_their_own_panels():
-    full = curve([1.0, 0.9], axis="round", regret=[0.3, 0.2], cumulative_regret=[0.3, 0.5])
+    full = curve(
+        [1.0, 0.9],
+        axis="round",
+        immediate_regret=[0.3, 0.2],
+        cumulative_immediate_regret=[0.3, 0.5],
+    )
     figure = reward_curves({"a": [full, full]})
     assert [title.partition(",")[0] for title in titles(figure)] == [
         "Reward per slate",
-        "Regret per slate",
-        "Regret so far",
+        "Immediate regret per slate",
+        "Immediate regret so far",
         "Share of users still there\nat the end of a round",
     ]
     assert figure.axes[2].lines[0].get_ydata().tolist() == [0.3, 0.5]
     assert {plot.get_xlabel() for plot in figure.axes} == {"round"}
-    hidden = curve([1.0, 1.0], axis="round", regret=[math.nan] * 2)
+    hidden = curve([1.0, 1.0], axis="round", immediate_regret=[math.nan] * 2)
     assert titles(reward_curves({"a": [hidden]})) == ["Reward per slate"]
 
 
@@ -190,7 +195,7 @@ def test_a_note_is_drawn_into_a_picture_and_overlaps_nothing(tmp_path):
 
 @pytest.mark.parametrize("panels", [1, 2, 4, 5])
 def test_figures_are_reproducible_byte_for_byte(tmp_path, panels):
-    columns = {"cumulative_regret": [0.0, 1.0], "cumulative_return": [0.0, 1.0]}
+    columns = {"cumulative_immediate_regret": [0.0, 1.0], "cumulative_return": [0.0, 1.0]}
     frame = curve([1.0, 1.0], **dict(list(columns.items())[: max(panels - 3, 0)]))
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(plots.png(reward_curves({"a": [frame, frame]}, title="t")))

@@ -1,14 +1,33 @@
+from contextlib import closing
+
 import numpy as np
 import pytest
 
 import agents
+from agents.shared.base import BaseSlateAgent
+from envs.world.presets import PRESETS
+from recsim import compare
+from recsim.contracts.slates import Decision
+from recsim.errors import UserError
 from recsim.files import load_state
 from recsim.runs.folder import RunFolder
 from recsim.runs.work import run_trial
+from recsim.scenario.environments import make_env
 from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Trial
 from recsim.trials.seeds import TrialSeeds
 from recsim.trials.simulation import collect_log, metrics_of
+
+
+class Untold(BaseSlateAgent):
+    """An agent that does not declare what it sees."""
+
+    def act(self, obs):
+        return Decision(np.tile(np.arange(self.slate_size), (len(obs["candidates"]), 1)))
+
+    def propensities(self, obs, items):
+        return None
 
 
 def scenario(**changes):
@@ -135,3 +154,86 @@ def test_a_collector_is_fitted_on_a_log_of_its_own():
 
     assert clicks(fitted) == clicks(fitted)
     assert mean(fitted) > 1.3 * mean(collector), "an unfitted one does not know what users like"
+
+
+def oracles(**changes):
+    """A comparison of a random agent with two oracles, in a world where slates change users."""
+    content = {
+        "name": "tiny",
+        "description": "d",
+        "env": {"preset": "long_term_satisfaction"},
+        "agents": [
+            "random",
+            {"name": "oracle", "label": "greedy"},
+            {"name": "oracle", "label": "foresighted", "config": {"objective": "long_term"}},
+        ],
+        "seeds": 3,
+        "users": 20,
+        "steps": 60,
+    }
+    content |= changes
+    return compare(content, content["agents"])
+
+
+def shown(result):
+    table = result.summary.table("main")
+    return table.heads[2:], " ".join(note.text for note in table.notes)
+
+
+def test_the_value_gap_is_to_the_oracle_that_earns_most():
+    result = oracles()
+    seeds = result.summary.table("seeds").data.set_index(["agent", "seed"])
+    earned, gap = seeds["reward_per_user"], seeds["value_gap"]
+    assert (gap["foresighted"] == 0).all()
+    for agent in ("random", "greedy"):
+        assert gap[agent].tolist() == (earned["foresighted"] - earned[agent]).tolist()
+    assert gap["greedy"].mean() > 0
+    # The greedy oracle loses no immediate reward, and still earns less.
+    assert seeds["immediate_regret_per_step"]["greedy"].max() < 1e-6
+    heads, notes = shown(result)
+    assert "value gap" in heads
+    assert "below that of foresighted, the best known policy" in notes
+    assert "value_gap" not in set(result.differences["metric"]), "a difference already"
+
+
+def test_immediate_regret_is_left_out_where_slates_change_users():
+    heads, notes = shown(oracles())
+    assert not any("regret" in head for head in heads)
+    titles = [plot.get_title() for plot in oracles().plot("curves").axes]
+    assert not any("egret" in title for title in titles)
+    heads, notes = shown(oracles(metrics=["immediate_regret_per_step"]))
+    assert heads == ["immediate regret per step"]
+    assert "the agent that earns most may have the largest" in notes
+
+
+def test_immediate_regret_is_shown_where_slates_do_not_change_users():
+    result = oracles(env={"preset": "position_bias"})
+    heads, notes = shown(result)
+    assert "immediate regret per step" in heads
+    assert "may have the largest" not in notes
+    titles = [plot.get_title() for plot in result.plot("curves").axes]
+    assert any("Immediate regret" in title for title in titles)
+
+
+def test_without_an_oracle_there_is_no_value_gap_and_the_table_says_so():
+    heads, notes = shown(oracles(agents=["random"]))
+    assert "value gap" not in heads
+    assert "add the agent 'oracle' for the value gap" in notes
+    with pytest.raises(UserError, match=r"metrics: 'value_gap' .* add the agent 'oracle'"):
+        oracles(agents=["random"], metrics=["value_gap"])
+    with pytest.raises(UserError, match="'regret_per_step' is now called 'immediate_regret_per"):
+        oracles(metrics=["regret_per_step"])
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_world_says_whether_slates_change_users(preset):
+    static = {"position_bias", "interest_exploration"}
+    with closing(make_env(EnvSpec.model_validate({"preset": preset}), 2)) as env:
+        assert env.unwrapped.changes_users == (preset not in static)
+
+
+def test_what_agents_see_stands_under_the_table():
+    _, notes = shown(oracles(agents=["random", "linucb", "oracle", Untold]))
+    assert "random: nothing; linucb: user features, item features;" in notes
+    assert "oracle: the hidden state of users, which no real system knows" in notes
+    assert "Untold: not declared." in notes
