@@ -8,7 +8,7 @@ from envs.slates.building import simulation_of
 from envs.slates.faces import SlateBatchEnv, SlateEnv
 from envs.slates.settings import SlateRecSettings, SlateRecVectorSettings
 from envs.slates.simulation import SlateSimulation
-from envs.world.backend import Backend
+from envs.world.backend import Array, Backend
 from envs.world.presets import override
 from envs.world.presets import preset as preset_of
 from envs.world.world import World, WorldConfig
@@ -155,6 +155,18 @@ class SlateRecVectorEnv(SlateBatchEnv):
     def world(self) -> WorldConfig:
         """The configuration of the world."""
         return _config(self.simulation)
+
+    @property
+    def changes_users(self) -> bool:
+        """Whether what is shown changes users; see `WorldConfig.changes_users`."""
+        return self.world.changes_users
+
+    @property
+    def user_groups(self) -> Array:
+        """Group of items whose centre is nearest to each user's interest now, ``(B,)``."""
+        simulation: Any = self.simulation
+        interest = simulation.state.weights[:, : simulation.world.dim]
+        return simulation.xp.argmax(interest @ simulation.world.centres.T, axis=1)
 
 
 def _build(num_users: int, settings: SlateRecSettings, backend: Backend) -> SlateSimulation:

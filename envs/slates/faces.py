@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envs.faces import BatchEnv, ScalarEnv
 from envs.slates.simulation import SlateSimulation
+from envs.world.backend import Array
 from recsim.errors import EnvError
 from recsim.problem import Problem
 
@@ -45,9 +46,14 @@ class SlateBatchEnv(BatchEnv[SlateSimulation]):
         return self.simulation.problem
 
     @property
+    def user_groups(self) -> Array | None:
+        """Group of items nearest to each user's interest now, ``(B,)``; None if there is none."""
+        return None
+
+    @property
     def changes_users(self) -> bool:
         """Whether what is shown changes users, so that the best next slate need not be the best."""
-        return self.simulation.world.config.changes_users
+        return True
 
     @property
     def max_days(self) -> int | None:

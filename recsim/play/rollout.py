@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -72,6 +72,7 @@ class Rollout:
         oracle_reward: Highest possible expected reward in the same state, ``(T, B)``, or None.
         recording: What `to_log` needs, or None if the rollout was not recorded.
         max_days: Number of days after which the environment truncates all episodes, or None.
+        user_groups: Group of each user at the start, ``(B,)``, or None if the environment has none.
     """
 
     problem: Problem
@@ -92,6 +93,18 @@ class Rollout:
     oracle_reward: Floats | None = None
     recording: Recording | None = None
     max_days: int | None = None
+    user_groups: Ints | None = None
+
+    def of_users(self, chosen: Bools) -> Rollout:
+        """Return the rollout of some of the users, ``chosen`` of shape ``(B,)``; not recorded."""
+        columns: dict[str, Any] = {
+            item.name: getattr(self, item.name)[:, chosen]
+            for item in fields(self)
+            if item.name != "user_groups" and isinstance(getattr(self, item.name), np.ndarray)
+        }
+        rewards = {name: value[:, chosen] for name, value in self.rewards.items()}
+        groups = None if self.user_groups is None else self.user_groups[chosen]
+        return replace(self, **columns, rewards=rewards, user_groups=groups, recording=None)
 
     @property
     def immediate_regret(self) -> Floats | None:
@@ -341,6 +354,8 @@ def rollout(
     raw, infos = env.reset(seed=seed, **options)
     obs = as_numpy(raw)
     first_features = np.array(obs["user_features"])
+    groups = getattr(env.unwrapped, "user_groups", None)
+    user_groups = None if groups is None else np.array(_numpy(groups))
     whole_catalogue = problem.num_candidates == problem.num_items
     active = np.ones(len(first_features), dtype=np.bool_)
     if first_user is None:
@@ -397,5 +412,6 @@ def rollout(
         rewards=named,
         recording=recording,
         max_days=getattr(env.unwrapped, "max_days", None),
+        user_groups=user_groups,
         **stacked,
     )

@@ -155,8 +155,10 @@ def pool(rounds: Sequence[Rollout]) -> Rollout:
     columns: dict[str, Any] = {
         item.name: merged([getattr(played, item.name) for played in rounds])
         for item in fields(Rollout)
-        if isinstance(getattr(first, item.name), np.ndarray)
+        if item.name != "user_groups" and isinstance(getattr(first, item.name), np.ndarray)
     }
+    if first.user_groups is not None:
+        columns["user_groups"] = np.concatenate([played.user_groups for played in rounds])
     rewards = {name: merged([p.rewards[name] for p in rounds]) for name in first.rewards}
     return replace(first, **columns, rewards=rewards, recording=None)
 

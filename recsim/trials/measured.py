@@ -95,6 +95,15 @@ class Measured(Scenario):
         """Return metrics that are not printed here unless the scenario names them."""
         return frozenset()
 
+    def further_tables(self, results: Results, names: Sequence[str]) -> list[Table]:
+        """Return tables after those of metrics and differences.
+
+        Args:
+            results: The finished trials.
+            names: The metrics that are printed.
+        """
+        return []
+
     def explained(self, names: Sequence[str], seeds: pd.DataFrame, results: Results) -> list[str]:
         """Return sentences on metrics that are easily misread.
 
@@ -200,6 +209,7 @@ class Measured(Scenario):
         if len(paired):
             compared = [name for name in names if name in own]
             tables += self._shown_pairs(paired, compared, any(map(users.has, names)))
+        tables += self.further_tables(results, names)
         tables.append(
             Table(
                 "units",

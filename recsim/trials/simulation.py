@@ -19,6 +19,7 @@ from recsim.play.rollout import Rollout, rollout
 from recsim.play.rounds import RoundsResult, play_rounds, pool, round_curves
 from recsim.problem import Problem
 from recsim.report.panels import reward_panels
+from recsim.report.summary import Table
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.data import check_same_problem, forget_logs, read_data
 from recsim.scenario.environments import (
@@ -31,6 +32,7 @@ from recsim.scenario.environments import (
 from recsim.scenario.schema import training_log_of
 from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
+from recsim.trials.groups import By, check_groups, group_tables, metrics_by_group
 from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
 
@@ -60,6 +62,7 @@ class Simulation(Measured):
         axis: What reward curves are drawn over; by default ``round`` if there are several.
         learn: Whether agents learn from the users they meet.
         front: The two metrics, immediate and long-term, drawn against each other.
+        by: What tables are also split by: groups of users, or of items.
     """
 
     name_of_kind: ClassVar[str] = "simulation"
@@ -91,6 +94,7 @@ class Simulation(Measured):
     axis: Literal["step", "day", "round"] = "step"
     learn: bool = True
     front: Annotated[tuple[str, str], Field(strict=False)] | None = None
+    by: By | None = None
 
     @classmethod
     def claims(cls, content: dict[str, Any]) -> bool:
@@ -137,6 +141,8 @@ class Simulation(Measured):
                 self._check_agent(env, spec, problem)
             check_action(self.env, "slate")
             played = rollout(env, agents.make("random", problem), seed=0, max_steps=1)
+            if self.by is not None:
+                check_groups(played, self.by)
             known = list(metrics_of([played] * min(self.rounds, 2)))
             known += model_metrics(getattr(env.unwrapped, "model_error", {}))
         if self.known_policies:
@@ -168,15 +174,18 @@ class Simulation(Measured):
         """Let the agent recommend round by round."""
         played = self.simulate(trial)
         metrics = metrics_of(played.rounds) | model_metrics(played.model_error)
+        pooled = pool(played.rounds)
+        groups = metrics_by_group(pooled, self.by, metrics_of) if self.by else None
         refits = [{"rows": report.rows, "losses": report.losses} for report in played.refits]
         return self.measured(
             trial,
             metrics,
-            pool(played.rounds),
+            pooled,
             played.agent,
             played.fitted,
             curves=self._curves(played.rounds),
             changes_users=played.changes_users,
+            **({"groups": groups} if groups else {}),
             **({"refits": refits} if refits else {}),
         )
 
@@ -218,6 +227,12 @@ class Simulation(Measured):
                 title=self.name,
             ),
         }
+
+    def further_tables(self, results: Results, names: Sequence[str]) -> list[Table]:
+        """Return the metrics by group, if the scenario asks for them."""
+        if self.by is None:
+            return []
+        return group_tables(self, results, self.compared, names, self.by)
 
     @property
     def known_policies(self) -> list[str]:

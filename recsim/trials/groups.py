@@ -1,0 +1,170 @@
+"""For whom a result holds: metrics of simulated users by group of users or of items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from recsim.errors import ScenarioError
+from recsim.metrics import exposure
+from recsim.play.rollout import Rollout
+from recsim.report.intervals import metric_cells, pair_cells
+from recsim.report.summary import Table
+from recsim.scenario.schema import Scenario
+from recsim.scenario.trial import Results
+from recsim.trials.over_seeds import comparisons_table, metrics_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["By", "check_groups", "group_tables", "item_group_metrics", "metrics_by_group"]
+
+By = Literal["user_group", "item_group"]
+
+_OF_ITEM_GROUPS = ("exposure_share", "click_share", "clicks_per_item_shown")
+
+
+def check_groups(played: Rollout, by: By) -> None:
+    """Refuse groups that a world does not have.
+
+    Args:
+        played: Any rollout in the world.
+        by: What the groups are of.
+
+    Raises:
+        ScenarioError: If there are none, or one.
+    """
+    if by == "user_group" and played.user_groups is None:
+        raise ScenarioError("by: this environment has no groups of users.")
+    if by == "item_group" and not played.problem.item_groups.any():
+        raise ScenarioError("by: the items of this world are all of one group.")
+
+
+def metrics_by_group(
+    played: Rollout, by: By, metrics_of: Callable[[Sequence[Rollout]], dict[str, float]]
+) -> dict[str, dict[str, float]]:
+    """Return metrics by group: `item_group_metrics`, or those of each group of users.
+
+    Args:
+        played: Of all users.
+        by: What the groups are of.
+        metrics_of: The metrics of some rollouts.
+    """
+    if by == "item_group":
+        return item_group_metrics(played)
+    groups = played.user_groups
+    assert groups is not None
+    return {str(g): metrics_of([played.of_users(groups == g)]) for g in np.unique(groups)}
+
+
+def item_group_metrics(played: Rollout) -> dict[str, dict[str, float]]:
+    """Return how often items of each group were shown and clicked.
+
+    Args:
+        played: Of all users.
+
+    Returns:
+        By group: ``exposure_share`` of all items shown, ``click_share`` of all clicks, and
+        ``clicks_per_item_shown``; NaN where nothing was shown or clicked.
+    """
+    groups, active = played.problem.item_groups, played.active
+    count = int(groups.max()) + 1
+    items, clicks = played.items[active], played.clicks[active]  # (T, B, K) -> (n, K)
+    of_shown = exposure(np.where(items >= 0, groups[items], -1), count)
+    of_clicked = exposure(np.where((items >= 0) & (clicks > 0), groups[items], -1), count)
+    with np.errstate(invalid="ignore"):
+        columns = {
+            "exposure_share": of_shown / of_shown.sum(),
+            "click_share": of_clicked / of_clicked.sum(),
+            "clicks_per_item_shown": of_clicked / of_shown,
+        }
+    return {
+        str(group): {name: float(column[group]) for name, column in columns.items()}
+        for group in range(count)
+    }
+
+
+def group_tables(
+    scenario: Scenario,
+    results: Results,
+    pairs: Sequence[tuple[str, str]],
+    names: Sequence[str],
+    by: By,
+) -> list[Table]:
+    """Return the metrics of each group with intervals over seeds, and the differences of agents.
+
+    Args:
+        scenario: The scenario.
+        results: Its finished trials, with ``groups`` among their numbers: metrics by group.
+        pairs: Labels of each agent and of the one that it is compared with.
+        names: Metrics to show of groups of users.
+        by: What the groups are of.
+    """
+    import pandas as pd
+
+    rows = [
+        {"agent": _joined(group, trial.agent), "seed": trial.seed, **metrics}
+        for trial in scenario.finished(results)
+        for group, metrics in results.result(trial)["groups"].items()
+    ]
+    seeds = pd.DataFrame(rows)
+    groups = sorted({_split(label)[0] for label in seeds["agent"]}, key=int)
+    order = [_joined(g, spec.label) for g in groups for spec in scenario.agents]
+    seeds = seeds.assign(agent=pd.Categorical(seeds["agent"], order)).sort_values(["agent", "seed"])
+    seeds = seeds.assign(agent=seeds["agent"].astype(str))
+    shown = list(_OF_ITEM_GROUPS) if by == "item_group" else [n for n in names if n in seeds]
+    table = metrics_table(seeds, scenario.level)
+    within = [(_joined(g, a), _joined(g, b)) for g in groups for a, b in pairs]
+    paired = comparisons_table(within, seeds, scenario.level)
+    words, level = by.replace("_", " "), f"{scenario.level:.0%}"
+    tables = [
+        Table("groups", _unjoined(table), file="groups.csv", in_json=True),
+        Table(
+            "by_group",
+            _unjoined(metric_cells(table, shown), words),
+            title=f"{scenario.name}: mean over seeds [{level} t interval], by {words}",
+            left=2,
+            grouped=True,
+            console=True,
+            report=True,
+        ),
+    ]
+    if len(paired):
+        alpha = 1 - scenario.level
+        cells = pair_cells(paired, shown, alpha)
+        found = [(_split(a), _split(b)) for a, b in within if a in set(paired["agent"])]
+        cells = cells.assign(difference=[f"{a} - {b}" for (_, a), (_, b) in found])
+        cells.insert(0, words, [group for (group, _), _ in found])
+        title = f"Differences by {words}, paired by seed [{level} interval]"
+        tables.append(
+            Table(
+                "paired_by_group",
+                cells,
+                title=f"{title}; * p < {alpha:.2g} after Holm's correction ({len(within)} pairs)",
+                left=2,
+                grouped=len(pairs) > 1,
+                console=True,
+                report=True,
+            )
+        )
+    return tables
+
+
+# Labels of agents have no spaces.
+def _joined(group: str, agent: str) -> str:
+    return f"{group} {agent}"
+
+
+def _split(label: Any) -> tuple[str, str]:
+    group, _, agent = str(label).partition(" ")
+    return group, agent
+
+
+def _unjoined(table: pd.DataFrame, heading: str = "group") -> pd.DataFrame:
+    """Return a table whose column ``agent`` is divided into the group and the agent."""
+    parts = [_split(label) for label in table["agent"]]
+    table = table.assign(agent=[agent for _, agent in parts])
+    table.insert(0, heading, [group for group, _ in parts])
+    return table

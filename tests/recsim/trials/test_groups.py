@@ -1,0 +1,101 @@
+"""Metrics by group of users or items."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsim import compare
+from recsim.errors import UserError
+from recsim.scenario.kinds import parse_scenario
+from recsim.scenario.trial import Trial
+from recsim.statistics import mean_interval
+from recsim.trials.groups import item_group_metrics
+from recsim.trials.simulation import metrics_of
+
+CONTENT = {
+    "name": "tiny",
+    "description": "d",
+    "env": {"preset": "position_bias", "world": {"catalogue": {"num_items": 30, "num_groups": 3}}},
+    "agents": ["random", "popularity"],
+    "training_log": {"users": 10, "steps": 5},
+    "seeds": 2,
+    "users": 30,
+    "steps": 5,
+}
+
+
+def table(result, name):
+    return result.summary.table(name).data
+
+
+def test_users_are_split_by_the_group_nearest_to_their_interest():
+    world = {**CONTENT["env"]["world"], "quality_appeal": 0.0, "population": {"spread": 0.3}}
+    env = {"preset": "position_bias", "world": world}
+    scenario = parse_scenario({**CONTENT, "by": "user_group", "env": env})
+    (played,) = scenario.simulate(Trial("random", 0)).rounds
+    assert set(played.user_groups) == {0, 1, 2}
+    parts = [played.of_users(played.user_groups == group) for group in range(3)]
+    assert sum(part.active.shape[1] for part in parts) == 30
+    assert sum(part.reward.sum() for part in parts) == pytest.approx(played.reward.sum())
+    # Users prefer the items of their group.
+    groups = played.problem.item_groups
+    for group, part in enumerate(parts):
+        clicked = groups[part.items[part.clicks > 0]]
+        assert np.bincount(clicked, minlength=3).argmax() == group
+
+
+def test_the_table_by_user_group_has_the_metrics_of_each_group():
+    result = compare({**CONTENT, "by": "user_group"})
+    numbers = [
+        metrics_of([played.of_users(played.user_groups == 1)])["reward_per_user"]
+        for seed in (0, 1)
+        for played in result.scenario.simulate(Trial("popularity", seed)).rounds
+    ]
+    raw = table(result, "groups").set_index(["group", "agent", "metric"])
+    row = raw.loc["1", "popularity", "reward_per_user"]
+    assert row["mean"] == pytest.approx(np.mean(numbers))
+    assert (row["low"], row["high"]) == pytest.approx(mean_interval(numbers))
+    shown = table(result, "by_group")
+    assert shown.iloc[:, :2].values.tolist() == [
+        [group, agent] for group in "012" for agent in ("random", "popularity")
+    ]
+    paired = table(result, "paired_by_group")
+    assert paired["difference"].tolist() == ["popularity - random"] * 3
+    assert "3 pairs" in result.summary.table("paired_by_group").title
+
+
+def test_exposure_by_item_group_by_hand():
+    result = compare({**CONTENT, "by": "item_group"})
+    (played,) = result.scenario.simulate(Trial("popularity", 0)).rounds
+    groups = played.problem.item_groups
+    metrics = item_group_metrics(played)
+    for group in range(3):
+        of_group = groups[played.items] == group
+        own = metrics[str(group)]
+        assert own["exposure_share"] == pytest.approx(of_group.mean())
+        clicks = played.clicks[of_group]
+        assert own["click_share"] == pytest.approx(clicks.sum() / played.clicks.sum())
+        if of_group.any():
+            assert own["clicks_per_item_shown"] == pytest.approx(clicks.mean())
+    shares = table(result, "groups").set_index("metric").loc["exposure_share"]
+    assert shares.groupby("agent")["mean"].sum().tolist() == pytest.approx([1, 1])
+
+
+def test_groups_over_several_rounds_are_of_all_their_users():
+    scenario = parse_scenario({**CONTENT, "by": "user_group", "rounds": 2})
+    numbers = scenario.run(Trial("random", 0)).numbers["groups"]
+    assert set(numbers) == {"0", "1", "2"}
+
+
+def test_without_the_key_there_are_no_groups():
+    result = compare(CONTENT)
+    assert not {"groups", "by_group"} & {t.name for t in result.summary.tables}
+    assert isinstance(result.table, pd.DataFrame)
+
+
+def test_groups_that_do_not_exist_are_refused():
+    one = {"preset": "position_bias", "world": {"catalogue": {"num_groups": 1}}}
+    with pytest.raises(UserError, match="by: the items of this world are all of one group"):
+        compare({**CONTENT, "env": one, "by": "item_group"})
+    with pytest.raises(UserError, match="by: "):
+        compare({**CONTENT, "by": "age"})
