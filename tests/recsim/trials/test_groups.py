@@ -1,11 +1,14 @@
 """Metrics by group of users or items."""
 
+from contextlib import closing
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from recsim import compare
 from recsim.errors import UserError
+from recsim.scenario.environments import make_env
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.trial import Trial
 from recsim.statistics import mean_interval
@@ -29,19 +32,18 @@ def table(result, name):
 
 
 def test_users_are_split_by_the_group_nearest_to_their_interest():
-    world = {**CONTENT["env"]["world"], "quality_appeal": 0.0, "population": {"spread": 0.3}}
-    env = {"preset": "position_bias", "world": world}
-    scenario = parse_scenario({**CONTENT, "by": "user_group", "env": env})
+    scenario = parse_scenario({**CONTENT, "by": "user_group"})
+    with closing(make_env(scenario.env, 50)) as env:
+        _, info = env.reset(seed=0)
+        centres = env.unwrapped.simulation.world.items.centres
+        nearest = (info["state"]["interest"] @ centres.T).argmax(axis=1)
+        assert env.unwrapped.user_groups.tolist() == nearest.tolist()
     (played,) = scenario.simulate(Trial("random", 0)).rounds
     assert set(played.user_groups) == {0, 1, 2}
     parts = [played.of_users(played.user_groups == group) for group in range(3)]
     assert sum(part.active.shape[1] for part in parts) == 30
     assert sum(part.reward.sum() for part in parts) == pytest.approx(played.reward.sum())
-    # Users prefer the items of their group.
-    groups = played.problem.item_groups
-    for group, part in enumerate(parts):
-        clicked = groups[part.items[part.clicks > 0]]
-        assert np.bincount(clicked, minlength=3).argmax() == group
+    assert [set(part.user_groups) for part in parts] == [{0}, {1}, {2}]
 
 
 def test_the_table_by_user_group_has_the_metrics_of_each_group():
