@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from recsim.arrays import Floats, Ints
 from recsim.errors import ScenarioError
 from recsim.metrics import exposure
 from recsim.play.rollout import Rollout
@@ -19,11 +20,21 @@ from recsim.trials.over_seeds import comparisons_table, metrics_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["By", "check_groups", "group_tables", "item_group_metrics", "metrics_by_group"]
+__all__ = [
+    "OF_CLICKS",
+    "OF_HITS",
+    "By",
+    "check_groups",
+    "group_tables",
+    "item_group_hits",
+    "item_group_metrics",
+    "metrics_by_group",
+]
 
 By = Literal["user_group", "item_group"]
 
-_OF_ITEM_GROUPS = ("exposure_share", "click_share", "clicks_per_item_shown")
+OF_CLICKS = ("exposure_share", "click_share", "clicks_per_item_shown")
+OF_HITS = ("exposure_share", "target_share", "recall")
 
 
 def check_groups(played: Rollout, by: By) -> None:
@@ -75,11 +86,35 @@ def item_group_metrics(played: Rollout) -> dict[str, dict[str, float]]:
     of_shown = exposure(np.where(items >= 0, groups[items], -1), count)
     of_clicked = exposure(np.where((items >= 0) & (clicks > 0), groups[items], -1), count)
     with np.errstate(invalid="ignore"):
-        columns = {
-            "exposure_share": of_shown / of_shown.sum(),
-            "click_share": of_clicked / of_clicked.sum(),
-            "clicks_per_item_shown": of_clicked / of_shown,
-        }
+        shares = (of_shown / of_shown.sum(), of_clicked / of_clicked.sum(), of_clicked / of_shown)
+    columns = dict(zip(OF_CLICKS, shares, strict=True))
+    return _by_group(columns, count)
+
+
+def item_group_hits(slates: Ints, target: Ints, groups: Ints) -> dict[str, dict[str, float]]:
+    """Return how often items of each group were shown and hit.
+
+    Args:
+        slates: Items that an agent would have shown, ``(M, K)``; -1 is padding.
+        target: Items that it should have shown, ``(M, K)``, distinct in a row; -1 is padding.
+        groups: Group of each item, ``(I,)``.
+
+    Returns:
+        By group: ``exposure_share`` of all items shown, ``target_share`` of all targets, and
+        ``recall``, the share of the group's targets that are in their slates; NaN without any.
+    """
+    count = int(groups.max()) + 1
+    hit = (target[:, :, None] == slates[:, None, :]).any(axis=2) & (target >= 0)  # (M, K)
+    of_shown = exposure(np.where(slates >= 0, groups[slates], -1), count)
+    of_target = exposure(np.where(target >= 0, groups[target], -1), count)
+    of_hits = exposure(np.where(hit, groups[target], -1), count)
+    with np.errstate(invalid="ignore"):
+        shares = (of_shown / of_shown.sum(), of_target / of_target.sum(), of_hits / of_target)
+    columns = dict(zip(OF_HITS, shares, strict=True))
+    return _by_group(columns, count)
+
+
+def _by_group(columns: Mapping[str, Floats], count: int) -> dict[str, dict[str, float]]:
     return {
         str(group): {name: float(column[group]) for name, column in columns.items()}
         for group in range(count)
@@ -99,7 +134,7 @@ def group_tables(
         scenario: The scenario.
         results: Its finished trials, with ``groups`` among their numbers: metrics by group.
         pairs: Labels of each agent and of the one that it is compared with.
-        names: Metrics to show of groups of users.
+        names: Metrics to show.
         by: What the groups are of.
     """
     import pandas as pd
@@ -114,7 +149,7 @@ def group_tables(
     order = [_joined(g, spec.label) for g in groups for spec in scenario.agents]
     seeds = seeds.assign(agent=pd.Categorical(seeds["agent"], order)).sort_values(["agent", "seed"])
     seeds = seeds.assign(agent=seeds["agent"].astype(str))
-    shown = list(_OF_ITEM_GROUPS) if by == "item_group" else [n for n in names if n in seeds]
+    shown = [name for name in names if name in seeds]
     table = metrics_table(seeds, scenario.level)
     within = [(_joined(g, a), _joined(g, b)) for g in groups for a, b in pairs]
     paired = comparisons_table(within, seeds, scenario.level)

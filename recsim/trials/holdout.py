@@ -30,11 +30,12 @@ from recsim.metrics import (
 from recsim.metrics.metric import Metric
 from recsim.metrics.model_error import PREFIX, model_metrics
 from recsim.play.next_slates import next_slates
-from recsim.report.summary import Note
+from recsim.report.summary import Note, Table
 from recsim.scenario.keys import Keys
 from recsim.scenario.sources import DataSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.settings import validated
+from recsim.trials.groups import OF_HITS, group_tables, item_group_hits
 from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
 
@@ -84,6 +85,7 @@ class Holdout(Measured):
     Attributes:
         data: The log.
         holdout: Which users are held out, and how slates are scored.
+        by: What tables are also split by.
     """
 
     name_of_kind: ClassVar[str] = "holdout"
@@ -100,6 +102,7 @@ class Holdout(Measured):
 
     data: DataSpec
     holdout: HoldoutSpec
+    by: Literal["item_group"] | None = None
 
     @classmethod
     def claims(cls, content: dict[str, Any]) -> bool:
@@ -145,6 +148,8 @@ class Holdout(Measured):
             )
         if spec.target == "clicked" and not log.clicks.any():
             raise ScenarioError("holdout.target: this log has no click: use 'shown'.")
+        if self.by is not None and not log.problem.item_groups.any():
+            raise ScenarioError("by: the items of this log have no groups, or all the same.")
         for agent in self.agents:
             agent.build_for_log(log.problem, seed=0)
         first = log.select(slice(0, 1))
@@ -173,6 +178,10 @@ class Holdout(Measured):
         if self.holdout.user_model is not None:
             model = _user_model(self._source, self.holdout.model_dump_json(), seeds.log_users)
             metrics |= predicted_return_metrics(model, slates, others, return_days)
+        groups = {}
+        if self.by is not None:
+            target = target_items(others, self.holdout)
+            groups = {"groups": item_group_hits(slates, target, log.problem.item_groups)}
         return self.measured(
             trial,
             metrics,
@@ -181,7 +190,14 @@ class Holdout(Measured):
             fitted,
             log=counts,
             held_out={"users": len(np.unique(others.user)), "sessions": len(others)},
+            **groups,
         )
+
+    def further_tables(self, results: Results, names: Sequence[str]) -> list[Table]:
+        """Return exposure and recall by group of items, if the scenario asks for them."""
+        if self.by is None:
+            return []
+        return group_tables(self, results, self.compared, OF_HITS, self.by)
 
     def notes(self, results: Results) -> list[Note]:
         """Return how many rows were read, dropped and held out."""
@@ -227,6 +243,11 @@ def held_out_rows(user: NDArray[np.int64], share: float, seed: int) -> NDArray[n
     return np.isin(user, chosen)
 
 
+def target_items(log: SlateLog, spec: HoldoutSpec) -> NDArray[np.int64]:
+    """Return the items that agents should show in each row, ``(M, K)``; -1 is padding."""
+    return log.slate if spec.target == "shown" else np.where(log.clicks > 0, log.slate, -1)
+
+
 def next_slate_metrics(
     slates: NDArray[np.int64], log: SlateLog, spec: HoldoutSpec, return_days: int | None
 ) -> dict[str, float]:
@@ -243,7 +264,7 @@ def next_slate_metrics(
         ``recall@K``, and ``return_score``, the mean similarity-based user return score, where there
         are returns. NaN where no row has a target item.
     """
-    target = log.slate if spec.target == "shown" else np.where(log.clicks > 0, log.slate, -1)
+    target = target_items(log, spec)
     values: dict[str, NDArray[np.float64]] = {}
     for k in spec.cutoffs:
         values[f"hit_rate@{k}"] = hit_rate_at(slates, target, k)

@@ -32,7 +32,7 @@ from recsim.scenario.environments import (
 from recsim.scenario.schema import training_log_of
 from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
-from recsim.trials.groups import By, check_groups, group_tables, metrics_by_group
+from recsim.trials.groups import OF_CLICKS, By, check_groups, group_tables, metrics_by_group
 from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
 
@@ -232,6 +232,7 @@ class Simulation(Measured):
         """Return the metrics by group, if the scenario asks for them."""
         if self.by is None:
             return []
+        names = OF_CLICKS if self.by == "item_group" else names
         return group_tables(self, results, self.compared, names, self.by)
 
     @property

@@ -12,8 +12,9 @@ from recsim.scenario.environments import make_env
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.trial import Trial
 from recsim.statistics import mean_interval
-from recsim.trials.groups import item_group_metrics
-from recsim.trials.simulation import metrics_of
+from recsim.trials.groups import item_group_hits, item_group_metrics
+from recsim.trials.seeds import TrialSeeds
+from recsim.trials.simulation import collect_log, metrics_of
 
 CONTENT = {
     "name": "tiny",
@@ -101,3 +102,31 @@ def test_groups_that_do_not_exist_are_refused():
         compare({**CONTENT, "env": one, "by": "item_group"})
     with pytest.raises(UserError, match="by: "):
         compare({**CONTENT, "by": "age"})
+
+
+def test_hits_by_item_group_by_hand():
+    groups = np.array([0, 0, 1, 1])
+    slates = np.array([[0, 2], [1, -1], [3, 2]])
+    target = np.array([[0, 1], [2, -1], [3, 2]])
+    found = item_group_hits(slates, target, groups)
+    assert found["0"] == pytest.approx(
+        {"exposure_share": 2 / 5, "target_share": 2 / 5, "recall": 0.5}
+    )
+    assert found["1"] == pytest.approx(
+        {"exposure_share": 3 / 5, "target_share": 3 / 5, "recall": 2 / 3}
+    )
+    never = item_group_hits(slates, np.where(target > 1, -1, target), groups)
+    assert np.isnan(never["1"]["recall"])
+
+
+def test_held_out_users_by_item_group():
+    scenario = parse_scenario({**CONTENT, "users": 40})
+    log = collect_log(scenario, scenario.training_log, TrialSeeds.of(0))
+    result = compare(
+        log, ["random", "popularity"], holdout={"cutoffs": [2]}, seeds=2, by="item_group"
+    )
+    shown = table(result, "by_group")
+    assert shown.columns.tolist()[3:] == ["exposure share", "target share", "recall"]
+    assert len(shown) == 6
+    raw = table(result, "groups").set_index("metric")
+    assert raw.loc["target_share"].groupby("agent")["mean"].sum().tolist() == pytest.approx([1, 1])
