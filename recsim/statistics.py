@@ -266,8 +266,8 @@ def crossed_interval(value: float, contributions: Floats, level: float = 0.95) -
         V_U = \tfrac{U}{U-1} \sum_u \Big(\sum_s z_{su}\Big)^2,
 
     and the degrees of freedom are Satterthwaite's, ``V^2 / (V_S^2 / (S-1) + V_U^2 / (U-1))``. With
-    3 to 10 seeds and 40 to 300 users it covers 94 to 98 % whichever of seeds, users and their
-    interaction varies; resampling seeds and users covers 73 to 92 % where seeds vary, and a t
+    3 to 10 seeds and 40 to 300 users it covers 92 to 98 % whichever of seeds, users and their
+    interaction varies; resampling seeds and users covers 74 to 92 % where seeds vary, and a t
     interval over seeds 50 to 85 % where users do (``python benchmarks/coverage_seeds.py``).
 
     Args:

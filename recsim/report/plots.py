@@ -62,7 +62,7 @@ def reward_curves(
     level: float = 0.95,
     title: str = "",
 ) -> Figure:
-    """Draw reward, retention and regret over time, with bands over the seeds.
+    """Draw reward, retention and immediate regret over time, with bands over the seeds.
 
     Args:
         curves: Per agent, the curves of each seed as `Rollout.curves` or

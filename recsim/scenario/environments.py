@@ -51,8 +51,8 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
     Args:
         spec: The block ``env`` of the scenario.
         users: Users at a time, B.
-        reveal: Whether to reveal the state, so that regret is exact, unless the scenario says
-            otherwise.
+        reveal: Whether to reveal the state, so that immediate regret is exact, unless the scenario
+            says otherwise.
 
     Raises:
         UserError: If the id is unknown, a setting is unknown or wrong, or the environment is not
