@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsim.report.summary import Note
 from recsim.report.words import interval_text, number, p_text, wins_text
-from recsim.statistics import FEW_SEEDS, detectable, seeds_needed
+from recsim.seeds import FEW_SEEDS, detectable, seeds_needed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,17 +20,6 @@ from recsim.trials.over_seeds import comparisons_table, metrics_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "OF_CLICKS",
-    "OF_HITS",
-    "By",
-    "check_groups",
-    "group_tables",
-    "item_group_hits",
-    "item_group_metrics",
-    "metrics_by_group",
-]
-
 By = Literal["user_group", "item_group"]
 
 OF_CLICKS = ("exposure_share", "click_share", "clicks_per_item_shown")

@@ -14,12 +14,12 @@ from recsim.arrays import Floats
 from recsim.metrics.model_error import PREFIX
 from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Results
+from recsim.seeds import doubt
 from recsim.statistics import (
     Comparison,
     Interval,
     compared,
     crossed_interval,
-    doubt,
     holm,
     iqm,
     iqm_interval,
@@ -103,7 +103,7 @@ def metrics_table(seeds: pd.DataFrame, level: float, users: UserSums | None = No
         ... ``high``, or, of metrics with sums by user, the mean over seeds and users with its
         two-way interval; ``iqm`` over seeds with the Tukey-McLaughlin interval ``iqm_low`` ...
         ``iqm_high``; ``std`` (of the sample), ``min``, ``max``; and ``doubt`` about the t
-        interval, see `recsim.statistics.doubt`.
+        interval, see `recsim.seeds.doubt`, or ``-``.
     """
     import pandas as pd
 
@@ -117,7 +117,7 @@ def metrics_table(seeds: pd.DataFrame, level: float, users: UserSums | None = No
                 doubted = _constant(value, errors)
             else:
                 interval = t_interval(scores, level)
-                doubted = doubt(scores)
+                doubted = doubt(scores) or "-"
             iqm_low, iqm_high = iqm_interval(scores, level)
             rows.append(
                 {
@@ -183,7 +183,7 @@ def comparisons_table(
                 doubted = _constant(a - b, z_a - z_b)
             else:
                 result = paired_comparison(first, second, level=level)
-                doubted = doubt(first - second)
+                doubted = doubt(first - second) or "-"
             rows.append(
                 {"agent": agent, "baseline": baseline, "metric": metric}
                 | _row(result)
@@ -213,8 +213,8 @@ def compared_pairs(
 
 
 def _constant(value: float, contributions: Floats) -> str:
-    """Return ``constant``, as `doubt`, if no seed and user differs from the mean; else empty."""
-    return "constant" if np.abs(contributions).max() <= 1e-12 * abs(value) else ""
+    """Return ``constant``, as `doubt`, if no seed and user differs from the mean; else ``-``."""
+    return "constant" if np.abs(contributions).max() <= 1e-12 * abs(value) else "-"
 
 
 def _row(result: Comparison) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ def test_every_example_is_tested_and_described():
 
 def test_own_agent(tmp_path):
     head, *rows = run("own_agent.py", cwd=tmp_path).splitlines()
-    assert head.split() == ["agent", "iqm", "low", "high"]
+    assert head.split() == ["agent", "mean", "low", "high"]
     clicks = {name: float(mean) for name, mean, *_ in map(str.split, rows)}
     assert clicks.keys() == {"random", "epsilon_greedy", "own"}
     assert clicks["own"] > clicks["random"] + 0.05

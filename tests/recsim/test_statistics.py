@@ -7,18 +7,16 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from recsim.seeds import detectable, doubt, seeds_needed
 from recsim.statistics import (
     band,
     crossed_interval,
-    detectable,
-    doubt,
     holm,
     iqm,
     iqm_interval,
     mean_interval,
     paired_comparison,
     ratio,
-    seeds_needed,
     t_interval,
 )
 
