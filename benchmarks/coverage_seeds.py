@@ -3,7 +3,7 @@
     python benchmarks/coverage_seeds.py [--replications 20000]
 
 For results of several shapes and 3 to 20 seeds: the share of 95% intervals that contain the mean or
-the interquartile mean of the distribution, the share of samples that `recsim.seeds.doubt`
+the interquartile mean of the distribution, the share of samples that `recsim.metrics.seeds.doubt`
 marks, and, for comparison, the coverage of the percentile bootstrap of the interquartile mean that
 versions before 0.2 printed. Then the same for means over seeds and users
 (`recsim.statistics.crossed_interval`), where every seed has the same users, beside a t interval
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.seeds import doubt
+from recsim.metrics.seeds import doubt
 from recsim.statistics import (
     crossed_interval,
     iqm,

@@ -2,8 +2,8 @@ r"""Uncertainty over seeds: t intervals, interquartile means, paired comparisons
 
 Results have one number per seed. Intervals are Student's: they cover what they claim if results are
 near normal, at any number of seeds. For other shapes the measured coverage is printed by
-``python benchmarks/coverage_seeds.py`` and stands in docs/intervals.md; `recsim.seeds.doubt` says
-when results look like one of them.
+``python benchmarks/coverage_seeds.py`` and stands in docs/intervals.md; `doubt` in
+`recsim.metrics.seeds` says when results look like one of them.
 
 References: Student, "The probable error of a mean", Biometrika 1908; Tukey and McLaughlin, "Less
 Vulnerable Confidence and Significance Procedures for Location Based on a Single Sample", Sankhya A

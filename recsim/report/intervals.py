@@ -7,9 +7,9 @@ import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from recsim.metrics.seeds import FEW_SEEDS, detectable, seeds_needed
 from recsim.report.summary import Note
 from recsim.report.words import interval_text, number, p_text, wins_text
-from recsim.seeds import FEW_SEEDS, detectable, seeds_needed
 
 if TYPE_CHECKING:
     import pandas as pd

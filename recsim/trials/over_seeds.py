@@ -12,9 +12,9 @@ import numpy as np
 
 from recsim.arrays import Floats
 from recsim.metrics.model_error import PREFIX
+from recsim.metrics.seeds import doubt
 from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Results
-from recsim.seeds import doubt
 from recsim.statistics import (
     Comparison,
     Interval,
@@ -103,7 +103,7 @@ def metrics_table(seeds: pd.DataFrame, level: float, users: UserSums | None = No
         ... ``high``, or, of metrics with sums by user, the mean over seeds and users with its
         two-way interval; ``iqm`` over seeds with the Tukey-McLaughlin interval ``iqm_low`` ...
         ``iqm_high``; ``std`` (of the sample), ``min``, ``max``; and ``doubt`` about the t
-        interval, see `recsim.seeds.doubt`, or ``-``.
+        interval, see `recsim.metrics.seeds.doubt`, or ``-``.
     """
     import pandas as pd
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from recsim.seeds import detectable, doubt, seeds_needed
+from recsim.metrics.seeds import detectable, doubt, seeds_needed
 from recsim.statistics import (
     band,
     crossed_interval,
