@@ -55,7 +55,6 @@ class DT4IERAgent(TorchAgent[Model], Randomised, BaseSlateAgent):
         prompted = config.rtg == "on" and "return" in config.reward_names
         unused = {"user_features": not config.user_features, "returns": not prompted}
         self.reads = frozenset(name for name in self.reads or () if not unused.get(name))
-        self._generator = self._new_generator()
         self._memory: Memory | None = None
 
     def fit(self, log: SlateLog) -> FitReport:

@@ -175,7 +175,9 @@ class BaseSlateAgent(BaseAgent):
                 "item_features": not problem.item_features.shape[1],
             }
             own = {name for name in self.reads if not absent.get(name)}
-            own |= {"returns"} if getattr(config, "target", "") in ("return", "to_go") else set()
+            target = getattr(config, "target", "")
+            earned = getattr(config, "long", "") if target == "to_go" else target
+            own |= {"returns"} if earned == "return" else set()
             self.reads = frozenset(own)
 
     @property

@@ -48,6 +48,11 @@ from recsim.log import SlateLog
 from recsim.problem import Problem
 
 
+def _rewards_returns(target: str, problem: Problem) -> bool:
+    """Return whether a target counts returns."""
+    return target == "return" or (target == "reward" and problem.rewards.get("return", 0) != 0)
+
+
 class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
     """Imitates the slates of a log, those of the users with the highest returns if asked to.
 
@@ -56,6 +61,7 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
     """
 
     name: ClassVar[str] = "clone"
+    reads = frozenset({"user_features", "item_features", "item_ids", "history", "returns"})
     Config: ClassVar[type[AgentConfig]] = CloneConfig
     needs_log: ClassVar[bool] = True
     sizes: ClassVar[tuple[str, ...]] = ("network", "hidden", "dim", "item_dim")
@@ -64,6 +70,14 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
     def __init__(self, config: CloneConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         check_target(config.target, problem)
+        mlp = config.network == "mlp"
+        unused = {
+            "item_features": not mlp,
+            "history": not mlp,
+            "item_ids": mlp and not config.item_dim,
+            "returns": not (mlp or (config.prefers and _rewards_returns(config.target, problem))),
+        }
+        self.reads = frozenset(name for name in self.reads or () if not unused.get(name))
         if config.network == "mlp" and not config.item_dim + problem.item_features.shape[1]:
             raise self.error("knows items by their features or by 'item_dim'; here both are 0.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,18 +12,15 @@ from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.contracts.slates import Agent, Feedback, begin_users
-from recsim.errors import AgentError, EnvError
 from recsim.log import SlateLog
-from recsim.log.validation import NOT_PROPENSITY, not_propensities
 from recsim.metrics import coverage, distinct_groups, gini
 from recsim.play.arrays import as_numpy, like
+from recsim.play.checks import check_rewards, checked_propensities
 from recsim.problem import Problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Probabilities in float32 may exceed 1 by this much.
-_ROUNDING = 1e-6
 _FOREVER = np.iinfo(np.int64).max
 
 
@@ -262,44 +259,6 @@ def _distinct(values: Ints, active: Bools) -> int:
     return int(active[0].sum() + (new & active[1:]).sum())
 
 
-def _checked(agent: Agent, name: str, values: Any, there: Bools, step: int) -> Floats:
-    """Return the propensities of a decision; a last digit above 1 is rounding and is removed.
-
-    Args:
-        agent: The agent, for the message.
-        name: Which propensities.
-        values: ``(B,)`` or ``(B, K)``.
-        there: Users who are followed, or also positions with an item, in the same shape.
-        step: The step, for the message.
-
-    Raises:
-        AgentError: If one that is there is outside (0, 1]; names the agent and the row.
-    """
-    checked: Floats = np.asarray(values, dtype=np.float64)
-    checked = np.where((checked > 1) & (checked <= 1 + _ROUNDING), 1.0, checked)
-    wrong = not_propensities(checked) & there
-    if wrong.any():
-        place = tuple(int(number) for number in np.argwhere(wrong)[0])
-        position = f", position {place[1]}" if len(place) > 1 else ""
-        raise AgentError(
-            f"agent {type(agent).__name__!r}, step {step}, row {place[0]}{position}: the decision "
-            f"has {name} {checked[place]}, which {NOT_PROPENSITY}."
-        )
-    return checked
-
-
-def _check_rewards(rewards: Mapping[str, NDArray[Any]], active: Bools, step: int) -> None:
-    """Refuse rewards that are not finite, of users who are followed."""
-    for name, values in rewards.items():
-        wrong = ~np.isfinite(values) & active
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise EnvError(
-                f"step {step}, row {row}: the environment gave {name!r} {values[row]}, which is "
-                "not a finite number: look for weights and settings that are too large."
-            )
-
-
 # Keys of infos; all but the first line only if the environment reveals its state.
 _OUTCOMES = ("items", "clicks", "session_end", "gap_days", "churned")
 _REVEALED = ("expected_reward", "oracle_reward")
@@ -355,7 +314,7 @@ def rollout(
     obs = as_numpy(raw)
     first_features = np.array(obs["user_features"])
     groups = getattr(env.unwrapped, "user_groups", None)
-    user_groups = None if groups is None else np.array(_numpy(groups))
+    user_groups = None if groups is None else np.array(as_numpy(groups))
     whole_catalogue = problem.num_candidates == problem.num_items
     active = np.ones(len(first_features), dtype=np.bool_)
     if first_user is None:
@@ -378,7 +337,7 @@ def rollout(
         outcomes = {name: infos[name] for name in (*_OUTCOMES, *_REVEALED) if name in infos}
         outcomes = as_numpy(outcomes)
         rewards = as_numpy(infos["rewards"])
-        _check_rewards({"reward": reward, **rewards}, active, done_steps)
+        check_rewards({"reward": reward, **rewards}, active, done_steps)
         items = outcomes["items"]
         done = ends["terminated"] | ends["truncated"]
         for name, value in {"reward": reward, **ends, **outcomes}.items():
@@ -389,7 +348,7 @@ def rollout(
             value = getattr(decision, name)
             if record and value is not None:
                 there = active if np.ndim(value) == 1 else active[:, None] & (items >= 0)
-                keep(name, _checked(agent, name, value, there, done_steps))
+                keep(name, checked_propensities(agent, name, value, there, done_steps))
         if learn:
             clicks = outcomes["clicks"]
             agent.observe(Feedback(items, clicks, rewards, reward, done, active.copy()))

@@ -250,8 +250,7 @@ class Simulation(Measured):
         if best is None:
             return seeds
         known = seeds[seeds["agent"] == best].set_index("seed")["reward_per_user"]
-        gap = seeds["seed"].map(known) - seeds["reward_per_user"]
-        return seeds.assign(**{VALUE_GAP: gap})
+        return seeds.assign(value_gap=seeds["seed"].map(known) - seeds["reward_per_user"])
 
     def hidden_metrics(self, results: Results) -> frozenset[str]:
         """Return the immediate regrets, where what is shown changes users."""
@@ -259,8 +258,7 @@ class Simulation(Measured):
 
     def explained(self, names: Sequence[str], seeds: pd.DataFrame, results: Results) -> list[str]:
         """Return what value gap and immediate regret mean here, if they are shown."""
-        texts = []
-        changes = self._changes_users(results)
+        texts, changes = [], self._changes_users(results)
         if VALUE_GAP in names:
             texts.append(
                 f"Value gap: reward per user below that of {self._best(seeds)}, the best known "
@@ -297,9 +295,8 @@ class Simulation(Measured):
 
     def _changes_users(self, results: Results) -> bool:
         """Return whether what is shown changes users, as far as the environment says."""
-        return any(
-            results.result(trial).get("changes_users", True) for trial in self.finished(results)
-        )
+        trials = self.finished(results)
+        return any(results.result(trial).get("changes_users", True) for trial in trials)
 
     def _shows_regret(self, results: Results) -> bool:
         """Return whether immediate regret is shown: if it is regret, or the scenario names it."""

@@ -42,6 +42,9 @@ def test_settings_and_the_problem_decide_what_an_agent_sees():
     assert seen("linucb", target="return") == ["user_features", "item_features", "returns"]
     assert seen("mixture") == ["state"]
     assert seen("mixture", members=[{"name": "random"}, {"name": "popularity"}]) == ["item_ids"]
+    assert seen("clone") == ["user_features", "item_ids"]
+    assert seen("clone", keep=0.25, target="return") == ["user_features", "item_ids", "returns"]
+    assert "history" in seen("clone", network="mlp")
     assert seen("dt4ier") == ["user_features", "item_ids", "history", "returns"]
     assert seen("dt4ier", rtg="zero", user_features=False) == ["item_ids", "history"]
 
