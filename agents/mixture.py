@@ -66,7 +66,7 @@ class MixtureAgent(Randomised, BaseSlateAgent):
     """
 
     name: ClassVar[str] = "mixture"
-    reads = frozenset()
+    reads: frozenset[str] | None = frozenset()
     Config: ClassVar[type[AgentConfig]] = MixtureConfig
     privileged: ClassVar[bool] = True
 
@@ -85,7 +85,8 @@ class MixtureAgent(Randomised, BaseSlateAgent):
                 )
             self._members.append(agents.make(member.name, problem, seed=int(own), **member.config))
         read = [getattr(member, "reads", None) for member in self._members]
-        self.reads = None if None in read else frozenset().union(*filter(None, read))
+        declared: list[frozenset[str]] = [one for one in read if one is not None]
+        self.reads = frozenset[str]().union(*declared) if len(declared) == len(read) else None
         weights = np.array([member.weight for member in chosen])
         self._upto = np.cumsum(weights / weights.sum())
         self._draws = UserDraws(int(seeds[0]))

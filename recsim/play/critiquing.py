@@ -234,7 +234,8 @@ def session_values(result: CritiquingSessions) -> dict[str, Floats]:
     values |= C.ranking_of_one(ranks[:, 0], candidates, CUTOFFS)
     values |= {name: result.sessions[name].to_numpy() for name in ("critiques", "reward")}
     change = C.turns_until(ranks) - C.turns_until(base)
-    values |= {"won": change < 0, "equal": change == 0, "lost": change > 0}
+    signs = {"won": change < 0, "equal": change == 0, "lost": change > 0}
+    values |= {name: sign.astype(np.float64) for name, sign in signs.items()}
     values |= result.turns | {name: result.sessions[name].to_numpy() for name in _FALLING}
     return {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
 

@@ -178,7 +178,7 @@ class Holdout(Measured):
         if self.holdout.user_model is not None:
             model = _user_model(self._source, self.holdout.model_dump_json(), seeds.log_users)
             metrics |= predicted_return_metrics(model, slates, others, return_days)
-        groups = {}
+        groups: dict[str, Any] = {}
         if self.by is not None:
             target = target_items(others, self.holdout)
             groups = {"groups": item_group_hits(slates, target, log.problem.item_groups)}

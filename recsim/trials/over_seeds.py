@@ -184,15 +184,12 @@ def comparisons_table(
             else:
                 result = paired_comparison(first, second, level=level)
                 doubted = doubt(first - second) or "-"
-            rows.append(
-                {"agent": agent, "baseline": baseline, "metric": metric}
-                | _row(result)
-                | {"doubt": doubted}
-            )
+            pair = {"agent": agent, "baseline": baseline, "metric": metric}
+            rows.append({**pair, **_row(result), "doubt": doubted})
     table = pd.DataFrame(rows)
     if len(table):
         adjusted = table.groupby("metric")["p_value"].transform(lambda p: holm(p.to_numpy()))
-        table.insert(table.columns.get_loc("p_value") + 1, "p_holm", adjusted)
+        table.insert(list(table.columns).index("p_value") + 1, "p_holm", adjusted)
     return table
 
 

@@ -164,10 +164,7 @@ class Simulation(Measured):
                     "policy: add the agent 'oracle', of which there is none."
                 )
             if "regret" in name and f"immediate_{name}" in known:
-                raise ScenarioError(
-                    f"{key}: {name!r} is now called 'immediate_{name}', as it counts the next "
-                    "reward alone."
-                )
+                raise ScenarioError(f"{key}: {name!r} is now called 'immediate_{name}'.")
         super().check_metrics(key, names, known)
 
     def run(self, trial: Trial) -> TrialResult:
@@ -175,8 +172,11 @@ class Simulation(Measured):
         played = self.simulate(trial)
         metrics = metrics_of(played.rounds) | model_metrics(played.model_error)
         pooled = pool(played.rounds)
-        groups = metrics_by_group(pooled, self.by, metrics_of) if self.by else None
-        refits = [{"rows": report.rows, "losses": report.losses} for report in played.refits]
+        further: dict[str, Any] = {}
+        if self.by:
+            further["groups"] = metrics_by_group(pooled, self.by, metrics_of)
+        if played.refits:
+            further["refits"] = [{"rows": r.rows, "losses": r.losses} for r in played.refits]
         return self.measured(
             trial,
             metrics,
@@ -185,8 +185,7 @@ class Simulation(Measured):
             played.fitted,
             curves=self._curves(played.rounds),
             changes_users=played.changes_users,
-            **({"groups": groups} if groups else {}),
-            **({"refits": refits} if refits else {}),
+            **further,
         )
 
     def simulate(self, trial: Trial) -> RoundsResult:
