@@ -103,14 +103,14 @@ def test_the_old_block_of_intervals_says_what_to_write():
         LOGGED,
         bootstrap={"level": 0.9, "samples": 100},
     )
-    refused("'samples' has no effect in a scenario of kind 'simulation'", samples=100)
+    refused("samples: has no effect in a scenario of kind 'simulation'", samples=100)
 
 
 def test_the_baseline_is_one_of_the_agents():
     three = {**SIMULATED, "agents": ["random", "popularity", "linucb"]}
     refused("label 'popularty' .did you mean 'popularity'", three, baseline="popularty")
     refused("'baseline' has no effect with 'pairs: all'", three, baseline="random", pairs="all")
-    refused("'baseline' has no effect in a scenario of kind 'logs'", LOGGED, baseline="random")
+    refused("baseline: has no effect in a scenario of kind 'logs'", LOGGED, baseline="random")
     assert scenario(three, baseline="popularity").compared == [
         ("random", "popularity"),
         ("linucb", "popularity"),
