@@ -32,11 +32,11 @@ def main(path: Path) -> None:
     log = read_log("table", path=str(path), columns=COLUMNS)
     half = len(log) // 2
     training, test = log.select(slice(0, half)), log.select(slice(half, None))
-    print(f"{'log':12} {log_value(test, interval='t')}")
+    print(f"{'log':12} {log_value(test)}")
     for name in ("popularity", "linucb"):
         policy = agents.make(name, log.problem)
         policy.fit(training)
-        for value in evaluate(test, policy, ["snips", "dr"], interval="t"):
+        for value in evaluate(test, policy, ["snips", "dr"]):
             print(f"{name:12} {value}")
 
 

@@ -30,6 +30,7 @@ _SUMS = (
     "below",
     "width",
     "ess",
+    "effective_terms",
     "warned",
 )
 
@@ -40,8 +41,8 @@ class ErrorSums:
     Attributes:
         sums: By name: ``logs``; ``undefined``, logs without an estimate or interval; ``error`` and
             ``square`` of estimate minus value; ``covered``, intervals that contain the value;
-            ``below``, intervals that end below it; ``width``; ``ess``; ``warned``, estimates with a
-            warning.
+            ``below``, intervals that end below it; ``width``; ``ess``; ``effective_terms``;
+            ``warned``, estimates with a warning.
     """
 
     def __init__(self, sums: Mapping[str, float] | None = None) -> None:
@@ -51,6 +52,7 @@ class ErrorSums:
         """Add the estimate from one log."""
         self.sums["logs"] += 1
         self.sums["ess"] += estimate.ess
+        self.sums["effective_terms"] += estimate.effective_terms
         self.sums["warned"] += bool(estimate.warnings)
         if not all(map(math.isfinite, (estimate.value, estimate.low, estimate.high))):
             self.sums["undefined"] += 1
@@ -81,8 +83,8 @@ def accuracy_table(
     Returns:
         Columns ``policy``, ``value``, ``estimator``, ``interval``, ``logs``, ``bias`` with
         ``bias_low`` ... ``bias_high``, ``rmse``, ``coverage`` with ``coverage_low`` ...
-        ``coverage_high``, ``width``, ``ess``, ``warned`` (share of logs), ``undefined`` (logs) and
-        `verdict`.
+        ``coverage_high``, ``width``, ``ess``, ``effective_terms``, ``warned`` (share of logs),
+        ``undefined`` (logs) and `verdict`.
     """
     import pandas as pd
 
@@ -161,6 +163,7 @@ def _line(sums: Mapping[str, float], level: float, sure: float) -> dict[str, Any
         "coverage_high": high,
         "width": sums["width"] / known if known else math.nan,
         "ess": sums["ess"] / logs,
+        "effective_terms": sums["effective_terms"] / logs,
         "warned": sums["warned"] / logs,
         "undefined": int(sums["undefined"]),
         "verdict": verdict(coverage, low, high, level),

@@ -14,22 +14,35 @@ The rules, each a constant below, and the reasons for them:
 - **Mean weight.** E[w] = 1 if the logging policy can show all that the policy would. A mean more
   than 5% and more than four standard errors away means that it cannot, or that the logged
   propensities are wrong.
-- **Contributions.** The bootstrap cannot draw what is not in the log. With fewer than ten users (in
-  an anonymous log: impressions) that have both weight and reward, its interval is too narrow; ten
-  is the usual requirement for treating a count as normal.
+- **Effective terms.** A large effective sample size says nothing about the rewards. Where clicks
+  are rare, few terms |w r| carry the estimate. They are worth (sum of z)^2 / sum of z^2 equal ones,
+  z being the sum of |w r| over a user (in an anonymous log: an impression). Below 50 the estimate
+  hangs on a few clicks; `t` and both bootstraps are then too narrow, and `hall` is wide. With a
+  reward model too the terms are |w r|, not |w (r - q)|: where clicks are rare every row has some
+  error of the model, so that this number would be large whatever the number of clicks.
+- **Skewness.** Effective terms do not tell heavy tails: the log lacks the largest ones. Neither do
+  they tell a ratio whose rewards are nearly all equal. The skewness g of the n independent terms
+  does. Cochran (Sampling Techniques, 1977) asks for n > 25 g^2 before a mean is taken as normal;
+  below 10 g^2, `t` covers less than 92%, and `hall` does for heavy tails.
+- **Adaptive logs.** Where the logging policy learned while it made the log, its rows are not
+  independent: what was shown, and with which propensity, depends on earlier rewards. The variance
+  of an estimate is then itself random, and the studentised estimate not normal, however long the
+  log (Hadad et al. 2021, arXiv:1911.02768).
+
+`python -m benchmarks.coverage_off_policy` measures the last three.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from recsim.arrays import Floats, Ints
-from recsim.estimators.estimator import PREDICTED, Estimator
+from recsim.arrays import Floats
+from recsim.estimators.estimator import PREDICTED, Estimator, Weighing
+from recsim.estimators.moments import Influence
 
 LARGEST_SHARE = 0.05
 ESS_SHARE = 0.01
@@ -37,9 +50,19 @@ CUT_SHARE = 0.5
 SHIFT_SHARE = 0.25
 MEAN_WEIGHT_ERROR = 0.05
 MEAN_WEIGHT_SIGMAS = 4.0
-CONTRIBUTIONS = 10
+EFFECTIVE_TERMS = 50
+SYMMETRIC_UNITS = 10
 
-_NOT_ADDED = ("smallest", "largest", "used_largest", "contributing")
+SINGLE_UNIT = (
+    "the log has a single independent unit (user, session or row) and so no interval: "
+    "unit='session' or 'row' divides a user, if their sessions or rows are independent"
+)
+ADAPTIVE = (
+    "the logging policy learned while it made the log, so that rows are not independent: the "
+    "interval may be too narrow"
+)
+
+_NOT_ADDED = ("smallest", "largest", "used_largest")
 
 
 @dataclass(frozen=True)
@@ -58,7 +81,6 @@ class WeightSums:
         used_square: Sum of their squares.
         used_largest: The largest of them.
         cut: Sum of (w - w used)(r - q), which clipping took away from the estimate.
-        contributing: Numbers of independent units with both weight and reward, at most ten.
     """
 
     n: int = 0
@@ -72,12 +94,11 @@ class WeightSums:
     used_square: float = 0.0
     used_largest: float = 0.0
     cut: float = 0.0
-    contributing: frozenset[int] = frozenset()
 
     @classmethod
-    def of(cls, estimator: Estimator, sample: Any) -> Self:
-        """Return the sums of one sample of the estimator's family."""
-        weights, used, clipped, contributing, cut = estimator.weigh(sample)
+    def of(cls, weighing: Weighing) -> Self:
+        """Return the sums of the weights of one sample."""
+        weights, used, clipped, _, cut = weighing
         total, square, largest = _sizes(weights)
         of_used = (total, square, largest) if used is weights else _sizes(used)
         least = float(weights.min(initial=math.inf))
@@ -95,7 +116,6 @@ class WeightSums:
             used_square=of_used[1],
             used_largest=of_used[2],
             cut=cut,
-            contributing=_least(contributing),
         )
 
     def __add__(self, other: WeightSums) -> WeightSums:
@@ -110,7 +130,6 @@ class WeightSums:
             smallest=min(self.smallest, other.smallest),
             largest=max(self.largest, other.largest),
             used_largest=max(self.used_largest, other.used_largest),
-            contributing=_few(self.contributing | other.contributing),
         )
 
     @property
@@ -133,12 +152,16 @@ class WeightSums:
         """Share of the total weight that clipping removed."""
         return 1.0 - self.used / self.weight if self.weight else 0.0
 
-    def warnings(self, estimator: Estimator, half_width: float = math.nan) -> tuple[str, ...]:
+    def warnings(
+        self, estimator: Estimator, terms: float, influence: Influence, half_width: float
+    ) -> tuple[str, ...]:
         """Return the reasons to doubt the estimate; empty if there are none.
 
         Args:
             estimator: The estimator.
-            half_width: Half the width of its interval, if it has one.
+            terms: Effective number of its terms.
+            influence: Moments of the influence of independent units on it.
+            half_width: Half the width of its interval; NaN if it has none.
         """
         noun = estimator.noun
         if not self.n:
@@ -180,11 +203,16 @@ class WeightSums:
                 f"the mean weight is {self.mean_weight:.3g} where 1 is expected: the log rarely "
                 "shows some of what the policy would show, or its propensities are wrong"
             )
-        if len(self.contributing) < CONTRIBUTIONS:
-            few = len(self.contributing)
-            units = "user or row has" if few == 1 else "users or rows have"
+        if terms < EFFECTIVE_TERMS:
             warnings.append(
-                f"only {few} independent {units} both weight and reward: the interval is too narrow"
+                f"only {terms:.1f} effective terms: the estimate rests on the rewards of few users "
+                "or rows, and the interval may be too narrow"
+            )
+        elif influence.symmetric_units < SYMMETRIC_UNITS:
+            warnings.append(
+                f"the terms of {influence.count} independent users or rows have a skewness of "
+                f"{influence.skewness:.1f}: a few large ones carry the estimate, and the interval "
+                "may be too narrow"
             )
         return tuple(warnings)
 
@@ -203,17 +231,3 @@ def _sizes(weights: Floats) -> tuple[float, float, float]:
 
 def _plural(noun: str) -> str:
     return noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
-
-
-def _least(units: Ints) -> frozenset[int]:
-    """Return the distinct units, at most the first ten; far cheaper than to sort them all."""
-    least: list[int] = []
-    while len(units) and len(least) < CONTRIBUTIONS:
-        least.append(int(units.min()))
-        units = units[units > least[-1]]
-    return frozenset(least)
-
-
-def _few(units: Iterable[int]) -> frozenset[int]:
-    """Return the distinct units, at most the first ten."""
-    return frozenset(sorted(set(units))[:CONTRIBUTIONS])

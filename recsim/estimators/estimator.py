@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.arrays import Bools, Floats, Ints
+from recsim.arrays import Bools, Floats
 from recsim.errors import EstimationError, did_you_mean
 from recsim.estimators.settings import Clip
 from recsim.settings import validated
@@ -68,7 +68,8 @@ class Weighing(NamedTuple):
         weights: Importance weights before clipping, ``(n,)``.
         used: The weights used instead, ``(n,)``.
         clipped: Where clipping made the difference, ``(n,)``.
-        contributing: Unit of every row that has both weight and reward, ``(m,)``.
+        rewarded: |w used times r| of every row of the sample, ``(N,)``: what a row brings to the
+            estimate without a reward model.
         cut: Sum of (w - w used)(r - q), which clipping took away from the estimate; 0 where it is
             not known.
     """
@@ -76,7 +77,7 @@ class Weighing(NamedTuple):
     weights: Floats
     used: Floats
     clipped: Bools
-    contributing: Ints
+    rewarded: Floats
     cut: float = 0.0
 
 
@@ -146,12 +147,19 @@ class Estimator:
         raise NotImplementedError
 
     def gradient(self, sums: Floats) -> Floats:
-        """Return the exact derivative of the estimate with respect to each of its sums, ``(m,)``.
+        """Return the exact derivative of the estimate with respect to each of its sums.
 
         By the complex step (Squire and Trapp 1998): f(x + ih) = f(x) + ih f'(x) up to h^2.
+
+        Args:
+            sums: ``(..., m)``.
+
+        Returns:
+            ``(..., m)``.
         """
         step = 1e-100
-        moved = sums + 1j * step * np.eye(len(sums))  # (m, m), one sum moved at a time
+        # (..., m) -> (..., m, m), one sum moved at a time
+        moved = sums[..., None, :] + 1j * step * np.eye(sums.shape[-1])
         slopes: Floats = np.imag(self.value(moved)) / step
         return slopes
 

@@ -20,7 +20,7 @@ from pydantic import (
 from recsim.errors import EstimationError
 from recsim.settings import validated
 
-IntervalKind = Literal["bootstrap", "t", "bernstein", "hoeffding"]
+IntervalKind = Literal["hall", "t", "bca", "bootstrap", "bernstein", "hoeffding"]
 LimitRule = Literal["slope", "mse"]
 Limit = float | LimitRule
 
@@ -74,7 +74,7 @@ class IntervalChoice(_Settings):
         bound: Width of the range in which a term must lie, for ``bernstein`` and ``hoeffding``.
     """
 
-    interval: IntervalKind = "bootstrap"
+    interval: IntervalKind = "hall"
     bound: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")

@@ -11,10 +11,11 @@ import numpy as np
 
 from recsim.arrays import Floats
 from recsim.errors import EstimationError
-from recsim.estimators.bootstrap import percentile_interval, resampled_sums
-from recsim.estimators.diagnostics import WeightSums
+from recsim.estimators.bootstrap import bca_interval, percentile_interval, resampled_sums
+from recsim.estimators.diagnostics import ADAPTIVE, SINGLE_UNIT, WeightSums
 from recsim.estimators.estimator import Estimator
-from recsim.estimators.intervals import Moments, UnitSums, check_intervals, half_width
+from recsim.estimators.intervals import check_intervals, interval_ends
+from recsim.estimators.moments import Influence, UnitSums, by_unit
 from recsim.estimators.settings import IntervalKeywords, Intervals
 
 
@@ -30,6 +31,8 @@ class PolicyValue:
         level: Nominal coverage of the interval.
         n: Impressions.
         ess: Effective sample size of the weights that the estimator uses.
+        effective_terms: Effective number of independent terms |w r|, (sum of z)^2 / sum of z^2: how
+            many equal rewards the estimate rests on.
         max_weight: Largest importance weight, before clipping.
         largest_share: Share of the total weight used that the largest one carries.
         mean_weight: Mean weight before clipping; 1 is expected.
@@ -55,6 +58,7 @@ class PolicyValue:
     level: float
     n: int
     ess: float
+    effective_terms: float
     max_weight: float
     largest_share: float
     mean_weight: float
@@ -65,7 +69,7 @@ class PolicyValue:
     warnings: tuple[str, ...]
     parameter: str = ""
     rule: str = ""
-    interval_kind: str = "bootstrap"
+    interval_kind: str = "hall"
     unsupported: int | None = None
     unsupported_share: float | None = None
     policy_draws: int = 0
@@ -92,8 +96,8 @@ class PolicyValue:
         name = f"{self.estimator} ({self.parameter})" if self.parameter else self.estimator
         lines = [
             f"{name}: {self.value:.6g} [{self.low:.6g}, {self.high:.6g}] at "
-            f"{self.level:.0%}, effective sample size {self.ess:.1f} of {self.n}, largest weight "
-            f"{self.max_weight:.6g}{clipped}"
+            f"{self.level:.0%}, effective sample size {self.ess:.1f} of {self.n}, effective "
+            f"terms {self.effective_terms:.1f}, largest weight {self.max_weight:.6g}{clipped}"
         ]
         return "\n".join(lines + [f"  warning: {warning}" for warning in self.warnings])
 
@@ -126,13 +130,14 @@ class Tally:
         ends = np.cumsum(widths)
         self._parts = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]
         self._sums = np.zeros(sum(widths))  # (m,)
-        self._resamples = self.intervals.interval == "bootstrap"
+        self._resamples = self.intervals.interval in ("bootstrap", "bca")
         samples = self.intervals.samples if self._resamples else 0
         self._resampled = np.zeros((samples, sum(widths)))  # (S, m)
-        self._units = UnitSums(sum(widths))
+        self._units = [UnitSums(width, third=True) for width in widths]
+        self._rewarded = UnitSums(len(widths))  # |w r|, one column per estimator
         self._weights = [WeightSums()] * len(self.estimators)
         self._empty = True
-        self._ends = _NO_UNITS
+        self._adaptive = False
 
     def add(self, sample: Any) -> None:
         """Add a piece of the log: a sample of the estimators' family. Add no row twice.
@@ -143,21 +148,25 @@ class Tally:
         """
         parts = [estimator.terms(sample) for estimator in self.estimators]
         self._check_pieces(more=len(sample) > 0)
-        if len(sample):
-            ends = int(sample.units.min()), int(sample.units.max())
-            self._ends = _span(self._ends, ends)
         terms = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)  # (N, m)
         self._sums += terms.sum(axis=0)
         if self._resamples:
             self._resampled += resampled_sums(
                 terms, sample.units, seed=self.intervals.seed, samples=self.intervals.samples
             )
-        else:
-            self._units.add(terms, sample.units, whole=sample.whole)
+        self._adaptive = self._adaptive or sample.adaptive
+        weighings = [estimator.weigh(sample) for estimator in self.estimators]
         self._weights = [
-            sums + WeightSums.of(estimator, sample)
-            for sums, estimator in zip(self._weights, self.estimators, strict=True)
+            sums + WeightSums.of(weighing)
+            for sums, weighing in zip(self._weights, weighings, strict=True)
         ]
+        if not len(sample):
+            return
+        rewarded = np.stack([weighing.rewarded for weighing in weighings], axis=1)
+        numbers, of_units = by_unit(np.concatenate([terms, rewarded], axis=1), sample.units)
+        for units, part in zip(self._units, self._parts, strict=True):
+            units.add(of_units[:, part], numbers, whole=sample.whole)
+        self._rewarded.add(of_units[:, terms.shape[1] :], numbers, whole=sample.whole)
 
     def merge(self, other: Tally) -> None:
         """Add the sums of another tally, e.g. from another machine.
@@ -169,10 +178,12 @@ class Tally:
         if self._settings() != other._settings():
             raise ValueError("Only tallies of the same estimators and intervals can merge.")
         self._check_pieces(more=not other._empty)
-        self._ends = _span(self._ends, other._ends)
         self._sums += other._sums
         self._resampled += other._resampled
-        self._units.merge(other._units)
+        for units, others in zip(self._units, other._units, strict=True):
+            units.merge(others)
+        self._rewarded.merge(other._rewarded)
+        self._adaptive = self._adaptive or other._adaptive
         self._weights = [a + b for a, b in zip(self._weights, other._weights, strict=True)]
 
     def _check_pieces(self, *, more: bool) -> None:
@@ -187,26 +198,12 @@ class Tally:
 
     def values(self) -> list[PolicyValue]:
         """Return the estimates so far, in the order of the estimators."""
-        return [
-            self._value(estimator, part, sums)
-            for estimator, part, sums in zip(
-                self.estimators, self._parts, self._weights, strict=True
-            )
-        ]
+        terms = self._rewarded.moments().effective_number().tolist()
+        return [self._value(at, number) for at, number in enumerate(terms)]
 
-    def moments(self, estimator: Estimator) -> Moments:
-        """Return the moments of the sums of independent units, for one of the estimators.
-
-        Raises:
-            EstimationError: If the tally resamples, and so has no sums of units.
-        """
-        if self._resamples:
-            raise EstimationError("A tally with bootstrap intervals has no moments of its units.")
-        part = self._parts[self.estimators.index(estimator)]
-        of = self._units.moments()
-        return Moments(
-            of.count, of.mean[part], of.spread[part, part], of.least[part], of.largest[part]
-        )
+    def influence(self, estimator: Estimator) -> Influence:
+        """Return the moments of the influence of independent units on one of the estimates."""
+        return self._units[self.estimators.index(estimator)].influence(estimator)
 
     def replicates(self) -> Floats:
         """Return every estimate in every bootstrap sample, ``(S, number of estimators)``.
@@ -224,9 +221,16 @@ class Tally:
         ]
         return np.stack(columns, axis=1)
 
-    def _value(self, estimator: Estimator, part: slice, sums: WeightSums) -> PolicyValue:
-        value = float(estimator.value(self._sums[part]))
-        low, high = self._interval(estimator, part, value)
+    def _value(self, at: int, terms: float) -> PolicyValue:
+        estimator, sums = self.estimators[at], self._weights[at]
+        value = float(estimator.value(self._sums[self._parts[at]]))
+        influence = self._units[at].influence(estimator)
+        low, high = self._interval(at, value, influence)
+        warnings = sums.warnings(estimator, terms, influence, (high - low) / 2)
+        if self._is_single(influence):
+            warnings += (SINGLE_UNIT,)
+        if self._adaptive:
+            warnings += (ADAPTIVE,)
         size = max(sums.n, 1)
         return PolicyValue(
             estimator=estimator.name,
@@ -236,6 +240,7 @@ class Tally:
             level=self.intervals.level,
             n=sums.n,
             ess=sums.ess,
+            effective_terms=terms,
             max_weight=sums.largest,
             largest_share=sums.largest_share,
             mean_weight=sums.mean_weight,
@@ -243,28 +248,25 @@ class Tally:
             clip=estimator.clip,
             clipped_share=sums.clipped / size,
             cut_share=sums.cut_share,
-            warnings=sums.warnings(estimator, (high - low) / 2) + self._without_interval(),
+            warnings=warnings,
             parameter=estimator.parameter,
             interval_kind=self.intervals.interval,
         )
 
-    def _without_interval(self) -> tuple[str, ...]:
-        """Return why there is no interval, if the log has a single independent unit."""
-        if self._ends[0] != self._ends[1] or self.intervals.bound is not None:
-            return ()
-        return (
-            "the log has a single independent unit (user, session or row) and so no interval: "
-            "unit='session' or 'row' divides a user, if their sessions or rows are independent",
-        )
+    def _is_single(self, influence: Influence) -> bool:
+        """Return whether there is no interval because there is a single independent unit."""
+        return influence.count == 1 and self.intervals.bound is None
 
-    def _interval(self, estimator: Estimator, part: slice, value: float) -> tuple[float, float]:
-        if self._without_interval():
+    def _interval(self, at: int, value: float, influence: Influence) -> tuple[float, float]:
+        estimator, level = self.estimators[at], self.intervals.level
+        if self._is_single(influence):
             return math.nan, math.nan
-        if self._resamples:
-            replicates = estimator.value(self._resampled[:, part])
-            return percentile_interval(replicates, self.intervals.level)
-        width = half_width(self.intervals, estimator, self.moments(estimator))
-        return value - width, value + width
+        if not self._resamples:
+            return interval_ends(self.intervals, estimator, value, influence, self._units[at])
+        replicates = estimator.value(self._resampled[:, self._parts[at]])
+        if self.intervals.interval == "bootstrap":
+            return percentile_interval(replicates, level)
+        return bca_interval(replicates, value, influence.skewness, influence.count, level)
 
     def _settings(self) -> tuple[Any, ...]:
         return tuple((e.name, e.clip, e.parameter) for e in self.estimators), self.intervals
@@ -273,14 +275,6 @@ class Tally:
 def with_warnings(values: Iterable[PolicyValue], warnings: tuple[str, ...]) -> list[PolicyValue]:
     """Return values with further reasons to doubt them."""
     return [replace(value, warnings=value.warnings + warnings) for value in values]
-
-
-# Least and largest number of the units, before there are any.
-_NO_UNITS = (2**63 - 1, -1)
-
-
-def _span(one: tuple[int, int], two: tuple[int, int]) -> tuple[int, int]:
-    return min(one[0], two[0]), max(one[1], two[1])
 
 
 def _width(estimator: Estimator) -> int:

@@ -42,6 +42,8 @@ class LogData:
         candidates: Item ids that could have been shown, ``(M, C)``, or None for the catalogue.
         anonymous: True if the log does not identify its users: every row is then a user of its
             own, ``user`` is 0 ... M-1, and no row has a history.
+        adaptive: True if the logging policy learned from these users while it made the log.
+            Its rows are then not independent, and off-policy values have a warning.
     """
 
     problem: Problem
@@ -59,6 +61,7 @@ class LogData:
     position: Ints | None = None
     candidates: Ints | None = None
     anonymous: bool = False
+    adaptive: bool = False
 
     def __len__(self) -> int:
         """Return the number of rows M."""

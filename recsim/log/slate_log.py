@@ -96,7 +96,7 @@ class SlateLog(LogData):
                 [log.user + offset for log, offset in zip(logs, offsets, strict=False)]
             )
             columns["user_features"] = np.concatenate([log.user_features for log in logs])
-        return replace(first, **columns)
+        return replace(first, **columns, adaptive=any(log.adaptive for log in logs))
 
     def observations(
         self, rows: NDArray[Any] | slice | None = None, *, history_slates: int = 5

@@ -50,6 +50,7 @@ class _Meta(BaseModel):
 
     rows: NonNegativeInt
     anonymous: bool
+    adaptive: bool = False  # since 0.2
     num_items: PositiveInt
     slate_size: PositiveInt
     num_candidates: PositiveInt
@@ -212,7 +213,7 @@ def _is_log(folder: Path) -> bool:
 def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
     writers: dict[str, pq.ParquetWriter] = {}
     first: LogData | None = None
-    rows = 0
+    rows, adaptive = 0, False
     try:
         for chunk in chunks:
             validate(chunk)
@@ -229,6 +230,7 @@ def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
                     writers[name] = pq.ParquetWriter(path, table.schema, write_page_checksum=True)
                 writers[name].write_table(table)
             rows += len(chunk)
+            adaptive = adaptive or chunk.adaptive
     finally:
         for writer in writers.values():
             writer.close()
@@ -244,6 +246,7 @@ def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
         "version": VERSION,
         "rows": rows,
         "anonymous": first.anonymous,
+        "adaptive": adaptive,
         "num_items": problem.num_items,
         "slate_size": problem.slate_size,
         "num_candidates": problem.num_candidates,
@@ -288,6 +291,7 @@ def _from_table(
             feedback=feedback,
             user_features=features,
             anonymous=meta["anonymous"],
+            adaptive=meta.get("adaptive", False),
             **columns,
         )
     except TypeError as error:

@@ -38,6 +38,7 @@ _HEADS = (
     "coverage",
     "mean width",
     "effective sample",
+    "effective terms",
     "warned",
     "logs",
     "verdict",
@@ -48,7 +49,7 @@ _USERS_ONLY = ("env", "users")
 # Keys of `EstimationSpec` that a benchmark decides itself.
 _DECIDED = ("logging", "interval", "bound")
 
-_COLOURS = {"bootstrap": "#0072B2", "t": "#D55E00"}
+_COLOURS = {"hall": "#0072B2", "t": "#D55E00", "bca": "#009E73", "bootstrap": "#CC79A7"}
 
 
 class BenchmarkSpec(Keys):
@@ -77,8 +78,8 @@ class BenchmarkSpec(Keys):
     rounds: PositiveInt = 1000
     logs: PositiveInt = 200
     intervals: Annotated[
-        tuple[Literal["bootstrap", "t"], ...], Field(min_length=1, strict=False)
-    ] = ("bootstrap", "t")
+        tuple[Literal["hall", "t", "bca", "bootstrap"], ...], Field(min_length=1, strict=False)
+    ] = ("hall", "t")
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")
@@ -238,6 +239,7 @@ def _cells(table: pd.DataFrame) -> pd.DataFrame:
             interval_text(row["coverage"], row["coverage_low"], row["coverage_high"]),
             number(row["width"], 3),
             number(row["ess"]),
+            number(row["effective_terms"]),
             f"{row['warned']:.0%}",
             str(row["logs"]),
             str(row["verdict"]),

@@ -55,8 +55,10 @@ if TYPE_CHECKING:
 RESERVED_LABELS = ("logged", "reference")
 
 _INTERVALS = {
-    "bootstrap": "bootstrap",
+    "hall": "Hall",
     "t": "Student-t",
+    "bca": "BCa bootstrap",
+    "bootstrap": "bootstrap",
     "bernstein": "empirical Bernstein",
     "hoeffding": "Hoeffding",
 }
@@ -335,6 +337,7 @@ def _cells(values: pd.DataFrame) -> pd.DataFrame:
             _estimator_text(row) + (" !" if row["warnings"] else ""),
             interval_text(row["value"], row["low"], row["high"]),
             number(row["ess"]),
+            number(row["effective_terms"]),
             number(row["n"]),
             number(row["max_weight"]),
             "" if pd.isna(row["clip"]) else f"{row['clipped_share']:.2%}",
@@ -342,8 +345,8 @@ def _cells(values: pd.DataFrame) -> pd.DataFrame:
         ]
         for policy, (_, row) in zip(_policy_texts(values), values.iterrows(), strict=True)
     ]
-    heads = ["policy", "estimator", "value", "effective sample", "impressions", "largest weight"]
-    heads = [*(["log"] if several else []), *heads, "clipped", "unsupported"]
+    heads = ["policy", "estimator", "value", "effective sample", "effective terms", "impressions"]
+    heads = [*(["log"] if several else []), *heads, "largest weight", "clipped", "unsupported"]
     return pd.DataFrame(rows, columns=heads)
 
 

@@ -324,7 +324,9 @@ def test_open_bandit_estimates_the_uniform_policy(place, data_dir, capsys):
     out = " ".join(capsys.readouterr().out.split())
     assert "impressions" in out
     assert "warning: women, random, ips: one impression of 10000 carries 69%" in out
-    assert "warning: men" not in out
+    for campaign in ("men", "women"):
+        assert f"warning: {campaign}, random, ips: the logging policy learned" in out
+    assert "warning: men, random, ips: one impression" not in out
     (folder,) = runs(place, "open_bandit")
     table = pd.read_csv(folder / "summary.csv").set_index(["case", "agent", "estimator"])
     men = table.loc[("men", "random", "ips")]

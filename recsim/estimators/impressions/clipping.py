@@ -29,7 +29,7 @@ from recsim.estimators.diagnostics import WeightSums
 from recsim.estimators.estimator import Estimator
 from recsim.estimators.impressions.estimators import LIMIT_OF, make_estimator
 from recsim.estimators.impressions.sample import Sample
-from recsim.estimators.intervals import student_t, variance_of
+from recsim.estimators.intervals import student_t
 from recsim.estimators.settings import LimitRule
 from recsim.estimators.tally import Tally
 
@@ -116,9 +116,9 @@ def choose(
     sums = WeightSums()
     for sample in [samples] if isinstance(samples, Sample) else samples:
         tally.add(sample)
-        sums += WeightSums.of(make_estimator("ips"), sample)
+        sums += WeightSums.of(make_estimator("ips").weigh(sample))
     values = np.array([value.value for value in tally.values()])
-    if tally.moments(family[0]).count < 2:
+    if tally.influence(family[0]).count < 2:
         raise EstimationError(
             f"{parameter} cannot be chosen from fewer than two independent units."
         )
@@ -177,8 +177,8 @@ def check_rule(name: str, rule: Any) -> None:
 def _half_widths(tally: Tally, family: Sequence[Estimator], confidence: float) -> Floats:
     widths = []
     for estimator in family:
-        moments = tally.moments(estimator)
-        widths.append(student_t(moments.count, variance_of(estimator, moments), confidence))
+        influence = tally.influence(estimator)
+        widths.append(student_t(influence.count, influence.variance, confidence))
     return np.array(widths)
 
 
@@ -192,8 +192,8 @@ def _error_bounds(
     )
     errors = []
     for estimator in family:
-        moments = tally.moments(estimator)
-        n = moments.count
-        errors.append(variance_of(estimator, moments) * (n - 1) / n / n)  # denominator n
+        influence = tally.influence(estimator)
+        n = influence.count
+        errors.append(influence.variance * (n - 1) / n / n)  # denominator n
     bounds: Floats = np.array(errors) + (np.abs(bias) + unknown) ** 2
     return bounds

@@ -270,6 +270,7 @@ def policy_samples(
             policy=pi[shown],
             actions=known,
             whole=rows.whole,
+            adaptive=rows.log.adaptive,
             **predictions,
         )
 

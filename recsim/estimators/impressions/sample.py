@@ -64,6 +64,7 @@ class Sample(LoggedSample):
         weighted_model: The same for ``mrdr``, whose reward model is fitted with weights.
         actions: Probabilities and predictions of every action, where an estimator needs them.
         whole: Whether no unit has impressions in another sample of the same log.
+        adaptive: Whether the logging policy learned while it made the log.
     """
 
     described: ClassVar = {
@@ -83,6 +84,7 @@ class Sample(LoggedSample):
     weighted_model: Prediction | None = None
     actions: Actions | None = None
     whole: bool = False
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         shapes = {self.weights.shape, self.rewards.shape, self.units.shape}
@@ -152,8 +154,8 @@ class ImpressionEstimator(Estimator):
             model = sample.weighted_model if "weighted_model" in self.needs else sample.model
             expected = model.logged if model is not None and self.needs & PREDICTED else 0.0
             cut = float((weights - used) @ (sample.rewards - expected))
-        contributing = sample.units[(weights != 0) & (sample.rewards != 0)]
-        return Weighing(weights, used, weights > self.clip, contributing, cut)
+        rewarded = np.abs(used * sample.rewards)
+        return Weighing(weights, used, weights > self.clip, rewarded, cut)
 
     def __call__(
         self,

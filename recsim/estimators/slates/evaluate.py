@@ -134,6 +134,7 @@ def _sample(rows: SlateRows, predicted: tuple[Floats, Floats] | None) -> SlateSa
         None if predicted is None else predicted[1][part],
         rows.shown,
         rows.whole,
+        rows.log.adaptive,
     )
 
 

@@ -36,6 +36,7 @@ class SlateSample(LoggedSample):
             items, ``(N, K)``.
         shown: False at empty positions, ``(N, K)``; by default no position is empty.
         whole: Whether no unit has slates in another sample of the same log.
+        adaptive: Whether the logging policy learned while it made the log.
     """
 
     described: ClassVar = {
@@ -59,6 +60,7 @@ class SlateSample(LoggedSample):
     expected_values: Floats | None = None
     shown: Bools | None = None
     whole: bool = False
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         if self.slate_weights is None and self.prefix_weights is not None:
@@ -67,7 +69,7 @@ class SlateSample(LoggedSample):
         rows, slots = len(self.units), self.slots
         for column in fields(self):
             values = getattr(self, column.name)
-            if values is None or column.name == "whole":
+            if values is None or column.name in ("whole", "adaptive"):
                 continue
             shape = (rows,) if column.name in _PER_SLATE else (rows, slots)
             if values.shape != shape:
@@ -169,10 +171,10 @@ class SlateEstimator(Estimator):
         """Return the weights that the diagnostics examine."""
         weights = sample.need(self.weights, self.name)
         rewards = sample.rewards if weights.ndim == 1 else sample.need("slot_rewards", self.name)
-        earning = (weights != 0) & (rewards != 0)
+        rewarded = np.abs(self.used(weights) * rewards)
         if weights.ndim == 2:
-            earning = earning.any(axis=1)
+            rewarded = rewarded.sum(axis=1)
             everywhere = sample.shown is None or sample.shown.all()
             weights = weights.ravel() if everywhere else weights[sample.shown]
         clipped = np.abs(weights) > self.clip
-        return Weighing(weights, self.used(weights), clipped, sample.units[earning])
+        return Weighing(weights, self.used(weights), clipped, rewarded)

@@ -105,8 +105,9 @@ def evaluate_trajectories(
     modelled = any("expected_values" in estimator.needs for estimator in build())
     needs = frozenset({"slate_weights"})
     evaluation = Evaluation(policy, logging, reward, "user", history_slates, needs)
-    steps, counts = [], SlateOverlap(overlap)
+    steps, counts, adaptive = [], SlateOverlap(overlap), False
     for rows in evaluation.read(log):
+        adaptive = adaptive or rows.log.adaptive
         steps.append(_steps(rows, states, modelled))
         counts.add(rows)
     if not steps:
@@ -128,6 +129,7 @@ def evaluate_trajectories(
         discount=discount,
         states=columns.get("state"),
         whole=True,
+        adaptive=adaptive,
     )
     if modelled:
         stages = _Stages(sample, np.flatnonzero(new), columns, steps[0]["items"])

@@ -37,6 +37,7 @@ class TrajectorySample(LoggedSample):
         states: Number of the state before each step, ``(n, T)``, for marginalised importance
             sampling; the values at padding are ignored.
         whole: Whether no unit has trajectories in another sample of the same log.
+        adaptive: Whether the logging policy learned while it made the log.
     """
 
     described: ClassVar = {
@@ -54,6 +55,7 @@ class TrajectorySample(LoggedSample):
     expected_values: Floats | None = None
     states: Ints | None = None
     whole: bool = False
+    adaptive: bool = False
 
     def __post_init__(self) -> None:
         if self.rewards.ndim != 2:
@@ -165,6 +167,7 @@ class TrajectorySample(LoggedSample):
         expected_values: Any = None,
         states: Any = None,
         whole: bool = False,
+        adaptive: bool = False,
     ) -> Self:
         """Build a sample as `of_steps` does, from the ratios of the probabilities.
 
@@ -179,6 +182,7 @@ class TrajectorySample(LoggedSample):
             expected_values: V, ``(M,)``.
             states: ``(M,)``.
             whole: See `TrajectorySample`.
+            adaptive: See `TrajectorySample`.
 
         Raises:
             EstimationError: If the horizon is not above zero.
@@ -214,6 +218,7 @@ class TrajectorySample(LoggedSample):
             padded(expected_values, 0.0),
             padded(states, -1),
             whole,
+            adaptive,
         )
 
 
@@ -235,11 +240,8 @@ class TrajectoryEstimator(Estimator):
     def weigh(self, sample: TrajectorySample) -> Weighing:
         """Return the weights that the diagnostics examine."""
         weights, used, clipped = self.weights(sample)
-        units, earned = sample.units, (sample.rewards != 0)
         if weights.ndim == 1:
-            earned = earned.any(axis=1)
-        else:
-            at = sample.within  # (n, T) -> (steps,) from here on
-            weights, used, clipped, earned = weights[at], used[at], clipped[at], earned[at]
-            units = np.repeat(units, sample.lengths)
-        return Weighing(weights, used, clipped, units[(weights != 0) & earned])
+            return Weighing(weights, used, clipped, np.abs(used * sample.returns))
+        rewarded = np.abs(used * sample.rewards) @ sample.discounts
+        at = sample.within  # (n, T) -> (steps,)
+        return Weighing(weights[at], used[at], clipped[at], rewarded)

@@ -61,7 +61,8 @@ class OpenBanditReader(Reader):
         Returns:
             An anonymous log of slates of one item, in the order of time. ``position`` is 1 (left),
             2 or 3; ``propensity`` the probability of the item at that position; ``day`` counts from
-            the first row; the reward is the click.
+            the first row; the reward is the click. The log of ``bts``, which learned while it was
+            made, is `SlateLog.adaptive`.
 
         Raises:
             LogError: If a file is missing or a row is malformed.
@@ -113,6 +114,7 @@ class OpenBanditReader(Reader):
             propensity=propensity[order][:, None],
             position=position[order][:, None],
             anonymous=True,
+            adaptive=self.policy == "bts",
         ).validate()
 
 

@@ -94,6 +94,7 @@ class TableLayout(_Model):
         list_separator: Separator inside lists in CSV files, where they have no brackets.
         time_unit: Unit of times that are numbers; by default it follows from their size, see
             `recsim.log.readers.times`.
+        adaptive: Whether the logging policy learned from these users while it made the log.
     """
 
     path: Path
@@ -105,6 +106,7 @@ class TableLayout(_Model):
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     list_separator: Annotated[str, Field(min_length=1)] = "|"
     time_unit: TimeUnit | None = None
+    adaptive: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

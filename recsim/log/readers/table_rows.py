@@ -119,6 +119,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         slate_propensity=None if of_slates is None else of_slates[lines],
         position=None if position is None else shown.spread(position, -1)[order],
         anonymous=names.user is None,
+        adaptive=source.adaptive,
     ).validate()
 
 

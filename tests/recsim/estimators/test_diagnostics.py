@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recsim.estimators import PolicyValue, Sample, Tally, make_estimator
+from recsim.estimators.diagnostics import ADAPTIVE
 
 
 def value_of(weights, rewards=None, name: str = "ips", clip: float = 10.0) -> PolicyValue:
@@ -75,24 +76,55 @@ def test_a_mean_weight_within_its_error_has_no_warning():
     assert not any("where 1 is expected" in text for text in value_of(weights).warnings)
 
 
-@pytest.mark.parametrize(("clicks", "doubted"), [(10, False), (9, True)])
-def test_fewer_than_ten_units_with_weight_and_reward_have_a_warning(clicks, doubted):
-    rewards = np.zeros(100)
+def test_effective_terms_by_hand():
+    # w r = 3, 0, 1 and 2, of three users: 3, 1 and 2.
+    tally = Tally([make_estimator("ips"), make_estimator("snips")])
+    tally.add(Sample(np.array([1.5, 1.0]), np.array([2.0, 0.0]), np.array([0, 0])))
+    tally.add(Sample(np.array([0.5, 2.0]), np.array([2.0, -1.0]), np.array([1, 2])))
+    for value in tally.values():
+        assert value.effective_terms == pytest.approx((3 + 1 + 2) ** 2 / (9 + 1 + 4))
+
+
+@pytest.mark.parametrize(("clicks", "doubted"), [(50, False), (49, True)])
+def test_fewer_than_50_effective_terms_have_a_warning(clicks, doubted):
+    # The effective sample size is 20,000 in both.
+    rewards = np.zeros(20_000)
     rewards[:clicks] = 1
-    value = value_of(np.ones(100), rewards)
-    warning = f"only {clicks} independent users or rows have both weight and reward"
+    value = value_of(np.ones(20_000), rewards)
+    assert (value.ess, value.effective_terms) == (20_000, pytest.approx(clicks))
+    warning = f"only {clicks}.0 effective terms: the estimate rests on the rewards of few"
     assert any(text.startswith(warning) for text in value.warnings) == doubted
 
 
-def test_many_rows_of_few_users_are_few_units():
-    tally = Tally([make_estimator("ips")], samples=20)
+def test_many_rows_of_few_users_are_few_terms():
+    tally = Tally([make_estimator("ips")])
     for user in (0, 1, 0, 2):  # in pieces
         tally.add(Sample(np.ones(100), np.ones(100), np.full(100, user)))
-    assert tally.values()[0].warnings == (
-        "only 3 independent users or rows have both weight and reward: the interval is too narrow",
+    (value,) = tally.values()
+    assert value.effective_terms == pytest.approx(4**2 / (2**2 + 1 + 1))
+    assert value.warnings == (
+        "only 2.7 effective terms: the estimate rests on the rewards of few users or rows, and the "
+        "interval may be too narrow",
     )
-    one = value_of(np.ones(100), np.eye(1, 100)[0]).warnings
-    assert any(text.startswith("only 1 independent user or row has both") for text in one)
+
+
+@pytest.mark.parametrize(("zeros", "doubted"), [(14, False), (7, True)])
+def test_a_ratio_of_nearly_equal_rewards_has_a_warning(zeros, doubted):
+    # Terms |w r| are plenty, but those that move a ratio are few: g^2 = 1 / share of zeros, nearly.
+    rewards = np.ones(5000)
+    rewards[:zeros] = 0
+    value = value_of(np.ones(5000), rewards, name="snips")
+    assert value.effective_terms > 4900
+    assert any("have a skewness of -" in text for text in value.warnings) == doubted
+
+
+@pytest.mark.parametrize("kind", ["hall", "t", "bca"])
+def test_a_log_of_a_policy_that_learned_has_a_warning(kind):
+    sample = Sample(np.ones(100), np.ones(100), np.arange(100), adaptive=True)
+    first, other = (Tally([make_estimator("ips")], interval=kind, samples=20) for _ in range(2))
+    other.add(sample)
+    first.merge(other)
+    assert first.values()[0].warnings == (ADAPTIVE,)
 
 
 def test_a_log_without_any_weight_has_a_warning():
@@ -110,6 +142,8 @@ def test_a_value_prints_as_one_line_and_one_per_warning():
     assert lines[0].startswith("clipped_ips (clip=400): 1 [")
     assert "effective sample size" in lines[0]
     assert "largest weight 300, clipped 0.00%" in lines[0]
-    assert lines[1:] == [
+    assert "effective terms 11.1, largest" in lines[0]
+    assert lines[1] == (
         "  warning: one impression of 1000 carries 30% of the total weight: the value hangs on it"
-    ]
+    )
+    assert lines[2].startswith("  warning: only 11.1 effective terms")

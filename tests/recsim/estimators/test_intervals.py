@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 
 from recsim.errors import UserError
 from recsim.estimators import Prediction, Sample, Tally, make_estimator
-from recsim.estimators.intervals import (
-    Moments,
-    UnitSums,
-    empirical_bernstein,
-    hoeffding,
-    student_t,
-)
+from recsim.estimators.bootstrap import bca_interval
+from recsim.estimators.intervals import empirical_bernstein, hall, hoeffding, student_t
+from recsim.estimators.moments import MOST_THIRDS, Influence, Moments, UnitSums
 
 WEIGHTS = np.array([0.5, 2.0, 4.0, 0.0, 1.0])
 REWARDS = np.array([1.0, 0.0, 0.5, 1.0, 0.25])
@@ -155,7 +151,111 @@ def test_moments_merge(values, cut):
     assert merged.spread[0, 0] == pytest.approx(((column - column.mean()) ** 2).sum(), abs=1e-6)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.floats(0, 5), st.floats(0, 3)), min_size=3),
+    st.integers(1, 20),
+)
+def test_influence_does_not_depend_on_the_pieces(rows, cut):
+    estimator = make_estimator("snips")
+    units = np.array([unit for unit, _, _ in rows])
+    weights = np.array([w for _, w, _ in rows]) + 0.1
+    terms = np.stack([weights, weights * [r for _, _, r in rows]], axis=1)
+    sums = np.array([terms[units == number].sum(axis=0) for number in np.unique(units)])
+    mean = sums.mean(axis=0)
+    psi = (sums[:, 1] - mean[1] / mean[0] * sums[:, 0]) / mean[0]
+    pieces, whole = UnitSums(2, third=True), UnitSums(2, third=True)
+    for part in (slice(0, cut), slice(cut, None)):
+        pieces.add(terms[part], units[part], whole=False)
+        whole.add(sums[part], np.arange(len(sums))[part], whole=True)
+    kept = UnitSums(2, third=True)
+    kept.add(sums[::2], np.arange(len(sums))[::2], whole=True)
+    kept.add(sums[1::2], np.arange(len(sums))[1::2], whole=False)  # some of either kind
+    for influence in (each.influence(estimator) for each in (pieces, whole, kept)):
+        assert influence.count == len(sums)
+        if len(sums) > 1:
+            deviation = psi.std()
+            assert influence.variance == pytest.approx(psi.var(ddof=1), rel=1e-6, abs=1e-12)
+            if deviation > 1e-3:
+                third = (psi**3).mean() / deviation**3
+                assert influence.skewness == pytest.approx(third, rel=1e-4, abs=1e-4)
+
+
+def test_influence_of_many_sums():
+    # Beyond this width the sums of units are kept, also those of units in one piece.
+    width = MOST_THIRDS + 2
+    estimator = replace(make_estimator("snips"), width=width)  # a sum of 17 ratios
+    sums = np.random.default_rng(0).exponential(size=(60, width))
+    units = UnitSums(width, third=True)
+    units.add(sums[:25], np.arange(25), whole=True)
+    units.add(sums[25:], np.arange(25, 60), whole=True)
+    below, above = sums[:, : width // 2], sums[:, width // 2 :]
+    psi = ((above - above.mean(0) / below.mean(0) * below) / below.mean(0)).sum(axis=1)
+    influence = units.influence(estimator)
+    assert influence.variance == pytest.approx(psi.var(ddof=1))
+    assert influence.skewness == pytest.approx(scipy.stats.skew(psi))
+    assert influence.symmetric_units == pytest.approx(60 / scipy.stats.skew(psi) ** 2)
+
+
+def test_equal_units_have_no_skewness():
+    units = UnitSums(2, third=True)
+    units.add(np.full((1000, 2), 0.1) * [1, 0.3], np.arange(1000), whole=True)
+    influence = units.influence(make_estimator("snips"))
+    assert influence.variance == pytest.approx(0, abs=1e-24)
+    assert abs(influence.skewness) <= math.sqrt(1000)
+    assert Influence(5, 1.0, 0.0).symmetric_units == math.inf
+
+
+@given(st.floats(-0.99, 0.99), st.integers(2, 500))
+def test_hall_inverts_its_transformation(e, n):
+    low, high = hall(n, 4.0, e * math.sqrt(n), 0.95)
+    quantile = scipy.stats.t.ppf(0.975, n - 1)
+    for end, x in ((low, quantile), (high, -quantile)):
+        t = -float(end) / math.sqrt(4.0 / n)
+        transformed = t + e * t**2 / 3 + e**2 * t**3 / 27 + e / 6
+        assert transformed == pytest.approx(x, rel=1e-6, abs=1e-6)
+
+
+def test_hall_by_hand():
+    # Without skewness it is t; with a positive one both ends move up, the upper one further.
+    assert hall(50, 2.0, 0.0, 0.9) == pytest.approx(
+        (-student_t(50, 2.0, 0.95), student_t(50, 2.0, 0.95))
+    )
+    assert hall(50, 2.0, 1e-9, 0.9) == pytest.approx(hall(50, 2.0, 1e-5, 0.9), rel=1e-5)
+    low, high = hall(50, 2.0, 1.5, 0.9)
+    width = student_t(50, 2.0, 0.95)
+    assert -width < low < 0 < width < high
+    assert high - width > low + width
+    for name in ("ips", "snips"):
+        value = value_of(name, WEIGHTS, REWARDS, interval="hall")
+        ratio = value.value if name == "snips" else 0.0
+        psi = WEIGHTS * (REWARDS - ratio) / (WEIGHTS.mean() if ratio else 1.0)
+        ends = hall(5, psi.var(ddof=1), scipy.stats.skew(psi), 0.95)
+        assert value.interval == pytest.approx([value.value + end for end in ends], abs=1e-9)
+        mirrored = value_of(name, WEIGHTS, -REWARDS, interval="hall")
+        assert mirrored.interval == pytest.approx((-value.high, -value.low), abs=1e-9)
+
+
+def test_bca_by_hand():
+    replicates = np.random.default_rng(0).permutation(np.arange(1000.0))
+    # No median bias and no skewness: the central part.
+    assert bca_interval(replicates, 499.5, 0.0, 100, 0.9) == pytest.approx((49.95, 949.05))
+    # 60% of the replicates lie below the value; a = 1.2 / (6 sqrt(100)) = 0.02.
+    z, bias = scipy.stats.norm.ppf([0.05, 0.95]), scipy.stats.norm.ppf(0.6)
+    shares = scipy.stats.norm.cdf(bias + (bias + z) / (1 - 0.02 * (bias + z)))
+    expected = np.quantile(replicates, shares)
+    assert bca_interval(replicates, 599.5, 1.2, 100, 0.9) == pytest.approx(expected)
+    assert np.isfinite(bca_interval(replicates, 2000.0, 0.0, 100, 0.9)).all()
+    assert np.isnan(bca_interval(np.full(3, np.nan), 1.0, 0.0, 100, 0.9)).all()
+    value = value_of("snips", np.tile(WEIGHTS, 9), np.tile(REWARDS, 9), interval="bca")
+    plain = value_of("snips", np.tile(WEIGHTS, 9), np.tile(REWARDS, 9), interval="bootstrap")
+    assert value.interval_kind == "bca"
+    assert value.low < value.value < value.high
+    assert value.interval != plain.interval
+
+
 def test_no_interval_without_two_units():
+    assert np.isnan(value_of("ips", [1.0], [1.0]).interval).all()
+    assert np.isnan(value_of("ips", [1.0], [1.0], interval="bca").interval).all()
     assert np.isnan(value_of("ips", [1.0], [1.0], interval="t").interval).all()
     assert np.isnan(value_of("ips", [], [], interval="t").interval).all()
     one = value_of("ips", [1.0], [1.0], interval="hoeffding", bound=1)
@@ -163,7 +263,7 @@ def test_no_interval_without_two_units():
 
 
 def test_invalid_intervals_are_refused():
-    with pytest.raises(UserError, match=r"interval: must be 'bootstrap', .* not 'bootstrapp'"):
+    with pytest.raises(UserError, match=r"interval: must be 'hall', .* not 'bootstrapp'"):
         value_of("ips", WEIGHTS, REWARDS, interval="bootstrapp")
     with pytest.raises(UserError, match="needs a bound: the width of the range of a term"):
         value_of("ips", WEIGHTS, REWARDS, interval="hoeffding")
@@ -182,8 +282,6 @@ def test_invalid_intervals_are_refused():
     tally = Tally([make_estimator("ips")], interval="t")
     with pytest.raises(UserError, match="does not resample"):
         tally.replicates()
-    with pytest.raises(UserError, match="has no moments of its units"):
-        Tally([make_estimator("ips")], samples=5).moments(make_estimator("ips"))
 
 
 def simulate(rng, rows):
@@ -221,15 +319,16 @@ def test_intervals_cover(name, kind, bound):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["bootstrap", "bca"])
 @pytest.mark.parametrize("name", ["ips", "snips", "dr", "sndr"])
-def test_bootstrap_intervals_cover(name):
+def test_bootstrap_intervals_cover(name, kind):
     logs, rows, covered = 2000, 400, 0
     rng = np.random.default_rng(8)
     for log in range(logs):
         sample = simulate(rng, rows)
         q = np.where(sample.weights > 1, 0.5, 0.4)
         sample = replace(sample, model=Prediction(q, np.full(rows, 0.46)))
-        tally = Tally([make_estimator(name)], samples=1000, seed=log)
+        tally = Tally([make_estimator(name)], interval=kind, samples=1000, seed=log)
         tally.add(sample)
         (value,) = tally.values()
         covered += value.low <= 0.48 <= value.high

@@ -15,7 +15,7 @@ def test_the_shift_by_clipping_by_hand():
     model = Prediction(np.array([0.2, 0.4, 0.1]), np.zeros(3))
     sample = Sample(weights, rewards, np.arange(3), model=model)
     cut = {
-        name: WeightSums.of(make_estimator(name, clip=2.0, tau=2.0), sample).cut
+        name: WeightSums.of(make_estimator(name, clip=2.0, tau=2.0).weigh(sample)).cut
         for name in ("ips", "clipped_ips", "clipped_dr", "switch_dr", "snips", "clipped_snips")
     }
     assert cut["clipped_ips"] == pytest.approx(2 * 1.0 + 10 * 0.5)
@@ -25,7 +25,7 @@ def test_the_shift_by_clipping_by_hand():
     assert cut["snips"] == cut["clipped_snips"] == 0  # a ratio: not known
 
 
-@pytest.mark.parametrize("interval", ["t", "bootstrap"])
+@pytest.mark.parametrize("interval", ["hall", "t", "bootstrap"])
 def test_a_clip_that_moves_the_estimate_has_a_warning(interval):
     rng = np.random.default_rng(0)
     weights = rng.lognormal(0, 1.0, 4000)
@@ -47,9 +47,9 @@ def test_pieces_give_the_same_shift():
     rng = np.random.default_rng(1)
     weights, rewards = rng.exponential(3, 100), rng.random(100)
     estimator = make_estimator("clipped_ips", clip=2.0)
-    whole = WeightSums.of(estimator, Sample(weights, rewards, np.arange(100)))
+    whole = WeightSums.of(estimator.weigh(Sample(weights, rewards, np.arange(100))))
     parts = [
-        WeightSums.of(estimator, Sample(weights[i::3], rewards[i::3], np.arange(100)[i::3]))
+        WeightSums.of(estimator.weigh(Sample(weights[i::3], rewards[i::3], np.arange(100)[i::3])))
         for i in range(3)
     ]
     assert (parts[0] + parts[1] + parts[2]).cut == pytest.approx(whole.cut)

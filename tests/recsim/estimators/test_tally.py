@@ -45,7 +45,7 @@ def part(sample: Sample, rows: slice) -> Sample:
 
 
 def tally_of(*samples: Sample, seed: int = 3) -> Tally:
-    tally = Tally(ALL, samples=50, seed=seed)
+    tally = Tally(ALL, interval="bootstrap", samples=50, seed=seed)
     for sample in samples:
         tally.add(sample)
     return tally
@@ -57,7 +57,7 @@ def test_a_log_in_pieces_gives_the_same_values(cuts):
     edges = [0, *cuts, 1000]
     pieces = [part(sample, slice(a, b)) for a, b in itertools.pairwise(edges)]
     whole, cut = tally_of(sample), tally_of(*pieces)
-    merged = Tally(ALL, samples=50, seed=3)
+    merged = Tally(ALL, interval="bootstrap", samples=50, seed=3)
     for piece in reversed(pieces):  # from machines that finish in any order
         merged.merge(tally_of(piece))
     for other in (cut, merged):
@@ -128,7 +128,12 @@ def test_the_rows_of_a_user_are_resampled_together():
 def test_bootstrap_error_is_the_standard_error():
     sample = draw(4000, users=10**6)
     sample = Sample(sample.weights, sample.rewards, np.arange(4000))
-    tally = Tally([make_estimator("ips"), make_estimator("snips")], samples=2000, seed=1)
+    tally = Tally(
+        [make_estimator("ips"), make_estimator("snips")],
+        interval="bootstrap",
+        samples=2000,
+        seed=1,
+    )
     tally.add(sample)
     w, r = sample.weights, sample.rewards
     plain = (w * r).std() / math.sqrt(4000)
@@ -150,7 +155,7 @@ def test_intervals_have_their_nominal_coverage():
         reward = (rng.random(400) < np.array([0.3, 0.6])[action]).astype(float)
         weight = np.array([0.4 / 0.6, 0.6 / 0.4])[action]
         estimators = [make_estimator("ips"), make_estimator("snips")]
-        tally = Tally(estimators, samples=300, seed=log, level=0.9)
+        tally = Tally(estimators, interval="bootstrap", samples=300, seed=log, level=0.9)
         tally.add(Sample(weight, reward, np.arange(400)))
         covered += [value.low <= 0.48 <= value.high for value in tally.values()]
     # Nominal 0.9; four standard errors of a share over 300 logs are 0.07.

@@ -54,6 +54,14 @@ def test_concat_keeps_the_users_of_different_logs_distinct(random_log):
     assert SlateLog.concat([anonymous, anonymous]).validate().user.tolist() == list(range(8))
 
 
+def test_a_log_that_was_made_adaptively_in_part_is_adaptive(random_log):
+    log = random_log(10)
+    learned = replace(log, adaptive=True)
+    assert learned.select(slice(0, 5)).adaptive
+    assert SlateLog.concat([log, learned]).adaptive
+    assert not SlateLog.concat([log, log]).adaptive
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

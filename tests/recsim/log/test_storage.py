@@ -27,7 +27,7 @@ def assert_same(one: SlateLog, other: SlateLog) -> None:
     assert one.feedback.keys() == other.feedback.keys()
     for name in one.feedback:
         assert np.array_equal(one.feedback[name], other.feedback[name]), name
-    assert one.anonymous == other.anonymous
+    assert (one.anonymous, one.adaptive) == (other.anonymous, other.adaptive)
     assert one.problem.rewards == other.problem.rewards
     assert np.array_equal(one.problem.item_features, other.problem.item_features)
     assert np.array_equal(one.problem.item_groups, other.problem.item_groups)
@@ -46,6 +46,7 @@ def test_a_saved_log_loads_unchanged(random_log, tmp_path, anonymous, features, 
             slate_propensity=np.full(40, 0.25),
             position=np.arange(80).reshape(40, 2),
             candidates=np.tile(np.arange(7), (40, 1)),
+            adaptive=True,
         )
     folder = log.save(tmp_path / "deep" / "log")
     assert_same(SlateLog.load(folder), log)
@@ -94,6 +95,8 @@ def test_writing_in_chunks_equals_writing_at_once(random_log, tmp_path, anonymou
     chunks = (log.select(slice(start, start + 15)) for start in range(0, 40, 15))
     write_log(tmp_path / "log", chunks)
     assert_same(SlateLog.load(tmp_path / "log"), log)
+    write_log(tmp_path / "some", [log, replace(log, adaptive=True)])
+    assert SlateLog.load(tmp_path / "some").adaptive
     again = SlateLog.concat(list(SlateLog.scan(tmp_path / "log", 11)), same_users=True)
     assert_same(again, log)
 

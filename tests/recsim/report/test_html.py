@@ -23,6 +23,7 @@ VALUE = {
     "high": 0.6,
     "n": 10,
     "ess": 5.0,
+    "effective_terms": 4.0,
     "max_weight": 3.0,
     "clip": math.inf,
     "clipped_share": 0.0,

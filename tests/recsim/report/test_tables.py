@@ -69,6 +69,7 @@ def estimate(case, agent, name="ips"):
         "high": 1.0,
         "n": 10,
         "ess": 5.0,
+        "effective_terms": 4.0,
         "clip": math.inf,
         "max_weight": 3.0,
         "clipped_share": 0.0,

@@ -40,7 +40,7 @@ def test_a_run_prints_and_writes_the_accuracy(tmp_path, capsys):
     (folder,) = (tmp_path / "small").iterdir()
     table = pd.read_csv(folder / "summary.csv")
     assert table["logs"].tolist() == [80] * 6
-    assert set(table["interval"]) == {"bootstrap", "t"}
+    assert set(table["interval"]) == {"hall", "t"}
     ips = table[table["estimator"] == "ips"].iloc[0]
     assert ips["bias_low"] < 0 < ips["bias_high"]
     assert ips["coverage"] > 0.85

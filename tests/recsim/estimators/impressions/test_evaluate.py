@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from recsim.errors import EstimationError, LogError, UserError
-from recsim.estimators import Tally, evaluate, log_value, make_estimator, policy_samples
+from recsim.estimators import (
+    Tally,
+    evaluate,
+    evaluate_slates,
+    evaluate_trajectories,
+    log_value,
+    make_estimator,
+    policy_samples,
+)
+from recsim.estimators.diagnostics import ADAPTIVE
 from recsim.log import SlateLog, read_log
 
 
@@ -140,11 +149,11 @@ def test_sessions_are_resampled_with_all_their_rows(random_log):
 
 def test_users_are_resampled_with_all_their_rows(random_log):
     log = random_log(400, users=4)
-    by_user = log_value(log, samples=500)
-    by_row = log_value(log, samples=500, unit="row")
+    by_user = log_value(log, interval="bootstrap")
+    by_row = log_value(log, interval="bootstrap", unit="row")
     assert by_user.value == by_row.value == pytest.approx(log.clicks.mean())
     assert by_user.interval != by_row.interval
-    one = log_value(log.select(log.user == 2), samples=500)
+    one = log_value(log.select(log.user == 2), interval="bootstrap")
     assert np.isnan(one.interval).all()  # no other user to draw
     assert "a single independent unit" in " ".join(one.warnings)
     by_t = log_value(log.select(log.user == 2), interval="t")
@@ -158,6 +167,19 @@ def test_the_log_is_not_changed(random_log):
     evaluate(log, uniform, samples=10)
     for name, values in before.items():
         assert np.array_equal(getattr(log, name), values)
+
+
+def test_values_from_a_log_of_a_policy_that_learned_have_a_warning(random_log):
+    log = replace(random_log(60, slots=1), adaptive=True)
+    for value in (
+        *evaluate(log, uniform, ("ips", "snips", "dr")),
+        *evaluate_slates(log, uniform, ("sips", "sniips")),
+        *evaluate_trajectories(log, uniform, ("pdis", "wis")),
+    ):
+        assert value.warnings[-1] == ADAPTIVE
+    assert ADAPTIVE not in log_value(log).warnings  # it describes the log
+    pieces = [log.select(slice(0, 30)), log.select(slice(30, 60))]
+    assert evaluate(pieces, uniform, ("ips",))[0].warnings[-1] == ADAPTIVE
 
 
 def test_errors_name_what_evaluation_lacks(random_log):
@@ -210,14 +232,18 @@ def test_the_uniform_policy_on_open_bandit(data_dir, campaign):
     assert clipped.value == pytest.approx(float(exact), rel=1e-9)
     assert ips.max_weight == pytest.approx(float(max(weights)), rel=1e-9)
 
-    # One row carries most of the weight of the women's log, so its values have warnings.
+    # Both logs hold few clicks and were made by a policy that learned; one row carries most of the
+    # weight of the women's.
     for value in (ips, snips, clipped):
-        assert value.trustworthy == (campaign == "men"), value
+        assert ADAPTIVE in value.warnings
+        assert value.effective_terms < 50
+        assert any("total weight" in text for text in value.warnings) == (campaign == "women")
         assert value.low < value.value < value.high
 
     reference = log_value(read_log("open_bandit", path=path, campaign=campaign, policy="random"))
     assert reference.value == pytest.approx(0.0046)
-    assert reference.trustworthy
+    assert reference.effective_terms == pytest.approx(46)
+    assert ADAPTIVE not in reference.warnings
     assert max(ips.low, reference.low) < min(ips.high, reference.high)  # they agree
 
 

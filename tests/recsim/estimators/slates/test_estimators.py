@@ -249,7 +249,10 @@ def test_padding_changes_nothing(rows, slots, seed, ragged):
 def tally_of(*samples: SlateSample, names=SLATE_ESTIMATORS) -> Tally:
     slots = samples[0].slots
     tally = Tally(
-        [make_slate_estimator(name, clip=1.2, slots=slots) for name in names], samples=30, seed=2
+        [make_slate_estimator(name, clip=1.2, slots=slots) for name in names],
+        interval="bootstrap",
+        samples=30,
+        seed=2,
     )
     for sample in samples:
         tally.add(sample)

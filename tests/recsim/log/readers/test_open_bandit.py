@@ -47,6 +47,8 @@ def test_rows_become_slates_of_one_item(obd):
     assert log.day.tolist() == [0, 1]
     assert log.user.tolist() == [0, 1]
     assert log.anonymous
+    assert log.adaptive
+    assert not read_men(obd, "random").adaptive
     assert log.problem.rewards == {"click": 1.0}
     # Categories of both policies: a z, B b, c, d; then the affinities to items 0 and 1.
     assert log.user_features.tolist() == [[1, 0, 0, 1, 1, 1, 0, 2], [1, 0, 1, 0, 1, 1, 1, 0]]

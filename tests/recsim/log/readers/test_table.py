@@ -66,6 +66,8 @@ def test_impressions_become_slates(tmp_path):
 def test_without_a_user_every_line_is_a_user_of_its_own(tmp_path):
     log = read(tmp_path, "item,click\n10,0\n9,1\n10,1\n", columns=ONE)
     assert log.anonymous
+    assert not log.adaptive
+    assert read(tmp_path, "item,click\nx,1\n", columns=ONE, adaptive=True).adaptive
     assert log.user.tolist() == [0, 1, 2]
     assert log.slate.tolist() == [[1], [0], [1]]  # whole numbers sort as numbers: 9, 10
     assert log.reward.tolist() == [0, 1, 1]
