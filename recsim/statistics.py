@@ -23,6 +23,9 @@ from numpy.typing import ArrayLike
 
 from recsim.arrays import Floats
 
+# Relative size of what rounding leaves of a difference, or of a spread, that is zero.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -197,10 +200,32 @@ def paired_comparison(first: ArrayLike, second: ArrayLike, *, level: float = 0.9
     Raises:
         ValueError: If the shapes differ or there are no results.
     """
+    differences = paired_differences(first, second)
+    return compared(differences, t_interval(differences, level))
+
+
+def paired_differences(first: ArrayLike, second: ArrayLike) -> Floats:
+    """Return first minus second, rounded to 1e-12 of the largest result.
+
+    Differences that only rounding keeps apart are then equal, and have no spread.
+
+    Args:
+        first: One result per seed, ``(S,)``.
+        second: Results of the other agent on the same seeds, ``(S,)``.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if a.shape != b.shape:
         raise ValueError(f"paired results must have one shape, got {a.shape} and {b.shape}")
-    return compared(a - b, t_interval(a - b, level))
+    differences: Floats = a - b
+    largest = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
+    if not 0 < largest < math.inf:
+        return differences
+    # A power of two, so that whole multiples of it are exact.
+    unit = 2.0 ** math.floor(math.log2(largest * _ROUNDING))
+    return np.round(differences / unit) * unit
 
 
 def compared(differences: Floats, interval: Interval) -> Comparison:
@@ -313,6 +338,8 @@ def _between(contributions: Floats) -> float:
 def _interval(value: float, error: float, df: float, level: float) -> Interval:
     from scipy.special import stdtr
 
+    if error <= _ROUNDING * abs(value):
+        error = 0.0
     low, high = _ends(np.asarray(value), np.asarray(error), df, level)
     p_value = math.nan if not error > 0 else 2 * float(stdtr(df, -abs(value / error)))
     if error == 0 and value == 0:

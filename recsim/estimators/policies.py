@@ -87,6 +87,11 @@ def propensities(
             than probabilities.
     """
     function = policy.propensities if isinstance(policy, HasPropensities) else policy
+    if not callable(function):
+        raise EstimationError(
+            f"{policy!r} is not a policy: give an agent, such as agents.make(...), or a function "
+            "of observations and items; for logging=, also what estimate_logging(log) returns."
+        )
     answer = function(obs, items)
     if answer is None:
         raise EstimationError(
@@ -236,8 +241,9 @@ def logged_propensities(rows: Rows, logging: Policy | None = None) -> Floats:
         return rows.log.propensity
     if logging is None:
         raise EstimationError(
-            "The log has no propensities, so another policy cannot be evaluated on it: the "
-            "probability with which each item was shown must be logged."
+            "The log has no propensities, the probabilities with which items were shown, so "
+            "another policy cannot be evaluated on it. Name their column, or have them estimated: "
+            "'logging: auto' in a scenario, logging=estimate_logging(log) in Python."
         )
     return propensities(logging, rows.obs, rows.items, first_row=rows.first)
 

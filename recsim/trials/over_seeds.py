@@ -24,6 +24,7 @@ from recsim.statistics import (
     iqm,
     iqm_interval,
     paired_comparison,
+    paired_differences,
     ratio,
     t_interval,
 )
@@ -176,14 +177,15 @@ def comparisons_table(
             if metric.startswith(PREFIX):  # errors of the user model do not depend on agents
                 continue
             first, second = (f[metric].to_numpy(dtype=np.float64) for f in (mine, theirs))
+            differences = paired_differences(first, second)
             if users is not None and users.has(metric):
                 both = [users.ratio(name, metric, list(mine.index)) for name in (agent, baseline)]
                 (a, z_a), (b, z_b) = both
-                result = compared(first - second, crossed_interval(a - b, z_a - z_b, level))
+                result = compared(differences, crossed_interval(a - b, z_a - z_b, level))
                 doubted = _constant(a - b, z_a - z_b)
             else:
                 result = paired_comparison(first, second, level=level)
-                doubted = doubt(first - second) or "-"
+                doubted = doubt(differences) or "-"
             pair = {"agent": agent, "baseline": baseline, "metric": metric}
             rows.append({**pair, **_row(result), "doubt": doubted})
     table = pd.DataFrame(rows)

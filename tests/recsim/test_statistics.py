@@ -256,3 +256,18 @@ def test_a_detectable_difference_is_found_four_times_in_five():
     assert seeds_needed(1.0, size) == 10
     assert seeds_needed(1.0, size / 2) > 30
     assert math.isnan(detectable(1.0, 0))
+
+
+def test_differences_that_only_rounding_keeps_apart_are_equal():
+    result = paired_comparison([2 / 15, 0.1, 0.0], [1 / 3, 0.3, 0.2])
+    assert result.difference.value == pytest.approx(-0.2)
+    assert result.difference.error == 0
+    assert math.isnan(result.difference.p_value)
+    same = paired_comparison([0.1 + 0.2, 1.0, 7.0], [0.3, 1.0, 7.0])
+    assert (same.ties, same.wins, same.difference.p_value) == (3, 0.5, 1.0)
+
+
+def test_rounding_leaves_small_differences():
+    small = paired_comparison([1e6 + 1e-3, 1e6 + 2e-3], [1e6, 1e6]).difference
+    assert small.value == pytest.approx(1.5e-3, rel=1e-3)
+    assert small.p_value < 0.3

@@ -86,11 +86,13 @@ def test_few_clicks_break_t_and_not_the_default():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(CASES))
 def test_coverage_of_every_case(name):
-    for estimator, line in shares(name, 1000 if CASES[name].rows < 10_000 else 300).items():
+    logs = 1000 if CASES[name].rows < 10_000 else 300
+    noise = 3 * (0.95 * 0.05 / logs) ** 0.5
+    for estimator, line in shares(name, logs).items():
         if "adaptive" in name:
             continue
         enough = np.median(line.terms) > 100 and line.ess.mean() > 100
         if enough and "lognormal" not in name:
-            assert 0.915 <= line.coverage("hall") <= 0.975, estimator
+            assert 0.92 - noise <= line.coverage("hall") <= 0.97 + noise, estimator
         # Never much worse than t.
         assert line.coverage("hall") > min(line.coverage("t"), 0.95) - 0.02, estimator
