@@ -8,14 +8,15 @@ distributions, so that k! f_k is log-convex in expectation (Cauchy-Schwarz):
     f_{k-1} f_{k+1} >= k / (k+1) f_k^2.
 
 Copies break this: a file that was appended to itself has f_2 but neither f_1 nor f_3. The log is
-reported where chance explains with a probability below .001 that the inequality fails for k = 2 or
-3, the rarer neighbour of f_k being Poisson, or where
-all of at least twenty different rows occur a multiple of the same number of times. A part of the
-file that was appended again is therefore only seen where rows are seldom equal by chance.
+reported where chance hardly explains that the inequality fails for k = 2 or 3, the rarer neighbour
+of f_k being Poisson, or where all of at least twenty different rows occur a multiple of the same
+number of times. A part of the file that was appended again is therefore only seen where rows are
+seldom equal by chance.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,10 +86,13 @@ def _copied(counts: NDArray[np.int64]) -> bool:
 
     frequency = np.bincount(counts, minlength=5)[:5].astype(np.float64)  # f_0 ... f_4
     for k in (2, 3):
-        product = k / (k + 1) * frequency[k] ** 2
-        # The rarer neighbour must make up for the more frequent one.
+        # The rarer neighbour must make up for the more frequent one. Where it is not empty, the
+        # other two counts are taken on the safe side too: among equally likely rows both sides of
+        # the inequality are equal in expectation.
         rare, often = sorted((frequency[k - 1], frequency[k + 1]))
-        least = product / max(often, 1.0)
+        noise = 1.5 if rare else 0.0
+        own = max(frequency[k] - noise * math.sqrt(frequency[k]), 0.0)
+        least = k / (k + 1) * own**2 / max(often + noise * math.sqrt(often), 1.0)
         if frequency[k] >= _LEAST_COUNT and pdtr(rare, least) < _LEAST_P:
             return True
     return False

@@ -158,7 +158,8 @@ def group_tables(
     if len(paired):
         alpha = 1 - scenario.level
         cells = pair_cells(paired, shown, alpha)
-        found = [(_split(a), _split(b)) for a, b in within if a in set(paired["agent"])]
+        there = set(zip(paired["agent"], paired["baseline"], strict=True))
+        found = [(_split(a), _split(b)) for a, b in within if (a, b) in there]
         cells = cells.assign(difference=[f"{a} - {b}" for (_, a), (_, b) in found])
         cells.insert(0, words, [group for (group, _), _ in found])
         title = f"Differences by {words}, paired by seed [{level} interval]"

@@ -12,13 +12,15 @@ anonymous log):
 **The policy used the context** where a contextual model predicts better than the frequencies by
 more than three standard errors, or where the users to whom an item was shown differ in their
 features from all users by more than chance. The latter finds weaker dependence, which matters: it
-biases values long before it can be predicted. Its statistic is n times Pillai's trace, at one
-position:
+biases values long before it can be predicted. Its statistic is U times Pillai's trace between the
+features of the U users and how much more often than others they were shown each item, at one
+position,
 
-    T = sum over items c of n_c |mean of the whitened features of its users|^2,
+    T = U |P Q|^2,  P and Q orthonormal bases of the two centred tables,
 
-which is nearly chi-squared with (C - 1) rank degrees of freedom for a policy that ignores the
-context; a p-value below .005 (times the number of positions) is taken as dependence.
+which is nearly chi-squared with rank P times rank Q degrees of freedom for a policy that ignores
+the context, also if it draws once per user and keeps to it; a p-value below .005 (times the number
+of positions) is taken as dependence. With a few dozen users it sees next to nothing.
 
 **Overlap.** Under the true propensities mu, the mean of ``(1 / C) / mu(shown)`` over the log is the
 share of the pairs of context and item that the policy may show, C items each. Estimated with the
@@ -255,19 +257,26 @@ def _association(table: _Impressions) -> float:
     least, positions = 1.0, np.unique(table.position).tolist()
     for position in positions:
         here = table.position == position
-        shown, features = table.shown[here], table.features[here]
-        features = features - features.mean(axis=0)
-        white, sizes, _ = np.linalg.svd(features, full_matrices=False)  # (n, F)
-        rank = int((sizes > 1e-6 * max(sizes.max(initial=0), 1e-300)).sum())
-        classes = np.eye(table.offered.shape[1])[shown]  # (n, C)
-        count = classes.sum(axis=0)
-        freedom = (int((count > 0).sum()) - 1) * rank
-        if freedom < 1 or len(shown) < _LEAST_ROWS:
+        _, first, own = np.unique(table.unit[here], return_index=True, return_inverse=True)
+        features = table.features[here][first]  # (U, F)
+        counts = np.zeros((len(first), table.offered.shape[1]))  # (U, C)
+        np.add.at(counts, (own, table.shown[here]), 1.0)
+        # What a user saw beyond their number of rows, which may depend on their features.
+        excess = counts - counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
+        bases = [_basis(excess), _basis(features - features.mean(axis=0))]
+        freedom = bases[0].shape[1] * bases[1].shape[1]
+        if freedom < 1 or len(own) < _LEAST_ROWS:
             continue
-        sums = classes.T @ white[:, :rank]  # (C, rank); of whitened features over sqrt(n)
-        trace = len(shown) * float((sums**2 / np.maximum(count, 1)[:, None]).sum())
+        trace = len(first) * float(((bases[0].T @ bases[1]) ** 2).sum())
         least = min(least, float(chdtrc(freedom, trace)))
     return min(least * len(positions), 1.0)
+
+
+def _basis(columns: Floats) -> Floats:
+    """Return an orthonormal basis of the space of columns, ``(U, rank)``."""
+    left, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    basis: Floats = left[:, sizes > 1e-6 * max(sizes.max(initial=0), 1e-300)]
+    return basis
 
 
 def _mean_and_error(values: Floats, unit: Ints) -> tuple[float, float]:

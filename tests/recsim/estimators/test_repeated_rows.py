@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recsim.estimators import evaluate, evaluate_slates, log_value
-from recsim.estimators.repeated_rows import RepeatedRows
+from recsim.estimators.repeated_rows import RepeatedRows, _copied
 from recsim.log import SlateLog
 
 
@@ -38,6 +38,15 @@ def warnings_of(log):
     counts = RepeatedRows()
     counts.add(log)
     return counts.warnings
+
+
+def test_equally_likely_rows_are_no_copies():
+    rng = np.random.default_rng(0)
+    named = 0
+    for rows, cells in ((300, 100), (500, 200), (1000, 400)):
+        for _ in range(100):
+            named += _copied(np.unique(rng.integers(cells, size=rows), return_counts=True)[1])
+    assert named <= 9
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.3, 1, 3, 10, 100, 1e6])

@@ -114,6 +114,15 @@ def test_false_alarms_are_rarer_than_one_in_twenty(name, users):
     assert alarms <= 6  # 3%; at a rate of 5% seven or more in 200 are likely (.87)
 
 
+def test_a_policy_that_draws_once_per_user_ignores_the_context():
+    suspected = 0
+    for seed in range(20):
+        log, _ = planted("uniform", seed, rows=1000, users=200)
+        item = np.random.default_rng(seed).integers(0, ITEMS, 200)  # an experiment by user
+        suspected += check_context(replace(log, slate=item[log.user][:, None])).used_context
+    assert suspected <= 2
+
+
 def test_weak_dependence_biases_frequencies_and_is_seen():
     log, rates = planted("weak", rows=5000)
     truth = rates.mean()
