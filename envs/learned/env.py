@@ -85,7 +85,7 @@ class LearnedRecEnv(_Learned, SlateEnv):
 
     ## Version History
     * v0: Initial version. Release 0.2.0 changed all random numbers once: a user's draws are now a
-      function of (seed, user, episode, step), whoever else is in the batch. From 0.2.0 on, a change
+      function of (seed, user, episode, step), not of the rest of the batch. From 0.2.0 on, a change
       of numbers is a new version.
     """
 

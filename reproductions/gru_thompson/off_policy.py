@@ -34,7 +34,7 @@ from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from recsim.estimators import SampledPolicy, UniformSlates, evaluate_slates
 from recsim.log import SlateLog
 from reproductions.gru_thompson.distance import DistanceCohort, DistanceWorld
-from reproductions.gru_thompson.intervals import mean_text
+from reproductions.intervals import mean_text
 
 STEPS = 10
 STRATEGIES = {

@@ -40,7 +40,7 @@ from agents.gru_thompson.evaluation import likelihoods
 from recsim.log import SlateLog
 from recsim.metrics import distinct_groups
 from reproductions.gru_thompson.distance import DistanceCohort, DistanceWorld
-from reproductions.gru_thompson.intervals import half_width, mean_text
+from reproductions.intervals import half_width, mean_text
 
 Choose = Callable[[DistanceCohort], np.ndarray]
 Row = dict[str, object]

@@ -9,7 +9,6 @@ own. ``--tuning`` prints the trials by which the settings were chosen, on seeds 
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,10 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
-from scipy import stats
 
 import agents
-from recsim.arrays import Floats
 from recsim.log import SlateLog
 from recsim.play.rollout import rollout
 from recsim.runs.executor import one_thread
@@ -28,6 +25,7 @@ from recsim.scenario.environments import make_env
 from recsim.scenario.files import load_scenario
 from recsim.trials.seeds import TrialSeeds
 from recsim.trials.simulation import Simulation, collect_log
+from reproductions.intervals import half_width
 
 BEST = {"keep": 0.25, "target": "return"}
 AWR = {"weights": "awr", "target": "return"}
@@ -128,14 +126,6 @@ def measured(
         played = rollout(env, agent, seed=seeds.users, max_steps=scenario.steps, learn=False)
     summary = played.summary()
     return [*(summary[name] for name in METRICS), seconds]
-
-
-def half_width(values: Floats, level: float = 0.95) -> float:
-    """Return half the width of a t interval of the mean of ``values``, (S,)."""
-    if len(values) < 2:
-        return math.nan
-    quantile = stats.t.ppf((1 + level) / 2, len(values) - 1)
-    return float(quantile * values.std(ddof=1) / math.sqrt(len(values)))
 
 
 def report(

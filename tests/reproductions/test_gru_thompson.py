@@ -8,7 +8,7 @@ from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from recsim.estimators import SampledPolicy, evaluate_slates
 from reproductions.gru_thompson import off_policy, simulator
 from reproductions.gru_thompson.distance import DistanceWorld
-from reproductions.gru_thompson.intervals import mean_text
+from reproductions.intervals import mean_text
 
 
 def test_a_mean_with_its_interval():

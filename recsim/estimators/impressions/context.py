@@ -27,7 +27,8 @@ share of the pairs of context and item that the policy may show, C items each. E
 better contextual model, it says how much of the comparison of policies the log can carry: 1 for a
 policy that may show everything, about 1 / C for one that is deterministic in the context.
 
-At most `MOST_ROWS` impressions are examined. Of many items the most frequent ones are told apart.
+At most `MOST_ROWS` impressions are examined. Of many items, all but the most frequent ones count as
+one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What happens to a user is a function of (seed, user, episode, step), whoever else is there."""
+"""What happens to a user is a function of (seed, user, episode, step), not of other users."""
 
 import numpy as np
 import pytest

@@ -1,18 +1,17 @@
-"""Means over seeds with Student-t intervals; a bootstrap over five seeds is too narrow."""
+"""Means over seeds with Student's intervals, as text."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from recsim.estimators.intervals import student_t
+from recsim.statistics import mean_interval
 
 
-def half_width(scores: pd.Series, level: float = 0.95) -> float:
+def half_width(scores: ArrayLike, level: float = 0.95) -> float:
     """Return half the width of the interval of the mean; NaN for a single seed."""
-    count = len(scores)
-    variance = float(np.var(scores, ddof=1)) if count > 1 else float("nan")
-    return student_t(count, variance, (1 + level) / 2)
+    low, high = mean_interval(scores, level)
+    return float(high - low) / 2
 
 
 def mean_text(scores: pd.Series, digits: int = 3) -> str:
