@@ -103,10 +103,19 @@ class Comparison:
         return next((t.data for t in tables if t.file == "summary.csv"), pd.DataFrame())
 
     @property
+    def groups(self) -> pd.DataFrame:
+        """The numbers of ``groups.csv``: as `table`, by ``group``; empty without ``by``."""
+        return self._named("groups")
+
+    @property
+    def group_differences(self) -> pd.DataFrame:
+        """The numbers of ``group_differences.csv``: as `differences`, by ``group``; or empty."""
+        return self._named("group_differences")
+
+    @property
     def differences(self) -> pd.DataFrame:
         """Differences of pairs of agents, paired by seed; empty for logs."""
-        tables = self.summary.tables
-        return next((t.data for t in tables if t.name == "comparisons"), pd.DataFrame())
+        return self._named("comparisons")
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -152,6 +161,9 @@ class Comparison:
         except OSError as error:
             raise RunError(f"the report cannot be written to {path}: {error.strerror}.") from error
         return path
+
+    def _named(self, name: str) -> pd.DataFrame:
+        return next((t.data for t in self.summary.tables if t.name == name), pd.DataFrame())
 
     def __repr__(self) -> str:
         return f"<Comparison of {', '.join(agent.label for agent in self.scenario.agents)}>"

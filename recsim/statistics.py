@@ -57,13 +57,13 @@ class Comparison:
 
     Attributes:
         difference: Mean of the paired differences, first minus second, with its t interval.
-        wins: Share of pairs in which the first is higher; a tie counts half.
+        wins: Number of pairs in which the first is higher.
         ties: Number of pairs in which both are equal.
         pairs: Number of pairs.
     """
 
     difference: Interval
-    wins: float
+    wins: int
     ties: int
     pairs: int
 
@@ -235,10 +235,9 @@ def compared(differences: Floats, interval: Interval) -> Comparison:
         differences: ``(S,)``.
         interval: Of their mean.
     """
-    wins = float(np.mean((differences > 0) + 0.5 * (differences == 0)))
     return Comparison(
         difference=interval,
-        wins=math.nan if np.isnan(differences).any() else wins,
+        wins=int((differences > 0).sum()),
         ties=int((differences == 0).sum()),
         pairs=differences.size,
     )

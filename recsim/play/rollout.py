@@ -187,18 +187,13 @@ class Rollout:
 
         ``<name>_per_user`` sums each named reward over the rollout. ``return_per_session`` (if
         there is such a reward), ``sessions_per_user``, ``churned_share`` and ``active_days`` (days
-        with at least one step) measure retention; ``immediate_regret_*`` is NaN if it is not
-        revealed;
-        ``coverage``, ``gini`` and ``distinct_groups_per_slate`` describe the slates.
+        with at least one step) measure retention; ``immediate_regret_*`` is there if the
+        environment reveals it; ``coverage``, ``gini`` and ``distinct_groups_per_slate`` describe
+        the slates.
         """
         active, (_, users) = self.active, self.active.shape
         steps = int(active.sum())
         ends = int((self.session_end & active).sum())
-        regret = (
-            math.nan
-            if self.immediate_regret is None
-            else float(self.immediate_regret[active].sum())
-        )
         totals = {name: float(value[active].sum()) for name, value in self.rewards.items()}
         reward = float(self.reward[active].sum())
         shown, problem = self.items[active], self.problem  # (T, B, K) -> (n, K)
@@ -210,12 +205,16 @@ class Rollout:
         numbers |= {f"{name}_per_user": total / users for name, total in totals.items()}
         if "return" in totals:
             numbers["return_per_session"] = totals["return"] / ends if ends else math.nan
-        return numbers | {
+        numbers |= {
             "sessions_per_user": _distinct(self.session, active) / users,
             "churned_share": float((self.churned & active).sum()) / users,
             "active_days": _distinct(self.day, active) / users,
-            "immediate_regret_per_step": regret / steps,
-            "immediate_regret_per_user": regret / users,
+        }
+        if self.immediate_regret is not None:
+            regret = float(self.immediate_regret[active].sum())
+            numbers["immediate_regret_per_step"] = regret / steps
+            numbers["immediate_regret_per_user"] = regret / users
+        return numbers | {
             "coverage": coverage(shown, problem.num_items),
             "gini": gini(shown, problem.num_items),
             "distinct_groups_per_slate": distinct_groups(shown, problem.item_groups),

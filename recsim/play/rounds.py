@@ -7,6 +7,7 @@ shows the cost and the benefit of exploration.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -169,16 +170,17 @@ def round_curves(rounds: Sequence[Rollout]) -> pd.DataFrame:
     Returns:
         A frame indexed by ``round`` with ``reward``, each named reward and ``immediate_regret``
         (NaN if not revealed), all per slate of the round; the same with the prefix
-        ``cumulative_``, per user
-        of a round and summed over the rounds so far; and ``active``, the fraction of the users of
-        the round who have not left for good at its end.
+        ``cumulative_``, per user of a round and summed over the rounds so far; and ``active``, the
+        fraction of the users of the round who have not left for good at its end.
     """
     import pandas as pd
 
     summaries = [played.summary() for played in rounds]
     slates = np.array([played.active.sum() / played.active.shape[1] for played in rounds])
     names = ("reward", *rounds[0].rewards, "immediate_regret")
-    per_user = {name: np.array([s[f"{name}_per_user"] for s in summaries]) for name in names}
+    per_user = {
+        name: np.array([s.get(f"{name}_per_user", math.nan) for s in summaries]) for name in names
+    }
     columns = {name: value / slates for name, value in per_user.items()}
     columns |= {f"cumulative_{name}": value.cumsum() for name, value in per_user.items()}
     left = [(played.terminated & played.active).any(axis=0).mean() for played in rounds]

@@ -59,6 +59,28 @@ def doubt_notes(table: pd.DataFrame, names: Sequence[str], level: float) -> list
     return notes
 
 
+def undefined_notes(table: pd.DataFrame, names: Sequence[str]) -> list[Note]:
+    """Return a note on results that some seeds do not have.
+
+    Args:
+        table: From `recsim.trials.over_seeds.metrics_table` or ``comparisons_table``.
+        names: The metrics that are shown.
+    """
+    if table.empty:
+        return []
+    counted = "pairs" if "pairs" in table else "seeds"
+    whose = ["agent", "baseline"] if "baseline" in table else ["agent"]
+    every = table.groupby(whose)[counted].transform("max")
+    rows = table[(table[counted] < every) & table["metric"].isin(names)]
+    texts = [
+        f"{_words(row['metric'])} of {_whose(row)} ({row[counted]} of {every[at]} seeds)"
+        for at, row in rows.iterrows()
+    ]
+    if not texts:
+        return []
+    return [Note(f"Undefined in some seeds, which are left out: {'; '.join(texts)}.", "note")]
+
+
 def metric_cells(
     table: pd.DataFrame, names: Sequence[str], value: str = "mean", ends: str = ""
 ) -> pd.DataFrame:
@@ -82,7 +104,7 @@ def metric_cells(
             else interval_text(*by_metric.loc[name, columns])
             for name in names
         ]
-        rows.append([str(agent), str(group["seeds"].iloc[0]), *cells])
+        rows.append([str(agent), str(group["seeds"].max()), *cells])
     return pd.DataFrame(rows, columns=["agent", "seeds", *map(_words, names)])
 
 
@@ -120,7 +142,7 @@ def pair_rows(paired: pd.DataFrame) -> pd.DataFrame:
             f"{row['agent']} - {row['baseline']}",
             row["metric"],
             interval_text(row["difference"], row["low"], row["high"]),
-            wins_text(row["wins"], row["ties"], row["pairs"]),
+            "-" if math.isnan(row["difference"]) else wins_text(*row[["wins", "ties", "pairs"]]),
             p_text(row["p_value"]),
             p_text(row["p_holm"]),
         ]

@@ -16,6 +16,11 @@ def number(value: Any, digits: int = 4) -> str:
     return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number of things: ``1 pair``, ``2 pairs``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def interval_text(value: float, low: float, high: float) -> str:
     """Return ``value [low, high]`` with as many decimals as the width justifies; "-" for NaN."""
     if not math.isfinite(value):
@@ -35,17 +40,15 @@ def p_text(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def wins_text(wins: float, ties: int, pairs: int) -> str:
+def wins_text(wins: int, ties: int, pairs: int) -> str:
     """Return in how many pairs of seeds one agent is above another, and in how many both are equal.
 
     Args:
-        wins: Share of the pairs, ties counting half; see `recsim.statistics.Comparison`.
+        wins: Pairs in which the first is higher.
         ties: Pairs in which both are equal.
         pairs: All of them.
     """
-    if math.isnan(wins):
-        return "-"
     if ties == pairs:
         return f"equal in all {pairs}"
-    higher = f"{round(wins * pairs - ties / 2)} of {pairs}"
+    higher = f"{wins} of {pairs}"
     return f"{higher}, equal in {ties}" if ties else higher

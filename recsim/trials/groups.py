@@ -11,8 +11,9 @@ from recsim.arrays import Floats, Ints
 from recsim.errors import ScenarioError
 from recsim.metrics import exposure
 from recsim.play.rollout import Rollout
-from recsim.report.intervals import metric_cells, pair_cells
-from recsim.report.summary import Table
+from recsim.report.intervals import doubt_notes, metric_cells, pair_cells, undefined_notes
+from recsim.report.summary import Note, Table
+from recsim.report.words import counted
 from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Results
 from recsim.trials.over_seeds import comparisons_table, metrics_table
@@ -67,7 +68,8 @@ def item_group_metrics(played: Rollout) -> dict[str, dict[str, float]]:
 
     Returns:
         By group: ``exposure_share`` of all items shown, ``click_share`` of all clicks, and
-        ``clicks_per_item_shown``; NaN where nothing was shown or clicked.
+        ``clicks_per_item_shown``; NaN where nothing was shown or clicked. Tables take the seeds
+        that have a number, and say how many.
     """
     groups, active = played.problem.item_groups, played.active
     count = int(groups.max()) + 1
@@ -143,12 +145,16 @@ def group_tables(
     within = [(_joined(g, a), _joined(g, b)) for g in groups for a, b in pairs]
     paired = comparisons_table(within, seeds, scenario.level)
     words, level = by.replace("_", " "), f"{scenario.level:.0%}"
+    notes = _notes(table, shown, scenario.level)
+    if len(groups) == 1:
+        notes.append(Note(f"There is one {words} only: nothing is split."))
     tables = [
         Table("groups", _unjoined(table), file="groups.csv", in_json=True),
         Table(
             "by_group",
             _unjoined(metric_cells(table, shown), words),
             title=f"{scenario.name}: mean over seeds [{level} t interval], by {words}",
+            notes=notes,
             left=2,
             grouped=True,
             console=True,
@@ -163,11 +169,22 @@ def group_tables(
         cells = cells.assign(difference=[f"{a} - {b}" for (_, a), (_, b) in found])
         cells.insert(0, words, [group for (group, _), _ in found])
         title = f"Differences by {words}, paired by seed [{level} interval]"
+        differences = _unjoined(paired)
+        tables.append(
+            Table(
+                "group_differences",
+                differences.assign(baseline=[_split(b)[1] for b in differences["baseline"]]),
+                file="group_differences.csv",
+                in_json=True,
+            )
+        )
         tables.append(
             Table(
                 "paired_by_group",
                 cells,
-                title=f"{title}; * p < {alpha:.2g} after Holm's correction ({len(within)} pairs)",
+                title=f"{title}; * p < {alpha:.2g} after Holm's correction "
+                f"({counted(len(within), 'pair')})",
+                notes=_notes(paired, shown, scenario.level),
                 left=2,
                 grouped=len(pairs) > 1,
                 console=True,
@@ -175,6 +192,16 @@ def group_tables(
             )
         )
     return tables
+
+
+def _notes(table: pd.DataFrame, names: Sequence[str], level: float) -> list[Note]:
+    """Return what limits the intervals of a table of groups."""
+    last = "baseline" if "baseline" in table else "agent"
+    parts = {name: [_split(label) for label in table[name]] for name in {"agent", last}}
+    named = {name: [agent for _, agent in labels] for name, labels in parts.items()}
+    named[last] = [f"{agent} in group {group}" for group, agent in parts[last]]
+    table = table.assign(**named)
+    return undefined_notes(table, names) + doubt_notes(table, names, level)
 
 
 # Labels of agents have no spaces.

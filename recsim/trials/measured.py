@@ -21,8 +21,10 @@ from recsim.report.intervals import (
     pair_cells,
     pair_rows,
     resolution,
+    undefined_notes,
 )
 from recsim.report.summary import Note, Summary, Table
+from recsim.report.words import counted
 from recsim.scenario.keys import distinct
 from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Results, Trial, TrialResult
@@ -198,7 +200,7 @@ class Measured(Scenario):
         ]
         if seeds.empty:
             return Summary(tables)
-        few = few_seeds(int(table["seeds"].min()))
+        few = few_seeds(int(seeds.groupby("agent").size().min()))
         texts = [
             *self.explained(names, seeds, results),
             model_error_text(seeds),
@@ -238,7 +240,7 @@ class Measured(Scenario):
         """Return the table of means, and that of interquartile means."""
         level = f"{self.level:.0%}"
         over = f"seeds and users [{level} interval]" if crossed else f"seeds [{level} t interval]"
-        notes = [*notes, *doubt_notes(table, names, self.level)]
+        notes = [*notes, *undefined_notes(table, names), *doubt_notes(table, names, self.level)]
         means = Table(
             "main",
             metric_cells(table, names),
@@ -264,11 +266,12 @@ class Measured(Scenario):
         shown = paired[paired["metric"].isin(names)]
         by = "seed and user" if crossed else "seed"
         count = len(self.compared)
-        of_pairs = f"all {count} pairs" if self.pairs == "all" else f"{count} comparisons"
+        of_all = f"all {count} pairs" if count > 1 else "1 pair"
+        of_pairs = of_all if self.pairs == "all" else counted(count, "comparison")
         alpha = 1 - self.level
         title = f"Differences, paired by {by} [{self.level:.0%} interval]"
         notes = [Note(resolution(shown, names, self.level, crossed=crossed))]
-        notes += doubt_notes(shown, names, self.level)
+        notes += undefined_notes(shown, names) + doubt_notes(shown, names, self.level)
         notes = [note for note in notes if note.text]
         return [
             Table(

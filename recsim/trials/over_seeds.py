@@ -100,7 +100,8 @@ def metrics_table(seeds: pd.DataFrame, level: float, users: UserSums | None = No
         users: Sums by user, where every seed has the same users.
 
     Returns:
-        Columns: ``agent``, ``metric``, ``seeds`` (how many); ``mean`` with its t interval ``low``
+        Columns: ``agent``, ``metric``, ``seeds`` (how many have the metric; those in which it is
+        undefined, NaN, are left out); ``mean`` with its t interval ``low``
         ... ``high``, or, of metrics with sums by user, the mean over seeds and users with its
         two-way interval; ``iqm`` over seeds with the Tukey-McLaughlin interval ``iqm_low`` ...
         ``iqm_high``; ``std`` (of the sample), ``min``, ``max``; and ``doubt`` about the t
@@ -111,7 +112,8 @@ def metrics_table(seeds: pd.DataFrame, level: float, users: UserSums | None = No
     rows: list[dict[str, Any]] = []
     for agent, group in seeds.groupby("agent", sort=False):
         for metric in group.columns[2:]:
-            scores = group[metric].to_numpy(dtype=np.float64)
+            results = group[metric].to_numpy(dtype=np.float64)
+            (scores,) = _defined(results)
             if users is not None and users.has(metric):
                 value, errors = users.ratio(str(agent), metric, list(group["seed"]))
                 interval = crossed_interval(value, errors, level)
@@ -124,7 +126,7 @@ def metrics_table(seeds: pd.DataFrame, level: float, users: UserSums | None = No
                 {
                     "agent": agent,
                     "metric": metric,
-                    "seeds": len(scores),
+                    "seeds": int(np.count_nonzero(~np.isnan(results))),
                     "mean": interval.value,
                     "low": interval.low,
                     "high": interval.high,
@@ -156,10 +158,11 @@ def comparisons_table(
             seed and user.
 
     Returns:
-        Columns: ``agent``, ``baseline``, ``metric``, ``pairs`` (common seeds); ``difference`` (mean
+        Columns: ``agent``, ``baseline``, ``metric``, ``pairs`` (common seeds, without those in
+        which the metric is undefined for one of the two); ``difference`` (mean
         of agent minus baseline) with its interval ``low`` ... ``high``, as in `metrics_table`;
-        ``wins`` (share of seeds in which the agent is higher, ties count half), ``ties`` (seeds in
-        which both are equal); ``p_value`` of the t test of the interval; ``p_holm``, adjusted by
+        ``wins`` and ``ties`` (number of seeds in which the agent is higher, and in which both are
+        equal); ``p_value`` of the t test of the interval; ``p_holm``, adjusted by
         Holm's method for all pairs of the metric; ``error`` and ``df`` (standard error of the
         difference and its degrees of freedom); and ``doubt`` about the t interval.
     """
@@ -176,7 +179,8 @@ def comparisons_table(
         for metric in map(str, mine.columns[1:]):
             if metric.startswith(PREFIX):  # errors of the user model do not depend on agents
                 continue
-            first, second = (f[metric].to_numpy(dtype=np.float64) for f in (mine, theirs))
+            results = [f[metric].to_numpy(dtype=np.float64) for f in (mine, theirs)]
+            first, second = _defined(*results)
             differences = paired_differences(first, second)
             if users is not None and users.has(metric):
                 both = [users.ratio(name, metric, list(mine.index)) for name in (agent, baseline)]
@@ -187,7 +191,8 @@ def comparisons_table(
                 result = paired_comparison(first, second, level=level)
                 doubted = doubt(differences) or "-"
             pair = {"agent": agent, "baseline": baseline, "metric": metric}
-            rows.append({**pair, **_row(result), "doubt": doubted})
+            number = {"pairs": int(np.count_nonzero(~np.isnan(results).any(axis=0)))}
+            rows.append({**pair, **_row(result), **number, "doubt": doubted})
     table = pd.DataFrame(rows)
     if len(table):
         adjusted = table.groupby("metric")["p_value"].transform(lambda p: holm(p.to_numpy()))
@@ -209,6 +214,12 @@ def compared_pairs(
         return [(later, earlier) for earlier, later in itertools.combinations(labels, 2)]
     base = baseline or labels[0]
     return [(label, base) for label in labels if label != base]
+
+
+def _defined(*results: Floats) -> list[Floats]:
+    """Return the results in the seeds in which all are numbers; in all seeds if there are none."""
+    undefined = np.isnan(results).any(axis=0)
+    return [of if undefined.all() else of[~undefined] for of in results]
 
 
 def _constant(value: float, contributions: Floats) -> str:

@@ -35,6 +35,7 @@ from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.groups import OF_CLICKS, By, check_groups, group_tables, metrics_by_group
 from recsim.trials.measured import Measured
 from recsim.trials.seeds import TrialSeeds
+from recsim.trials.value_gap import VALUE_GAP, gap_text, with_value_gap
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 EARLY_SLATES = 5
 
-VALUE_GAP = "value_gap"
 _REGRETS = frozenset({"immediate_regret_per_step", "immediate_regret_per_user"})
 
 # Metrics of worlds in which users can return.
@@ -165,6 +165,14 @@ class Simulation(Measured):
                 )
             if "regret" in name and f"immediate_{name}" in known:
                 raise ScenarioError(f"{key}: {name!r} is now called 'immediate_{name}'.")
+            if name.removeprefix("first_round_").removeprefix("last_round_") in _REGRETS - {*known}:
+                hidden = self.env.options.get("reveal_state") is False
+                why = (
+                    "env.reveal_state to be true"
+                    if hidden
+                    else (f"the expected rewards of slates, which {self.env.id} does not reveal")
+                )
+                raise ScenarioError(f"{key}: {name!r} needs {why}.")
         super().check_metrics(key, names, known)
 
     def run(self, trial: Trial) -> TrialResult:
@@ -240,16 +248,8 @@ class Simulation(Measured):
         return [s.label for s in self.agents if "state" in (reads_of(s.definition) or ())]
 
     def derived(self, seeds: pd.DataFrame) -> pd.DataFrame:
-        """Return the table of seeds with ``value_gap``, where there is an oracle to compare with.
-
-        The gap is the reward per user of the best known policy minus that of the agent, on the same
-        seeds and users. The best is the oracle with the highest mean over the seeds.
-        """
-        best = self._best(seeds)
-        if best is None:
-            return seeds
-        known = seeds[seeds["agent"] == best].set_index("seed")["reward_per_user"]
-        return seeds.assign(value_gap=seeds["seed"].map(known) - seeds["reward_per_user"])
+        """Return the table of seeds with ``value_gap``; see `recsim.trials.value_gap`."""
+        return with_value_gap(seeds, self.known_policies)
 
     def hidden_metrics(self, results: Results) -> frozenset[str]:
         """Return the immediate regrets, where what is shown changes users."""
@@ -259,10 +259,7 @@ class Simulation(Measured):
         """Return what value gap and immediate regret mean here, if they are shown."""
         texts, changes = [], self._changes_users(results)
         if VALUE_GAP in names:
-            texts.append(
-                f"Value gap: reward per user below that of {self._best(seeds)}, the best known "
-                "policy here, on the same users; negative if the agent earns more."
-            )
+            texts.append(gap_text(seeds, self.known_policies))
         if any("immediate_regret" in name for name in names):
             but = "; as slates change these users, the agent that earns most may have the largest"
             texts.append(
@@ -284,13 +281,6 @@ class Simulation(Measured):
             return "first_round_reward_per_step", "last_round_reward_per_step"
         long_term = "return_per_user" if "return_per_user" in known else "reward_per_user"
         return "early_reward_per_step", long_term
-
-    def _best(self, seeds: pd.DataFrame) -> str | None:
-        """Return the oracle with the highest mean reward per user; None without one."""
-        known = seeds[seeds["agent"].isin(self.known_policies)]
-        if known.empty or "reward_per_user" not in known:
-            return None
-        return str(known.groupby("agent", sort=False)["reward_per_user"].mean().idxmax())
 
     def _changes_users(self, results: Results) -> bool:
         """Return whether what is shown changes users, as far as the environment says."""

@@ -151,7 +151,7 @@ def test_paired_comparison_by_hand():
     half = stats.t.ppf(0.975, 2) * 1 / math.sqrt(3)
     assert result.difference.value == 2
     assert result.difference.low == pytest.approx(2 - half)
-    assert (result.wins, result.ties, result.pairs) == (1.0, 0, 3)
+    assert (result.wins, result.ties, result.pairs) == (3, 0, 3)
 
 
 def test_shared_randomness_cancels_in_a_paired_comparison():
@@ -161,9 +161,9 @@ def test_shared_randomness_cancels_in_a_paired_comparison():
     assert 0.8 < difference.low < difference.high < 1.2
 
 
-def test_ties_count_half():
+def test_wins_and_ties_are_counted():
     result = paired_comparison([1, 2, 3, 4], [1, 2, 2, 5])
-    assert (result.wins, result.ties, result.pairs) == (0.5, 2, 4)
+    assert (result.wins, result.ties, result.pairs) == (1, 2, 4)
 
 
 def test_pairs_must_match():
@@ -264,7 +264,7 @@ def test_differences_that_only_rounding_keeps_apart_are_equal():
     assert result.difference.error == 0
     assert math.isnan(result.difference.p_value)
     same = paired_comparison([0.1 + 0.2, 1.0, 7.0], [0.3, 1.0, 7.0])
-    assert (same.ties, same.wins, same.difference.p_value) == (3, 0.5, 1.0)
+    assert (same.ties, same.wins, same.difference.p_value) == (3, 0, 1.0)
 
 
 def test_rounding_leaves_small_differences():

@@ -12,7 +12,9 @@ from recsim.report.intervals import (
     pair_cells,
     pair_rows,
     resolution,
+    undefined_notes,
 )
+from recsim.statistics import mean_interval
 from recsim.trials.over_seeds import compared_pairs, comparisons_table, metrics_table
 
 SEEDS = 12
@@ -49,6 +51,26 @@ def test_results_that_intervals_may_not_cover_are_named(seeds):
     assert doubt_notes(table, ["near", "always"], 0.95) == []
     paired = comparisons_table([("b", "a")], seeds, 0.95)
     assert "skewed of b - a" in doubt_notes(paired, ["skewed"], 0.95)[0].text
+
+
+def test_seeds_without_a_number_are_left_out_and_named(seeds):
+    lacking = seeds["near"].where((seeds["agent"] == "b") | (seeds["seed"] > 1))
+    table = metrics_table(seeds.assign(near=lacking, none=math.nan), 0.95)
+    row = table.set_index(["agent", "metric"]).loc["a", "near"]
+    assert (row["seeds"], row["mean"]) == (SEEDS - 2, pytest.approx(0.1 * 13 / 2))
+    assert (row["low"], row["high"]) == mean_interval(RESULTS["near"][2:])
+    (note,) = undefined_notes(table, ["near", "always"])
+    assert (
+        note.text
+        == f"Undefined in some seeds, which are left out: near of a (10 of {SEEDS} seeds)."
+    )
+    assert undefined_notes(table, ["always"]) == []
+    assert "none of a (0 of 12 seeds); none of b (0 of" in undefined_notes(table, ["none"])[0].text
+    paired = comparisons_table([("b", "a")], seeds.assign(near=lacking), 0.95)
+    row = paired.set_index("metric").loc["near"]
+    assert (row["pairs"], row["wins"]) == (SEEDS - 2, SEEDS - 2)
+    assert row["difference"] == pytest.approx(0.1 * 13 / 2)
+    assert "near of b - a (10 of 12 seeds)" in undefined_notes(paired, ["near"])[0].text
 
 
 def test_equal_results_have_no_interval(seeds):

@@ -114,6 +114,7 @@ def test_the_summary_equals_a_calculation_by_hand(simulated):
     assert (row["iqm_low"], row["iqm_high"]) == iqm_interval(SCORES["a"])
     assert row["doubt"] == "-"  # four seeds show no skewness
     assert table.loc[("b", "regret")][["iqm", "low", "high"]].isna().all()
+    assert table.loc[("b", "regret"), "seeds"] == 0
 
 
 def test_comparisons_are_paired_against_the_first_agent(simulated):
@@ -126,7 +127,7 @@ def test_comparisons_are_paired_against_the_first_agent(simulated):
     differences = [1.0, 2.0, 3.0, -92.0]
     assert row["difference"] == np.mean(differences)
     assert (row["low"], row["high"]) == mean_interval(differences)
-    assert row["wins"] == 0.75
+    assert row["wins"] == 3
     assert row["p_holm"] == row["p_value"], "one comparison"
 
 
@@ -183,7 +184,7 @@ def test_the_written_files(simulated):
     assert content["metrics"][1]["iqm"] is None
     assert content["missing"] == []
     assert "numpy" in content["versions"]
-    assert content["comparisons"][0]["wins"] == 0.75
+    assert content["comparisons"][0]["wins"] == 3
 
 
 def test_values_end_with_those_of_the_log_once_per_case(logged):

@@ -3,6 +3,7 @@ import math
 import pytest
 
 from recsim.report.words import (
+    counted,
     interval_text,
     number,
     p_text,
@@ -45,7 +46,10 @@ def test_p_values():
 
 
 def test_wins_and_ties_in_words():
-    assert wins_text(0.6, 0, 5) == "3 of 5"
-    assert wins_text(0.5, 2, 4) == "1 of 4, equal in 2"
-    assert wins_text(0.5, 2, 2) == "equal in all 2"
-    assert wins_text(math.nan, 0, 3) == "-"
+    assert wins_text(3, 0, 5) == "3 of 5"
+    assert wins_text(1, 2, 4) == "1 of 4, equal in 2"
+    assert wins_text(0, 2, 2) == "equal in all 2"
+
+
+def test_numbers_of_things():
+    assert [counted(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]

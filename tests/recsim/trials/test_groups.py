@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agents.shared.base import BaseSlateAgent
 from recsim import compare
+from recsim.contracts.slates import Decision
 from recsim.errors import UserError
 from recsim.scenario.environments import make_env
 from recsim.scenario.kinds import parse_scenario
@@ -65,6 +67,45 @@ def test_the_table_by_user_group_has_the_metrics_of_each_group():
     paired = table(result, "paired_by_group")
     assert paired["difference"].tolist() == ["popularity - random"] * 3
     assert "3 pairs" in result.summary.table("paired_by_group").title
+    assert result.groups.equals(table(result, "groups"))
+    row = result.group_differences.set_index(["group", "agent", "baseline", "metric"])
+    row = row.loc["1", "popularity", "random", "reward_per_user"]
+    rivals = raw.loc["1", "random", "reward_per_user"]
+    assert row["difference"] == pytest.approx(np.mean(numbers) - rivals["mean"])
+    assert row["pairs"] == 2
+    assert result.summary.table("group_differences").file == "group_differences.csv"
+
+
+class Narrow(BaseSlateAgent):
+    """Shows the first item only, and with odd seeds one of group 1 too."""
+
+    def act(self, obs):
+        slates = np.zeros((len(obs["candidates"]), self.slate_size), dtype=np.int64)
+        if self._seed % 2:
+            slates[:, 1] = np.flatnonzero(self.problem.item_groups == 1)[0]
+        return Decision(slates)
+
+    def propensities(self, obs, items):
+        return None
+
+
+def test_what_limits_intervals_stands_under_the_tables_of_groups():
+    result = compare({**CONTENT, "by": "item_group"}, ["random", Narrow], seeds=6)
+    notes = " ".join(note.text for note in result.summary.table("by_group").notes)
+    assert "clicks per item shown of Narrow in group" in notes
+    paired = " ".join(note.text for note in result.summary.table("paired_by_group").notes)
+    assert "clicks per item shown of Narrow - random in group" in paired
+    shown = result.groups.set_index(["agent", "metric"]).loc["Narrow", "clicks_per_item_shown"]
+    assert ((shown["seeds"] > 0) & (shown["seeds"] < 6)).any()
+    assert shown["mean"].notna().tolist() == (shown["seeds"] > 0).tolist()
+
+
+def test_a_single_group_is_named_under_the_table():
+    env = {"preset": "position_bias", "world": {"catalogue": {"num_groups": 1}}}
+    result = compare({**CONTENT, "env": env, "by": "user_group"})
+    (note,) = [n.text for n in result.summary.table("by_group").notes if "only" in n.text]
+    assert note == "There is one user group only: nothing is split."
+    assert result.summary.table("paired_by_group").title.endswith("correction (1 pair)")
 
 
 def test_exposure_by_item_group_by_hand():

@@ -1,6 +1,7 @@
 from contextlib import closing
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import agents
@@ -16,8 +17,10 @@ from recsim.scenario.environments import make_env
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Trial
+from recsim.trials.over_seeds import metrics_table
 from recsim.trials.seeds import TrialSeeds
 from recsim.trials.simulation import collect_log, metrics_of
+from recsim.trials.value_gap import best_known, with_value_gap
 
 
 class Untold(BaseSlateAgent):
@@ -192,8 +195,24 @@ def test_the_value_gap_is_to_the_oracle_that_earns_most():
     assert seeds["immediate_regret_per_step"]["greedy"].max() < 1e-6
     heads, notes = shown(result)
     assert "value gap" in heads
-    assert "below that of foresighted, the best known policy" in notes
+    assert "below that of foresighted, the best known policy here, of 2 the one with" in notes
     assert "value_gap" not in set(result.differences["metric"]), "a difference already"
+
+
+def test_a_seed_that_the_best_known_policy_lacks_is_left_out_of_the_gap():
+    earned = {"best": [5.0, None, 7.0], "other": [4.0, 9.0, 4.0], "agent": [1.0, 2.0, 4.0]}
+    rows = [
+        {"agent": agent, "seed": seed, "reward_per_user": reward}
+        for agent, rewards in earned.items()
+        for seed, reward in enumerate(rewards)
+        if reward is not None
+    ]
+    seeds = with_value_gap(pd.DataFrame(rows), ["best", "other"])
+    assert best_known(seeds, ["best", "other"]) == "best", "6 on average, where 'other' has 5.67"
+    table = metrics_table(seeds, 0.95).set_index(["agent", "metric"])
+    row = table.loc["agent", "value_gap"]
+    assert (row["mean"], row["seeds"]) == (3.5, 2)
+    assert best_known(seeds, []) is None
 
 
 def test_immediate_regret_is_left_out_where_slates_change_users():
@@ -213,6 +232,20 @@ def test_immediate_regret_is_shown_where_slates_do_not_change_users():
     assert "may have the largest" not in notes
     titles = [plot.get_title() for plot in result.plot("curves").axes]
     assert any("Immediate regret" in title for title in titles)
+
+
+def test_a_world_that_hides_its_state_has_no_immediate_regret():
+    hidden = {"preset": "position_bias", "reveal_state": False}
+    result = oracles(env=hidden, agents=["random"], rounds=2)
+    heads, _ = shown(result)
+    assert not any("regret" in head for head in heads)
+    assert not any("regret" in name for name in result.table["metric"])
+    for name in ("immediate_regret_per_step", "last_round_immediate_regret_per_user"):
+        message = f"metrics: '{name}' needs env.reveal_state to be true"
+        with pytest.raises(UserError, match=message):
+            oracles(env=hidden, agents=["random"], rounds=2, metrics=[name])
+    with pytest.raises(UserError, match=r"front: .* needs env.reveal_state to be true"):
+        oracles(env=hidden, agents=["random"], front=["immediate_regret_per_user", "coverage"])
 
 
 def test_without_an_oracle_there_is_no_value_gap_and_the_table_says_so():
