@@ -18,7 +18,7 @@ from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitR
 from recsim.errors import AgentError
 from recsim.problem import Problem
 from recsim.registry import Registry
-from recsim.settings import validated
+from recsim.settings import validated, whole_number
 
 if TYPE_CHECKING:
     from recsim.conversation import ConversationProblem
@@ -165,7 +165,8 @@ def make(name: str | type[Any], problem: AnyProblem, *, seed: int = 0, **config:
         **config: Its settings; those left out keep their defaults.
 
     Raises:
-        AgentError: If the name or a setting is wrong, or the agent cannot work on this problem.
+        AgentError: If the name, a setting or the seed is wrong, or the agent cannot work on this
+            problem.
     """
     registered = name if isinstance(name, str) else None
     return build(registered, load(name), configure(name, **config), problem, seed)
@@ -187,6 +188,7 @@ def build(
         AgentError: If the agent is for problems of another kind, or cannot work on this one.
     """
     _check_kind(name or _title(loaded), loaded, problem)
+    seed = whole_number(seed, f"agent {name or _title(loaded)!r}: seed", AgentError)
     agent: AnyAgent = loaded(config, problem, seed)
     remember(agent, Recipe(name, config, problem, seed))
     return agent

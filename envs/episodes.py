@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, SupportsInt, TypeAlias
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium.utils import seeding
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from recsim.arrays import Ints
 from recsim.draws import chain
-from recsim.errors import EnvError
+from recsim.errors import EnvError, did_you_mean
+from recsim.settings import whole_number
 
 Keys: TypeAlias = NDArray[np.uint64]
 
@@ -51,21 +52,19 @@ class Episodes:
             seeded: Whether the generator was seeded for these episodes.
 
         Raises:
-            EnvError: If there is a first user without a new seed.
+            EnvError: If there is a first user without a seed.
         """
+        if first_user is not None and not seeded:
+            raise EnvError(f"options[{FIRST_USER!r}] needs a seed: reset(seed=..., options=...).")
         if seeded or generator is not self._generator:
             self._generator, self._rows_per_seed = generator, len(self.users)
             self._roots[:] = _root(generator)
             self.users = np.arange(len(self.users)) + (first_user or 0)
             self.episode[:] = 0
-        elif first_user is not None:
-            raise EnvError(f"options[{FIRST_USER!r}] needs a seed: reset(seed=..., options=...).")
         else:
             self.episode += 1
 
-    def begin_each(
-        self, seeds: Iterable[SupportsInt | None], generator: np.random.Generator
-    ) -> None:
+    def begin_each(self, seeds: Iterable[int | None], generator: np.random.Generator) -> None:
         """Begin the first episode of user 0 under each row's own seed.
 
         Args:
@@ -73,9 +72,10 @@ class Episodes:
             generator: Source of the seed of rows that have none yet.
 
         Raises:
+            EnvError: If a seed is not a whole number of at least 0.
             ValueError: If there are more or fewer seeds than rows.
         """
-        seeds = list(seeds)
+        seeds = [None if seed is None else checked_seed(seed) for seed in seeds]
         if len(seeds) != len(self.users):
             raise ValueError(f"There are {len(seeds)} seeds for {len(self.users)} environments.")
         if self._generator is None and any(seed is None for seed in seeds):
@@ -86,7 +86,7 @@ class Episodes:
             if seed is None:
                 self.episode[row] += 1
             else:
-                self._roots[row] = _root(seeding.np_random(int(seed))[0])
+                self._roots[row] = _root(seeding.np_random(seed)[0])
                 self.users[row] = self.episode[row] = 0
 
     def next(self, rows: Ints) -> Keys:
@@ -117,21 +117,37 @@ class Episodes:
         return self.users[rows] + self.episode[rows] * self._rows_per_seed
 
 
-def first_user_of(options: Mapping[str, Any]) -> tuple[int | None, dict[str, Any]]:
+def first_user_of(
+    options: Mapping[str, Any], known: Collection[str]
+) -> tuple[int | None, dict[str, Any]]:
     """Return the option ``first_user``, or None, and the other options.
+
+    Args:
+        options: Options of ``reset``.
+        known: The other options that the environment has.
+
+    Raises:
+        EnvError: If it is not a whole number of at least 0, or an option is unknown.
+    """
+    others = dict(options)
+    first = others.pop(FIRST_USER, None)
+    for name in others:
+        if name not in known:
+            raise EnvError(
+                f"reset has no option {name!r}.{did_you_mean(str(name), [*known, FIRST_USER])}"
+            )
+    return None if first is None else whole_number(
+        first, f"options[{FIRST_USER!r}]", EnvError
+    ), others
+
+
+def checked_seed(seed: Any) -> int:
+    """Return a seed of ``reset``.
 
     Raises:
         EnvError: If it is not a whole number of at least 0.
     """
-    others = dict(options)
-    first = others.pop(FIRST_USER, None)
-    if first is None:
-        return None, others
-    if isinstance(first, bool) or not isinstance(first, int | np.integer) or first < 0:
-        raise EnvError(
-            f"options[{FIRST_USER!r}] is {first!r}; it must be a whole number of at least 0."
-        )
-    return int(first), others
+    return whole_number(seed, "seed", EnvError)
 
 
 def _root(generator: np.random.Generator) -> np.uint64:

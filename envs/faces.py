@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Generic, SupportsInt, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -12,7 +12,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from envs.episodes import Episodes, first_user_of
+from envs.episodes import Episodes, checked_seed, first_user_of
 from envs.settings import EnvSettings
 from envs.world.backend import Array
 from recsim.arrays import Bools
@@ -29,6 +29,9 @@ class Simulation(ABC):
     Args:
         size: B.
 
+    Class attributes:
+        reset_options: Names of the options of ``reset`` beside ``first_user``.
+
     Attributes:
         problem: The public facts.
         episodes: The episode of each row, with the key of its random numbers.
@@ -36,6 +39,8 @@ class Simulation(ABC):
     Raises:
         EnvError: If ``size`` is not a positive whole number.
     """
+
+    reset_options: ClassVar[frozenset[str]] = frozenset()
 
     problem: Any
 
@@ -137,14 +142,14 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
 
         Args:
             seed: Seed of all random numbers; None for the next episode under the present seed.
-            options: ``first_user``: number of the user under this seed, 0 by default. And those of
-                the environment, see its class.
+            options: ``first_user``: number of the user under this seed, 0 by default; it needs a
+                seed. And those of the environment, see its class.
 
         Raises:
-            UserError: If an option is unknown or wrong.
+            UserError: If an option is unknown or wrong, or the seed is not a whole number.
         """
-        super().reset(seed=seed)
-        first, others = first_user_of(options or {})
+        first, others = first_user_of(options or {}, self.simulation.reset_options)
+        super().reset(seed=None if seed is None else checked_seed(seed))
         self.simulation.episodes.begin(self.np_random, first, seed is not None)
         self.simulation.reset(others)
         return self.simulation.first_observation(), self.simulation.first_info()
@@ -207,7 +212,7 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
     def reset(
         self,
         *,
-        seed: SupportsInt | Sequence[int | None] | None = None,
+        seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Arrays, dict[str, Any]]:
         """Start new episodes in every row; see `ScalarEnv.reset`.
@@ -221,16 +226,16 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
 
         Raises:
             ValueError: If the number of seeds is not that of the rows.
-            UserError: If an option is unknown or wrong.
+            UserError: If an option is unknown or wrong, or a seed is not a whole number.
         """
-        first, others = first_user_of(options or {})
-        if isinstance(seed, Sequence | np.ndarray):
+        first, others = first_user_of(options or {}, self.simulation.reset_options)
+        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str):
             if first is not None:
                 raise EnvError("options['first_user'] needs one seed, not one per row.")
             super().reset(seed=None)
             self.simulation.episodes.begin_each(seed, self.np_random)
         else:
-            super().reset(seed=None if seed is None else int(seed))
+            super().reset(seed=None if seed is None else checked_seed(seed))
             self.simulation.episodes.begin(self.np_random, first, seed is not None)
         self.simulation.reset(others)
         return self.simulation.observe(), self.simulation.info()

@@ -11,6 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pydantic import Field
 
+from envs.episodes import checked_seed
 from envs.settings import EnvSettings
 from recsim.arrays import Floats, Ints
 from recsim.errors import EnvError, did_you_mean
@@ -179,9 +180,10 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
         """Go to the first row of an episode.
 
         Raises:
-            EnvError: If the episode does not exist, or an option is unknown.
+            EnvError: If the episode does not exist, an option is unknown, or the seed is not a
+                whole number.
         """
-        super().reset(seed=seed)
+        super().reset(seed=None if seed is None else checked_seed(seed))
         if seed is not None:
             self._queue = []
         episode = self._choose(options or {})
@@ -242,12 +244,13 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
             if name != "episode":
                 raise EnvError(f"reset has no option {name!r}.{did_you_mean(name, ['episode'])}")
         if "episode" in options:
-            episode = int(options["episode"])
-            if not 0 <= episode < self.num_episodes:
+            episode = options["episode"]
+            whole = isinstance(episode, int | np.integer) and not isinstance(episode, bool)
+            if not whole or not 0 <= episode < self.num_episodes:
                 raise EnvError(
-                    f"There is no episode {episode}: the log has 0 ... {self.num_episodes - 1}."
+                    f"There is no episode {episode!r}: the log has 0 ... {self.num_episodes - 1}."
                 )
-            return episode
+            return int(episode)
         if not self._queue:
             order = np.arange(self.num_episodes)
             if self.shuffle:

@@ -6,9 +6,10 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
@@ -39,6 +40,29 @@ def limited(value: Any) -> Any:
 
 
 RewardWeights = Annotated[dict[str, float], AfterValidator(limited)]
+
+
+def whole_number(value: Any, name: str, error: type[UserError] = UserError) -> int:
+    """Return a number, such as a seed, that must be whole and at least 0.
+
+    Args:
+        value: A Python or numpy number.
+        name: What it is, for the message.
+        error: Error to raise.
+
+    Raises:
+        UserError: If it is anything else; numbers in text and truth values are refused too.
+    """
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < 0:
+        raise error(f"{name} is {value!r}; it must be a whole number of at least 0.")
+    return int(value)
+
+
+def one_or_more(values: Any) -> tuple[Any, ...]:
+    """Return what was given as a list; one name alone counts as a list of one."""
+    alone = isinstance(values, str) or not isinstance(values, Iterable)
+    return (values,) if alone else tuple(values)
 
 
 def _beyond(value: Any) -> tuple[str, float] | None:

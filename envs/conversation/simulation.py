@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -57,6 +57,8 @@ class ConversationSimulation(SessionSimulation):
         data: The data, in place of those of the settings.
         rank_fn: Ranks items for the ``discrete`` action; None for the most popular candidates.
     """
+
+    reset_options: ClassVar[frozenset[str]] = frozenset({"index"})
 
     def __init__(
         self,
@@ -117,9 +119,6 @@ class ConversationSimulation(SessionSimulation):
             options: ``index``: numbers of the interactions that they are about, ``(B,)``. The
                 random numbers of such a conversation depend on the seed and this number only.
         """
-        unknown = set(options) - {"index"}
-        if unknown:
-            raise EnvError(f"reset: unknown option {min(unknown)!r}; there is 'index'.")
         rows = np.arange(self.size)
         if not options:
             self.begin(rows)

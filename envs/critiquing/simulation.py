@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -30,6 +30,8 @@ class CritiquingSimulation(SessionSimulation):
         settings: The rules, and what the sessions are about.
         data: Reviews, in place of those of the settings.
     """
+
+    reset_options: ClassVar[frozenset[str]] = frozenset({"index", "user", "goal"})
 
     def __init__(
         self, size: int, settings: CritiqueRecSettings, data: AspectReviews | None = None

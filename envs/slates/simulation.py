@@ -96,7 +96,7 @@ class SlateSimulation(Simulation):
         self._revealed: dict[str, Any] = {}
 
     def reset(self, options: Mapping[str, Any]) -> None:
-        """Draw new users in every row; ``options`` are ignored."""
+        """Draw new users in every row; there are no options."""
         self.draws = self.backend.draws(self.episodes.keys())
         self.state = self.world.draw_users(self.draws)
         self._forget()

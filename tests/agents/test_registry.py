@@ -174,6 +174,12 @@ def test_infinite_and_negative_numbers_are_refused(value):
         agents.configure("linucb", alpha=value)
 
 
+@pytest.mark.parametrize("seed", [1.7, "5", True, -1, None])
+def test_a_seed_is_a_whole_number(make_problem, seed):
+    with pytest.raises(UserError, match=f"agent 'random': seed is {seed!r}; it must be a whole"):
+        agents.make("random", make_problem(), seed=seed)
+
+
 def test_settings_are_frozen():
     config = agents.configure("linucb", alpha=2)
     with pytest.raises(ValueError, match="frozen"):

@@ -332,6 +332,12 @@ def test_wrong_arguments_are_refused(tmp_path):
         env.step(np.array([0, 0]))
     with pytest.raises(UserError, match=r"There is no episode 3: the log has 0 \.\.\. 2"):
         env.reset(options={"episode": 3})
+    for episode in (1.0, True, "1"):
+        with pytest.raises(UserError, match=f"There is no episode {episode!r}"):
+            env.reset(options={"episode": episode})
+    for seed in (1.7, "5", True, -1):
+        with pytest.raises(UserError, match=r"seed is .* must be a whole number of at least 0"):
+            env.reset(seed=seed)
     with pytest.raises(UserError, match="reset has no option 'epsode'"):
         env.reset(options={"epsode": 3})
     env.reset()

@@ -278,5 +278,5 @@ def test_unknown_episodes_are_refused(make):
         UserError, match=r"options\['index'\] must be whole numbers of shape \(1,\) in 0 \.\.\. 3"
     ):
         env.reset(options={"index": 4})
-    with pytest.raises(UserError, match="unknown option 'idx'"):
+    with pytest.raises(UserError, match=r"reset has no option 'idx'\. Did you mean 'index'"):
         env.reset(options={"idx": 0})

@@ -183,10 +183,31 @@ def test_a_generator_that_is_set_by_hand_determines_the_users():
         ({"seed": 1, "options": {"first_user": -1}}, UserError, "whole number of at least 0"),
         ({"seed": 1, "options": {"first_user": 1.5}}, UserError, "whole number of at least 0"),
         ({"options": {"first_user": 1}}, UserError, "needs a seed"),
+        ({"options": {"first_usr": 1}}, UserError, "no option 'first_usr'. Did you mean 'first_us"),
+        ({"seed": [1, 2.0, 3]}, UserError, r"seed is 2.0; it must be a whole number"),
+        ({"seed": [1, True, 3]}, UserError, "seed is True"),
+        ({"seed": "123"}, UserError, "seed is '123'"),
+        ({"seed": 1.7}, UserError, "seed is 1.7"),
+        ({"seed": True}, UserError, "seed is True"),
+        ({"seed": -1}, UserError, "seed is -1"),
     ],
 )
-def test_wrong_seeds_and_users_are_refused(reset, error, message):
+@pytest.mark.parametrize("began", [False, True])
+def test_wrong_seeds_and_users_are_refused(reset, error, message, began):
     env = SlateRecVectorEnv(3, **WORLD)
-    env.reset(seed=0)
+    if began:
+        env.reset(seed=0)
     with pytest.raises(error, match=message):
         env.reset(**reset)
+
+
+@pytest.mark.parametrize("seed", [1.7, "5", True, -1])
+def test_wrong_seeds_of_one_user_are_refused(seed):
+    env = SlateRecEnv(**WORLD)
+    with pytest.raises(UserError, match="it must be a whole number of at least 0"):
+        env.reset(seed=seed)
+    with pytest.raises(UserError, match=r"reset has no option 'index'\. Known: first_user"):
+        env.reset(options={"index": 0})
+    with pytest.raises(UserError, match="needs a seed"):
+        env.reset(options={"first_user": 2})
+    env.reset(seed=np.int64(1))
