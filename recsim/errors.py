@@ -53,6 +53,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Known: {', '.join(names)}." if names else ""
 
 
+def listed(names: Iterable[str], word: str = "and") -> str:
+    """Return names as words of a sentence: ``a, b and c``."""
+    *others, last = [*names] or [""]
+    return f"{', '.join(others)} {word} {last}" if others else last
+
+
 @contextlib.contextmanager
 def located(where: str) -> Iterator[None]:
     """Put a place in front of the message of a `UserError`, such as a key path of a scenario.

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import UserError, did_you_mean, listed
 
 
 class Registry:
@@ -116,7 +116,7 @@ class Registry:
         if name not in targets:
             raise self._error(f"unknown {self.noun} {name!r}.{did_you_mean(name, targets)}")
         if len(targets[name]) > 1:
-            clash = " and ".join(sorted(targets[name]))
+            clash = listed(sorted(targets[name]))
             raise self._error(
                 f"{self.noun} {name!r} is declared twice, by {clash}: rename or uninstall one of "
                 "them."

@@ -16,7 +16,7 @@ from agents.shared import slates
 from recsim.arrays import Ints
 from recsim.contracts.slates import AgentConfig, Feedback, FitReport
 from recsim.draws import Draws, chain, key_of
-from recsim.errors import AgentError
+from recsim.errors import AgentError, listed
 from recsim.problem import Problem
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class BaseAgent:
         Args:
             reason: The difference, e.g. ``"it has 9 items; there are 8"``.
         """
-        named = " or ".join(repr(key) for key in self.sizes)
+        named = listed(map(repr, self.sizes), "or")
         settings = f"another {named}" if named else "other settings"
         return AgentError(
             f"saved agent state: {self.title!r} was fitted on another catalogue or with "

@@ -24,6 +24,7 @@ from recsim.conversation.json_files import json_object, names_of
 from recsim.critiquing.raw_reviews import RawReviews
 from recsim.errors import LogError
 from recsim.log.readers.columns import Columns, Kind, read_columns
+from recsim.settings import one_or_more
 
 _KINDS: dict[str, Kind] = {"user": "int", "item": "int", "rating": "float", "aspects": "text"}
 # The published folder also has test_train.txt and test_test.txt, examples of a few lines.
@@ -31,7 +32,7 @@ _EXAMPLE = "test"
 
 
 def read_aspect_lists(
-    path: str | Path, *, files: Sequence[str] | None = None, positive_only: bool = False
+    path: str | Path, *, files: str | Sequence[str] | None = None, positive_only: bool = False
 ) -> RawReviews:
     """Read one file, or several files of a folder as if they were one.
 
@@ -85,7 +86,7 @@ def part_files(folder: Path) -> dict[str, list[str]]:
     return files
 
 
-def _chosen(path: Path, files: Sequence[str] | None) -> list[Path]:
+def _chosen(path: Path, files: str | Sequence[str] | None) -> list[Path]:
     if not path.is_dir():
         if files is not None:
             raise LogError(f"{path} is not a folder; 'files' are files of a folder.")
@@ -101,7 +102,7 @@ def _chosen(path: Path, files: Sequence[str] | None) -> list[Path]:
         (files,) = known.values()
     if not files:
         raise LogError("'files' is empty; it must name at least one file.")
-    return [path / file for file in files]
+    return [path / file for file in one_or_more(files)]
 
 
 def _mentions(table: Columns) -> tuple[Ints, Ints, Ints]:

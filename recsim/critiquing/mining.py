@@ -30,6 +30,7 @@ from recsim.arrays import Bools, Ints
 from recsim.critiquing.raw_reviews import RawReviews
 from recsim.errors import LogError, did_you_mean
 from recsim.log.readers.columns import Kind, read_columns
+from recsim.settings import one_or_more
 
 _SEPARATORS = str.maketrans("./-\t", "    ")
 _APOSTROPHES = re.compile("['\u2019]")
@@ -64,14 +65,15 @@ def cleaned(text: str) -> str:
     return f" {' '.join(words)} "
 
 
-def mentions(texts: Iterable[str], keyphrases: Sequence[str]) -> Bools:
+def mentions(texts: str | Iterable[str], keyphrases: str | Sequence[str]) -> Bools:
     """Return which text mentions which keyphrase, ``(M, K)``.
 
     Args:
-        texts: M original texts.
+        texts: M original texts, or one.
         keyphrases: Substrings of cleaned texts; a space at an end marks the end of a word, so that
             ``" rye "`` does not occur in "fryer".
     """
+    texts, keyphrases = one_or_more(texts), one_or_more(keyphrases)
     words = pa.array((cleaned(text) for text in texts), pa.large_string())
     table = np.zeros((len(words), len(keyphrases)), dtype=np.bool_)
     for column, phrase in enumerate(keyphrases):

@@ -12,7 +12,7 @@ from recsim.critiquing.mining import read_texts
 from recsim.critiquing.npz import read_npz
 from recsim.critiquing.raw_reviews import RawReviews
 from recsim.critiquing.reviews import AspectReviews
-from recsim.errors import LogError
+from recsim.errors import LogError, listed
 
 _TEXTS = ("reviews.csv", "reviews.jsonl", "reviews.parquet")
 _PHRASES = "keyphrases.txt"
@@ -21,7 +21,7 @@ _PHRASES = "keyphrases.txt"
 def read_reviews(
     path: str | Path,
     *,
-    files: Sequence[str] | None = None,
+    files: str | Sequence[str] | None = None,
     min_rating: float | None = None,
     core_u: int = 1,
     core_i: int = 1,
@@ -94,7 +94,7 @@ def _as_reviews(data: AttributeData, source: str) -> RawReviews:
     )
 
 
-def _raw_reviews(path: Path, files: Sequence[str] | None, positive_only: bool) -> RawReviews:
+def _raw_reviews(path: Path, files: str | Sequence[str] | None, positive_only: bool) -> RawReviews:
     if not path.exists():
         raise LogError(f"{path} does not exist.")
     folder = path if path.is_dir() else path.parent
@@ -106,7 +106,7 @@ def _raw_reviews(path: Path, files: Sequence[str] | None, positive_only: bool) -
     if positive_only:
         raise LogError(f"{path} has no sentiments; remove positive_only.")
     if len(texts) > 1:
-        names = " and ".join(file.name for file in texts)
+        names = listed(file.name for file in texts)
         raise LogError(f"{path} holds {names}; give the path of one of them.")
     if texts:
         return read_texts(texts[0], folder / _PHRASES)

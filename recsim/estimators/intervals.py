@@ -50,6 +50,9 @@ from recsim.estimators.estimator import Estimator
 from recsim.estimators.moments import Influence, Moments, UnitSums
 from recsim.estimators.settings import IntervalChoice, Intervals
 
+# Kinds that every estimator can have.
+_ELSEWHERE = "'hall', 't', 'bca' or 'bootstrap'"
+
 
 def student_t(n: int, variance: float, confidence: float) -> float:
     """Return a bound of the distance of the mean of ``n`` units from its expectation, on one side.
@@ -147,7 +150,7 @@ def check_intervals(settings: IntervalChoice, estimators: Iterable[Estimator]) -
         if settings.bound is not None and not estimator.mean:
             raise EstimationError(
                 f"interval {settings.interval!r} is for means, and {estimator.name!r} is a ratio "
-                "of sums: use 'hall', 't' or 'bootstrap'."
+                f"of sums: use {_ELSEWHERE}."
             )
 
 
@@ -193,7 +196,7 @@ def _checked_bound(settings: Intervals, estimator: Estimator, moments: Moments) 
     if moments.least[0] != 1 or moments.largest[0] != 1:
         raise EstimationError(
             f"interval {settings.interval!r} needs one impression per independent unit; here units "
-            f"have up to {moments.largest[0]:.0f}. Use 'hall', 't' or 'bootstrap'."
+            f"have up to {moments.largest[0]:.0f}. Use {_ELSEWHERE}."
         )
     extent = float(moments.largest[1] - moments.least[1])
     if extent > bound * (1 + 1e-9):

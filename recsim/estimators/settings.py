@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypedDict
 
@@ -25,6 +26,13 @@ LimitRule = Literal["slope", "mse"]
 Limit = float | LimitRule
 
 DEFAULT_CLIP = 10.0
+
+RESAMPLING: tuple[IntervalKind, ...] = ("bca", "bootstrap")
+"""Kinds of intervals that resample the log."""
+
+# Each end of a resampled interval has this many estimates beyond it, or more: with fewer, where it
+# lies is chance.
+_BEYOND = 5
 
 
 def _number_or_rule(wanted: str) -> WrapValidator:
@@ -96,13 +104,33 @@ class Intervals(IntervalChoice):
 
     Attributes:
         level: Nominal coverage.
-        samples: Bootstrap samples.
+        samples: Bootstrap samples, for ``bca`` and ``bootstrap``: at least 200 at level 0.95.
         seed: Seed of the bootstrap, and of models that are fitted on the log.
     """
 
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
     samples: PositiveInt = 1000
     seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _enough_samples(self) -> Self:
+        if self.interval in RESAMPLING:
+            check_samples(self.samples, self.level)
+        return self
+
+
+def check_samples(samples: int, level: float) -> None:
+    """Refuse fewer bootstrap samples than an interval needs.
+
+    Raises:
+        ValueError: If on average fewer than five of them lie beyond each end.
+    """
+    least = math.ceil(2 * _BEYOND / (1 - level) - 1e-6)
+    if samples < least:
+        raise ValueError(
+            f"'samples' is {samples}: a resampled interval at level {level:g} needs at least "
+            f"{least}, so that {_BEYOND} lie beyond each end"
+        )
 
 
 class Limits(_Settings):

@@ -17,6 +17,7 @@ from recsim.estimators.estimator import Estimator
 from recsim.estimators.intervals import check_intervals, interval_ends
 from recsim.estimators.moments import Influence, UnitSums, by_unit
 from recsim.estimators.settings import IntervalKeywords, Intervals
+from recsim.settings import one_or_more
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Tally:
     interval too. Neither sums nor intervals depend on how the log was cut.
 
     Args:
-        estimators: The estimators.
+        estimators: The estimators, or one.
         intervals: Settings of the intervals.
         **changes: Fields of `Intervals` by name, in place of those of ``intervals``, e.g.
             ``interval="t"``.
@@ -117,15 +118,15 @@ class Tally:
 
     def __init__(
         self,
-        estimators: Sequence[Estimator],
+        estimators: Estimator | Sequence[Estimator],
         intervals: Intervals | None = None,
         **changes: Unpack[IntervalKeywords],
     ) -> None:
-        if not estimators:
+        self.estimators: tuple[Estimator, ...] = one_or_more(estimators)
+        if not self.estimators:
             raise EstimationError("Name at least one estimator.")
         self.intervals = Intervals.of(intervals, changes)
-        check_intervals(self.intervals, estimators)
-        self.estimators = tuple(estimators)
+        check_intervals(self.intervals, self.estimators)
         widths = [_width(estimator) for estimator in self.estimators]
         ends = np.cumsum(widths)
         self._parts = [slice(end - width, end) for end, width in zip(ends, widths, strict=True)]

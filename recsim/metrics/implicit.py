@@ -50,6 +50,7 @@ import numpy as np
 
 from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import EstimationError, did_you_mean
+from recsim.settings import one_or_more
 
 Estimator = Literal["aoa", "ips", "clipped_ips", "snips"]
 Variant = Literal["standard", "published"]
@@ -93,7 +94,7 @@ def ranking_values(
     users: Any,
     scores: Any,
     clicks: Any,
-    metrics: Sequence[str] = ("dcg@5", "recall@5", "map@5"),
+    metrics: str | Sequence[str] = ("dcg@5", "recall@5", "map@5"),
     *,
     estimator: Estimator = "aoa",
     propensities: Any = None,
@@ -140,7 +141,7 @@ def ranking_values(
         raise EstimationError(f"variant must be 'standard' or 'published', not {variant!r}.")
     counted = clicked | (without_clicks == "zero")
     values = []
-    for metric in metrics:
+    for metric in one_or_more(metrics):
         name, k = _parse(metric)
         per_user = _per_user(lists, weights, name, k, estimator, variant)
         per_user = np.where(clicked, per_user, 0.0)
@@ -163,7 +164,7 @@ def yang_snips(
     scores: Any,
     clicks: Any,
     counts: Any,
-    metrics: Sequence[str] = ("auc",),
+    metrics: str | Sequence[str] = ("auc",),
     *,
     gamma: float = 1.5,
 ) -> list[RankingValue]:

@@ -13,9 +13,13 @@ from pydantic import (
     model_validator,
 )
 
-from recsim.estimators import Limits, LoggingSettings, RewardModel
-from recsim.estimators.settings import IntervalChoice
+from recsim.errors import listed
+from recsim.estimators import ESTIMATORS, Limits, LoggingSettings, RewardModel, make_estimator
+from recsim.estimators.estimator import PREDICTED
+from recsim.estimators.impressions.estimators import LIMIT_OF
+from recsim.estimators.settings import RESAMPLING, IntervalChoice, check_samples
 from recsim.scenario.keys import distinct
+from recsim.scenario.schema import Scenario
 
 
 class LoggingSpec(BaseModel):
@@ -55,8 +59,8 @@ class LoggingSpec(BaseModel):
         return self
 
 
-class EstimationSpec(Limits, IntervalChoice):
-    """How values are estimated from a log.
+class EstimationSpec(Limits, IntervalChoice, Scenario):
+    """A kind of scenario that estimates values from logs.
 
     The keys ``clip``, ``tau``, ``shrinkage`` and ``subgaussian`` are those of `Limits`,
     ``interval`` and ``bound`` those of `IntervalChoice`.
@@ -83,10 +87,47 @@ class EstimationSpec(Limits, IntervalChoice):
     smoothing: NonNegativeFloat = 0.0
 
     @property
+    def interval_kinds(self) -> tuple[str, ...]:
+        """Kinds of intervals that are computed."""
+        return (self.interval,)
+
+    @property
+    def without_effect(self) -> dict[str, str]:
+        """Keys that have no effect beside the others, and what would use each."""
+        unused = {}
+        for key in Limits.model_fields:
+            readers = [name for name, limit in LIMIT_OF.items() if limit == key]
+            if not set(readers) & set(self.estimators):
+                unused[key] = f"only the estimators {listed(readers)} read it"
+        modelled = [name for name in ESTIMATORS if make_estimator(name).needs & PREDICTED]
+        if not set(modelled) & set(self.estimators):
+            unused["reward_model"] = f"only the estimators {listed(modelled)} use one"
+        if not set(RESAMPLING) & set(self.interval_kinds):
+            unused["samples"] = f"only the intervals {listed(RESAMPLING)} resample"
+        if not self.draws:
+            unused["smoothing"] = "it is added to 'draws', of which there are none"
+        return unused
+
+    def resolved(self) -> dict[str, Any]:
+        """Return every key that has an effect; see `Scenario.resolved`."""
+        content = super().resolved()
+        return {key: value for key, value in content.items() if key not in self.without_effect}
+
+    @property
     def limits(self) -> dict[str, Any]:
         """Limits and reward model of the estimators, as keyword arguments of `evaluate`."""
         limits = {name: getattr(self, name) for name in Limits.model_fields}
         return limits | {"model": self.reward_model}
+
+    @model_validator(mode="after")
+    def _every_key_has_an_effect(self) -> Self:
+        if set(self.estimators) <= set(ESTIMATORS):
+            for key, why in self.without_effect.items():
+                if key in self.model_fields_set:
+                    raise ValueError(f"{key!r} has no effect here: {why}; remove it")
+        if "samples" not in self.without_effect:
+            check_samples(self.samples, self.level)
+        return self
 
     @field_validator("estimators")
     @classmethod

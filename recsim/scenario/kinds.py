@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from recsim.errors import ScenarioError, UserError
+from recsim.errors import ScenarioError, UserError, listed
 from recsim.registry import Registry
 from recsim.scenario.schema import Scenario
 from recsim.settings import explain
@@ -69,7 +69,7 @@ def _kind(content: dict[str, Any]) -> type[Scenario]:
     claiming = [kind for kind in kinds if kind.claims(content)]
     if len(claiming) != 1:
         given = [key for key in ("env", "data", "benchmark") if content.get(key) is not None]
-        words = " and ".join(map(repr, given)) or "none"
+        words = listed(map(repr, given)) or "none"
         raise ScenarioError(
             "give exactly one of 'env' (simulated users), 'data' (a log) and 'benchmark' (many "
             f"logs, to test estimators on), not {words}."
@@ -123,7 +123,7 @@ def explain_fault(fault: ErrorDetails, kind: type[Scenario]) -> str:
         if owners:
             return (
                 f"has no effect in a scenario of kind {kind.name_of_kind!r}, only in "
-                f"{' and '.join(owners)}: remove it."
+                f"{listed(owners)}: remove it."
             )
     return explain(fault, kind)
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
+from recsim.errors import listed
 from recsim.report.summary import Summary
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.keys import Keys, Label, Seeds, distinct
@@ -33,6 +34,7 @@ class Scenario(Keys, ABC):
     Class attributes:
         name_of_kind: Name of the kind.
         agent_keys: Optional keys of `AgentSpec` that have an effect in this kind.
+        bootstrap_key: What asks for bootstrap intervals; empty if the kind has none.
 
     Attributes:
         kind: Name of the kind; derived from the other keys if left out.
@@ -47,6 +49,7 @@ class Scenario(Keys, ABC):
 
     name_of_kind: ClassVar[str]
     agent_keys: ClassVar[frozenset[str]] = frozenset()
+    bootstrap_key: ClassVar[str] = ""
 
     kind: str = ""
     name: Label
@@ -149,11 +152,11 @@ class Scenario(Keys, ABC):
         if not isinstance(value, dict) or "bootstrap" not in value:
             return value
         given = value["bootstrap"] if isinstance(value["bootstrap"], dict) else {}
-        new = [f"{key}: {given[key]}" for key in ("level", "samples") if key in given]
-        if "samples" not in cls.model_fields:
-            new = [line for line in new if line.startswith("level")]
-        instead = f"write {' and '.join(map(repr, new))} in its place" if new else "remove it"
-        why = "" if "samples" in cls.model_fields else ": intervals over seeds are not resampled"
+        keys = ("level", "samples") if cls.bootstrap_key else ("level",)
+        new = [cls.bootstrap_key] * bool(cls.bootstrap_key)
+        new += [f"{key}: {given[key]}" for key in keys if key in given]
+        instead = f"write {listed(map(repr, new))} in its place" if new else "remove it"
+        why = "" if cls.bootstrap_key else ": intervals over seeds are not resampled"
         raise ValueError(f"the block 'bootstrap' is no more{why}; {instead}")
 
     @field_validator("description")

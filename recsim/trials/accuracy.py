@@ -19,7 +19,6 @@ from recsim.report.words import interval_text, number
 from recsim.scenario.agents import AgentSpec, refuse_privileged
 from recsim.scenario.estimation import EstimationSpec
 from recsim.scenario.keys import Keys, Seeds
-from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.logged_bandits import LoggedBandit, digits, simulated_users
 from recsim.trials.seeds import TrialSeeds
@@ -46,8 +45,6 @@ _HEADS = (
 
 # Keys of a benchmark that belong to simulated users.
 _USERS_ONLY = ("env", "users")
-# Keys of `EstimationSpec` that a benchmark decides itself.
-_DECIDED = ("logging", "interval", "bound")
 
 _COLOURS = {"hall": "#0072B2", "t": "#D55E00", "bca": "#009E73", "bootstrap": "#CC79A7"}
 
@@ -94,7 +91,7 @@ class BenchmarkSpec(Keys):
         return self.model_dump(mode="json", exclude=unused)
 
 
-class Accuracy(EstimationSpec, Scenario):
+class Accuracy(EstimationSpec):
     """Every agent's value is estimated on many logs, and compared with its exact value.
 
     The keys that say how values are estimated are those of `EstimationSpec`.
@@ -104,6 +101,7 @@ class Accuracy(EstimationSpec, Scenario):
     """
 
     name_of_kind: ClassVar[str] = "accuracy"
+    bootstrap_key: ClassVar[str] = "benchmark.intervals: [bootstrap]"
 
     benchmark: BenchmarkSpec
     seeds: Seeds = (0,)
@@ -114,19 +112,21 @@ class Accuracy(EstimationSpec, Scenario):
         others = ("env", "data")
         return content.get("benchmark") is not None and all(content.get(k) is None for k in others)
 
-    @model_validator(mode="after")
-    def _every_key_has_an_effect(self) -> Self:
-        for key in _DECIDED:
-            if key in self.model_fields_set:
-                raise ValueError(
-                    f"{key!r} has no effect in a scenario of kind {self.name_of_kind!r}: remove it"
-                )
-        return self
+    @property
+    def interval_kinds(self) -> tuple[str, ...]:
+        """Kinds of intervals that are computed."""
+        return self.benchmark.intervals
+
+    @property
+    def without_effect(self) -> dict[str, str]:
+        """Keys that have no effect; see `EstimationSpec`."""
+        decided = dict.fromkeys(("logging", "interval", "bound"), "the benchmark decides it")
+        draws = {key: "probabilities are exact" for key in ("draws", "smoothing")}
+        return decided | draws | super().without_effect
 
     def resolved(self) -> dict[str, Any]:
         """Return every key that has an effect; see `Scenario.resolved`."""
-        content = super().resolved() | {"benchmark": self.benchmark.resolved()}
-        return {key: value for key, value in content.items() if key not in _DECIDED}
+        return super().resolved() | {"benchmark": self.benchmark.resolved()}
 
     def check(self) -> None:
         """Estimate every agent's value on one short log."""

@@ -41,7 +41,7 @@ from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.data import check_same_problem, forget_logs, read_data
 from recsim.scenario.estimation import EstimationSpec
 from recsim.scenario.keys import Seeds
-from recsim.scenario.schema import Scenario, training_log_of
+from recsim.scenario.schema import training_log_of
 from recsim.scenario.sources import DataSpec, combinations
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.measured import fit_numbers, seen_text
@@ -66,7 +66,7 @@ _INTERVALS = {
 Row = dict[str, Any]
 
 
-class Logs(EstimationSpec, Scenario):
+class Logs(EstimationSpec):
     """Agents are evaluated on one or several logs by off-policy estimators.
 
     The keys that say how values are estimated are those of `EstimationSpec`.
@@ -79,6 +79,7 @@ class Logs(EstimationSpec, Scenario):
 
     name_of_kind: ClassVar[str] = "logs"
     agent_keys: ClassVar[frozenset[str]] = frozenset({"training_log"})
+    bootstrap_key: ClassVar[str] = "interval: bootstrap"
 
     data: DataSpec
     training_log: TrainingLogSpec | None = None

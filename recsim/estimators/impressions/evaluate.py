@@ -50,6 +50,7 @@ from recsim.estimators.settings import (
 from recsim.estimators.tally import PolicyValue, Tally, with_warnings
 from recsim.estimators.units import Unit, Units
 from recsim.estimators.weights import probability_ratio
+from recsim.settings import one_or_more
 
 _CELLS = 2**20  # entries of a table of every candidate, at a time (8 MiB of float64)
 
@@ -57,7 +58,7 @@ _CELLS = 2**20  # entries of a table of every candidate, at a time (8 MiB of flo
 def evaluate(
     log: Log,
     policy: Policy,
-    estimators: Sequence[str | Estimator] = ("ips", "snips", "clipped_ips"),
+    estimators: str | Estimator | Sequence[str | Estimator] = ("ips", "snips", "clipped_ips"),
     *,
     settings: Intervals | None = None,
     reward: str | None = None,
@@ -80,7 +81,7 @@ def evaluate(
             Reward models and rules for the clip read it several times, so it must not be an
             iterator then.
         policy: The evaluated policy: an agent, or a function of observations and items.
-        estimators: Names from `ESTIMATORS`, or estimators that `make_estimator` built.
+        estimators: Names from `ESTIMATORS`, or estimators that `make_estimator` built; or one.
         settings: `Intervals` or `ImpressionSettings`.
         reward: Name of the reward; by default the weighted sum of the log's problem.
         unit: What is independent of the rest and therefore resampled: the ``user`` with all their
@@ -107,7 +108,7 @@ def evaluate(
         UserError: If a propensity is missing, outside (0, 1] or not that of ``logging`` (names the
             row), the policy does not know its own, or a name or setting is wrong.
     """
-    chosen = ImpressionSettings.of(settings, changes)
+    chosen, estimators = ImpressionSettings.of(settings, changes), one_or_more(estimators)
     built: list[Estimator] = [
         make_estimator(e, **chosen.numbers) if isinstance(e, str) else e for e in estimators
     ]
@@ -185,7 +186,8 @@ def log_value(
         of_rows = numbers.of(chunk, first_row)[:, None]
         units = np.broadcast_to(of_rows, shown.shape)[shown]
         whole = unit == "row" or chunk.anonymous
-        tally.add(Sample(np.ones(len(rewards)), rewards, units, whole=whole))
+        ones = np.ones(len(rewards))
+        tally.add(Sample(ones, rewards, units, whole=whole, adaptive=chunk.adaptive))
         first_row += len(chunk)
     return with_warnings(tally.values(), repeated.warnings)[0]
 

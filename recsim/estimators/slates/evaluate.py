@@ -24,12 +24,13 @@ from recsim.estimators.slates.rows import Evaluation, Logging, SlateRows
 from recsim.estimators.slates.sample import SlateEstimator, SlateSample
 from recsim.estimators.tally import PolicyValue, Tally, with_warnings
 from recsim.estimators.units import Unit
+from recsim.settings import one_or_more
 
 
 def evaluate_slates(
     log: Log,
     policy: Policy,
-    estimators: Sequence[str] = ("sips", "snsips", "iips", "sniips"),
+    estimators: str | Sequence[str] = ("sips", "snsips", "iips", "sniips"),
     *,
     settings: Intervals | None = None,
     logging: Logging | None = None,
@@ -54,7 +55,7 @@ def evaluate_slates(
         log: The log, its pieces in order, or the folder of a saved one, which is read in pieces.
         policy: The evaluated policy: an agent, or a function of observations and items. See
             `recsim.estimators.slates.policies` for the methods that it may have.
-        estimators: Names from `SLATE_ESTIMATORS`.
+        estimators: Names from `SLATE_ESTIMATORS`, or one.
         settings: `Intervals` or `SlateSettings`.
         logging: What made the log, where the logged probabilities are not enough: a policy, or
             ``independent`` if every position was filled independently, so that the probabilities
@@ -79,10 +80,10 @@ def evaluate_slates(
         UserError: If a probability is missing or outside (0, 1] (names the row), a policy does not
             know what an estimator needs, or a name or setting is wrong.
     """
-    chosen = SlateSettings.of(settings, changes)
+    chosen, names = SlateSettings.of(settings, changes), one_or_more(estimators)
 
     def build(slots: int | None = None) -> list[SlateEstimator]:
-        return [make_slate_estimator(name, clip=chosen.clip, slots=slots) for name in estimators]
+        return [make_slate_estimator(name, clip=chosen.clip, slots=slots) for name in names]
 
     needs = frozenset[str]().union(*(estimator.needs for estimator in build()))
     modelled = "action_values" in needs

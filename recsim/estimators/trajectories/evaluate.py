@@ -23,6 +23,7 @@ from recsim.estimators.slates.rows import Evaluation, Logging, SlateRows
 from recsim.estimators.tally import PolicyValue, Tally, with_warnings
 from recsim.estimators.trajectories.estimators import make_trajectory_estimator
 from recsim.estimators.trajectories.sample import TrajectoryEstimator, TrajectorySample
+from recsim.settings import one_or_more
 
 Episode = Literal["user", "session"]
 States = Callable[[Mapping[str, Any]], Ints]
@@ -31,7 +32,7 @@ States = Callable[[Mapping[str, Any]], Ints]
 def evaluate_trajectories(
     log: Log,
     policy: Policy,
-    estimators: Sequence[str] = ("tis", "wis", "pdis", "snpdis"),
+    estimators: str | Sequence[str] = ("tis", "wis", "pdis", "snpdis"),
     *,
     settings: Intervals | None = None,
     logging: Logging | None = None,
@@ -59,7 +60,7 @@ def evaluate_trajectories(
         log: The log, its pieces in order, or the folder of a saved one, which is read in pieces.
         policy: The evaluated policy. It must know the probability of whole slates; see
             `recsim.estimators.slates.policies`.
-        estimators: Names from `TRAJECTORY_ESTIMATORS`.
+        estimators: Names from `TRAJECTORY_ESTIMATORS`, or one.
         settings: `Intervals` or `SlateSettings`.
         logging: What made the log, where the logged probabilities are not enough; see
             `evaluate_slates`.
@@ -85,12 +86,11 @@ def evaluate_trajectories(
         UserError: If the log is anonymous, a probability is missing or outside (0, 1] (names the
             row), a policy does not know what an estimator needs, or a name or setting is wrong.
     """
-    chosen = SlateSettings.of(settings, changes)
+    chosen, names = SlateSettings.of(settings, changes), one_or_more(estimators)
 
     def build(horizon: int | None = None) -> list[TrajectoryEstimator]:
         return [
-            make_trajectory_estimator(name, clip=chosen.clip, horizon=horizon)
-            for name in estimators
+            make_trajectory_estimator(name, clip=chosen.clip, horizon=horizon) for name in names
         ]
 
     for name, choice in (("episode", episode), ("unit", unit)):

@@ -25,12 +25,12 @@ def test_the_measured_intervals_are_those_of_a_tally():
     for name in ("clicks", "200 users with 10 rows", "slates", "trajectories"):
         case = CASES[name]
         small = replace(case, rows=case.rows // 5)
-        lines = measure(small, 1, samples=100, seed=3)
+        lines = measure(small, 1, samples=200, seed=3)
         made = small.draw(np.random.default_rng([3, small.rows]), 1, small.rows)
         rows = len(made.sample)
         object.__setattr__(made.sample, "units", np.arange(rows) // (rows // made.units))
         for kind in ("t", "hall", "bootstrap", "bca"):
-            tally = Tally(case.estimators, interval=kind, samples=100, seed=0)
+            tally = Tally(case.estimators, interval=kind, samples=200, seed=0)
             tally.add(made.sample)
             for line, value in zip(lines, tally.values(), strict=True):
                 assert line.widths[kind][0] == pytest.approx(value.high - value.low, rel=1e-6)

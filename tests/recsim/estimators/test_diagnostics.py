@@ -121,7 +121,7 @@ def test_a_ratio_of_nearly_equal_rewards_has_a_warning(zeros, doubted):
 @pytest.mark.parametrize("kind", ["hall", "t", "bca"])
 def test_a_log_of_a_policy_that_learned_has_a_warning(kind):
     sample = Sample(np.ones(100), np.ones(100), np.arange(100), adaptive=True)
-    first, other = (Tally([make_estimator("ips")], interval=kind, samples=20) for _ in range(2))
+    first, other = (Tally([make_estimator("ips")], interval=kind, samples=200) for _ in range(2))
     other.add(sample)
     first.merge(other)
     assert first.values()[0].warnings == (ADAPTIVE,)

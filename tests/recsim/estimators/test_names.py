@@ -13,7 +13,10 @@ from recsim.estimators import (
     TRAJECTORY_ESTIMATORS,
     ImpressionSettings,
     Intervals,
+    Tally,
     evaluate,
+    evaluate_slates,
+    evaluate_trajectories,
     make_estimator,
     make_slate_estimator,
     make_trajectory_estimator,
@@ -59,3 +62,21 @@ def test_settings_can_be_given_as_an_object_or_as_keywords(random_log):
     assert default.clip == 10.0
     with pytest.raises(UserError, match=r"estimation\.clpi: unknown key\. Did you mean 'clip'\?"):
         evaluate(log, uniform, clpi=3.0)
+
+
+def test_one_name_is_a_list_of_one(random_log):
+    def uniform(obs, items):
+        return items * 0 + 0.1
+
+    log = random_log(60, slots=1)
+    for evaluation, name in (
+        (evaluate, "snips"),
+        (evaluate_slates, "iips"),
+        (evaluate_trajectories, "pdis"),
+    ):
+        assert evaluation(log, uniform, name) == evaluation(log, uniform, [name])
+    snips = make_estimator("snips")
+    assert evaluate(log, uniform, snips) == evaluate(log, uniform, "snips")
+    assert Tally(snips).estimators == (snips,)
+    with pytest.raises(UserError, match=r"Unknown estimator 'isp'\. Did you mean 'ips'"):
+        evaluate(log, uniform, "isp")

@@ -45,7 +45,7 @@ def part(sample: Sample, rows: slice) -> Sample:
 
 
 def tally_of(*samples: Sample, seed: int = 3) -> Tally:
-    tally = Tally(ALL, interval="bootstrap", samples=50, seed=seed)
+    tally = Tally(ALL, interval="bootstrap", samples=200, seed=seed)
     for sample in samples:
         tally.add(sample)
     return tally
@@ -57,7 +57,7 @@ def test_a_log_in_pieces_gives_the_same_values(cuts):
     edges = [0, *cuts, 1000]
     pieces = [part(sample, slice(a, b)) for a, b in itertools.pairwise(edges)]
     whole, cut = tally_of(sample), tally_of(*pieces)
-    merged = Tally(ALL, interval="bootstrap", samples=50, seed=3)
+    merged = Tally(ALL, interval="bootstrap", samples=200, seed=3)
     for piece in reversed(pieces):  # from machines that finish in any order
         merged.merge(tally_of(piece))
     for other in (cut, merged):
@@ -73,7 +73,7 @@ def test_only_tallies_of_the_same_kind_merge():
     with pytest.raises(ValueError, match="same estimators and intervals"):
         tally_of().merge(tally_of(seed=4))
     with pytest.raises(ValueError, match="same estimators and intervals"):
-        tally_of().merge(Tally([make_estimator("ips")], samples=50, seed=3))
+        tally_of().merge(Tally([make_estimator("ips")], samples=200, seed=3))
 
 
 def test_the_values_are_those_of_the_estimators():

@@ -46,7 +46,6 @@ def scenario(tmp_path, random_log):
             "description": "d",
             "data": {"reader": "saved", "path": str(tmp_path / "log")},
             "agents": ["random"],
-            "samples": 100,
             "output": str(tmp_path / "runs"),
         }
         return parse_scenario({**content, **changes})
@@ -205,7 +204,9 @@ def test_mistakes(scenario):
     assert "is for means, and 'snips' is a ratio" in error_of(
         scenario(interval="hoeffding", bound=3.0)
     )
-    assert "unknown reward model 'rigde'" in error_of(scenario(reward_model="rigde"))
+    assert "unknown reward model 'rigde'" in error_of(
+        scenario(reward_model="rigde", estimators=["dm"])
+    )
     assert "logging.estimate: must be 'auto', 'frequencies'" in error_of(scenario(logging="freq"))
     assert "logging.smothing: unknown key. Did you mean 'smoothing'?" in error_of(
         scenario(logging={"estimate": "frequencies", "smothing": 1})
@@ -221,9 +222,31 @@ def test_mistakes(scenario):
         ({"clip": "slop"}, "must be a number above 0, 'slope' or 'mse', not 'slop'"),
         ({"interval": "hoeffding"}, "interval 'hoeffding' needs a bound"),
         ({"interval": "t", "bound": 3.0}, "interval 't' takes no bound"),
+        ({"interval": "bca", "samples": 190}, "'samples' is 190: .* 0.95 needs at least 200"),
+        ({"interval": "bootstrap", "level": 0.999}, "level 0.999 needs at least 10000"),
     ):
         with pytest.raises(UserError, match=words):
             scenario(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why", "user"),
+    [
+        ("samples", 500, "only the intervals bca and bootstrap resample", {"interval": "bca"}),
+        ("clip", 10.0, "only .* clipped_ips, clipped_snips and", {"estimators": ["clipped_ips"]}),
+        ("tau", 5.0, "only the estimators switch_dr and switch", {"estimators": ["switch_dr"]}),
+        ("shrinkage", "mse", "only the estimators dros read it", {"estimators": ["dros"]}),
+        ("reward_model", "ridge", "only the estimators dm, dr, .* use one", {"estimators": ["dr"]}),
+        ("smoothing", 1.0, "it is added to 'draws', of which there are none", {"draws": 10}),
+    ],
+)
+def test_a_key_that_nothing_reads_is_refused(scenario, key, value, why, user):
+    with pytest.raises(UserError, match=f"'{key}' has no effect here: {why}"):
+        scenario(**{"estimators": ["ips"], key: value})
+    read = scenario(**{"estimators": ["ips"], **user, key: value})
+    assert key in read.resolved()
+    assert parse_scenario(read.resolved()) == read
+    assert key not in scenario(estimators=["ips"]).resolved()
 
 
 def test_the_json_schema_has_the_range_of_every_limit():

@@ -99,11 +99,17 @@ def test_the_old_block_of_intervals_says_what_to_write():
     refused("write 'level: 0.9' in its place", bootstrap={"level": 0.9, "samples": 100})
     refused("are not resampled; remove it", bootstrap={"samples": 100})
     refused(
-        "write 'level: 0.9' and 'samples: 100' in its place",
+        "write 'interval: bootstrap', 'level: 0.9' and 'samples: 100' in its place",
         LOGGED,
         bootstrap={"level": 0.9, "samples": 100},
     )
-    refused("samples: has no effect in a scenario of kind 'simulation'", samples=100)
+    refused("write 'interval: bootstrap' in its place", LOGGED, bootstrap=True)
+    refused(
+        "samples: has no effect in a scenario of kind 'simulation', only in logs and accuracy",
+        samples=100,
+    )
+    words = "only in simulation, conversations, critiquing and holdout: remove it"
+    refused(f"kind 'logs', {words}", LOGGED, pairs="all")
 
 
 def test_the_baseline_is_one_of_the_agents():

@@ -25,7 +25,6 @@ SMALL = {
     "agents": [{"name": "softmax", "config": {"temperature": 0.2}}],
     "estimators": ["ips", "snips", "dm"],
     "seeds": 2,
-    "samples": 200,
 }
 
 
@@ -62,7 +61,7 @@ def test_the_resolved_scenario_is_a_scenario_again():
     [
         ({"benchmark": {"source": "digits", "users": 5}}, "no effect with source 'digits'"),
         ({"users": 5}, "users: has no effect in a scenario of kind 'accuracy'"),
-        ({"interval": "t"}, "'interval' has no effect in a scenario of kind 'accuracy'"),
+        ({"interval": "t"}, "'interval' has no effect here: the benchmark decides it"),
         ({"env": {}}, "give exactly one of .* not 'env' and 'benchmark'"),
         (
             {"agents": [{"name": "random", "training_log": {"agent": "random"}}]},

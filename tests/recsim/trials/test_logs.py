@@ -19,7 +19,6 @@ def scenario(tmp_path, random_log):
             "data": {"reader": "saved", "path": str(tmp_path / "log")},
             "agents": ["random", "popularity", "linucb"],
             "training_log": {"share": 0.25},
-            "samples": 100,
         }
         data = changes.pop("data", {})
         return parse_scenario({**content, **changes, "data": {**content["data"], **data}})

@@ -177,7 +177,8 @@ def test_values_from_a_log_of_a_policy_that_learned_have_a_warning(random_log):
         *evaluate_trajectories(log, uniform, ("pdis", "wis")),
     ):
         assert value.warnings[-1] == ADAPTIVE
-    assert ADAPTIVE not in log_value(log).warnings  # it describes the log
+    assert log_value(log).warnings[-1] == ADAPTIVE
+    assert ADAPTIVE not in log_value(replace(log, adaptive=False)).warnings
     pieces = [log.select(slice(0, 30)), log.select(slice(30, 60))]
     assert evaluate(pieces, uniform, ("ips",))[0].warnings[-1] == ADAPTIVE
 

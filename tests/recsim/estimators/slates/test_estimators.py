@@ -251,7 +251,7 @@ def tally_of(*samples: SlateSample, names=SLATE_ESTIMATORS) -> Tally:
     tally = Tally(
         [make_slate_estimator(name, clip=1.2, slots=slots) for name in names],
         interval="bootstrap",
-        samples=30,
+        samples=200,
         seed=2,
     )
     for sample in samples:

@@ -155,7 +155,7 @@ def test_a_scanned_log_gives_the_same_values(random_log, tmp_path):
     log = draw(random_log, 300, cascade, logging)
     folder = log.save(tmp_path / "log")
     names = [name for name in SLATE_ESTIMATORS if "cascade" not in name]
-    settings = {"logging": logging, "samples": 40}
+    settings = {"logging": logging, "samples": 200}
     for interval in ("bootstrap", "t"):
         whole = evaluate_slates(log, Target(), names, interval=interval, **settings)
         for other in (SlateLog.scan(folder, batch_rows=37), folder):

@@ -270,7 +270,7 @@ def tally_of(*samples, **settings) -> Tally:
     horizon = samples[0].steps
     names = [name for name in TRAJECTORY_ESTIMATORS if name != "mis"]
     estimators = [make_trajectory_estimator(n, clip=1.1, horizon=horizon) for n in names]
-    tally = Tally(estimators, **{"samples": 40, "seed": 1} | settings)
+    tally = Tally(estimators, **{"samples": 200, "seed": 1} | settings)
     for sample in samples:
         tally.add(sample)
     return tally
