@@ -70,11 +70,11 @@ def undefined_notes(table: pd.DataFrame, names: Sequence[str]) -> list[Note]:
         return []
     counted = "pairs" if "pairs" in table else "seeds"
     whose = ["agent", "baseline"] if "baseline" in table else ["agent"]
-    every = table.groupby(whose)[counted].transform("max")
-    rows = table[(table[counted] < every) & table["metric"].isin(names)]
+    table = table.assign(every=table.groupby(whose)[counted].transform("max"))
+    rows = table[(table[counted] < table["every"]) & table["metric"].isin(names)]
     texts = [
-        f"{_words(row['metric'])} of {_whose(row)} ({row[counted]} of {every[at]} seeds)"
-        for at, row in rows.iterrows()
+        f"{_words(row['metric'])} of {_whose(row)} ({row[counted]} of {row['every']} seeds)"
+        for _, row in rows.iterrows()
     ]
     if not texts:
         return []
