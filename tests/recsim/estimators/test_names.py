@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from recsim import estimators
@@ -66,7 +67,7 @@ def test_settings_can_be_given_as_an_object_or_as_keywords(random_log):
 
 def test_one_name_is_a_list_of_one(random_log):
     def uniform(obs, items):
-        return items * 0 + 0.1
+        return np.full(items.shape, 1 / obs["candidates"].shape[1])
 
     log = random_log(60, slots=1)
     for evaluation, name in (
