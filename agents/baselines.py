@@ -141,10 +141,17 @@ class PopularityAgent(Deterministic):
         self._scores = self._ranked()
         return FitReport(rows=len(log))
 
+    def scores(self, obs: Observation) -> Floats:
+        """Return the popularity of every candidate, ``(B, C)``.
+
+        Raises:
+            AgentError: If the agent was not fitted.
+        """
+        return self.fitted(self._scores)[obs["candidates"]]  # (I,) -> (B, C)
+
     def _slates(self, obs: Observation) -> Ints:
         """Rank every user's candidates by popularity."""
-        scores = self.fitted(self._scores)[obs["candidates"]]  # (I,) -> (B, C)
-        return slates.top_slates(scores, self._slate_size)
+        return slates.top_slates(self.scores(obs), self._slate_size)
 
     def _earned(self, log: SlateLog) -> Outcomes:
         """Return what the slates of a log earned."""

@@ -80,6 +80,25 @@ def top_slates(scores: NDArray[np.floating[Any]], slate_size: int) -> Ints:
     return np.take_along_axis(index, order, axis=1)
 
 
+def top_slates_by(scores: NDArray[np.floating[Any]], ties: Ints, slate_size: int) -> Ints:
+    """Return the indices of the best scores, best first, with ties in order of another key.
+
+    Args:
+        scores: ``(B, C)``.
+        ties: Key of each candidate, ``(B, C)``, different within a row; the lowest comes first.
+        slate_size: K.
+
+    Returns:
+        ``(B, K)``.
+    """
+    # Often all users have the same candidates.
+    same = len(ties) > 0 and bool((ties == ties[:1]).all())
+    order = np.argsort(ties[:1] if same else ties, axis=1)
+    order = np.broadcast_to(order, scores.shape)
+    best = top_slates(np.take_along_axis(scores, order, axis=1), slate_size)
+    return np.take_along_axis(order, best, axis=1)
+
+
 def matches(own: Ints, items: Ints) -> Floats:
     """Return the propensities of a deterministic policy: 1 if it shows the item at this position.
 

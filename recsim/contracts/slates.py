@@ -174,6 +174,11 @@ class Agent(Protocol):
         call `propensities` for one candidate at a time, if there are not too many. Estimators of
         whole slates use ``prefix_propensities(obs, items) -> (B, K)`` and
         ``slate_distribution(obs)``, if the agent has them; see `recsim.estimators.slates.policies`.
+
+        An agent that ranks items one by one may also have ``scores(obs) -> (B, C)``, the score of
+        every candidate, the higher the better, whether the user has seen the item or not. Where all
+        items of a catalogue are ranked, ties in score are then known; an agent without it is ranked
+        by its slates. Hold-out trials call it with all items as candidates.
         """
         ...
 

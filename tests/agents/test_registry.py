@@ -11,10 +11,10 @@ from agents import baselines
 from recsim.errors import AgentError, UserError
 
 NAMES = [
-    *("bert4rec", "cascade_ucb", "clone", "dt4ier", "epsilon_greedy", "gru4rec", "gru_thompson"),
-    "linucb",
+    *("bert4rec", "cascade_ucb", "clone", "dt4ier", "ease", "epsilon_greedy", "gru4rec"),
+    *("gru_thompson", "item_knn", "linucb"),
     *("mixture", "mnl_bandit", "oracle", "popularity", "ppo", "random", "rel_mf", "sasrec"),
-    *("slate_mf", "slateq", "softmax", "ts_mnl"),
+    *("sequential_rules", "slate_mf", "slateq", "softmax", "transitions", "ts_mnl"),
 ]
 IN_CONVERSATIONS = [
     "conv_abs_greedy",

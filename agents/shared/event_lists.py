@@ -1,0 +1,50 @@
+"""Events of users as flat lists from a log, and as short lists from an observation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from recsim.arrays import Ints
+from recsim.contracts.slates import Observation
+from recsim.log import SlateLog
+
+Events = Literal["clicked", "shown"]
+
+
+def logged_events(log: SlateLog, events: Events) -> tuple[Ints, Ints]:
+    """Return the events of a log, sorted by user and then by time.
+
+    Args:
+        log: The log; its rows are in order of time, the items of a slate in order of position.
+        events: Which items count as events.
+
+    Returns:
+        Item and user of each event, ``(N,)``.
+    """
+    order = log.by_user
+    slate = log.slate[order]
+    counts = slate >= 0
+    if events == "clicked":
+        counts &= log.clicks[order] > 0
+    row, slot = np.nonzero(counts)
+    return slate[row, slot], log.user[order][row]
+
+
+def latest_events(obs: Observation, events: Events) -> Ints:
+    """Return the events in the history of every user, the latest first, ``(B, T)``.
+
+    T is the number of events of the user with most; -1 is padding.
+    """
+    items = obs.get("history_items")
+    if items is None:
+        return np.full((len(obs["candidates"]), 0), -1)
+    counts = items >= 0
+    if events == "clicked":
+        counts = counts & (obs["history_clicks"] > 0)
+    back = np.where(counts, items, -1)[:, ::-1]
+    most = int(counts.sum(axis=1).max(initial=0))
+    order = np.argsort(back < 0, axis=1, kind="stable")[:, :most]
+    latest: Ints = np.take_along_axis(back, order, axis=1).astype(np.int64, copy=False)
+    return latest
