@@ -6,8 +6,6 @@ the matrix of users and items, 1 where the user has an event with the item.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy import linalg, sparse
 
@@ -97,7 +95,7 @@ def ease(co: sparse.csr_array, ridge: float) -> Floats:
     # Cholesky in place: half the time and memory of a general inverse.
     factor, _ = linalg.lapack.dpotrf(gram.T, lower=True, overwrite_a=True)
     inverse, _ = linalg.lapack.dpotri(factor, lower=True, overwrite_c=True)
-    weights: Any = np.tril(inverse, -1)
+    weights: Floats = np.tril(inverse, -1)
     weights += weights.T
     weights /= -np.diagonal(inverse)
     return weights
