@@ -145,6 +145,10 @@ class Agent(Protocol):
     def fit(self, log: SlateLog) -> FitReport:
         """Learn from a log; may do nothing.
 
+        An agent that stops training early may also have the parameter ``validation``, a log of
+        later rows of the same users: hold-out trials by time give it, and training may be stopped,
+        but nothing learned, from it.
+
         An agent may also have ``refit(log) -> FitReport``. It gets a log that contains the rows of
         the last one and more, and continues from the present state. Without it, a new agent is
         fitted on the whole log instead.

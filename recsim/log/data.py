@@ -15,7 +15,7 @@ from recsim.problem import Problem
 ROW_COLUMNS = ("user", "session", "day", "step", "slate", "clicks")
 OPTIONAL_ROW_COLUMNS = (
     *("propensity", "slate_propensity", "prefix_propensity"),
-    *("position", "candidates"),
+    *("position", "candidates", "time"),
 )
 
 
@@ -40,6 +40,7 @@ class LogData:
             last column is that of the whole slate.
         position: Position on the page of each slot, ``(M, K)``, or None for 0 ... K-1.
         candidates: Item ids that could have been shown, ``(M, C)``, or None for the catalogue.
+        time: Time of the row in seconds since 1970 (UTC), ``(M,)`` float64, or None if unknown.
         anonymous: True if the log does not identify its users: every row is then a user of its
             own, ``user`` is 0 ... M-1, and no row has a history.
         adaptive: True if the logging policy learned from these users while it made the log.
@@ -60,6 +61,7 @@ class LogData:
     prefix_propensity: Floats | None = None
     position: Ints | None = None
     candidates: Ints | None = None
+    time: Floats | None = None
     anonymous: bool = False
     adaptive: bool = False
 

@@ -62,6 +62,26 @@ class SlateLog(LogData):
             columns["user"] = np.arange(len(columns["user"]))
         return replace(self, **columns)
 
+    def widened(self, slots: int) -> SlateLog:
+        """Return the same log with slates of at least ``slots`` positions, the new ones empty.
+
+        Agents that are built for its problem show as many items.
+        """
+        more = slots - self.problem.slate_size
+        if more <= 0:
+            return self
+        fills = {"slate": -1, "clicks": 0, "propensity": 1.0, "position": -1}
+        columns: dict[str, Any] = {}
+        for name, fill in fills.items():
+            column = getattr(self, name)
+            if column is not None:
+                columns[name] = np.pad(column, ((0, 0), (0, more)), constant_values=fill)
+        if self.prefix_propensity is not None:
+            columns["prefix_propensity"] = np.pad(
+                self.prefix_propensity, ((0, 0), (0, more)), mode="edge"
+            )
+        return replace(self, problem=replace(self.problem, slate_size=slots), **columns)
+
     @staticmethod
     def concat(logs: Sequence[SlateLog], *, same_users: bool = False) -> SlateLog:
         """Return the rows of several logs of one problem, one after the other.

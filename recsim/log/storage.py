@@ -59,7 +59,7 @@ class _Meta(BaseModel):
     rewards: RewardWeights
 
 
-_PLAIN = ("user", "session", "day", "step", "slate_propensity")
+_PLAIN = ("user", "session", "day", "step", "slate_propensity", "time")
 _LISTS = ("slate", "clicks", "propensity", "prefix_propensity", "position", "candidates")
 _FEEDBACK = "feedback."
 

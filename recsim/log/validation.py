@@ -91,6 +91,8 @@ def _check_entries(log: LogData) -> None:
         wrong = log.user != np.arange(len(log))
         message = "must be the number of the row, because the log is anonymous"
         _refuse(wrong, log.user, message, "user")
+    if log.time is not None:
+        _refuse(~np.isfinite(log.time), log.time, "is not a finite number", "time")
     for name, column in log.feedback.items():
         _refuse(~np.isfinite(column), column, "is not a finite number", f"feedback {name!r}")
         _refuse(too_large(column), column, TOO_LARGE, f"feedback {name!r}")
@@ -113,6 +115,7 @@ def _check_shapes(log: LogData) -> None:
         "slate_propensity": (log.slate_propensity, (rows,)),
         "prefix_propensity": (log.prefix_propensity, slots),
         "position": (log.position, slots),
+        "time": (log.time, (rows,)),
         "candidates": (log.candidates, (rows, problem.num_candidates)),
         "user_features": (log.user_features, (len(log.user_features), problem.user_feature_dim)),
         **{f"feedback {name!r}": (column, (rows,)) for name, column in log.feedback.items()},

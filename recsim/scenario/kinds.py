@@ -38,6 +38,7 @@ KINDS = Registry(
         "conversations": "recsim.trials.conversations:Conversations",
         "critiquing": "recsim.trials.critiquing:Critiquing",
         "holdout": "recsim.trials.holdout:Holdout",
+        "next_item": "recsim.trials.next_item:NextItem",
         "logs": "recsim.trials.logs:Logs",
         "accuracy": "recsim.trials.accuracy:Accuracy",
     },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -13,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
-import recsim.log
 from recsim.errors import LogError, ScenarioError, located
 from recsim.log import SlateLog
 from recsim.metrics import (
@@ -36,7 +34,9 @@ from recsim.scenario.sources import DataSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.settings import validated
 from recsim.trials.groups import OF_HITS, group_tables, item_group_hits
+from recsim.trials.log_source import Source, read_source, source_of
 from recsim.trials.measured import Measured
+from recsim.trials.next_item import claims_split
 from recsim.trials.seeds import TrialSeeds
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ class HoldoutSpec(Keys):
     """Which users of a log are held out, and how an agent's slates for them are scored.
 
     Attributes:
+        split: ``users``; the other splits are those of `recsim.trials.next_item`.
         users: Share of the users that are held out; another draw for every seed.
-        cutoffs: The k of the metrics that look at the first k items.
+        cutoffs: The k of the metrics that look at the first k items. If the largest is more than
+            the items of a logged slate, agents show as many.
         target: The items that agents should show: all that were ``shown``, or only those that were
             ``clicked``.
         history: Past slates that agents see, H.
@@ -62,6 +64,7 @@ class HoldoutSpec(Keys):
             model.
     """
 
+    split: Literal["users"] = "users"
     users: Annotated[float, Field(gt=0, lt=1)] = 0.2
     cutoffs: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (5, 10)
     target: Literal["shown", "clicked"] = "shown"
@@ -106,8 +109,8 @@ class Holdout(Measured):
 
     @classmethod
     def claims(cls, content: dict[str, Any]) -> bool:
-        """Return whether the scenario has the key ``holdout``."""
-        return content.get("holdout") is not None
+        """Return whether the scenario has the key ``holdout``, and not a split of another kind."""
+        return content.get("holdout") is not None and not claims_split(content)
 
     @model_validator(mode="before")
     @classmethod
@@ -132,19 +135,19 @@ class Holdout(Measured):
 
     def check(self) -> None:
         """Read the log and build every agent."""
-        _read.cache_clear()
+        read_source.cache_clear()
         _user_model.cache_clear()  # files may have changed since an earlier run in this process
         with located("data"):
-            log, _, return_days = _read(self._source)
+            log, _, return_days = _read(self._source, self.holdout)
             if log.anonymous:
                 raise LogError("'holdout' needs a log with user ids; this one is anonymous.")
             if len(np.unique(log.user)) < 2:
                 raise LogError("'holdout' needs at least two users with a row.")
         spec = self.holdout
-        if spec.cutoffs[-1] > log.problem.slate_size:
+        if spec.cutoffs[-1] > log.problem.num_items:
             raise ScenarioError(
-                f"holdout.cutoffs: {spec.cutoffs[-1]} is more than the "
-                f"{log.problem.slate_size} items of a slate."
+                f"holdout.cutoffs: {spec.cutoffs[-1]} is more than the {log.problem.num_items} "
+                "items of the catalogue."
             )
         if spec.target == "clicked" and not log.clicks.any():
             raise ScenarioError("holdout.target: this log has no click: use 'shown'.")
@@ -167,7 +170,7 @@ class Holdout(Measured):
     def run(self, trial: Trial) -> TrialResult:
         """Fit an agent on the other users, and compare its slates for the held-out ones."""
         seeds = TrialSeeds.of(trial.seed)
-        log, counts, return_days = _read(self._source)
+        log, counts, return_days = _read(self._source, self.holdout)
         # The same users for all agents.
         held_out = held_out_rows(log.user, self.holdout.users, seeds.log_users)
         agent = self.agent(trial.agent).build(log.problem, seeds.agent)
@@ -222,11 +225,8 @@ class Holdout(Measured):
         return {"metrics": partial(plots.metrics, table, names, level=level, title=self.name)}
 
     @property
-    def _source(self) -> str | SlateLog:
-        """The log in memory, or name and options of the reader as text: a key of the caches."""
-        if self.data.log is not None:
-            return self.data.log
-        return json.dumps([self.data.reader, {"path": self.data.path, **self.data.options}])
+    def _source(self) -> Source:
+        return source_of(self.data)
 
 
 def held_out_rows(user: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
@@ -321,29 +321,19 @@ def _mean(values: NDArray[np.float64]) -> float:
 
 # The same model for every agent with the same seed.
 @functools.lru_cache(maxsize=8)
-def _user_model(source: str | SlateLog, holdout: str, split_seed: int) -> UserModel:
+def _user_model(source: Source, holdout: str, split_seed: int) -> UserModel:
     """Fit a model to the held-out users, which no agent has learned from."""
     from envs.learned.config import UserModelConfig
     from envs.learned.fitting import fit_user_model
 
     spec = HoldoutSpec.model_validate_json(holdout)
-    log, _, _ = _read(source)
+    log, _, _ = _read(source, spec)
     others = log.select(held_out_rows(log.user, spec.users, split_seed))
     with located("holdout.user_model"):
         return fit_user_model(others, UserModelConfig(**(spec.user_model or {})))
 
 
-# All agents and seeds read the same log.
-@functools.lru_cache(maxsize=1)
-def _read(source: str | SlateLog) -> tuple[SlateLog, dict[str, int], int | None]:
-    """Return the log, how many rows were read and dropped, and the days over which returns count.
-
-    The last two are not known of a log in memory.
-    """
-    if isinstance(source, SlateLog):
-        return source, {}, None
-    name, options = json.loads(source)
-    made = recsim.log.make_reader(name, **options)
-    log, counts = made.read_counted()
-    return_days = getattr(made, "return_days", None) if "return" in log.problem.rewards else None
-    return log, counts, return_days
+def _read(source: Source, spec: HoldoutSpec) -> tuple[SlateLog, dict[str, int], int | None]:
+    """Return what `read_source` does; slates have at least as many positions as cut-offs ask."""
+    log, counts, return_days = read_source(source)
+    return log.widened(spec.cutoffs[-1]), counts, return_days

@@ -29,11 +29,13 @@ READERS = Registry(
     "reader",
     {
         "coat": "recsim.log.readers.coat:CoatReader",
+        "events": "recsim.log.readers.events:EventsReader",
         "finn": "recsim.log.readers.finn:FinnReader",
         "kuairand": "recsim.log.readers.kuairand:KuaiRandReader",
         "movielens": "recsim.log.readers.movielens:MovieLensReader",
         "open_bandit": "recsim.log.readers.open_bandit:OpenBanditReader",
         "saved": "recsim.log.readers.saved:SavedReader",
+        "sequences": "recsim.log.readers.events:SequencesReader",
         "table": "recsim.log.readers.table:TableReader",
     },
     _check,

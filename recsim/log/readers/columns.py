@@ -22,6 +22,7 @@ from recsim.log.readers.csv_files import (
     file_format,
     known_types,
     read_csv_table,
+    require_file,
 )
 from recsim.log.readers.list_cells import looks_like_a_list, split_cells
 from recsim.log.readers.times import TimeUnit, seconds
@@ -197,9 +198,7 @@ def read_columns(
             or has a malformed row; the message gives file, line and column.
     """
     path = Path(path)
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise LogError(f"{path} {what}. {missing}".rstrip())
+    require_file(path, missing)
     is_csv = file_format(path) == "csv"
     if is_csv:
         table = _read_csv(path, kinds, list(lists), separator, header)

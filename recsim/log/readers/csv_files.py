@@ -36,6 +36,21 @@ _OPENERS: dict[bytes, tuple[str, Callable[..., Any]]] = {
 _BLOCK = 2**20
 
 
+def require_file(path: Path, advice: str = "") -> None:
+    """Refuse a path that is no file.
+
+    Args:
+        path: The file.
+        advice: End of the message.
+
+    Raises:
+        LogError: If it does not exist or is a folder.
+    """
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "does not exist"
+        raise LogError(f"{path} {what}. {advice}".rstrip())
+
+
 def file_format(path: Path) -> FileFormat:
     """Return whether a file is Parquet or CSV, by its first bytes and not by its name.
 
@@ -75,23 +90,39 @@ def csv_rows(path: Path, sep: str, *, strict: bool = False) -> Iterator[tuple[in
     Raises:
         LogError: If the file is damaged or not UTF-8; says near which line.
     """
+    reader = csv.reader((text for _, text in text_lines(path)), delimiter=sep, strict=strict)
+    line = 0
+    try:
+        for fields in reader:
+            line = reader.line_num
+            if fields:
+                yield line, fields
+    except csv.Error as error:
+        raise LogError(f"{path}, near line {line + 1}: {error}.") from error
+
+
+def text_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of every line, with its end.
+
+    Args:
+        path: The file; packed ones are unpacked.
+
+    Raises:
+        LogError: If the file is damaged or not UTF-8; says near which line.
+    """
     packing, opener = _packing(path)
     line = 0
     try:
         with opener(path, "rt", encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=sep, strict=strict)
-            for fields in reader:
-                line = reader.line_num
-                if fields:
-                    yield line, fields
+            for text in file:
+                line += 1
+                yield line, text
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise LogError(
             f"{path}, near line {line + 1}: the byte 0x{byte:02x} is not UTF-8 text: save the file "
             "as CSV in UTF-8, or as Parquet."
         ) from error
-    except csv.Error as error:
-        raise LogError(f"{path}, near line {line + 1}: {error}.") from error
     except (OSError, EOFError, zlib.error) as error:  # damage is reported by all three
         kind = f"a valid {packing} file" if packing else "a file that can be read"
         reason = str(error).rstrip(".")

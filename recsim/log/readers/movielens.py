@@ -32,6 +32,8 @@ class MovieLensReader(Reader):
     Attributes:
         path: The folder that holds ``ratings.csv`` and ``movies.csv``.
         threshold: Lowest rating, of 0.5 to 5, that counts as a click.
+        k_core: Keeps only users and films with at least so many ratings, all others dropped again
+            and again; None keeps all. Films without a rating then leave the catalogue.
         slates: Whether a slate is one ``rating``, or all films that a user rated on one ``day``.
         slate_size: Films of a day's slate; those rated later on the same day are left out.
         return_days: Days of the return window; the slates of days have a reward ``return``.
@@ -41,6 +43,7 @@ class MovieLensReader(Reader):
 
     path: Path
     threshold: float = Field(default=4.0, ge=0.5, le=5)
+    k_core: PositiveInt | None = None
     slates: Literal["rating", "day"] = "rating"
     slate_size: PositiveInt = 10
     return_days: PositiveInt = 7
@@ -52,6 +55,8 @@ class MovieLensReader(Reader):
             for name in ("slate_size", "return_days", "censored"):
                 if name in self.model_fields_set:
                     raise ValueError(f"{name!r} has no effect without 'slates: day': remove it")
+        elif self.k_core is not None:
+            raise ValueError("'k_core' has no effect with 'slates: day': remove it")
         return self
 
     def read(self) -> SlateLog:
@@ -61,8 +66,11 @@ class MovieLensReader(Reader):
     def read_counted(self) -> tuple[SlateLog, dict[str, int]]:
         """Read the log, and count what became of the ratings if its slates are days."""
         ratings = read_movielens(self.path)
+        counts: dict[str, int] = {}
+        if self.k_core is not None:
+            ratings, counts = ratings.core(self.k_core)
         if self.slates == "rating":
-            return ratings.to_log(self.threshold), {}
+            return ratings.to_log(self.threshold), counts
         return ratings.to_daily_log(
             self.threshold,
             slate_size=self.slate_size,

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from recsim.arrays import Floats, Floats32, Ints
 from recsim.errors import LogError
-from recsim.log import encode
-from recsim.log.readers.sessions import Censored, daily_sessions
+from recsim.log.readers.cores import core
+from recsim.log.readers.sessions import Censored, daily_sessions, days_and_steps
 from recsim.log.readers.times import whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.problem import Problem
@@ -63,6 +63,26 @@ class Ratings:
             seconds=None if self.seconds is None else self.seconds[rows],
         )
 
+    def core(self, least: int | None) -> tuple[Ratings, dict[str, int]]:
+        """Return the ratings of users and items with at least so many, numbered anew; and counts.
+
+        Args:
+            least: See `recsim.log.readers.cores.core`.
+        """
+        part, counts = core(self.user, self.item, least)
+        return (
+            Ratings(
+                user=part.user,
+                item=part.item,
+                rating=self.rating[part.rows],
+                seconds=None if self.seconds is None else self.seconds[part.rows],
+                user_features=self.user_features[part.users],
+                item_features=self.item_features[part.items],
+                item_groups=self.item_groups[part.items],
+            ),
+            counts,
+        )
+
     def to_log(self, threshold: float = 4.0) -> SlateLog:
         """Return every rating as a slate of one item, clicked if its rating reaches the threshold.
 
@@ -77,21 +97,16 @@ class Ratings:
         """
         seconds = np.zeros(len(self)) if self.seconds is None else self.seconds
         order = np.argsort(seconds, kind="stable")
-        user, rating = self.user[order], self.rating[order]
-        day = whole_days(seconds[order])
-        days, of_day = np.unique(np.stack([user, day], axis=1), axis=0, return_inverse=True)
-        of_day = of_day.reshape(-1)  # (N,) which user and day
+        rating = self.rating[order]
         clicks = rating >= threshold
         return SlateLog(
             problem=self._problem(1, {"click": 1.0, "rating": 0.0}),
-            user=user,
-            session=encode.rank_within(days[:, 0])[of_day],
-            day=day,
-            step=encode.rank_within(of_day),
+            **days_and_steps(self.user[order], seconds[order]),
             slate=self.item[order][:, None],
             clicks=clicks.astype(np.int8)[:, None],
             feedback={"click": clicks.astype(np.float64), "rating": rating},
             user_features=self.user_features,
+            time=None if self.seconds is None else seconds[order],
         ).validate()
 
     def to_daily_log(

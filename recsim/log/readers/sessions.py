@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import LogError
 from recsim.log import encode
+from recsim.log.readers.times import whole_days
 
 Censored = Literal["drop", "keep"]
 
@@ -94,6 +95,20 @@ class DailySessions:
             "sessions": len(self.user),
             "censored": int((~self.complete).sum()),
         }
+
+
+def days_and_steps(user: Ints, seconds: Floats) -> dict[str, Any]:
+    """Return ``user``, ``session``, ``day`` and ``step`` of a log in which a day is a session.
+
+    Args:
+        user: User of each row, in the order of time, ``(M,)``.
+        seconds: Seconds since 1970, ``(M,)``.
+    """
+    day = whole_days(seconds)
+    days, of_day = np.unique(np.stack([user, day], axis=1), axis=0, return_inverse=True)
+    of_day = of_day.reshape(-1)  # (M,) which user and day
+    session = encode.rank_within(days[:, 0])[of_day]
+    return {"user": user, "session": session, "day": day, "step": encode.rank_within(of_day)}
 
 
 def daily_sessions(

@@ -118,6 +118,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         propensity=None if propensity is None else shown.spread(propensity, 1.0)[order],
         slate_propensity=None if of_slates is None else of_slates[lines],
         position=None if position is None else shown.spread(position, -1)[order],
+        time=None if seconds is None else seconds[order],
         anonymous=names.user is None,
         adaptive=source.adaptive,
     ).validate()

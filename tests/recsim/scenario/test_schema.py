@@ -108,7 +108,7 @@ def test_the_old_block_of_intervals_says_what_to_write():
         "samples: has no effect in a scenario of kind 'simulation', only in logs and accuracy",
         samples=100,
     )
-    words = "only in simulation, conversations, critiquing and holdout: remove it"
+    words = "only in simulation, conversations, critiquing, holdout and next_item: remove it"
     refused(f"kind 'logs', {words}", LOGGED, pairs="all")
 
 

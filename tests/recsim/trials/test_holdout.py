@@ -160,7 +160,8 @@ def test_a_model_of_users_needs_returns_and_valid_settings(place, random_log):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"holdout": {"cutoffs": [1, 3]}}, r"holdout.cutoffs: 3 is more than the 2 items"),
+        ({"holdout": {"cutoffs": [1, 13]}}, r"holdout.cutoffs: 13 is more than the 12 items"),
+        ({"holdout": {"split": "user"}}, r"holdout.split: must be 'users'"),
         ({"agents": ["oracle"]}, r"agents: oracle: 'oracle' cannot be evaluated on a log"),
         ({"metrics": ["hit_rate@3"]}, r"metrics: unknown metric 'hit_rate@3'.*'hit_rate@"),
         ({"data": {"reader": "kuairand", "path": "nowhere"}}, r"data: nowhere.*does not exist"),
@@ -218,3 +219,15 @@ def test_there_are_ten_seeds_and_resolved_keys_give_the_same_scenario():
     assert "estimators" not in resolved
     assert resolved["holdout"]["users"] == 0.2
     assert parse_scenario(resolved) == made
+
+
+def test_cutoffs_may_exceed_the_logged_slates(place):
+    made = scenario(holdout={"cutoffs": [2, 5], "users": 0.3}, agents=["popularity"], seeds=1)
+    made.check()
+    (trial,) = made.trials()
+    metrics = made.run(trial).numbers["metrics"]
+    assert metrics["hit_rate@5"] >= metrics["hit_rate@2"] > 0
+    assert "recall@5" in metrics
+    # The first two items are those of slates of two.
+    narrow = scenario(holdout={"cutoffs": [2], "users": 0.3}, agents=["popularity"], seeds=1)
+    assert narrow.run(trial).numbers["metrics"]["ndcg@2"] == metrics["ndcg@2"]

@@ -60,7 +60,6 @@ description: A log of another format.
 data: {reader: theirs, path: anywhere, rows: 20}
 agents: [random]
 estimators: [ips]
-samples: 100
 """
 
 
