@@ -21,7 +21,7 @@ from recsim.trials.over_seeds import comparisons_table, metrics_table
 if TYPE_CHECKING:
     import pandas as pd
 
-By = Literal["user_group", "item_group"]
+By = Literal["user_group", "item_group", "history"]
 
 OF_CLICKS = ("exposure_share", "click_share", "clicks_per_item_shown")
 OF_HITS = ("exposure_share", "target_share", "recall")
@@ -136,7 +136,9 @@ def group_tables(
         for group, metrics in results.result(trial)["groups"].items()
     ]
     seeds = pd.DataFrame(rows)
-    groups = sorted({_split(label)[0] for label in seeds["agent"]}, key=int)
+    # Numbers in their order, names in that of the alphabet.
+    found = {_split(label)[0] for label in seeds["agent"]}
+    groups = sorted(found, key=lambda g: (int(g) if g.isdigit() else 0, g))
     order = [_joined(g, spec.label) for g in groups for spec in scenario.agents]
     seeds = seeds.assign(agent=pd.Categorical(seeds["agent"], order)).sort_values(["agent", "seed"])
     seeds = seeds.assign(agent=seeds["agent"].astype(str))
@@ -165,9 +167,9 @@ def group_tables(
         alpha = 1 - scenario.level
         cells = pair_cells(paired, shown, alpha)
         there = set(zip(paired["agent"], paired["baseline"], strict=True))
-        found = [(_split(a), _split(b)) for a, b in within if (a, b) in there]
-        cells = cells.assign(difference=[f"{a} - {b}" for (_, a), (_, b) in found])
-        cells.insert(0, words, [group for (group, _), _ in found])
+        labels = [(_split(a), _split(b)) for a, b in within if (a, b) in there]
+        cells = cells.assign(difference=[f"{a} - {b}" for (_, a), (_, b) in labels])
+        cells.insert(0, words, [group for (group, _), _ in labels])
         title = f"Differences by {words}, paired by seed [{level} interval]"
         differences = _unjoined(paired)
         tables.append(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from recsim.errors import LogError, ScenarioError, located
-from recsim.log import SlateLog
+from recsim.log import SlateLog, encode
 from recsim.metrics import (
     clipped_unigram_precision,
     hit_rate_at,
@@ -88,7 +88,7 @@ class Holdout(Measured):
     Attributes:
         data: The log.
         holdout: Which users are held out, and how slates are scored.
-        by: What tables are also split by.
+        by: What tables are also split by: groups of items, or whether the user has a history.
     """
 
     name_of_kind: ClassVar[str] = "holdout"
@@ -105,7 +105,7 @@ class Holdout(Measured):
 
     data: DataSpec
     holdout: HoldoutSpec
-    by: Literal["item_group"] | None = None
+    by: Literal["item_group", "history"] | None = None
 
     @classmethod
     def claims(cls, content: dict[str, Any]) -> bool:
@@ -151,7 +151,7 @@ class Holdout(Measured):
             )
         if spec.target == "clicked" and not log.clicks.any():
             raise ScenarioError("holdout.target: this log has no click: use 'shown'.")
-        if self.by is not None and not log.problem.item_groups.any():
+        if self.by == "item_group" and not log.problem.item_groups.any():
             raise ScenarioError("by: the items of this log have no groups, or all the same.")
         for agent in self.agents:
             agent.build_for_log(log.problem, seed=0)
@@ -182,7 +182,9 @@ class Holdout(Measured):
             model = _user_model(self._source, self.holdout.model_dump_json(), seeds.log_users)
             metrics |= predicted_return_metrics(model, slates, others, return_days)
         groups: dict[str, Any] = {}
-        if self.by is not None:
+        if self.by == "history":
+            groups = {"groups": metrics_by_history(slates, others, self.holdout, return_days)}
+        elif self.by == "item_group":
             target = target_items(others, self.holdout)
             groups = {"groups": item_group_hits(slates, target, log.problem.item_groups)}
         return self.measured(
@@ -197,10 +199,11 @@ class Holdout(Measured):
         )
 
     def further_tables(self, results: Results, names: Sequence[str]) -> list[Table]:
-        """Return exposure and recall by group of items, if the scenario asks for them."""
+        """Return exposure and recall by group of items, or metrics by history, if asked for."""
         if self.by is None:
             return []
-        return group_tables(self, results, self.compared, OF_HITS, self.by)
+        shown = OF_HITS if self.by == "item_group" else names
+        return group_tables(self, results, self.compared, shown, self.by)
 
     def notes(self, results: Results) -> list[Note]:
         """Return how many rows were read, dropped and held out."""
@@ -277,6 +280,20 @@ def next_slate_metrics(
         score = similarity_return_score(similarity, log.feedback["return"], return_days)
         metrics["return_score"] = score.mean
     return metrics
+
+
+def metrics_by_history(
+    slates: NDArray[np.int64], log: SlateLog, spec: HoldoutSpec, return_days: int | None
+) -> dict[str, dict[str, float]]:
+    """Return `next_slate_metrics` of users' ``first`` rows, without history, and of ``later`` ones.
+
+    An agent that is level with popularity on later rows has learned nothing from histories.
+    """
+    later = encode.rank_within(log.user) > 0
+    return {
+        name: next_slate_metrics(slates[rows], log.select(rows), spec, return_days)
+        for name, rows in (("first", ~later), ("later", later))
+    }
 
 
 def predicted_return_metrics(

@@ -169,3 +169,26 @@ def test_its_repr_is_one_line_with_sizes_and_columns(random_log):
         " propensity, feedback.click, feedback.watch)"
     )
     assert "anonymous" in repr(random_log(4, anonymous=True))
+
+
+def test_a_wider_log_has_empty_slots(random_log):
+    log = random_log(slots=2, position=np.tile([0, 1], (60, 1)))
+    wide = log.widened(5).validate()
+    assert wide.problem.slate_size == 5
+    np.testing.assert_array_equal(wide.slate[:, :2], log.slate)
+    assert (wide.slate[:, 2:] == -1).all()
+    assert (wide.propensity[:, 2:] == 1).all()
+    assert log.widened(2) is log
+    # Agents see the same items in the history.
+    seen = [part.observations([40])["history_items"] for part in (log, wide)]
+    assert seen[1][seen[1] >= 0].tolist() == seen[0][seen[0] >= 0].tolist()
+
+
+def test_times_are_checked_and_kept(random_log):
+    log = random_log(time=np.arange(60.0)).validate()
+    assert log.select([3, 5]).time.tolist() == [3, 5]
+    assert SlateLog.concat([log, log]).time.shape == (120,)
+    with pytest.raises(LogError, match=r"row 1: time nan is not a finite number"):
+        replace(log, time=np.where(np.arange(60) == 1, np.nan, log.time)).validate()
+    with pytest.raises(LogError, match=r"Log column time has shape \(59,\)"):
+        replace(log, time=log.time[1:]).validate()

@@ -231,3 +231,20 @@ def test_cutoffs_may_exceed_the_logged_slates(place):
     # The first two items are those of slates of two.
     narrow = scenario(holdout={"cutoffs": [2], "users": 0.3}, agents=["popularity"], seeds=1)
     assert narrow.run(trial).numbers["metrics"]["ndcg@2"] == metrics["ndcg@2"]
+
+
+def test_first_and_later_slates_of_users_are_shown_apart(place, capsys):
+    (place / "held.yaml").write_text(SCENARIO + "by: history\n")
+    assert main(["held.yaml", "--workers", "1"]) == 0
+    (folder,) = runs(place)
+    groups = pd.read_csv(folder / "groups.csv").set_index(["group", "agent", "metric"])["mean"]
+    assert set(groups.index.get_level_values("group")) == {"first", "later"}
+    assert groups["first", "popularity", "hit_rate@1"] == 1
+    result = json.loads((folder / "trials/random/seed-0/result.json").read_text())
+    users, sessions = result["held_out"]["users"], result["held_out"]["sessions"]
+    parts = result["groups"]
+    for name, mean in result["metrics"].items():
+        if name.startswith("ndcg"):
+            first, later = parts["first"][name] * users, parts["later"][name] * (sessions - users)
+            assert (first + later) / sessions == pytest.approx(mean)
+    assert "by history" in " ".join(capsys.readouterr().out.split())

@@ -83,3 +83,25 @@ def test_a_threshold_beyond_the_scale_is_refused(movielens):
 def test_settings_of_days_are_refused_for_single_ratings(movielens):
     with pytest.raises(LogError, match=r"'slate_size' has no effect without 'slates: day'"):
         make_reader("movielens", path=movielens, slate_size=3)
+
+
+def test_users_and_films_with_few_ratings_can_be_left_out(movielens):
+    # Film 2 has one rating of user 7; user 3 has three ratings of film 10 and of another one.
+    rows = "3,10,4,1\n3,11,4,2\n3,10,4,3\n7,10,1,4\n7,11,4,5\n7,2,4,6\n7,10,4,7\n"
+    (movielens / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" + rows)
+    (movielens / "movies.csv").write_text(MOVIES + "11,Up,Drama\n12,Down,Drama\n")
+    log, counts = make_reader("movielens", path=movielens, k_core=2).read_counted()
+    assert log.problem.num_items == 2
+    assert log.problem.item_features.tolist() == [[1, 1, 0], [0, 0, 1]]  # Heat, Up
+    assert log.slate[:, 0].tolist() == [0, 1, 0, 0, 1, 0]
+    assert log.time.tolist() == [1, 2, 3, 4, 5, 7]
+    assert counts["events outside the 2-core"] == 1
+    assert (counts["items"], counts["items left"]) == (3, 2)
+    with pytest.raises(LogError, match="'k_core' has no effect with 'slates: day'"):
+        make_reader("movielens", path=movielens, k_core=2, slates="day")
+
+
+def test_the_core_of_the_real_data_set(data_dir):
+    folder = data_dir / "ml_latest_small"
+    log, _ = make_reader("movielens", path=folder, k_core=5).read_counted()
+    assert (len(log), len(log.user_features), log.problem.num_items) == (90_274, 610, 3650)
