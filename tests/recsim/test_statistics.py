@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from recsim.metrics.seeds import detectable, doubt, seeds_needed
+from recsim.metrics.seeds import detectable, doubt, seeds_needed, skewness_score
 from recsim.statistics import (
     band,
     crossed_interval,
@@ -199,10 +199,24 @@ def test_doubts_by_hand():
     assert doubt([1.0, math.nan, 1.0]) == ""
 
 
-def test_normal_results_are_seldom_in_doubt_and_exponential_ones_often():
-    rng = np.random.default_rng(10)
-    assert np.mean([doubt(x) != "" for x in rng.normal(size=(1000, 20))]) < 0.04
-    assert np.mean([doubt(x) == "skewed" for x in rng.exponential(size=(1000, 20))]) > 0.4
+def test_a_table_of_normal_results_rarely_has_a_note_on_skewness():
+    # In a table of twenty cells less than one in a hundred.
+    for seeds in (10, 20):
+        samples = np.random.default_rng(seeds).normal(size=(20_000, seeds))
+        assert np.mean([doubt(sample) == "skewed" for sample in samples]) < 0.0005
+
+
+def test_clearly_skewed_results_are_in_doubt():
+    rng = np.random.default_rng(5)
+    samples = rng.lognormal(sigma=1.5, size=(1000, 20))
+    assert np.mean([doubt(sample) == "skewed" for sample in samples]) > 0.5
+    assert {doubt(sample) for sample in samples[:, :7]} == {""}, "seven cannot show it"
+
+
+@pytest.mark.parametrize("n", [8, 10, 50])
+def test_the_score_of_skewness_is_that_of_scipy(n):
+    values = np.random.default_rng(n).exponential(size=n)
+    assert skewness_score(values) == pytest.approx(stats.skewtest(values).statistic)
 
 
 def test_the_mean_over_seeds_and_users_by_hand():
