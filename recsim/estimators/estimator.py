@@ -51,7 +51,7 @@ def check_units(units: NDArray[Any]) -> None:
     """Refuse independent units that are not numbered.
 
     Raises:
-        EstimationError: If they are no whole numbers, or below 0.
+        EstimationError: If they are not whole numbers, or below 0.
     """
     if units.dtype.kind not in "iu":
         raise EstimationError(

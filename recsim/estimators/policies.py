@@ -9,11 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from recsim.arrays import Floats, Ints
+from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import EstimationError
 from recsim.estimators.rows import Rows
 
-# Sums of probabilities may exceed 1 by rounding.
+# Probabilities, and sums of them, may exceed 1 by rounding.
 _SLACK = 1e-6
 # Less is missing from the sum by rounding in float32, more by an error of the policy.
 _MISSING = 1e-3
@@ -28,6 +28,10 @@ PropensityFunction = Callable[[Mapping[str, Any], Ints], "Floats | None"]
 
 class WrongProbabilities(EstimationError):
     """A policy returned something else than probabilities, which another method would not mend."""
+
+
+class UnknownProbabilities(EstimationError):
+    """A policy cannot compute the probabilities that were wanted; another method may know them."""
 
 
 @runtime_checkable
@@ -88,32 +92,60 @@ def propensities(
     """
     function = policy.propensities if isinstance(policy, HasPropensities) else policy
     if not callable(function):
-        raise EstimationError(
+        raise UnknownProbabilities(
             f"{policy!r} is not a policy: give an agent, such as agents.make(...), or a function "
             "of observations and items; for logging=, also what estimate_logging(log) returns."
         )
     answer = function(obs, items)
     if answer is None:
-        raise EstimationError(
+        raise UnknownProbabilities(
             f"{name_of(policy)} does not know the probability of what it shows. To evaluate it on "
-            "a log, estimate its probabilities from draws: SampledPolicy(agent)."
+            "a log, estimate its probabilities from draws: 'draws: 100' in a scenario, "
+            "SampledPolicy(agent) in Python."
         )
-    answer = _numbers(policy, answer)
-    if answer.shape != items.shape:
+    return checked(policy, answer, items.shape, there=items >= 0, first_row=first_row)
+
+
+def checked(
+    policy: Policy,
+    answer: Any,
+    shape: tuple[int, ...],
+    *,
+    there: Bools | None = None,
+    first_row: int = 0,
+    what: str = "propensities",
+) -> Floats:
+    """Return probabilities that a policy computed.
+
+    Args:
+        policy: The policy.
+        answer: What it returned.
+        shape: ``(B, K)`` or ``(B, K, C)``.
+        there: Where the entries count, of the same shape; None for all.
+        first_row: Number of the first row, for messages.
+        what: What they are, for messages.
+
+    Raises:
+        WrongProbabilities: If they have another shape, or are not numbers from 0 to 1.
+    """
+    answer = numbers(policy, answer)
+    if answer.shape != shape:
         raise WrongProbabilities(
-            f"{name_of(policy)} returned propensities {answer.shape} for items {items.shape}."
+            f"{name_of(policy)} returned {what} of shape {answer.shape}; they must have {shape}."
         )
-    wrong = ~((answer >= 0) & (answer <= 1 + 1e-9)) & (items >= 0)
+    wrong = ~((answer >= 0) & (answer <= 1 + _SLACK))
+    if there is not None:
+        wrong &= there
     if wrong.any():
-        row, position = np.argwhere(wrong)[0]
+        row, position, *_ = place = np.argwhere(wrong)[0]
         raise WrongProbabilities(
-            f"{name_of(policy)} returned {answer[row, position]} as a probability, for row "
+            f"{name_of(policy)} returned {answer[tuple(place)]} as a probability, for row "
             f"{first_row + row}, position {position}; it must be from 0 to 1."
         )
     return answer
 
 
-def _numbers(policy: Policy, answer: Any) -> Floats:
+def numbers(policy: Policy, answer: Any) -> Floats:
     """Return what a policy answered as float64."""
     try:
         numbers: Floats = np.asarray(answer, dtype=np.float64)
@@ -152,7 +184,7 @@ def check_candidates(policy: Policy, size: int, method: str) -> None:
         EstimationError: If there are more than `MOST_CANDIDATES`.
     """
     if size > MOST_CANDIDATES:
-        raise EstimationError(
+        raise UnknownProbabilities(
             f"{name_of(policy)} can only compute the probability of one of its {size} candidates "
             f"at a time; with more than {MOST_CANDIDATES} it needs a method {method}."
         )
@@ -190,7 +222,7 @@ def action_probabilities(
         for column in range(size):
             items = np.broadcast_to(candidates[:, column : column + 1], (batch, slots))
             answer[:, :, column] = propensities(policy, obs, items, first_row=first_row)
-    answer = _numbers(policy, answer)
+    answer = numbers(policy, answer)
     if answer.shape != (batch, slots, size):
         raise WrongProbabilities(
             f"{name_of(policy)} returned action probabilities {answer.shape}, not "

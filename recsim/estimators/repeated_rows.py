@@ -19,12 +19,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsim.estimators.rows import Log, chunks
 from recsim.log import SlateLog
+from recsim.log.data import OPTIONAL_ROW_COLUMNS
+
+# Hashes of the rows of logs in memory, which every evaluation on the same log needs.
+_OF_LOGS: WeakKeyDictionary[SlateLog, NDArray[np.uint64]] = WeakKeyDictionary()
 
 _MOST = 2**20  # different hashes that are kept
 _LEAST_DISTINCT = 20
@@ -53,7 +58,9 @@ class RepeatedRows:
     def add(self, chunk: SlateLog) -> None:
         """Count the rows of a piece."""
         self.rows += len(chunk)
-        hashes = _hashes(chunk)
+        hashes = _OF_LOGS.get(chunk)
+        if hashes is None:
+            hashes = _OF_LOGS[chunk] = _hashes(chunk)
         self._hashes = np.concatenate([self._hashes, hashes[(hashes & self._mask) == 0]])
         while len(self._hashes) > 4 * _MOST or (
             len(self._hashes) > _MOST and len(np.unique(self._hashes)) > _MOST
@@ -109,7 +116,7 @@ def _hashes(chunk: SlateLog) -> NDArray[np.uint64]:
     parts += [column[:, None] for _, column in sorted(chunk.feedback.items())]
     parts += [
         column.reshape(len(chunk), -1)
-        for column in (chunk.propensity, chunk.slate_propensity, chunk.position)
+        for column in (getattr(chunk, name) for name in OPTIONAL_ROW_COLUMNS)
         if column is not None
     ]
     total = np.zeros(len(chunk), dtype=np.uint64)

@@ -16,14 +16,12 @@ from recsim.contracts.reads import seen_by
 from recsim.contracts.slates import Agent
 from recsim.errors import AgentError, EstimationError, located
 from recsim.estimators import (
+    Intervals,
     PolicyValue,
     RewardModel,
     SampledPolicy,
-    estimate_logging,
     evaluate,
-    log_value,
     make_estimator,
-    with_propensities,
 )
 from recsim.estimators.impressions.clipping import check_rule
 from recsim.estimators.impressions.estimators import LIMIT_OF
@@ -34,6 +32,7 @@ from recsim.estimators.policies import (
     action_probabilities,
     knows_actions,
 )
+from recsim.estimators.tally import with_warnings
 from recsim.log import SlateLog
 from recsim.report.summary import Note, Summary, Table
 from recsim.report.words import interval_text, number
@@ -44,6 +43,7 @@ from recsim.scenario.keys import Seeds
 from recsim.scenario.schema import training_log_of
 from recsim.scenario.sources import DataSpec, combinations
 from recsim.scenario.trial import Results, Trial, TrialResult
+from recsim.trials.logging_policies import logging_of, mean_of, rows_from
 from recsim.trials.measured import fit_numbers, seen_text
 from recsim.trials.seeds import TrialSeeds
 
@@ -125,10 +125,9 @@ class Logs(EstimationSpec):
                     check_same_problem(other.problem, log.problem)
             sample = log.select(slice(0, 2))
             with located("data"):
-                known, logging = self._logging_policy(log)
-                evaluate(
-                    known.select(slice(0, 2)), _any_policy, ("ips",), samples=1, logging=logging
-                )
+                known = logging_of(log, self.logging)
+                rows = known.log.select(slice(0, 2))
+                evaluate(rows, _any_policy, ("ips",), logging=known.policy)
             for spec in self.agents:
                 self._check_agent(spec, log, sample, options)
 
@@ -141,22 +140,24 @@ class Logs(EstimationSpec):
         training, evaluated = self._split(training_log_of(self, spec), log, options)
         agent: Agent = spec.build(log.problem, seeds.agent)
         fitted = None if training is None else agent.fit(training)
-        known, logging = self._logging_policy(evaluated)
+        known = logging_of(evaluated, self.logging)
         policy = self._policy(agent, evaluated)
         values = evaluate(
-            known,
+            known.log,
             policy,
             self.estimators,
             **self.limits,
             **self._intervals(seeds.bootstrap),
-            logging=logging,
+            logging=known.policy,
             overlap=knows_actions(policy) or log.problem.num_candidates <= MOST_CANDIDATES,
         )
+        values = with_warnings(values, known.doubts)
         # Their intervals do not depend on the trial, so all trials report the same numbers.
         means = {"logged": evaluated}
         if self.data.reference is not None:
             means["reference"] = read_data(self.data, options | self.data.reference)
-        of_logs = {name: log_value(part, **self._intervals(0)) for name, part in means.items()}
+        intervals = Intervals.of(None, self._intervals(0))
+        of_logs = {name: mean_of(part, intervals) for name, part in means.items()}
         numbers = {
             "agent": trial.agent,
             "seed": trial.seed,
@@ -246,29 +247,9 @@ class Logs(EstimationSpec):
                 needs = {name: make_estimator(name).needs for name in self.estimators}
                 direct = [name for name, wanted in needs.items() if wanted <= {"policy"}]
                 known = replace(sample, propensity=np.ones(sample.slate.shape))
-                evaluate(known, policy, direct or ("ips",), samples=1)
+                evaluate(known, policy, direct or ("ips",))
                 if len(direct) < len(needs):
                     action_probabilities(policy, sample.observations(), log.problem.slate_size)
-
-    def _logging_policy(self, log: SlateLog) -> tuple[SlateLog, Policy | None]:
-        """Return the log with the propensities to use, and its policy where that is known."""
-        spec = self.logging
-        if spec is None:
-            return log, None
-        with located("logging"):
-            if spec.settings is None:
-                named = AgentSpec.model_validate({"name": spec.agent, "config": spec.config})
-                agent = named.build(log.problem, seed=0)
-                if agent.needs_log or agent.privileged:
-                    raise AgentError(
-                        f"agent: {spec.agent!r} cannot be evaluated on a log: "
-                        "it needs to be fitted, or the state of simulated users."
-                    )
-                return log, agent
-            estimated = estimate_logging(log, spec.settings)
-            # Popularity is not a distribution over items: only logged actions have a probability.
-            whole = estimated if knows_actions(estimated) else None
-            return with_propensities(log, estimated), whole
 
     def _policy(self, agent: Agent, log: SlateLog) -> Policy:
         """Return the agent, or draws of it if it does not know its propensities."""
@@ -287,7 +268,7 @@ class Logs(EstimationSpec):
         share = self.training_log.share if self.training_log is not None else None
         if share is not None:
             cut = int(np.floor(share * len(log)))
-            evaluated = log.select(slice(cut, None))
+            evaluated = rows_from(log, cut)
         if training is None:
             return None, evaluated
         if training.data is None:

@@ -166,6 +166,26 @@ def _doubts(kind: str, found: ContextCheck | None) -> tuple[str, ...]:
     return ()
 
 
+def ignored_context(log: Log, name: str) -> tuple[str, ...]:
+    """Return the reason to doubt that a policy that ignores the user made a log, if there is one.
+
+    Args:
+        log: The log, which has no propensities to compare with those of the policy.
+        name: Name of the policy.
+
+    Returns:
+        A warning if the choices of the log depend on the user's features; see
+        `recsim.estimators.impressions.context`.
+    """
+    found = check_context(log)
+    if not found.used_context:
+        return ()
+    return (
+        f"{name!r}, given as the logging policy, ignores the user's features, but what the log "
+        f"shows depends on them: {found}. It did not make this log, and its propensities are wrong",
+    )
+
+
 def with_propensities(log: SlateLog, logging: LoggingModel) -> SlateLog:
     """Return a copy of a log with the propensities of a logging policy.
 

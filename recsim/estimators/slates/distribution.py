@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recsim.arrays import Floats, Ints
-from recsim.errors import EstimationError
+from recsim.estimators.policies import UnknownProbabilities
 from recsim.estimators.weights import running_product
 
 MAX_SLATES = 100_000
@@ -72,11 +72,11 @@ def all_slates(num_candidates: int, slate_size: int) -> Ints:
     """Return every ordered slate without repetition, candidate indices, ``(C! / (C-K)!, K)``.
 
     Raises:
-        EstimationError: If there are more than `MAX_SLATES`.
+        UnknownProbabilities: If there are more than `MAX_SLATES`.
     """
     count = math.perm(num_candidates, slate_size)
     if not 0 < count <= MAX_SLATES:
-        raise EstimationError(
+        raise UnknownProbabilities(
             f"{num_candidates} candidates make {count} ordered slates of {slate_size}; at least "
             f"one and at most {MAX_SLATES} can be enumerated."
         )

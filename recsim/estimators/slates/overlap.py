@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from recsim.errors import UserError
 from recsim.estimators.overlap import OverlapSums
 from recsim.estimators.policies import (
     MOST_CANDIDATES,
-    WrongProbabilities,
+    UnknownProbabilities,
     is_estimated,
     knows_actions,
 )
@@ -48,9 +47,7 @@ class SlateOverlap:
             return
         try:
             policy = rows.policy_marginals
-        except WrongProbabilities:
-            raise
-        except UserError:
+        except UnknownProbabilities:
             if self._wanted:
                 raise
             self._off = True
@@ -85,7 +82,5 @@ def _logging_is_known(rows: SlateRows) -> bool:
         return False
     try:
         return rows.logging_marginals is not None
-    except WrongProbabilities:
-        raise
-    except UserError:
+    except UnknownProbabilities:
         return False

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from recsim.arrays import Bools, Floats, Ints
-from recsim.errors import EstimationError, UserError
+from recsim.errors import EstimationError
 from recsim.estimators import policies
 from recsim.estimators.policies import name_of
 from recsim.estimators.slates.distribution import SlateDistribution
@@ -86,12 +86,10 @@ def prefix_propensities(
     if isinstance(policy, HasPrefixPropensities):
         answer = policy.prefix_propensities(obs, items)
         if answer is not None:
-            answer = np.asarray(answer, dtype=np.float64)
-            if answer.shape != items.shape:
-                raise policies.WrongProbabilities(
-                    f"{name_of(policy)} returned prefixes {answer.shape} for items {items.shape}."
-                )
-            return answer
+            there, what = items >= 0, "prefix propensities"
+            return policies.checked(
+                policy, answer, items.shape, there=there, first_row=first_row, what=what
+            )
     distribution = _distribution(policy, obs)
     if distribution is not None and (items >= 0).all():
         return distribution.prefix_probabilities(
@@ -126,9 +124,7 @@ def item_propensities(
     """
     try:
         return policies.propensities(policy, obs, items, first_row=first_row)
-    except policies.WrongProbabilities:
-        raise
-    except UserError:
+    except policies.UnknownProbabilities:
         distribution = _distribution(policy, obs)
         if distribution is None:
             raise
@@ -156,9 +152,7 @@ def marginals(
     """
     try:
         return policies.action_probabilities(policy, obs, slots, first_row=first_row)
-    except policies.WrongProbabilities:
-        raise
-    except UserError:
+    except policies.UnknownProbabilities:
         distribution = _distribution(policy, obs)
         if distribution is None:
             raise
@@ -223,7 +217,8 @@ def next_probabilities(policy: policies.Policy, obs: Observation, items: Ints) -
     """
     own = getattr(policy, "next_probabilities", None)
     if own is not None:
-        return np.asarray(own(obs, items), dtype=np.float64)
+        shape = (*items.shape, obs["candidates"].shape[1])
+        return policies.checked(policy, own(obs, items), shape, what="next probabilities")
     candidates = obs["candidates"]
     (batch, slots), size = items.shape, candidates.shape[1]
     policies.check_candidates(policy, size, "next_probabilities(obs, items)")

@@ -271,7 +271,7 @@ def test_invalid_intervals_are_refused():
         value_of("ips", WEIGHTS, REWARDS, interval="t", bound=3)
     with pytest.raises(UserError, match=r"bound: must be greater than 0, not 0"):
         value_of("ips", WEIGHTS, REWARDS, interval="bernstein", bound=0)
-    with pytest.raises(UserError, match="is for means, and 'snips' is a ratio of sums"):
+    with pytest.raises(UserError, match="a ratio of sums: use 'hall', 't', 'bca' or 'boot"):
         value_of("snips", WEIGHTS, REWARDS, interval="bernstein", bound=4)
     with pytest.raises(
         UserError, match=r"bound 1 is too small: the terms of 'ips' range from 0 to 2"

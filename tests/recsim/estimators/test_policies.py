@@ -95,7 +95,7 @@ def test_values_that_are_not_probabilities_are_refused():
         action_probabilities(Wrong(negative), OBS, 1)
     with pytest.raises(UserError, match=r"one of its 201 candidates at a time; with more than 200"):
         action_probabilities(uniform, many, 1)
-    with pytest.raises(UserError, match="estimate its probabilities from draws: SampledPolicy"):
+    with pytest.raises(UserError, match="estimate its probabilities from draws: 'draws: 100' in"):
         propensities(Coin(), OBS, np.array([[4], [1]]))
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsim.estimators import evaluate, evaluate_slates, log_value
-from recsim.estimators.repeated_rows import RepeatedRows, _copied
+from recsim.estimators import evaluate, evaluate_slates, log_value, repeated_rows
+from recsim.estimators.repeated_rows import RepeatedRows, _copied, _hashes
 from recsim.log import SlateLog
 
 
@@ -103,3 +103,15 @@ def test_any_difference_makes_rows_different(log):
     other = replace(whole, user_features=whole.user_features + 1)
     assert warnings_of(SlateLog.concat([whole, other])) == ()
     assert warnings_of(SlateLog.concat([whole, replace(whole, day=whole.day + 1)])) == ()
+    offered = [replace(whole, candidates=np.array([own] * 300)) for own in ([0, 1, 2], [0, 1, 3])]
+    assert warnings_of(SlateLog.concat(offered)) == ()
+    assert "occurs 2 times" in warnings_of(SlateLog.concat(offered[:1] * 2))[0]
+
+
+def test_rows_of_a_log_are_compared_once(log, monkeypatch):
+    counted = []
+    monkeypatch.setattr(repeated_rows, "_hashes", lambda chunk: counted.append(1) or hashes(chunk))
+    hashes, whole = _hashes, log(300, 1e6)
+    for _ in range(3):
+        evaluate(whole, uniform, "ips")
+    assert len(counted) == 1

@@ -15,6 +15,7 @@ from recsim.estimators import (
     choose,
     estimate_logging,
     evaluate,
+    log_value,
     policy_samples,
     with_propensities,
 )
@@ -25,6 +26,7 @@ from recsim.scenario.data import read_data
 from recsim.scenario.estimation import EstimationSpec
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.trial import Trial
+from recsim.trials import logging_policies
 from recsim.trials.seeds import TrialSeeds
 
 NAMES = [name for name in ESTIMATORS if name != "replay"]
@@ -207,16 +209,16 @@ def test_mistakes(scenario):
     assert "unknown reward model 'rigde'" in error_of(
         scenario(reward_model="rigde", estimators=["dm"])
     )
-    assert "logging.estimate: must be 'auto', 'frequencies'" in error_of(scenario(logging="freq"))
-    assert "logging.smothing: unknown key. Did you mean 'smoothing'?" in error_of(
-        scenario(logging={"estimate": "frequencies", "smothing": 1})
-    )
+    assert "not 'freq'. Did you mean 'frequencies'?" in error_of(scenario(logging="freq"))
+    assert "draws: 100' in a scenario" in error_of(scenario(agents=["ts_mnl"]))
     assert "logging: agent: 'popularity' cannot be evaluated on a log" in error_of(
         scenario(logging={"agent": "popularity"})
     )
     for wrong, words in (
         ({"logging": {"agent": "random", "estimate": "frequencies"}}, "exactly one of 'agent'"),
         ({"logging": {"agent": "random", "power": 1}}, "'power' has no effect without"),
+        ({"logging": {"estimat": "auto"}}, "unknown key 'estimat'. Did you mean 'estimate'"),
+        ({"logging": {"estimate": "auto", "flor": 0.1}}, "unknown key 'flor'. Did you mean 'floor"),
         ({"logging": {"estimate": "frequencies", "config": {"a": 1}}}, "'config' has no effect"),
         ({"clip": -1.0}, "clip"),
         ({"clip": "slop"}, "must be a number above 0, 'slope' or 'mse', not 'slop'"),
@@ -259,3 +261,50 @@ def test_the_json_schema_has_the_range_of_every_limit():
         "subgaussian": {"type": "number", "minimum": 0, "maximum": 1},
     }
     assert all(properties[name]["anyOf"][1]["enum"] == ["slope", "mse"] for name in ranges)
+
+
+def test_a_logging_agent_that_ignores_users_is_compared_with_the_log(
+    scenario, random_log, tmp_path
+):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2000, 2)).astype(np.float32)
+    chosen = (features[:, :1] > 0).astype(np.int64) + 2 * rng.integers(0, 2, (2000, 1))
+    shape = {"items": 4, "slots": 1, "features": 2, "anonymous": True}
+    uses = random_log(2000, **shape, propensity=None, slate=chosen)
+    uses = replace(uses, user_features=features)
+    ignores = replace(uses, slate=rng.integers(0, 4, (2000, 1)))
+    settings = {"logging": {"agent": "random"}, "estimators": ["ips"]}
+    for log, doubted in ((uses, True), (ignores, False)):
+        log.save(tmp_path / "log", overwrite=True)
+        s = scenario(**settings)
+        s.check()
+        warnings = " ".join(values(s)["ips"]["warnings"])
+        assert ("'random', given as the logging policy, ignores the user's" in warnings) == doubted
+    # The weights of an agent that reads users are not doubted for that.
+    uses.save(tmp_path / "log", overwrite=True)
+    s = scenario(**settings | {"logging": {"agent": "softmax"}})
+    s.check()
+    assert "logging policy" not in " ".join(values(s)["ips"]["warnings"])
+
+
+def test_what_all_trials_share_is_computed_once(scenario, monkeypatch):
+    calls = []
+
+    def counted(name, function):
+        monkeypatch.setattr(
+            logging_policies, name, lambda *given: calls.append(name) or function(*given)
+        )
+
+    counted("estimate_logging", estimate_logging)
+    counted("log_value", log_value)
+    counted("with_propensities", with_propensities)
+    s = scenario(
+        agents=["random", "popularity", "linucb"],
+        training_log={"share": 0.25},
+        logging="frequencies",
+        estimators=["ips"],
+    )
+    read_data(s.data)
+    for agent in s.agents:
+        values(s, agent.label)
+    assert sorted(calls) == ["estimate_logging", "log_value", "with_propensities"]

@@ -194,7 +194,9 @@ def test_errors_name_what_evaluation_lacks(random_log):
 
     with pytest.raises(UserError, match="Shy does not know the probability of what it shows"):
         evaluate(log, Shy())
-    with pytest.raises(EstimationError, match=r"returned propensities \(5, 1\) for items \(5, 2\)"):
+    with pytest.raises(
+        EstimationError, match=r"propensities of shape \(5, 1\); they must have \(5, 2\)"
+    ):
         evaluate(log, lambda obs, items: np.ones((5, 1)))
     with pytest.raises(EstimationError, match=r"returned 1\.5 as a probability, for row 0"):
         evaluate(log, lambda obs, items: np.full(items.shape, 1.5))

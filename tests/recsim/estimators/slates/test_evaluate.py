@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from recsim.errors import UserError
+from recsim.errors import AgentError, EstimationError, UserError
 from recsim.estimators.slates.distribution import plackett_luce
 from recsim.estimators.slates.estimators import SLATE_ESTIMATORS
 from recsim.estimators.slates.evaluate import evaluate_slates
@@ -238,6 +238,47 @@ def test_errors_name_the_probabilities_that_the_log_lacks(random_log):
         evaluate_slates(log, Target(), ("ripz",))
     with pytest.raises(UserError, match="The log has no rows"):
         evaluate_slates([], Target(), ("sips",))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda items: np.full(items.shape, 1.5), "returned 1.5 as a probability, for row 0, pos"),
+        (lambda items: np.full(items.shape, np.nan), "returned nan as a probability"),
+        (lambda items: np.full(len(items), 0.5), "returned prefix propensities of shape"),
+        (lambda items: "often", "returned a str that holds no array of probabilities"),
+    ],
+)
+def test_wrong_prefix_propensities_are_refused(random_log, answer, message):
+    class Wrong(Target):
+        def prefix_propensities(self, obs, items):
+            return answer(items)
+
+    with pytest.raises(EstimationError, match=message):
+        evaluate_slates(full_log(random_log, own), Wrong(), "sips")
+
+
+def test_wrong_probabilities_of_next_items_are_refused(random_log):
+    class Wrong(Target):
+        def next_probabilities(self, obs, items):
+            return np.full((*items.shape, obs["candidates"].shape[1]), -0.1)
+
+    with pytest.raises(EstimationError, match=r"returned -0\.1 as a probability"):
+        evaluate_slates(full_log(random_log, own), Wrong(), "cascade_dr", logging="independent")
+
+
+def test_only_unknown_propensities_are_computed_by_enumeration(random_log):
+    class Unfitted(Target):
+        def propensities(self, obs, items):
+            raise AgentError("must be fitted")
+
+        def action_probabilities(self, obs):
+            raise AgentError("must be fitted")
+
+    log = full_log(random_log, own)
+    for name in ("iips", "pi"):
+        with pytest.raises(AgentError, match="must be fitted"):
+            evaluate_slates(log, Unfitted(), name, logging="independent")
 
 
 @pytest.mark.parametrize("wrong", [0.0, np.nan, 1.5])
