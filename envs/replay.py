@@ -127,7 +127,7 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
     There is no vector face: ``gymnasium.make_vec("recsim:SlateReplay-v0", ...)`` runs copies.
 
     ## Version History
-    * v0: Initial version.
+    * v0: Initial version. From release 0.2.0 on, a change of numbers is a new version.
     """
 
     Settings = SlateReplaySettings

@@ -6,6 +6,8 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
 
+_LEAST_LETTERS = 3  # of a name that is only begun
+
 
 class UserError(Exception):
     """A mistake in what the user gave: a key, a name, a file, a row.
@@ -47,10 +49,21 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         known: The names that would have been right.
     """
     names = sorted(known)
+    return nearest(name, names) or (f" Known: {', '.join(names)}." if names else "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest known name, or else nothing.
+
+    Args:
+        name: What the user wrote.
+        known: The names that would have been right.
+    """
+    names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f" Did you mean {close[0]!r}?"
-    return f" Known: {', '.join(names)}." if names else ""
+    if not close and len(name) >= _LEAST_LETTERS:
+        close = [other for other in names if other.startswith(name)]
+    return f" Did you mean {close[0]!r}?" if len(close) == 1 else ""
 
 
 def listed(names: Iterable[str], word: str = "and") -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
-from recsim.errors import UserError, did_you_mean
+from recsim.errors import UserError, did_you_mean, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -33,8 +33,8 @@ def limited(value: Any) -> Any:
     if wrong is not None:
         place, number = wrong
         raise ValueError(
-            f"{place + ': ' if place else ''}{number!r} is no number to compute with; numbers must "
-            f"be finite and at most {LARGEST:.0e} in size"
+            f"{place + ': ' if place else ''}must be finite and at most {LARGEST:.0e} in "
+            f"size, not {number!r}"
         )
     return value
 
@@ -193,8 +193,12 @@ def explain(fault: ErrorDetails, model: type[BaseModel], also_known: Collection[
         tags = re.findall("'([^']*)'", context["expected_tags"])
         return f"unknown {key} {context['tag']!r}.{did_you_mean(context['tag'], tags)}"
     if kind == "value_error":
-        return f"{fault['ctx']['error']}."
-    return f"{_expected(fault)}, not {fault['input']!r}."
+        text = str(fault["ctx"]["error"])
+        return text if text.endswith((".", "?")) else f"{text}."
+    near = ""
+    if kind == "literal_error" and isinstance(fault["input"], str):
+        near = nearest(fault["input"], re.findall("'([^']*)'", fault["ctx"]["expected"]))
+    return f"{_expected(fault)}, not {fault['input']!r}.{near}"
 
 
 def _expected(fault: ErrorDetails) -> str:
@@ -202,6 +206,8 @@ def _expected(fault: ErrorDetails) -> str:
     kind = fault["type"]
     if kind == "string_pattern_mismatch":
         return "must be letters, digits, '.', '_', '+' or '-', as it names a folder"
+    if kind == "string_type":
+        return "must be text"
     if kind == "tuple_type":
         return "must be a list"
     if kind in {"too_short", "too_long"}:

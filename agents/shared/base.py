@@ -202,7 +202,10 @@ class BaseSlateAgent(BaseAgent):
 
     def unfitted(self) -> AgentError:
         """Return the error of an agent that acts before it was fitted."""
-        return self.error("must be fitted on a log before it can act: give it a training_log.")
+        return self.error(
+            "must be fitted on a log before it can act: agent.fit(log) in Python, "
+            "'training_log' in a scenario."
+        )
 
     def require(self, available: object, what: str) -> None:
         """Check that a log has the data that the agent learns from.

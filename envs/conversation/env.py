@@ -80,7 +80,8 @@ class ConvRecEnv(SessionEnv[ConversationSimulation]):
     * ``targets``: ``"all"`` or ``"positives"``. ``split``: ``"train"``, ``"valid"`` or ``"test"``.
     * ``sampler``: ``"uniform_user"``: a uniformly drawn user, then one of their interactions; or
       ``"each"``: every interaction once, in the order of the data; row i of B holds conversations
-      about i, i + B, i + 2B ...
+      about i, i + B, i + 2B ... So the interaction of a row depends on the number of rows; what
+      happens in a conversation about it does not.
     * ``action``, ``rank_fn`` (not for `gymnasium.make`), ``debug``: see above.
     * ``render_mode``: ``"ansi"`` renders the last turn as text.
     * The rules, fields of `envs.conversation.Rules`: ``answer_model``, ``noise``, ``question``,

@@ -15,7 +15,7 @@ class ConvRecSettings(SessionSettings, Rules):
         targets: Interactions that count, see `recsim.conversation.read_attributes`.
         split: Part of the data that episodes are about.
         sampler: ``uniform_user`` draws a user uniformly, then one of their interactions; ``each``
-            takes every interaction in turn.
+            takes every interaction in turn: row i of B those numbered i, i + B, i + 2B ...
         action: ``slate`` or ``discrete``, see `envs.conversation.ConvRecEnv`.
     """
 

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from recsim.errors import listed
+from recsim.errors import did_you_mean, listed
 from recsim.estimators import ESTIMATORS, Limits, LoggingSettings, RewardModel, make_estimator
 from recsim.estimators.estimator import PREDICTED
 from recsim.estimators.impressions.estimators import LIMIT_OF
@@ -49,11 +49,14 @@ class LoggingSpec(BaseModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
+        further = self.__pydantic_extra__ or {}
+        own, settings = LoggingSpec.model_fields, LoggingSettings.model_fields
+        for key in further.keys() - settings.keys():
+            raise ValueError(f"unknown key {key!r}.{did_you_mean(key, {*own, *settings})}")
         if (self.agent is None) == (self.estimate is None):
             raise ValueError("give exactly one of 'agent' and 'estimate'")
-        if self.estimate is None and self.__pydantic_extra__:
-            key = next(iter(self.__pydantic_extra__))
-            raise ValueError(f"{key!r} has no effect without 'estimate': remove it")
+        if self.estimate is None and further:
+            raise ValueError(f"{next(iter(further))!r} has no effect without 'estimate': remove it")
         if self.estimate is not None and self.config:
             raise ValueError("'config' has no effect without 'agent': remove it")
         return self

@@ -157,7 +157,7 @@ class Scenario(Keys, ABC):
         new += [f"{key}: {given[key]}" for key in keys if key in given]
         instead = f"write {listed(map(repr, new))} in its place" if new else "remove it"
         why = "" if cls.bootstrap_key else ": intervals over seeds are not resampled"
-        raise ValueError(f"the block 'bootstrap' is no more{why}; {instead}")
+        raise ValueError(f"the block 'bootstrap' was removed{why}; {instead}")
 
     @field_validator("description")
     @classmethod

@@ -62,12 +62,13 @@ class Measured(Scenario):
     @model_validator(mode="after")
     def _check_baseline(self) -> Self:
         labels = [agent.label for agent in self.agents]
+        if self.pairs == "all" and len(labels) == 1:
+            raise ValueError("'pairs: all' has no effect with one agent: remove it")
         if self.baseline is None:
             return self
         if self.baseline not in labels:
-            hint = did_you_mean(self.baseline, labels).strip(" .")
-            hint = hint[0].lower() + hint[1:]
-            raise ValueError(f"'baseline': no agent has the label {self.baseline!r} ({hint})")
+            near = did_you_mean(self.baseline, labels)
+            raise ValueError(f"'baseline': no agent has the label {self.baseline!r}.{near}")
         if self.pairs == "all":
             raise ValueError("'baseline' has no effect with 'pairs: all': remove one of them")
         return self

@@ -101,7 +101,7 @@ def test_new_users_are_shown_items_similar_to_their_clicks(config):
     popular = agents.make("popularity", log.problem)
     popular.fit(log)
     same = popular.act(obs).slates % 2 == (others.user[late] % 2)[:, None]
-    # Whoever shows the same to all is right for half the users.
+    # An agent that shows the same to all is right for half of the users.
     assert same.mean() == pytest.approx(0.5, abs=0.01)
     assert own.mean() > 0.85
 

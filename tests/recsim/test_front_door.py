@@ -198,7 +198,7 @@ def test_run_scenario_accepts_the_name_of_a_file(tmp_path, monkeypatch):
         (WORLD, None, "agents must be a list"),
         (WORLD, Untyped, "agents must be a list"),
         (WORLD, {"a b": "random"}, "agents: a b.label: must be letters, digits"),
-        (WORLD, {3: Untyped}, "agents: 3.label: must be a valid string"),
+        (WORLD, {3: Untyped}, "agents: 3.label: must be text, not 3"),
         (WORLD, [{"name": "random", "confg": {}}], "confg: unknown key. Did you mean 'config'"),
         (WORLD, [NoAgent], "agents: NoAgent: agent 'NoAgent' .* 'Config' must be a pydantic model"),
         (WORLD, [NoAgent()], "agents: NoAgent: agent 'NoAgent' .* 'act' must be a method"),

@@ -35,6 +35,7 @@ NO_VALUE = ("nan", "NaN", "None", "null", "NULL", "NaT", "<NA>", "N/A", "#N/A", 
 
 _EXACT = 2**53  # below it float64 tells all whole numbers apart
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
+_FLAGS = ("yes", "no", "y", "n", "t", "f", "on", "off")
 _SHORTENED = r"^\s*[+-]?\d(\.\d+)?[eE]\+\d+\s*$"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
@@ -162,9 +163,17 @@ def _numbers_of_text(column: pa.ChunkedArray, kind: Kind) -> NDArray[Any]:
         if value == "":
             raise CellError(place, None, "the entry is missing")
         if not _parses(kind, value):
-            advice = "; write decimals with a point" if _DECIMAL_COMMA.fullmatch(value) else ""
-            raise CellError(place, column[place].as_py(), f"is not {WORDS[kind]}{advice}")
+            raise CellError(place, column[place].as_py(), f"is not {WORDS[kind]}{_advice(value)}")
     raise CellError(0, None, f"the column cannot be read as {WORDS[kind]}")
+
+
+def _advice(text: str) -> str:
+    """Return what to write in place of text that is not a number."""
+    if _DECIMAL_COMMA.fullmatch(text):
+        return "; write decimals with a point"
+    if text.lower() in _FLAGS:
+        return "; write 1 or true for yes, 0 or false for no"
+    return ""
 
 
 def _parses(kind: Kind, value: Any) -> bool:

@@ -82,7 +82,9 @@ def _check_entries(lists: pa.Array) -> None:
     if wrong.any():
         place = int(np.argmax(wrong))
         cell = int(np.searchsorted(lists.offsets.to_numpy(), place, side="right")) - 1
-        raise CellError(cell, lists.flatten()[place].as_py(), "in the list is no value")
+        raise CellError(
+            cell, lists.flatten()[place].as_py(), "in the list stands for a missing value"
+        )
 
 
 def _check_separator(cells: pa.Array, separator: str, places: np.ndarray | None = None) -> None:
@@ -122,7 +124,9 @@ def _entries(place: int, text: str, separator: str) -> list[str]:
         raise CellError(place, text, refused)
     for part in parts:
         if part in _MISSING:
-            raise CellError(place, text, f"has {part!r} in the list, which is no value")
+            raise CellError(
+                place, text, f"has {part!r} in the list, which stands for a missing value"
+            )
     return [_unquoted(part) for part in parts]
 
 

@@ -12,7 +12,8 @@ below 4.2e9         seconds         up to 2103
 ==================  ==============  ============================
 
 All numbers of a column must have one unit. Other sizes are refused, and so are whole numbers that
-all read as dates (20191124): as seconds they would lie in 1970.
+all read as dates (20191124): as seconds they would lie in 1970. With a declared unit, numbers are
+refused that would lie after the year 5138, such as milliseconds that are declared as seconds.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ _NAMES: dict[TimeUnit, str] = {
     "ns": "nanoseconds",
 }
 _EARLIEST, _LATEST = 1e8, 4.2e9  # seconds: March 1973, February 2103
+_FARTHEST = 1e11  # seconds: November 5138; milliseconds since 1973 are more
 _ZONE = r"(?i)[:T ]\d+([.,]\d+)?\s*(Z|[+-]\d\d(:?\d\d)?|UTC|GMT)\s*$"
 _SECONDS_A_DAY = 86_400
 
@@ -86,7 +88,20 @@ def _of_numbers(column: pa.ChunkedArray, values: Floats, unit: TimeUnit | None) 
     refuse_first(~np.isfinite(values), column, f"is not {WORDS['time']}")
     if unit is None:
         unit = _inferred(column, values)
+    else:
+        _check_declared(column, values, unit)
     return values / _PER_SECOND[unit]
+
+
+def _check_declared(column: pa.ChunkedArray, values: Floats, unit: TimeUnit) -> None:
+    """Refuse times that cannot have the declared unit, as they would lie after the year 5138."""
+    beyond = np.abs(values) >= _FARTHEST * _PER_SECOND[unit]
+    if beyond.any():
+        size = abs(float(values[np.argmax(beyond)]))
+        fitting = [u for u, per in _PER_SECOND.items() if size <= _LATEST * per]
+        right = f"; time_unit: {fitting[0]} would fit" if fitting else ""
+        message = f"is not a time in {_NAMES[unit]} since 1970: it would lie after the year 5138"
+        refuse_first(beyond, column, f"{message}{right}")
 
 
 def _inferred(column: pa.ChunkedArray, values: Floats) -> TimeUnit:
@@ -98,7 +113,9 @@ def _inferred(column: pa.ChunkedArray, values: Floats) -> TimeUnit:
     for number, unit in enumerate(units):
         least = _EARLIEST * _PER_SECOND[unit] if number else 0.0
         of_each[(size >= least) & (size <= _LATEST * _PER_SECOND[unit])] = number
-    unknown = f"is no time from 1973 to 2103 in seconds, milli-, micro- or nanoseconds: {advice}"
+    unknown = (
+        f"is not between 1973 and 2103 if read as seconds, milli-, micro- or nanoseconds: {advice}"
+    )
     refuse_first(of_each < 0, column, unknown)
     unit = units[int(of_each[0])] if len(values) else "s"
     if len(values):

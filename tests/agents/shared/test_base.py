@@ -83,7 +83,9 @@ def test_networks_are_saved_as_copies(make_problem, kind):
             values.zero_()
     assert repr(state) == before
     other.load_state_dict(kind(Config(), make_problem(), 0).state_dict())
-    with pytest.raises(AgentError, match="agent 'linear' must be fitted on a log before it can"):
+    with pytest.raises(
+        AgentError, match="agent 'linear' must be fitted on a log before it can act: agent"
+    ):
         other.model  # noqa: B018
 
 

@@ -304,7 +304,7 @@ def test_wrong_settings_are_refused(make, settings, message):
         ({"path": "x", "reader": {"path": "y"}}, r"reader\.path: unknown key"),
         ({"path": "x", "reader": {"min_rating": "4"}}, r"reader\.min_rating: must be a valid num"),
         ({"path": "nowhere"}, "nowhere does not exist"),
-        ({"path": 5}, r"CritiqueRec-v0\.path: must be a valid string, not 5"),
+        ({"path": 5}, r"CritiqueRec-v0\.path: must be text, not 5"),
         ({"data": "folder"}, "'data' is 'folder'; it must be AspectReviews"),
     ],
 )

@@ -190,7 +190,7 @@ def test_a_damaged_log_is_refused_or_unchanged(random_log, tmp_path):
     ("key", "value", "message"),
     [
         ("rows", 59, "it has 60 rows, and 59 were written"),
-        ("rewards", {"click": math.inf}, "rewards: click: inf is no number to compute with"),
+        ("rewards", {"click": math.inf}, "rewards: click: must be finite and at most"),
         ("rewards", None, "rewards: must be a block"),
         ("num_items", "9", "num_items: must be a valid integer"),
         ("slate_size", 0, "slate_size: must be greater than 0"),

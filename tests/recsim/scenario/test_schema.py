@@ -114,7 +114,10 @@ def test_the_old_block_of_intervals_says_what_to_write():
 
 def test_the_baseline_is_one_of_the_agents():
     three = {**SIMULATED, "agents": ["random", "popularity", "linucb"]}
-    refused("label 'popularty' .did you mean 'popularity'", three, baseline="popularty")
+    refused(r"label 'popularty'\. Did you mean 'popularity'\?$", three, baseline="popularty")
+    refused(r"baseline: must be text, not 1\.", three, baseline=1)
+    refused("'pairs: all' has no effect with one agent", agents=["random"], pairs="all")
+    refused(r"axis: must be .* not 'dya'\. Did you mean 'day'\?", axis="dya")
     refused("'baseline' has no effect with 'pairs: all'", three, baseline="random", pairs="all")
     refused("baseline: has no effect in a scenario of kind 'logs'", LOGGED, baseline="random")
     assert scenario(three, baseline="popularity").compared == [

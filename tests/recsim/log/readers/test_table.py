@@ -209,7 +209,9 @@ def test_a_malformed_row_is_named(tmp_path, text, options, message):
 def test_a_malformed_row_of_a_parquet_file_is_named(tmp_path):
     path = tmp_path / "log.parquet"
     pd.DataFrame({"item": ["a", "b"], "click": ["1", "no"]}).to_parquet(path)
-    with pytest.raises(LogError, match="row 1, column 'click': 'no' is not a whole number"):
+    with pytest.raises(
+        LogError, match="row 1, column 'click': 'no' is not a whole number; write 1 or"
+    ):
         read_log("table", path=path, columns=ONE)
     pd.DataFrame({"item": ["a", None], "click": [1, 0]}).to_parquet(path)
     with pytest.raises(LogError, match="row 1, column 'item': the entry is missing"):

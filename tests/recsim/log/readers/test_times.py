@@ -53,7 +53,7 @@ def test_the_rule_by_size_at_its_bounds():
         assert seconds(pa.chunked_array([[least * factor]])).tolist() == [least]
         assert seconds(pa.chunked_array([[most * factor]])).tolist() == [most]
         for outside in (least * factor - factor, most * factor + factor):
-            with pytest.raises(CellError, match="is no time from 1973 to 2103"):
+            with pytest.raises(CellError, match="is not between 1973 and 2103 if read"):
                 seconds(pa.chunked_array([[outside]]))
 
 
@@ -75,6 +75,12 @@ def test_a_declared_unit_is_believed(tmp_path):
     # A clock that starts at 0, in milliseconds.
     day = 86_400_000
     assert read(tmp_path, [0, day - 1, day], time_unit="ms").day.tolist() == [0, 0, 1]
+    for unit, right in (("s", "ms"), ("ms", "us"), ("us", "ns")):
+        times = [START * PER_SECOND[unit], START * PER_SECOND[right]]
+        with pytest.raises(LogError, match=f"line 3, column 't': .*; time_unit: {right} would fit"):
+            read(tmp_path, times, time_unit=unit)
+    with pytest.raises(LogError, match="is not a time in nanoseconds since 1970: it would lie aft"):
+        read(tmp_path, [1e21], time_unit="ns")
     with pytest.raises(LogError, match=r"table\.time_unit: must be 's', 'ms', 'us' or 'ns'"):
         make_reader("table", path="log.csv", columns=COLUMNS, time_unit="h")
     with pytest.raises(LogError, match=r"time_unit has no effect without columns.time"):
@@ -85,7 +91,7 @@ def test_whole_numbers_that_are_dates_are_refused(tmp_path):
     with pytest.raises(LogError, match=r"line 2, column 't': '?20191124.* is a date, or seconds"):
         read(tmp_path, [20191124, 20191125])
     assert read(tmp_path, [20191124, 20191125], time_unit="s").day.tolist() == [0, 0]
-    with pytest.raises(LogError, match="is no time from 1973 to 2103"):
+    with pytest.raises(LogError, match="is not between 1973 and 2103 if read"):
         read(tmp_path, [20191124000129])
 
 
