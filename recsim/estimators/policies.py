@@ -128,21 +128,21 @@ def checked(
     Raises:
         WrongProbabilities: If they have another shape, or are not numbers from 0 to 1.
     """
-    answer = numbers(policy, answer)
-    if answer.shape != shape:
+    found = numbers(policy, answer)
+    if found.shape != shape:
         raise WrongProbabilities(
-            f"{name_of(policy)} returned {what} of shape {answer.shape}; they must have {shape}."
+            f"{name_of(policy)} returned {what} of shape {found.shape}; they must have {shape}."
         )
-    wrong = ~((answer >= 0) & (answer <= 1 + _SLACK))
+    wrong = ~((found >= 0) & (found <= 1 + _SLACK))
     if there is not None:
         wrong &= there
     if wrong.any():
         row, position, *_ = place = np.argwhere(wrong)[0]
         raise WrongProbabilities(
-            f"{name_of(policy)} returned {answer[tuple(place)]} as a probability, for row "
+            f"{name_of(policy)} returned {found[tuple(place)]} as a probability, for row "
             f"{first_row + row}, position {position}; it must be from 0 to 1."
         )
-    return answer
+    return found
 
 
 def numbers(policy: Policy, answer: Any) -> Floats:

@@ -59,8 +59,8 @@ def skewness_score(values: ArrayLike) -> float:
     centred = sample - sample.mean()
     skewness = float((centred**3).mean()) / float((centred**2).mean()) ** 1.5
     y = skewness * math.sqrt((n + 1) * (n + 3) / (6 * (n - 2)))
-    kurtosis = 3 * (n**2 + 27 * n - 70) * (n + 1) * (n + 3)
-    kurtosis /= (n - 2) * (n + 5) * (n + 7) * (n + 9)
+    scale = (n + 1) * (n + 3) / ((n - 2) * (n + 5) * (n + 7) * (n + 9))
+    kurtosis = 3 * (n**2 + 27 * n - 70) * scale
     w2 = math.sqrt(2 * (kurtosis - 1)) - 1
     return math.asinh(y / math.sqrt(2 / (w2 - 1))) / math.sqrt(0.5 * math.log(w2))
 
