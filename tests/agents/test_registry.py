@@ -157,7 +157,8 @@ def test_a_broken_third_party_agent_does_not_hide_the_others(entry_points, value
         (
             "oracle",
             {"objective": "longterm"},
-            "agent 'oracle': config.objective: must be 'immediate' or 'long_term', not 'longterm'.",
+            "agent 'oracle': config.objective: must be 'immediate' or 'long_term', not 'longterm'. "
+            "Did you mean 'long_term'?",
         ),
         ("popularity", {"target": "wach"}, "no reward is called 'wach'. Did you mean 'watch'?"),
     ],
