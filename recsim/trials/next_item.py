@@ -201,17 +201,13 @@ class NextItem(Measured):
 
     def explained(self, names: Sequence[str], seeds: pd.DataFrame, results: Results) -> list[str]:
         """Return what the split and the rankings are."""
-        spec = self.holdout
-        counts = results.result(self.finished(results)[0])["split"]
+        spec, trials = self.holdout, self.finished(results)
+        counts = results.result(trials[0])["split"]
         seen = "Items that a user has already are not ranked, unless they come next."
         ranked = "All items are ranked; ties in score get the middle of their ranks. " + (
             seen if spec.exclude_seen else "Items that a user has already are ranked too."
         )
-        labels = [
-            trial.agent
-            for trial in self.finished(results)
-            if not results.result(trial)["scored"] and trial.seed == self.finished(results)[0].seed
-        ]
+        labels = dict.fromkeys(t.agent for t in trials if not results.result(t)["scored"])
         slates = (
             f"Without scores, ranked by their slates of {spec.cutoffs[-1]}, so that MRR is not "
             f"available: {', '.join(labels)}."
