@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ from torch.nn import functional
 from agents.bot_play.model import CritiquedModel
 from agents.bot_play.play import PlayConfig, Turn, sessions
 from agents.bot_play.tables import Tables, passes
-from agents.shared.early_stopping import descend
+from agents.shared.early_stopping import descend, gradient_step
 
 
 def turn_losses(turn: Turn, targets: Tensor, aspects: Tensor, config: PlayConfig) -> Tensor:
@@ -120,6 +121,8 @@ def fine_tune(
             turns = sessions(model, tables, users, targets, config, chance, listens=listens)
             yield play_loss(turns, targets, tables.item_aspects[targets].float(), config)[None]
 
-    report = descend(model, optimizer, losses(), steps=config.steps, every=every)
+    report = descend(
+        model, partial(gradient_step, optimizer), losses(), steps=config.steps, every=every
+    )
     model.requires_grad_(True)
     return report

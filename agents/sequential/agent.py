@@ -15,8 +15,17 @@ from agents.sequential.config import (
     SequentialConfig,
 )
 from agents.sequential.models import BERT4Rec, GRU4Rec, SASRec, SequenceModel
-from agents.sequential.sequences import last_events, observed, windows
-from agents.sequential.training import split, train
+from agents.sequential.objective import Objective
+from agents.sequential.sequences import (
+    Sequences,
+    Windows,
+    last_tokens,
+    observed,
+    special_tokens,
+    started,
+)
+from agents.sequential.training import train
+from agents.sequential.validation import following, hold_out
 from agents.shared import slates
 from agents.shared.deterministic import Deterministic
 from agents.shared.devices import seeded
@@ -49,24 +58,41 @@ class SequentialAgent(TorchAgent[SequenceModel], Deterministic):
         if problem.num_items < 2:
             raise self.error("needs at least 2 items to choose from.")
 
-    def fit(self, log: SlateLog) -> FitReport:
+    def fit(self, log: SlateLog, validation: SlateLog | None = None) -> FitReport:
         """Learn which event follows which in a log, forgetting any other log.
 
+        Args:
+            log: The log.
+            validation: Later rows of the same users: early stopping is judged on the first event
+                of each. By default some events of ``log`` are held out, see `SequentialConfig`.
+
         Raises:
-            AgentError: If the log is anonymous or has no event.
+            AgentError: If a log is anonymous, ``log`` has no event, or ``validation`` has none of
+                a user of ``log``.
         """
         config = self._config
-        self.require_users(log, "learns what users do next")
-        tokens, users = windows(log, config.events, config.max_length)
-        self.require(len(tokens), "clicks" if config.events == "clicked" else "items shown")
-        trained, held_out = split(users, config.held_out, np.random.default_rng(self._seed))
+        sequences = self._sequences(log)
+        self.require(len(sequences.user), "clicks" if config.events == "clicked" else "items shown")
+        if validation is None:
+            rng = np.random.default_rng(self._seed)
+            sequences, queries = hold_out(sequences, config, rng, self._device)
+        else:
+            later = self._sequences(validation)
+            queries = following(sequences, later, config.max_length, self._device)
+            if queries is None:
+                raise self.error("found no later event of a user of the log in the validation log.")
+        counts = self._tensor(sequences.counts(self._problem.num_items))
+        windows = Windows(sequences, config.max_length, self._device)
+        objective = Objective(config, counts, config.batch_size * windows.mean_events)
         with seeded(self._seed, self._device):
             model = self._build()
-            losses = train(
-                model, self._tensor(tokens[trained]), self._tensor(tokens[held_out]), config
-            )
-        self._model = model
+            model.begin_at_popularity(counts)
+            self._model, losses = train(model, windows, objective, queries, config)
         return FitReport(rows=len(log), losses=losses)
+
+    def _sequences(self, log: SlateLog) -> Sequences:
+        self.require_users(log, "learns what users do next")
+        return Sequences.of(log, self._config.events)
 
     def _slates(self, obs: Observation) -> Ints:
         scores = self.scores(obs)
@@ -84,12 +110,13 @@ class SequentialAgent(TorchAgent[SequenceModel], Deterministic):
             AgentError: If the agent was not fitted.
         """
         model, config, num_items = self.model, self._config, self._problem.num_items
-        tokens = last_events(observed(obs, config.events), config.max_length - 1)
+        tokens = started(observed(obs, config.events), special_tokens(num_items)[0])
+        tokens = last_tokens(tokens, config.max_length)
         candidates = obs["candidates"]
         scores = np.empty(candidates.shape)
         whole = num_items <= _WHOLE_CATALOGUE * candidates.shape[1]
         scored = num_items if whole else candidates.shape[1] * config.dim
-        read = (tokens.shape[1] + 2) * (tokens.shape[1] + 8 * config.dim)
+        read = (tokens.shape[1] + 1) * (tokens.shape[1] + 8 * config.dim)
         size = max(1, _BLOCK // max(scored, read))
         for start in range(0, len(scores), size):
             rows = slice(start, start + size)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from recsim.contracts.slates import AgentConfig, OnlyWith
 
 Events = Literal["clicked", "shown"]
+Loss = Literal["auto", "cross_entropy", "sampled", "gbce", "bce"]
+RecurrentLoss = Literal["auto", "cross_entropy", "sampled", "gbce", "bce", "bpr", "top1_max"]
 
 
 class SequentialConfig(AgentConfig):
@@ -20,28 +22,55 @@ class SequentialConfig(AgentConfig):
         dim: D, length of item vectors and states.
         layers: Blocks of the transformer, or layers of the recurrent network.
         dropout: Fraction of entries dropped in training.
-        max_length: L, events in a window; acting uses the last L - 1.
+        max_length: L, events from which the next one is predicted.
+        init_std: Standard deviation of initial parameters; 0.02 is usual with ``dim`` of 128 or
+            more.
+        item_bias: Whether items have a bias, which begins at the logarithm of their popularity.
+        loss: ``cross_entropy`` over the whole catalogue; ``sampled``, a softmax over the next item
+            and corrected negatives; ``gbce`` or ``bce`` with uniform negatives. ``auto`` is
+            ``cross_entropy`` if the scores of a batch are at most ten million numbers, else
+            ``sampled``.
+        negatives: Negatives; for ``sampled`` they are shared by all events of a batch.
+        calibration: For ``gbce``: t, from 0 (``bce``) to 1.
         steps: Largest number of gradient steps.
         batch_size: Windows per step.
-        learning_rate: Learning rate of Adam.
-        held_out: Fraction of users held out for early stopping; with 0, all steps are taken.
-        evaluate_every: Steps between two evaluations on the held-out users.
+        learning_rate: Highest learning rate of Adam.
+        warm_up: Steps in which the learning rate rises to its highest value, at most a tenth of
+            ``steps``; from there it falls linearly to 5 %.
+        average: Decay of the exponential moving average of parameters that is used in place of the
+            last ones; 0 for none.
+        held_out: What early stopping is judged on if no validation log is given: ``last``, the
+            last event of up to 4,000 users, or a fraction of the users; with 0, all steps are
+            taken.
+        evaluate_every: Steps between two evaluations.
         patience: Evaluations without improvement after which training stops.
         device: Where torch computes: ``cpu``, ``cuda`` ...
     """
+
+    only_with: ClassVar[OnlyWith] = {
+        "negatives": ("loss", ("auto", "sampled", "gbce", "bce")),
+        "calibration": ("loss", ("gbce",)),
+    }
 
     events: Events = "clicked"
     exclude_seen: bool = False
     dim: PositiveInt = 64
     layers: PositiveInt = 2
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+    dropout: float = Field(default=0.4, ge=0, lt=1)
     max_length: int = Field(default=50, ge=2)
-    steps: PositiveInt = 2000
-    batch_size: PositiveInt = 128
-    learning_rate: float = Field(default=1e-3, gt=0, allow_inf_nan=False)
-    held_out: float = Field(default=0.1, ge=0, lt=1)
-    evaluate_every: PositiveInt = 50
-    patience: PositiveInt = 10
+    init_std: float = Field(default=0.05, gt=0, allow_inf_nan=False)
+    item_bias: bool = True
+    loss: Loss = "auto"
+    negatives: PositiveInt = 512
+    calibration: float = Field(default=0.75, ge=0, le=1)
+    steps: PositiveInt = 3000
+    batch_size: PositiveInt = 32
+    learning_rate: float = Field(default=4e-3, gt=0, allow_inf_nan=False)
+    warm_up: NonNegativeInt = 50
+    average: float = Field(default=0.0, ge=0, lt=1)
+    held_out: Literal["last"] | Annotated[float, Field(ge=0, lt=1)] = "last"
+    evaluate_every: PositiveInt = 150
+    patience: PositiveInt = 4
     device: str = "cpu"
 
 
@@ -64,17 +93,7 @@ class TransformerConfig(SequentialConfig):
 
 
 class SASRecConfig(TransformerConfig):
-    """Settings of `SASRecAgent`, with those of `TransformerConfig`.
-
-    Attributes:
-        loss: ``bce`` with sampled negatives, or ``cross_entropy`` over the whole catalogue.
-        negatives: For ``bce``: negatives sampled for each event.
-    """
-
-    only_with: ClassVar[OnlyWith] = {"negatives": ("loss", ("bce",))}
-
-    loss: Literal["bce", "cross_entropy"] = "bce"
-    negatives: PositiveInt = 1
+    """Settings of `SASRecAgent`: those of `TransformerConfig`."""
 
 
 class BERT4RecConfig(TransformerConfig):
@@ -82,11 +101,10 @@ class BERT4RecConfig(TransformerConfig):
 
     Attributes:
         mask_share: Probability that an event is masked.
-        next_share: Fraction of windows that are cut at a random position, with only their last
-            event masked, as in acting.
+        next_share: Fraction of windows in which only the last event is masked, as in acting.
     """
 
-    mask_share: float = Field(default=0.2, gt=0, le=1)
+    mask_share: float = Field(default=0.3, gt=0, le=1)
     next_share: float = Field(default=0.5, ge=0, le=1)
 
 
@@ -94,13 +112,16 @@ class GRU4RecConfig(SequentialConfig):
     """Settings of `GRU4RecAgent`, with those of `SequentialConfig`.
 
     Attributes:
-        loss: ``cross_entropy`` over the whole catalogue, or ``bpr`` or ``top1_max`` with sampled
-            negatives.
-        negatives: For ``bpr`` and ``top1_max``: negatives sampled for each event.
+        hidden: Length of the recurrent state, which is mapped to ``dim``.
+        loss: As above, or ``bpr`` or ``top1_max`` with uniform negatives.
     """
 
-    only_with: ClassVar[OnlyWith] = {"negatives": ("loss", ("bpr", "top1_max"))}
+    only_with: ClassVar[OnlyWith] = {
+        "negatives": ("loss", ("auto", "sampled", "gbce", "bce", "bpr", "top1_max")),
+        "calibration": ("loss", ("gbce",)),
+    }
 
     layers: PositiveInt = 1
-    loss: Literal["cross_entropy", "bpr", "top1_max"] = "cross_entropy"
-    negatives: PositiveInt = 32
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    hidden: PositiveInt = 128
+    loss: RecurrentLoss = "auto"  # type: ignore[assignment]  # a wider choice

@@ -12,25 +12,26 @@ from agents.shared.transformer import Block
 
 
 class Embedding(nn.Module):
-    """Vectors of all tokens, initially of unit length on average; that of padding is fixed at 0.
+    """Vectors of all tokens; that of padding is fixed at 0.
 
     Args:
         num_items: I.
         dim: D.
+        std: Standard deviation of the initial entries.
     """
 
-    def __init__(self, num_items: int, dim: int) -> None:
+    def __init__(self, num_items: int, dim: int, std: float) -> None:
         super().__init__()
         self.num_items = num_items
         # Padding, the items, and the two special tokens.
         self.table = nn.Embedding(num_items + 3, dim, padding_idx=PADDING)
         with torch.no_grad():
-            self.table.weight.normal_(std=dim**-0.5)
+            self.table.weight.normal_(std=std)
             self.table.weight[PADDING] = 0
         self._scale = math.sqrt(dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Return the inputs of an encoder, entries of variance 1, ``(B, T, D)``."""
+        """Return the inputs of an encoder, sqrt(D) times the vectors, ``(B, T, D)``."""
         vectors: Tensor = self.table(tokens) * self._scale
         return vectors
 
@@ -40,9 +41,7 @@ class Embedding(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Self-attention over the tokens and their positions.
-
-    Positions are counted from the first token if it is causal, else from the last one.
+    """Self-attention over the tokens and their positions, which are counted from the last token.
 
     Args:
         dim: D.
@@ -50,19 +49,34 @@ class Transformer(nn.Module):
         heads: Attention heads.
         dropout: Fraction of entries dropped in training.
         max_tokens: Length of the longest sequence.
+        std: Standard deviation of the initial weights.
         causal: Whether a position attends only to itself and earlier ones.
     """
 
     def __init__(
-        self, dim: int, layers: int, heads: int, dropout: float, max_tokens: int, *, causal: bool
+        self,
+        dim: int,
+        layers: int,
+        heads: int,
+        dropout: float,
+        max_tokens: int,
+        std: float,
+        *,
+        causal: bool,
     ) -> None:
         super().__init__()
         self._causal = causal
-        # At the scale of the inputs, so that attention to neighbours is learned from positions.
-        self.position = nn.Parameter(torch.randn(max_tokens, dim))
+        self.position = nn.Embedding(max_tokens, dim)
         self.drop = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+        self.blocks = nn.ModuleList(
+            Block(dim, heads, dropout, attention_dropout=0.0) for _ in range(layers)
+        )
         self.norm = nn.LayerNorm(dim)
+        for part in self.modules():
+            if isinstance(part, nn.Linear | nn.Embedding):
+                nn.init.normal_(part.weight, std=std)
+            if isinstance(part, nn.Linear):
+                nn.init.zeros_(part.bias)
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
         """Return the state at every token, ``(B, T, D)``; arbitrary at padding.
@@ -72,35 +86,39 @@ class Transformer(nn.Module):
             present: False at padding, ``(B, T)``; the first token is never padding.
         """
         place = torch.arange(vectors.shape[1], device=vectors.device)
-        allowed = present[:, None, None, :]  # (B, 1, 1, T)
-        if self._causal:
-            allowed = allowed & (place[:, None] >= place)  # (B, 1, T, T)
-        else:
-            # From the last token, so that the next event is always at the same position.
-            place = (present.sum(dim=1, keepdim=True) - 1 - place).clamp_min(0)  # (B, T)
-        states = self.drop(vectors + self.position[place])
+        # From the last token, so that the next event is always at the same position.
+        place = (present.sum(dim=1, keepdim=True) - 1 - place).clamp_min(0)  # (B, T)
+        states = self.drop(vectors + self.position(place))
+        # Padding is on the right: a causal mask alone hides it from the tokens.
+        visible = None if self._causal else present[:, None, None, :]
         for block in self.blocks:
-            states = block(states, allowed)
+            states = block(states, visible)
         normed: Tensor = self.norm(states)
         return normed
 
 
 class Recurrent(nn.Module):
-    """Gated recurrent units; a state depends on the tokens up to its own.
+    """Gated recurrent units, mapped to D; a state depends on the tokens up to its own.
 
     Args:
         dim: D.
+        hidden: Length of the recurrent state.
         layers: Layers.
         dropout: Fraction of entries dropped in training, of the inputs and between layers.
+        std: Standard deviation of the initial weights of the map.
     """
 
-    def __init__(self, dim: int, layers: int, dropout: float) -> None:
+    def __init__(self, dim: int, hidden: int, layers: int, dropout: float, std: float) -> None:
         super().__init__()
         between = dropout if layers > 1 else 0.0
-        self.gru = nn.GRU(dim, dim, layers, batch_first=True, dropout=between)
+        self.gru = nn.GRU(dim, hidden, layers, batch_first=True, dropout=between)
         self.drop = nn.Dropout(dropout)
+        self.project = nn.Linear(hidden, dim)
+        self.norm = nn.LayerNorm(dim)
+        nn.init.normal_(self.project.weight, std=std)
+        nn.init.zeros_(self.project.bias)
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
         """Return the state at every token, ``(B, T, D)``; see `Transformer.forward`."""
-        states: Tensor = self.gru(self.drop(vectors))[0]
+        states: Tensor = self.norm(self.project(self.gru(self.drop(vectors))[0]))
         return states

@@ -5,23 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from agents.sequential import losses
 from agents.sequential.config import (
     BERT4RecConfig,
     GRU4RecConfig,
     SASRecConfig,
     SequentialConfig,
+    TransformerConfig,
 )
 from agents.sequential.encoders import Embedding, Recurrent, Transformer
 from agents.sequential.sequences import PADDING, special_tokens
 
-_SAMPLED = {"bce": losses.bce, "bpr": losses.bpr, "top1_max": losses.top1_max}
-
 
 class SequenceModel(nn.Module, ABC):
-    """Base of the three models.
+    """Base of the three models: an item's score is its vector times a state, plus its bias.
 
     Args:
         config: Settings.
@@ -33,68 +32,77 @@ class SequenceModel(nn.Module, ABC):
     def __init__(self, config: SequentialConfig, num_items: int) -> None:
         super().__init__()
         self.num_items = num_items
-        self.embedding = Embedding(num_items, config.dim)
+        self.embedding = Embedding(num_items, config.dim, config.init_std)
+        self.bias = nn.Parameter(torch.zeros(num_items), requires_grad=config.item_bias)
         self.start, self.mask = special_tokens(num_items)
 
-    def states(self, tokens: Tensor) -> Tensor:
-        """Return the state at every token, start token included, ``(B, T + 1, D)``.
+    def begin_at_popularity(self, counts: Tensor) -> None:
+        """Set the biases to the logarithm of popularity, if items have a bias.
 
         Args:
-            tokens: Padded at the right, without a start token, ``(B, T)``.
+            counts: How often each item is an event in training, ``(I,)``.
         """
-        first = tokens.new_full((len(tokens), 1), self.start)
-        tokens = torch.cat([first, tokens], dim=1)
+        if self.bias.requires_grad:
+            logarithm = torch.log1p(counts.to(self.bias.dtype))
+            with torch.no_grad():
+                self.bias.copy_(logarithm - logarithm.mean())
+
+    def states(self, tokens: Tensor) -> Tensor:
+        """Return the state at every token, ``(B, T) -> (B, T, D)``; tokens padded on the right."""
         states: Tensor = self.encoder(self.embedding(tokens), tokens != PADDING)
         return states
 
     @abstractmethod
     def next_states(self, tokens: Tensor) -> Tensor:
-        """Return the states from which the next event is predicted, ``(B, D)``."""
+        """Return the states from which the next event is predicted, ``(B, T) -> (B, D)``."""
 
     @abstractmethod
     def examples(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return n states and the items to predict from them, ``(n, D)`` and ``(n,)``."""
+        """Return n states and the items to predict from them, ``(n, D)`` and ``(n,)``.
 
-    @abstractmethod
-    def losses(self, states: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of each example, ``(n,)``."""
+        Args:
+            tokens: Windows for training, ``(B, T)``.
+        """
 
     def vectors(self) -> Tensor:
-        """Return the output vector of each item, ``(I, D)``; by default the input vector."""
+        """Return the output vector of each item, ``(I, D)``: the input vector."""
         return self.embedding.items()
-
-    def offsets(self) -> Tensor:
-        """Return the bias of each item's score, ``(I,)``; by default 0."""
-        return self.vectors().new_zeros(self.num_items)
 
     def score_all(self, states: Tensor) -> Tensor:
         """Return the scores of all items, ``(n, D) -> (n, I)``."""
-        return states @ self.vectors().T + self.offsets()
+        return self.score_shared(states, None)
+
+    def score_shared(self, states: Tensor, items: Tensor | None) -> Tensor:
+        """Return the scores of the same items for every row, ``(n, D), (S,) -> (n, S)``.
+
+        Args:
+            states: ``(n, D)``.
+            items: ``(S,)``; None for all items.
+        """
+        vectors, bias = self.vectors(), self.bias
+        if items is not None:
+            vectors, bias = F.embedding(items, vectors), bias[items]
+        return torch.addmm(bias, states, vectors.T)
 
     def score(self, states: Tensor, items: Tensor) -> Tensor:
         """Return the scores of some items of each row, ``(n, D), (n, C) -> (n, C)``."""
-        return torch.einsum("bd,bcd->bc", states, self.vectors()[items]) + self.offsets()[items]
-
-    def _loss(self, name: str, negatives: int, states: Tensor, target: Tensor) -> Tensor:
-        if name == "cross_entropy":
-            return losses.cross_entropy(self.score_all(states), target)
-        others = losses.draw_negatives(target, self.num_items, negatives)
-        scores = self.score(states, torch.cat([target[:, None], others], dim=1))  # (n, 1 + N)
-        return _SAMPLED[name](scores[:, 0], scores[:, 1:])
+        vectors = F.embedding(items, self.vectors())  # (n, C, D)
+        return torch.einsum("bd,bcd->bc", states, vectors) + self.bias[items]
 
 
 class _LeftToRight(SequenceModel):
     """Every state predicts the next item from the earlier ones."""
 
     def next_states(self, tokens: Tensor) -> Tensor:
-        """Return the state at the last event, or at the start token."""
-        return _at(self.states(tokens), (tokens != PADDING).sum(dim=1))
+        """Return the state at the last token."""
+        return last_states(self.states(tokens), tokens)
 
     def examples(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the state before every event, and the event."""
-        states = self.states(tokens[:, :-1])  # (B, T, D)
-        real = tokens != PADDING
-        return states[real], tokens[real] - 1
+        """Return the state before every token but the first, and the item of that token."""
+        real = tokens[:, 1:] != PADDING
+        # The last token of a window is only predicted: positions count from the one before.
+        states = self.states(torch.where(real, tokens[:, :-1], PADDING))
+        return states[real], tokens[:, 1:][real] - 1
 
 
 class SASRec(_LeftToRight):
@@ -102,41 +110,17 @@ class SASRec(_LeftToRight):
 
     def __init__(self, config: SASRecConfig, num_items: int) -> None:
         super().__init__(config, num_items)
-        self._settings = config.loss, config.negatives
-        self.encoder = Transformer(
-            config.dim,
-            config.layers,
-            config.heads,
-            config.dropout,
-            config.max_length + 1,
-            causal=True,
-        )
-
-    def losses(self, states: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of the settings."""
-        return self._loss(*self._settings, states, target)
+        self.encoder = _transformer(config, causal=True)
 
 
 class GRU4Rec(_LeftToRight):
-    """A recurrent network with separate input and output vectors of items."""
+    """A recurrent network."""
 
     def __init__(self, config: GRU4RecConfig, num_items: int) -> None:
         super().__init__(config, num_items)
-        self._settings = config.loss, config.negatives
-        self.encoder = Recurrent(config.dim, config.layers, config.dropout)
-        self.output = nn.Linear(config.dim, num_items)
-
-    def vectors(self) -> Tensor:
-        """Return the rows of the output matrix."""
-        return self.output.weight
-
-    def offsets(self) -> Tensor:
-        """Return the learned biases."""
-        return self.output.bias
-
-    def losses(self, states: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of the settings."""
-        return self._loss(*self._settings, states, target)
+        self.encoder = Recurrent(
+            config.dim, config.hidden, config.layers, config.dropout, config.init_std
+        )
 
 
 class BERT4Rec(SequenceModel):
@@ -145,51 +129,49 @@ class BERT4Rec(SequenceModel):
     def __init__(self, config: BERT4RecConfig, num_items: int) -> None:
         super().__init__(config, num_items)
         self._mask_share, self._next_share = config.mask_share, config.next_share
-        self.encoder = Transformer(
-            config.dim,
-            config.layers,
-            config.heads,
-            config.dropout,
-            config.max_length + 1,
-            causal=False,
-        )
-        self.project = nn.Sequential(
-            nn.Linear(config.dim, config.dim), nn.GELU(), nn.LayerNorm(config.dim)
-        )
-        self.bias = nn.Parameter(torch.zeros(num_items))
-
-    def offsets(self) -> Tensor:
-        """Return the learned biases."""
-        return self.bias
+        self.encoder = _transformer(config, causal=False)
 
     def next_states(self, tokens: Tensor) -> Tensor:
         """Return the state at a masked event appended to the sequence."""
-        length = (tokens != PADDING).sum(dim=1)
-        longer = torch.cat([tokens, tokens.new_full((len(tokens), 1), PADDING)], dim=1)
-        longer[torch.arange(len(tokens), device=tokens.device), length] = self.mask
-        hidden: Tensor = self.project(_at(self.states(longer), length + 1))
-        return hidden
+        length = (tokens != PADDING).sum(dim=1, keepdim=True)
+        longer = F.pad(tokens, (0, 1), value=PADDING).scatter(1, length, self.mask)
+        return last_states(self.states(longer), longer)
 
     def examples(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Mask some events, or only the last one of a prefix; return their states and items."""
-        length = (tokens != PADDING).sum(dim=1)  # (B,)
-        chance = torch.rand(len(tokens), 2, device=tokens.device)
-        is_next = chance[:, :1] < self._next_share
-        cut = torch.where(is_next[:, 0], (chance[:, 1] * length).long() + 1, length)
+        tokens, masked = self._masked(tokens)
+        states = self.states(torch.where(masked, self.mask, tokens))
+        return states[masked], tokens[masked] - 1
+
+    def _masked(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the windows, some of them cut, and which of their events to mask, ``(B, T)``."""
+        length = (tokens != PADDING).sum(dim=1, keepdim=True)
         place = torch.arange(tokens.shape[1], device=tokens.device)
-        tokens = torch.where(place < cut[:, None], tokens, PADDING)
-        last = place == cut[:, None] - 1  # (B, T)
+        is_event = (tokens != PADDING) & (tokens != self.start)
+        chance = torch.rand(2, len(tokens), 1, device=tokens.device)
+        is_next = chance[0] < self._next_share
+        # The first token is the start token or an event before which there is no other.
+        cut = torch.where(is_next, 2 + (chance[1] * (length - 1)).long(), length)
+        last = place == cut - 1
         drawn = torch.rand(tokens.shape, device=tokens.device) < self._mask_share
-        drawn &= tokens != PADDING
+        drawn &= is_event
         masked = torch.where(is_next | ~drawn.any(dim=1, keepdim=True), last, drawn)
-        states = self.states(torch.where(masked, self.mask, tokens))[:, 1:]
-        return self.project(states[masked]), tokens[masked] - 1
-
-    def losses(self, states: Tensor, target: Tensor) -> Tensor:
-        """Return the cross-entropy of the masked events."""
-        return losses.cross_entropy(self.score_all(states), target)
+        return torch.where(place < cut, tokens, PADDING), masked
 
 
-def _at(states: Tensor, place: Tensor) -> Tensor:
-    """Return one state of each row, ``(B, T, D), (B,) -> (B, D)``."""
+def _transformer(config: TransformerConfig, *, causal: bool) -> Transformer:
+    return Transformer(
+        config.dim,
+        config.layers,
+        config.heads,
+        config.dropout,
+        config.max_length + 1,
+        config.init_std,
+        causal=causal,
+    )
+
+
+def last_states(states: Tensor, tokens: Tensor) -> Tensor:
+    """Return the state at the last token of each row, ``(B, T, D), (B, T) -> (B, D)``."""
+    place = (tokens != PADDING).sum(dim=1) - 1
     return states[torch.arange(len(states), device=states.device), place]

@@ -1,120 +1,122 @@
-"""Training of a model, with early stopping by held-out users."""
+"""Training of a model, with early stopping by NDCG@10 of held-out events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 
-import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from agents.sequential.config import SequentialConfig
 from agents.sequential.models import SequenceModel
-from agents.sequential.sequences import PADDING
+from agents.sequential.objective import Objective
+from agents.sequential.sequences import Windows, by_length
+from agents.sequential.validation import Queries, ndcg
 from agents.shared.early_stopping import descend
-from recsim.arrays import Bools, Ints
 
-# Positions in each held-out window at which the next event is predicted.
-_CUTS = 8
-
-
-def split(users: Ints, fraction: float, rng: np.random.Generator) -> tuple[Bools, Bools]:
-    """Return masks of the training windows and of those of held-out users, ``(W,)`` each.
-
-    Args:
-        users: User of each window.
-        fraction: Fraction of users held out; their number is rounded down.
-        rng: Draws the users.
-    """
-    known = np.unique(users)
-    chosen = rng.permutation(known)[: int(fraction * len(known))]
-    held_out = np.isin(users, chosen)
-    return ~held_out, held_out
+_BETAS = (0.9, 0.98)
+# Largest norm of a gradient, and the last learning rate as a share of the highest.
+_CLIP, _LAST = 5.0, 0.05
 
 
 def train(
-    model: SequenceModel, tokens: Tensor, held_out: Tensor, config: SequentialConfig
-) -> list[dict[str, float]]:
-    """Train a model in place with torch's global generator, and keep the best state.
+    model: SequenceModel,
+    windows: Windows,
+    objective: Objective,
+    queries: Queries | None,
+    config: SequentialConfig,
+) -> tuple[SequenceModel, list[dict[str, float]]]:
+    """Train a model with torch's global generator.
 
     Args:
-        model: The model.
-        tokens: Windows to train on, ``(W, L)``.
-        held_out: Windows of held-out users, ``(V, L)``; V may be 0.
+        model: The model, which is changed.
+        windows: Draws the windows to train on.
+        objective: The loss.
+        queries: Held-out events; without any, all steps are taken.
         config: Settings.
 
     Returns:
-        One row per evaluation: ``step``, ``loss`` per example since the last evaluation and, if
-        users are held out, ``reciprocal_rank``.
+        The model in its best state, or a copy with averaged parameters; and one row per
+        evaluation: ``step``, ``loss`` per example since the last evaluation and, with held-out
+        events, ``ndcg@10``.
     """
-    optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-    queries = _queries(held_out)
+    update = Update(model, config)
+    judged = update.averaged or model
 
     def losses() -> Iterator[Tensor]:
-        for batch in _batches(tokens, config):
-            yield model.losses(*model.examples(_trim(batch)))
+        for _ in range(config.steps):
+            model.train()
+            parts = [model.examples(part) for _, part in by_length(windows.draw(config.batch_size))]
+            states, target = (torch.cat(column) for column in zip(*parts, strict=True))
+            yield objective(model, states, target)
 
     def evaluate() -> tuple[str, float, float]:
-        model.eval()
-        rank = reciprocal_rank(model, *queries, config.batch_size)
-        model.train()
-        return "reciprocal_rank", rank, rank
+        judged.eval()
+        value = ndcg(judged, queries, config.exclude_seen) if queries is not None else 0.0
+        return "ndcg@10", value, value
 
-    model.train()
     report = descend(
-        model,
-        optimizer,
+        judged,
+        update,
         losses(),
         steps=config.steps,
         every=config.evaluate_every,
         patience=config.patience,
-        evaluate=evaluate if len(held_out) else None,
+        evaluate=evaluate if queries is not None else None,
     )
-    model.eval()
-    return report
+    return judged.eval(), report
 
 
-def _batches(tokens: Tensor, config: SequentialConfig) -> Iterator[Tensor]:
-    """Yield one batch per step; every window occurs once before any is repeated."""
-    done = 0
-    while True:
-        order = torch.randperm(len(tokens), device=tokens.device)
-        for start in range(0, len(order), config.batch_size):
-            if done == config.steps:
-                return
-            done += 1
-            yield tokens[order[start : start + config.batch_size]]
-
-
-def _queries(tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut windows at random positions: prefixes ``(N, L)`` and the item after each, ``(N,)``."""
-    tokens = tokens.repeat_interleave(_CUTS, dim=0)
-    length = (tokens != PADDING).sum(dim=1)
-    cut = (torch.rand(len(tokens), device=tokens.device) * length).long()
-    place = torch.arange(tokens.shape[1], device=tokens.device)
-    target = tokens[torch.arange(len(tokens), device=tokens.device), cut] - 1
-    return torch.where(place < cut[:, None], tokens, PADDING), target
-
-
-@torch.no_grad()
-def reciprocal_rank(model: SequenceModel, tokens: Tensor, target: Tensor, batch_size: int) -> float:
-    """Return the mean reciprocal rank of the next items among all items, with pessimistic ties.
+class Update:
+    """A step of Adam with clipped gradient, warm-up and linear decay.
 
     Args:
-        model: The model, in evaluation mode.
-        tokens: Earlier events, ``(N, T)``.
-        target: Next items, ``(N,)``.
-        batch_size: Sequences in a batch.
+        model: The model.
+        config: Settings.
+
+    Attributes:
+        averaged: A copy of the model whose parameters are the moving average, or None.
     """
-    total = 0.0
-    for start in range(0, len(tokens), batch_size):
-        part, wanted = tokens[start : start + batch_size], target[start : start + batch_size]
-        scores = model.score_all(model.next_states(_trim(part)))  # (n, I)
-        rank = (scores >= scores.gather(1, wanted[:, None])).sum(dim=1)
-        total += float((1.0 / rank).sum())
-    return total / len(tokens)
+
+    def __init__(self, model: SequenceModel, config: SequentialConfig) -> None:
+        self._parameters = [value for value in model.parameters() if value.requires_grad]
+        self._adam = torch.optim.Adam(
+            self._parameters, lr=config.learning_rate, betas=_BETAS, fused=True
+        )
+        schedule = learning_rates(config.steps, min(config.warm_up, config.steps // 10))
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(self._adam, schedule)
+        self._decay, self._done = config.average, 0
+        self.averaged = deepcopy(model) if config.average else None
+
+    def __call__(self, loss: Tensor) -> None:
+        """Take a step against the gradient of a loss."""
+        self._adam.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._parameters, _CLIP)
+        self._adam.step()
+        self._schedule.step()
+        self._done += 1
+        if self.averaged is not None:
+            # An average of the last few steps at first, when there are not more.
+            weight = max(1 - self._decay, 1 / self._done)
+            with torch.no_grad():
+                own = [value for value in self.averaged.parameters() if value.requires_grad]
+                torch._foreach_lerp_(own, self._parameters, weight)
 
 
-def _trim(tokens: Tensor) -> Tensor:
-    """Drop columns that are padding in every row."""
-    return tokens[:, : int((tokens != PADDING).sum(dim=1).max())]
+def learning_rates(steps: int, warm_up: int) -> Callable[[int], float]:
+    """Return the learning rate of each step, as a share of the highest.
+
+    Args:
+        steps: Number of steps.
+        warm_up: Steps in which it rises; after them it falls linearly.
+    """
+
+    def share(step: int) -> float:
+        if step < warm_up:
+            return (step + 1) / warm_up
+        left = (steps - step) / max(steps - warm_up, 1)
+        return _LAST + (1 - _LAST) * max(left, 0.0)
+
+    return share

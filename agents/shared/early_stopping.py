@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -161,7 +162,7 @@ def train(
 
     return descend(
         model,
-        optimizer,
+        partial(gradient_step, optimizer),
         batches(),
         steps=training.steps,
         every=training.evaluate_every,
@@ -172,7 +173,7 @@ def train(
 
 def descend(
     model: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    update: Callable[[Tensor], None],
     batches: Iterable[Tensor],
     *,
     steps: int,
@@ -184,7 +185,7 @@ def descend(
 
     Args:
         model: The model.
-        optimizer: Of its parameters.
+        update: Takes a step against the gradient of a loss; see `gradient_step`.
         batches: Yields the losses of a batch under the present parameters, ``(N,)``, whose mean is
             minimised.
         steps: Number of batches.
@@ -201,7 +202,7 @@ def descend(
     recent: list[Tensor] = []
     best = BestState(model, patience)
     for step, losses in enumerate(batches, start=1):
-        gradient_step(optimizer, losses.mean())
+        update(losses.mean())
         recent.append(losses.detach())
         if step % every and step < steps:
             continue

@@ -5,13 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from agents.shared.choice_logit import choice_loss, chosen_shares, log_choice
-from agents.shared.early_stopping import Training, descend, split_by_user, train
+from agents.shared.early_stopping import (
+    Training,
+    descend,
+    gradient_step,
+    split_by_user,
+    train,
+)
 from agents.shared.targets import outcomes
 from agents.slateq.config import SlateQConfig
 from agents.slateq.endings import successors
@@ -138,7 +145,8 @@ def fit_value(
                 for copied, own in zip(slow.parameters(), value.parameters(), strict=True):
                     copied.lerp_(own, config.target_rate)
 
-    return descend(value, optimizer, losses(), steps=config.steps, every=config.evaluate_every)
+    update = partial(gradient_step, optimizer)
+    return descend(value, update, losses(), steps=config.steps, every=config.evaluate_every)
 
 
 @torch.no_grad()

@@ -14,7 +14,6 @@ SAVED = Path(__file__).parent / "saved_0_1"  # written by version 0.1.0
 CASES = {
     "linucb": ({"alpha": 0.0}, [3, 4]),
     "slate_mf": ({"steps": 40, "dim": 3}, [3, 5]),
-    "gru4rec": ({"steps": 20, "dim": 4}, [1, 5]),
 }
 
 
