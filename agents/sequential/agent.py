@@ -26,11 +26,10 @@ from agents.sequential.sequences import (
 )
 from agents.sequential.training import train
 from agents.sequential.validation import following, hold_out
-from agents.shared import slates
-from agents.shared.deterministic import Deterministic
 from agents.shared.devices import seeded
+from agents.shared.plackett_luce import PlackettLuceOrBest, temperatures_of_entropy
 from agents.shared.torch_agent import TorchAgent
-from recsim.arrays import Floats, Ints
+from recsim.arrays import Bools, Floats
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -39,14 +38,16 @@ from recsim.problem import Problem
 _BLOCK = 2**24
 # Up to so many times the candidates, scoring the whole catalogue by one product is faster.
 _WHOLE_CATALOGUE = 8
+# Taken from the logits of seen items: far more than scores differ by.
+_REMOVED = 1e6
 
 
-class SequentialAgent(TorchAgent[SequenceModel], Deterministic):
+class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
     """An agent over one of the three models; subclasses name the model.
 
     Fitted on the events of a log; a second fit forgets the first. Users are known by the events in
-    ``obs["history_items"]``, so an environment should be made with a long ``history``. Ties go to
-    the candidate listed first; deterministic, so propensities are 0 or 1.
+    ``obs["history_items"]``, so an environment should be made with a long ``history``. Propensities
+    are exact: 0 or 1 without ``temperature`` or ``entropy``, else those of `PlackettLuce`.
     """
 
     needs_log: ClassVar[bool] = True
@@ -94,13 +95,29 @@ class SequentialAgent(TorchAgent[SequenceModel], Deterministic):
         self.require_users(log, "learns what users do next")
         return Sequences.of(log, self._config.events)
 
-    def _slates(self, obs: Observation) -> Ints:
-        scores = self.scores(obs)
-        if self._config.exclude_seen:
-            seen = slates.offered(observed(obs, self._config.events) - 1, obs["candidates"])
-            # Below all others, but in their order: a slate must be filled all the same.
-            scores = scores - seen * (np.ptp(scores, axis=1, keepdims=True) + 1)
-        return slates.top_slates(scores, self._slate_size)
+    @property
+    def _stochastic(self) -> bool:
+        return self._config.temperature > 0 or self._config.entropy is not None
+
+    def _logits_of(self, obs: Observation) -> Floats:
+        config, scores = self._config, self.scores(obs)
+        seen = np.zeros(scores.shape, dtype=np.bool_)
+        if config.exclude_seen:
+            seen = self._seen(obs)
+        if config.entropy is None:
+            temperature: float | Floats = config.temperature or 1.0
+        else:
+            unseen = np.where(seen, -np.inf, scores)
+            wanted = config.entropy * np.log(np.maximum((~seen).sum(axis=1), 1))
+            temperature = temperatures_of_entropy(unseen, wanted)
+        # Without probability, but in their order: a slate must be filled all the same.
+        return scores / temperature - _REMOVED * seen
+
+    def _seen(self, obs: Observation) -> Bools:
+        """Return which candidates are in the observed sequence, ``(B, C)``."""
+        seen = np.zeros((len(obs["candidates"]), self._problem.num_items + 1), dtype=np.bool_)
+        np.put_along_axis(seen, observed(obs, self._config.events), True, axis=1)
+        return np.take_along_axis(seen, obs["candidates"] + 1, axis=1)
 
     @torch.no_grad()
     def scores(self, obs: Observation) -> Floats:

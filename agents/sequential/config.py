@@ -44,6 +44,10 @@ class SequentialConfig(AgentConfig):
             taken.
         evaluate_every: Steps between two evaluations.
         patience: Evaluations without improvement after which training stops.
+        temperature: Slates are drawn by Plackett-Luce from scores over this temperature; with 0
+            each user gets the items with the highest scores.
+        entropy: In place of a temperature: for each user the one at which the entropy of the first
+            item is this share of the largest possible.
         device: Where torch computes: ``cpu``, ``cuda`` ...
     """
 
@@ -70,8 +74,16 @@ class SequentialConfig(AgentConfig):
     average: float = Field(default=0.0, ge=0, lt=1)
     held_out: Literal["last"] | Annotated[float, Field(ge=0, lt=1)] = "last"
     evaluate_every: PositiveInt = 150
-    patience: PositiveInt = 4
+    patience: PositiveInt = 8
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    entropy: float | None = Field(default=None, gt=0, lt=1)
     device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _one_temperature(self) -> Self:
+        if self.entropy is not None and "temperature" in self.model_fields_set:
+            raise ValueError("'entropy' sets the temperature: remove 'temperature'")
+        return self
 
 
 class TransformerConfig(SequentialConfig):

@@ -83,6 +83,13 @@ class PlackettLuceOrBest(PlackettLuce, ABC):
     def _stochastic(self) -> bool:
         """Whether slates are drawn; otherwise each user gets the items with the largest logits."""
 
+    def act(self, obs: Observation) -> Decision:
+        """Draw a slate for every user, or show them the best one."""
+        if self._stochastic:
+            return self._draw(self._logits_of(obs))
+        best = self._best(obs)
+        return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
+
     def _best(self, obs: Observation) -> Ints:
         return slates.top_slates(self._logits_of(obs), self._slate_size)
 
@@ -135,6 +142,36 @@ def softmax(logits: Floats) -> Floats:
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     chance: Floats = weights / weights.sum(axis=1, keepdims=True)
     return chance
+
+
+def entropy(logits: Floats) -> Floats:
+    """Return the entropy of `softmax` in each row, in nats, ``(B, C) -> (B,)``."""
+    chance = softmax(logits)
+    known = np.where(chance > 0, chance, 1.0)
+    total: Floats = -(chance * np.log(known)).sum(axis=1)
+    return total
+
+
+def temperatures_of_entropy(logits: Floats, wanted: Floats) -> Floats:
+    """Return the temperature at which each row has a certain entropy, ``(B, 1)``.
+
+    Args:
+        logits: ``(B, C)``; entries of -inf stay without probability.
+        wanted: The entropy in nats, ``(B,)``. If a row cannot reach it because its largest logits
+            are equal, the nearest temperature between 1e-6 and 1e6 times its range is returned.
+    """
+    finite = np.isfinite(logits)
+    least = np.where(finite, logits, np.inf).min(axis=1)
+    most = np.where(finite, logits, -np.inf).max(axis=1)
+    scale = np.where(most > least, most - least, 1.0)[:, None]
+    low, high = np.full(scale.shape, -6.0), np.full(scale.shape, 6.0)
+    for _ in range(40):  # bisection of the exponent: the entropy rises with the temperature
+        middle = (low + high) / 2
+        above = entropy(logits / (scale * 10**middle)) > wanted
+        high = np.where(above[:, None], middle, high)
+        low = np.where(above[:, None], low, middle)
+    found: Floats = scale * 10 ** ((low + high) / 2)
+    return found
 
 
 def slate_propensities(logits: Floats, chosen: Ints) -> Floats:

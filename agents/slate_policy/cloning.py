@@ -28,7 +28,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agents.shared import slates
 from agents.shared.context import context_size
 from agents.shared.devices import seeded
 from agents.shared.early_stopping import Training, split_by_user, train
@@ -43,7 +42,7 @@ from agents.slate_policy.rows import Rows, inputs_of, inputs_of_log, times_of_lo
 from agents.slate_policy.values import cross_fitted_values
 from agents.slate_policy.weights import awr_weights, best_users, crr_weights, effective_share
 from recsim.arrays import Floats
-from recsim.contracts.slates import AgentConfig, Decision, FitReport, Observation
+from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
 
@@ -116,14 +115,6 @@ class CloneAgent(TorchAgent[nn.Module], PlackettLuceOrBest):
         # In double precision scores hardly depend on who else is in the batch.
         self._model = model.double().eval()
         return FitReport(rows=len(kept), losses=report)
-
-    def act(self, obs: Observation) -> Decision:
-        """Draw a slate for every user, or show them the best one."""
-        logits = self._logits_of(obs)
-        if self._stochastic:
-            return self._draw(logits)
-        best = slates.top_slates(logits, self._slate_size)
-        return Decision(best, np.ones(best.shape), np.ones(len(best)), np.ones(best.shape))
 
     @property
     def _stochastic(self) -> bool:
