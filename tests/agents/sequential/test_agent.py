@@ -111,6 +111,18 @@ def test_events_before_the_window_have_no_effect(fitted, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_scores_do_not_depend_on_where_the_history_is_padded(fitted, name):
+    agent = fitted(name, planted(0, 20)[0])
+    left = np.array([[-1, -1, 3, 1], [-1, -1, -1, -1], [-1, -1, -1, 5]])
+    right = np.array([[3, 1, -1, -1], [-1, -1, -1, -1], [5, -1, -1, -1]])
+    scores = agent.scores(observe(left))
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(scores, agent.scores(observe(right)))
+    wide = np.concatenate([np.full((3, 9), -1), left], axis=1)
+    np.testing.assert_allclose(scores, agent.scores(observe(wide)), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_same_seed_same_scores_without_touching_the_global_generator(fitted, name):
     obs, sequences = observe(planted(1, 5)[0]), planted(0, 20)[0]
     torch.manual_seed(5)
