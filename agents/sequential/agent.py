@@ -16,20 +16,15 @@ from agents.sequential.config import (
 )
 from agents.sequential.models import BERT4Rec, GRU4Rec, SASRec, SequenceModel
 from agents.sequential.objective import Objective
-from agents.sequential.sequences import (
-    Sequences,
-    Windows,
-    last_tokens,
-    observed,
-    special_tokens,
-    started,
-)
+from agents.sequential.sequences import Sequences, Windows, observed, special_tokens
 from agents.sequential.training import train
 from agents.sequential.validation import following, hold_out
+from agents.shared import slates
 from agents.shared.devices import seeded
+from agents.shared.event_lists import latest_events
 from agents.shared.plackett_luce import PlackettLuceOrBest, temperatures_of_entropy
 from agents.shared.torch_agent import TorchAgent
-from recsim.arrays import Bools, Floats
+from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -47,7 +42,8 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
 
     Fitted on the events of a log; a second fit forgets the first. Users are known by the events in
     ``obs["history_items"]``, so an environment should be made with a long ``history``. Propensities
-    are exact: 0 or 1 without ``temperature`` or ``entropy``, else those of `PlackettLuce`.
+    are exact: 0 or 1 without ``temperature`` or ``entropy``, else those of `PlackettLuce`. Ties are
+    broken by a permutation of the items drawn from the seed.
     """
 
     needs_log: ClassVar[bool] = True
@@ -58,6 +54,8 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
         super().__init__(config, problem, seed)
         if problem.num_items < 2:
             raise self.error("needs at least 2 items to choose from.")
+        # Among equal scores the lowest is shown first.
+        self._ties: Ints = np.random.default_rng(seed).permutation(problem.num_items)
 
     def fit(self, log: SlateLog, validation: SlateLog | None = None) -> FitReport:
         """Learn which event follows which in a log, forgetting any other log.
@@ -116,7 +114,7 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
     def _seen(self, obs: Observation) -> Bools:
         """Return which candidates are in the observed sequence, ``(B, C)``."""
         seen = np.zeros((len(obs["candidates"]), self._problem.num_items + 1), dtype=np.bool_)
-        np.put_along_axis(seen, observed(obs, self._config.events), True, axis=1)
+        np.put_along_axis(seen, latest_events(obs, self._config.events) + 1, True, axis=1)
         return np.take_along_axis(seen, obs["candidates"] + 1, axis=1)
 
     @torch.no_grad()
@@ -127,8 +125,8 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
             AgentError: If the agent was not fitted.
         """
         model, config, num_items = self.model, self._config, self._problem.num_items
-        tokens = started(observed(obs, config.events), special_tokens(num_items)[0])
-        tokens = last_tokens(tokens, config.max_length)
+        start, _ = special_tokens(num_items)
+        tokens = observed(obs, config.events, config.max_length, start)
         candidates = obs["candidates"]
         scores = np.empty(candidates.shape)
         whole = num_items <= _WHOLE_CATALOGUE * candidates.shape[1]
@@ -145,6 +143,17 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
                 block = model.score(states, items)
             scores[rows] = block.cpu().numpy()
         return scores
+
+    def _best(self, obs: Observation) -> Ints:
+        ties = self._ties[obs["candidates"]]
+        return slates.top_slates_by(self._logits_of(obs), ties, self._slate_size)
+
+    def _learned(self) -> dict[str, Any]:
+        return {**super()._learned(), "ties": self._ties.copy()}
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        super()._restore(state)
+        self._ties = np.array(state.get("ties", self._ties), dtype=np.int64)
 
     def _build(self) -> SequenceModel:
         return self.network(self._config, self._problem.num_items).to(self._device)

@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from agents.shared.event_lists import Events
 from recsim.contracts.slates import AgentConfig, OnlyWith
 
-Events = Literal["clicked", "shown"]
 Loss = Literal["auto", "cross_entropy", "sampled", "gbce", "bce"]
 RecurrentLoss = Literal["auto", "cross_entropy", "sampled", "gbce", "bce", "bpr", "top1_max"]
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.sequential.config import Events
+from agents.shared.event_lists import Events, latest_events, logged_events
 from recsim.arrays import Ints
 from recsim.contracts.slates import Observation
 from recsim.log import SlateLog
@@ -50,15 +50,10 @@ class Sequences:
             log: The log; its rows are in order of time, the items of a slate in order of position.
             events: Which items count as events.
         """
-        order = log.by_user
-        slate = log.slate[order]
-        counts = slate >= 0
-        if events == "clicked":
-            counts &= log.clicks[order] > 0
-        row, slot = np.nonzero(counts)
-        user, first, number = np.unique(log.user[order][row], return_index=True, return_counts=True)
+        items, users = logged_events(log, events)
+        user, first, number = np.unique(users, return_index=True, return_counts=True)
         start, _ = special_tokens(log.problem.num_items)
-        tokens = np.insert(slate[row, slot] + 1, first, start)
+        tokens = np.insert(items + 1, first, start)
         return Sequences(tokens, first + np.arange(len(user)), number, user)
 
     def shortened(self, events: Ints) -> Sequences:
@@ -149,30 +144,20 @@ def by_length(tokens: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         yield rows, tokens[rows, : int(length[rows].max())]
 
 
-def observed(obs: Observation, events: Events) -> Ints:
-    """Return the tokens of the events in the history of every user, ``(B, T)``, T <= H*K.
+def observed(obs: Observation, events: Events, count: int, start: int) -> Ints:
+    """Return the last tokens of every observed sequence, ``(B, T)`` with T <= ``count``.
 
     Oldest first, padded on the right, wherever the history itself is padded.
+
+    Args:
+        obs: The observation.
+        events: Which items count as events.
+        count: Most tokens of a sequence, the start token included.
+        start: The start token.
     """
-    items = obs.get("history_items")
-    if items is None:
-        return np.full((len(obs["candidates"]), 0), PADDING)
-    counts = items >= 0
-    if events == "clicked":
-        counts = counts & (obs["history_clicks"] > 0)
-    order = np.argsort(~counts, axis=1, kind="stable")
-    most = int(counts.sum(axis=1).max(initial=0))
-    tokens: Ints = np.take_along_axis(np.where(counts, items + 1, PADDING), order, axis=1)
-    return tokens[:, :most].astype(np.int64, copy=False)
-
-
-def started(tokens: Ints, start: int) -> Ints:
-    """Put the start token before every row, ``(B, T) -> (B, T + 1)``."""
-    return np.concatenate([np.full((len(tokens), 1), start), tokens], axis=1)
-
-
-def last_tokens(tokens: Ints, count: int) -> Ints:
-    """Keep the last ``count`` tokens of every row, padded on the right, ``(B, min(count, T))``."""
-    width = min(count, tokens.shape[1])
-    skip = np.maximum((tokens != PADDING).sum(axis=1, keepdims=True) - count, 0)
-    return np.take_along_axis(tokens, skip + np.arange(width), axis=1)
+    latest = latest_events(obs, events) + 1  # (B, T), the latest first
+    latest = np.concatenate([latest, np.full((len(latest), 1), PADDING)], axis=1)
+    np.put_along_axis(latest, (latest != PADDING).sum(axis=1, keepdims=True), start, axis=1)
+    latest = latest[:, :count]
+    place = (latest != PADDING).sum(axis=1, keepdims=True) - 1 - np.arange(latest.shape[1])
+    return np.where(place < 0, PADDING, np.take_along_axis(latest, place.clip(0), axis=1))

@@ -85,3 +85,20 @@ def test_temperatures_of_extreme_rows_are_finite():
 def test_temperature_and_entropy_are_refused_together(fitted):
     with pytest.raises(UserError, match="'entropy' sets the temperature: remove 'temperature'"):
         fitted(temperature=1.0, entropy=0.5)
+
+
+def test_ties_are_broken_by_the_seed_and_not_by_the_id(fitted):
+    agent = fitted(slate_size=ITEMS)
+    for value in agent.model.parameters():
+        value.data.zero_()
+    obs = observe([0, 3])
+    slate = agent.act(obs).slates[0].tolist()
+    assert sorted(slate) == list(range(ITEMS))
+    assert slate != list(range(ITEMS))
+    turned = {**obs, "candidates": obs["candidates"][:, ::-1]}
+    items = turned["candidates"][0, agent.act(turned).slates[0]]
+    assert items.tolist() == slate, "the order of candidates does not matter"
+    # A saved agent breaks them alike.
+    other = agents.make("sasrec", agent.problem, seed=7, dim=8, layers=1)
+    other.load_state_dict(agent.state_dict())
+    assert other.act(obs).slates.tolist() == [slate[: other.slate_size]]

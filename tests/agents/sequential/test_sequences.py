@@ -8,10 +8,8 @@ from agents.sequential.sequences import (
     Sequences,
     Windows,
     by_length,
-    last_tokens,
     observed,
     special_tokens,
-    started,
 )
 
 
@@ -66,7 +64,7 @@ def test_sequences_of_a_log_match_its_observations(make_problem, make_log, event
     problem = make_problem(num_items=9, slate_size=2)
     log = make_log(problem, 30, user=np.arange(30) % 3)
     last = np.array([np.flatnonzero(log.user == user)[-1] for user in range(3)])
-    seen = started(observed(log.observations(last, history_slates=20), events), 10)
+    seen = observed(log.observations(last, history_slates=20), events, 99, 10)
     for own, before in zip(of_users(Sequences.of(log, events)), seen, strict=True):
         length = (before > 0).sum()
         assert own[:length] == before[:length].tolist()
@@ -75,16 +73,17 @@ def test_sequences_of_a_log_match_its_observations(make_problem, make_log, event
 def test_observed_events_are_on_the_left_wherever_the_padding_is():
     history = {"candidates": np.zeros((3, 2)), "history_clicks": np.ones((3, 4))}
     items = np.array([[-1, -1, 3, 1], [3, 1, -1, -1], [-1, 3, -1, 1]])
-    assert observed({**history, "history_items": items}, "clicked").tolist() == [[4, 2]] * 3
-    nothing = observed({**history, "history_items": np.full((3, 4), -1)}, "clicked")
-    assert nothing.shape == (3, 0)
-    assert observed({"candidates": np.zeros((3, 2))}, "clicked").shape == (3, 0)
+    tokens = observed({**history, "history_items": items}, "clicked", 9, start=8)
+    assert tokens.tolist() == [[8, 4, 2]] * 3
+    nothing = observed({**history, "history_items": np.full((3, 4), -1)}, "clicked", 9, start=8)
+    assert nothing.tolist() == [[8]] * 3
+    assert observed({"candidates": np.zeros((3, 2))}, "clicked", 9, 8).tolist() == [[8]] * 3
 
 
-def test_the_last_tokens_are_kept():
-    tokens = np.array([[1, 2, 3, 4], [5, 0, 0, 0], [6, 7, 8, 0]])
-    assert last_tokens(tokens, 2).tolist() == [[3, 4], [5, 0], [7, 8]]
-    assert last_tokens(tokens, 9).tolist() == tokens.tolist()
+def test_only_the_last_tokens_are_observed():
+    items = np.array([[0, 1, 2, 3], [-1, -1, -1, 4], [-1, -1, 5, 6]])
+    obs = {"candidates": np.zeros((3, 2)), "history_items": items}
+    assert observed(obs, "shown", 3, 9).tolist() == [[2, 3, 4], [9, 5, 0], [9, 6, 7]]
 
 
 def test_special_tokens_differ_from_items():
