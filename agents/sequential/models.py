@@ -79,10 +79,10 @@ class SequenceModel(nn.Module, ABC):
             states: ``(n, D)``.
             items: ``(S,)``; None for all items.
         """
-        vectors, bias = self.vectors(), self.bias
-        if items is not None:
-            vectors, bias = F.embedding(items, vectors), bias[items]
-        return torch.addmm(bias, states, vectors.T)
+        vectors = self.vectors()
+        if items is None:
+            return torch.addmm(self.bias, states, vectors.T)
+        return torch.addmm(self.bias[items], states, F.embedding(items, vectors).T)
 
     def score(self, states: Tensor, items: Tensor) -> Tensor:
         """Return the scores of some items of each row, ``(n, D), (n, C) -> (n, C)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -30,7 +31,7 @@ class Objective:
         if self.loss == "auto":
             small = events * num_items <= _MOST_SCORES
             self.loss = "cross_entropy" if small else "sampled"
-        self._pairwise = {
+        self._pairwise: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
             "bce": losses.bce,
             "gbce": partial(losses.gbce, calibration=config.calibration, num_items=num_items),
             "bpr": losses.bpr,
@@ -55,8 +56,7 @@ class Objective:
             )
         others = losses.draw_negatives(target, model.num_items, self._negatives)
         scores = model.score(states, torch.cat([target[:, None], others], dim=1))  # (n, 1 + N)
-        loss: Tensor = self._pairwise[self.loss](scores[:, 0], scores[:, 1:])
-        return loss
+        return self._pairwise[self.loss](scores[:, 0], scores[:, 1:])
 
     def _draw(self) -> Tensor:
         """Draw items with probability proportional to their count plus one, ``(S,)``."""

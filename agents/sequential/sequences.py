@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from agents.shared.event_lists import Events, latest_events, logged_events
-from recsim.arrays import Ints
+from recsim.arrays import Bools, Ints
 from recsim.contracts.slates import Observation
 from recsim.log import SlateLog
 
@@ -60,7 +60,7 @@ class Sequences:
         """Return the first ``events`` (U,) events of every user."""
         return Sequences(self.tokens, self.begin, events, self.user)
 
-    def select(self, chosen: Ints) -> Sequences:
+    def select(self, chosen: Ints | Bools) -> Sequences:
         """Return the sequences of some users, by index or mask."""
         return Sequences(self.tokens, self.begin[chosen], self.events[chosen], self.user[chosen])
 
@@ -79,12 +79,15 @@ class Sequences:
         place = np.arange(length)
         index = (self.begin + self.events + 1)[:, None] - width + place
         index = np.where(place < width, index, 0)
-        return np.where(place < width, self.tokens[index], PADDING)
+        tokens: Ints = np.where(place < width, self.tokens[index], PADDING)
+        return tokens
 
     def _flat(self) -> Ints:
         """Return the indices of all events in ``tokens``, sorted by user."""
         before = np.cumsum(self.events) - self.events
-        return np.arange(self.events.sum()) + np.repeat(self.begin + 1 - before, self.events)
+        index: Ints = np.arange(self.events.sum())
+        index += np.repeat(self.begin + 1 - before, self.events)
+        return index
 
 
 class Windows:
@@ -139,7 +142,7 @@ def by_length(tokens: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """
     length = (tokens != PADDING).sum(dim=1)
     group = length.clamp_min(5).sub(1).log2().long()
-    for number in group.unique().tolist():
+    for number in sorted(set(group.tolist())):
         rows = (group == number).nonzero()[:, 0]
         yield rows, tokens[rows, : int(length[rows].max())]
 

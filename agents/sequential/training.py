@@ -88,6 +88,8 @@ class Update:
         self._schedule = torch.optim.lr_scheduler.LambdaLR(self._adam, schedule)
         self._decay, self._done = config.average, 0
         self.averaged = deepcopy(model) if config.average else None
+        copied = [] if self.averaged is None else self.averaged.parameters()
+        self._means = [value for value in copied if value.requires_grad]
 
     def __call__(self, loss: Tensor) -> None:
         """Take a step against the gradient of a loss."""
@@ -101,8 +103,8 @@ class Update:
             # An average of the last few steps at first, when there are not more.
             weight = max(1 - self._decay, 1 / self._done)
             with torch.no_grad():
-                own = [value for value in self.averaged.parameters() if value.requires_grad]
-                torch._foreach_lerp_(own, self._parameters, weight)
+                for mean, value in zip(self._means, self._parameters, strict=True):
+                    mean.lerp_(value, weight)
 
 
 def learning_rates(steps: int, warm_up: int) -> Callable[[int], float]:

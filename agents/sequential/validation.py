@@ -126,7 +126,8 @@ def ndcg(model: SequenceModel, queries: Queries, exclude_seen: bool) -> float:
     """
     total, row_of, seen = 0.0, *queries.seen
     for group, tokens in by_length(queries.tokens):
-        for part in torch.arange(len(group), device=group.device).split(_BATCH):
+        for start in range(0, len(group), _BATCH):
+            part = slice(start, start + _BATCH)
             rows, states = group[part], model.next_states(tokens[part])
             scores, wanted = model.score_all(states), queries.target[rows]
             own = scores.gather(1, wanted[:, None])
