@@ -248,7 +248,7 @@ def test_a_log_without_users_can_be_cloned(make_problem, make_log):
 def test_a_saved_network_of_other_sizes_is_refused(fitted, make_problem):
     agent, _ = fitted(network="mlp", steps=2)
     other: CloneAgent = agents.make("clone", make_problem(num_items=6), network="mlp", hidden=8)
-    with pytest.raises(UserError, match="'network' or 'hidden'"):
+    with pytest.raises(UserError, match="'network', 'hidden', 'dim' or 'item_dim'"):
         other.load_state_dict(agent.state_dict())
 
 
