@@ -19,7 +19,7 @@ from agents.counting.config import (
 )
 from agents.shared import slates
 from agents.shared.deterministic import Deterministic
-from agents.shared.event_lists import latest_events, logged_events
+from agents.shared.event_lists import latest_events, logged_events, seen_candidates
 from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.log import SlateLog
@@ -94,7 +94,7 @@ class CountingAgent(Deterministic):
     def _slates(self, obs: Observation) -> Ints:
         scores, candidates = self.scores(obs), obs["candidates"]
         if self._config.exclude_seen:
-            seen = slates.offered(latest_events(obs, self._config.events), candidates)
+            seen = seen_candidates(obs, self._config.events, self._problem.num_items)
             # Below all others, but in their order: a slate must be filled all the same.
             scores = scores - seen * (np.ptp(scores, axis=1, keepdims=True) + 1)
         return slates.top_slates_by(scores, self._ties[candidates], self._slate_size)

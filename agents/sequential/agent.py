@@ -21,10 +21,10 @@ from agents.sequential.training import train
 from agents.sequential.validation import following, hold_out
 from agents.shared import slates
 from agents.shared.devices import seeded
-from agents.shared.event_lists import latest_events
+from agents.shared.event_lists import seen_candidates
 from agents.shared.plackett_luce import PlackettLuceOrBest, temperatures_of_entropy
 from agents.shared.torch_agent import TorchAgent
-from recsim.arrays import Bools, Floats, Ints
+from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -101,7 +101,7 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
         config, scores = self._config, self.scores(obs)
         seen = np.zeros(scores.shape, dtype=np.bool_)
         if config.exclude_seen:
-            seen = self._seen(obs)
+            seen = seen_candidates(obs, config.events, self._problem.num_items)
         if config.entropy is None:
             temperature: float | Floats = config.temperature or 1.0
         else:
@@ -110,12 +110,6 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
             temperature = temperatures_of_entropy(unseen, wanted)
         # Without probability, but in their order: a slate must be filled all the same.
         return scores / temperature - _REMOVED * seen
-
-    def _seen(self, obs: Observation) -> Bools:
-        """Return which candidates are in the observed sequence, ``(B, C)``."""
-        seen = np.zeros((len(obs["candidates"]), self._problem.num_items + 1), dtype=np.bool_)
-        np.put_along_axis(seen, latest_events(obs, self._config.events) + 1, True, axis=1)
-        return np.take_along_axis(seen, obs["candidates"] + 1, axis=1)
 
     @torch.no_grad()
     def scores(self, obs: Observation) -> Floats:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from recsim.arrays import Ints
+from recsim.arrays import Bools, Ints
 from recsim.contracts.slates import Observation
 from recsim.log import SlateLog
 
@@ -48,3 +48,16 @@ def latest_events(obs: Observation, events: Events) -> Ints:
     order = np.argsort(back < 0, axis=1, kind="stable")[:, :most]
     latest: Ints = np.take_along_axis(back, order, axis=1).astype(np.int64, copy=False)
     return latest
+
+
+def seen_candidates(obs: Observation, events: Events, num_items: int) -> Bools:
+    """Return which candidates are among the events in the history of their user, ``(B, C)``.
+
+    Args:
+        obs: See `recsim.contracts.slates`.
+        events: Which items count as events.
+        num_items: I.
+    """
+    seen = np.zeros((len(obs["candidates"]), num_items + 1), dtype=np.bool_)
+    np.put_along_axis(seen, latest_events(obs, events) + 1, True, axis=1)  # column 0 is padding
+    return np.take_along_axis(seen, obs["candidates"] + 1, axis=1)

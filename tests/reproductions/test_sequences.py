@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import agents
 from recsim.errors import UserError
 from reproductions.sequences import table
 
@@ -45,6 +46,13 @@ def test_a_trained_row_has_its_seeds(folder, capsys, monkeypatch):
     rows = cells(capsys.readouterr().out)
     assert rows["`sasrec`"][7] == "2"
     assert rows["`sequential_rules`"][7] == "1"
+
+
+@pytest.mark.parametrize("title", [*table.COUNTING, *table.LEARNED])
+def test_the_settings_of_all_rows_are_valid(title):
+    row = (table.COUNTING | table.LEARNED)[title]
+    for config in (row.config, {**row.config, **row.amazon}):
+        agents.configure(row.name, **config)
 
 
 def test_a_missing_file_is_named(tmp_path):
