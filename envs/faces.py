@@ -229,7 +229,7 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
             UserError: If an option is unknown or wrong, or a seed is not a whole number.
         """
         first, others = first_user_of(options or {}, self.simulation.reset_options)
-        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str):
+        if isinstance(seed, Sequence | np.ndarray) and np.asarray(seed, object).ndim:
             if first is not None:
                 raise EnvError("options['first_user'] needs one seed, not one per row.")
             super().reset(seed=None)

@@ -187,6 +187,8 @@ def test_a_generator_that_is_set_by_hand_determines_the_users():
         ({"seed": [1, 2.0, 3]}, UserError, r"seed is 2.0; it must be a whole number"),
         ({"seed": [1, True, 3]}, UserError, "seed is True"),
         ({"seed": "123"}, UserError, "seed is '123'"),
+        ({"seed": np.array(3)}, UserError, r"seed is array\(3\)"),
+        ({"seed": [[1, 2, 3]]}, UserError, r"seed is \[1, 2, 3\]"),
         ({"seed": 1.7}, UserError, "seed is 1.7"),
         ({"seed": True}, UserError, "seed is True"),
         ({"seed": -1}, UserError, "seed is -1"),
