@@ -67,7 +67,7 @@ class SequentialConfig(AgentConfig):
     loss: Loss = "auto"
     negatives: PositiveInt = 512
     calibration: float = Field(default=0.75, ge=0, le=1)
-    steps: PositiveInt = 3000
+    steps: PositiveInt = 1500
     batch_size: PositiveInt = 32
     learning_rate: float = Field(default=4e-3, gt=0, allow_inf_nan=False)
     warm_up: NonNegativeInt = 50
