@@ -116,8 +116,11 @@ class BERT4RecConfig(TransformerConfig):
         next_share: Fraction of windows in which only the last event is masked, as in acting.
     """
 
-    mask_share: float = Field(default=0.3, gt=0, le=1)
-    next_share: float = Field(default=0.5, ge=0, le=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    steps: PositiveInt = 3500
+    patience: PositiveInt = 20
+    mask_share: float = Field(default=0.5, gt=0, le=1)
+    next_share: float = Field(default=0.25, ge=0, le=1)
 
 
 class GRU4RecConfig(SequentialConfig):
