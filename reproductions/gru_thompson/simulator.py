@@ -1,6 +1,6 @@
 """Strategies of gru_thompson in its authors' simulator, where the true probabilities are known.
 
-    python -m reproductions.gru_thompson.simulator [--seeds 5] [--users 1000] [--steps 300]
+    python -m reproductions.gru_thompson.simulator [--seeds 10] [--users 1000] [--steps 300]
         [--rare | --worlds 200]
 
 Protocol: the training log has 20 slates per user; at each step all users see the oracle's slates
@@ -9,12 +9,14 @@ same way; then every strategy shows 15 more to the same users from the same stat
 clicks and distinct groups per slate, and how well the model predicts the choices of new users from
 logged slates, from the sixth slate on. 300 items in 30 groups, slates of 5, two dimensions, memory
 0.9. A seed determines world, logs and training. Intervals are 95% Student-t intervals over seeds;
-differences are within a seed, that is, in the same world with the same users.
+differences are within a seed, that is, in the same world with the same users. A star marks p < 0.05
+after Holm's correction for all differences of a column.
 
 ``--rare`` compares the hierarchical with the flat prior: 2,000 items and so few users that an item
 was shown about four times. New users choose from random slates; the mean log-probability of the
 item chosen, given that one was chosen, is reported by the number of times that it was shown in the
-training log. For a random guess among five items it would be -1.609.
+training log, with the differences between the priors. For a random guess among five items it would
+be -1.609.
 
 ``--worlds`` uses only random slates and the oracle's, in the given number of worlds.
 
@@ -40,7 +42,7 @@ from agents.gru_thompson.evaluation import likelihoods
 from recsim.log import SlateLog
 from recsim.metrics import distinct_groups
 from reproductions.gru_thompson.distance import DistanceCohort, DistanceWorld
-from reproductions.intervals import half_width, mean_text
+from reproductions.intervals import difference_texts, mean_text
 
 Choose = Callable[[DistanceCohort], np.ndarray]
 Row = dict[str, object]
@@ -63,6 +65,11 @@ STRATEGIES = {
     "in-slate, per slot": {"policy": "in_slate", "merge": "per_slot"},
     "UCB": {"policy": "ucb"},
 }
+# Pairs of strategies of one model whose difference is tested.
+PAIRS = [(name, "greedy") for name in STRATEGIES if name != "greedy"] + [
+    ("in-slate", "Thompson"),
+    ("in-slate, per slot", "in-slate"),
+]
 ENDS: dict[str, Choose] = {"random": lambda c: c.random(), "oracle": lambda c: c.oracle()}
 
 
@@ -179,39 +186,54 @@ def table(rows: list[Row], keys: list[str]) -> pd.DataFrame:
 
 
 def by_impressions(rows: list[Row]) -> str:
-    """Return mean and standard deviation over seeds of the rows of `rare`."""
-    groups = pd.DataFrame(rows).groupby(
-        ["prior", "T", "impressions of the chosen item"], sort=False
-    )
-    return groups[["log-probability", "choices"]].agg(["mean", "std"]).round(3).to_string()
+    """Return the mean of each prior, and the paired difference between the two."""
+    frame = pd.DataFrame(rows)
+    keys = ["T", "impressions of the chosen item"]
+    summary = frame.groupby([*keys, "prior"], sort=False)["log-probability"].agg(mean_text)
+    summary = summary.unstack("prior")
+    by_seed = frame.pivot_table("log-probability", "seed", ["prior", *keys], sort=False)
+    pairs = [(by_seed[("hierarchical", *key)], by_seed[("flat", *key)]) for key in summary.index]
+    summary["hierarchical - flat"] = difference_texts(pairs)
+    return summary.to_string()
 
 
 def compared(rows: list[Row]) -> str:
-    """Return the tables of clicks and predictions, and whether clicks are between the bounds."""
+    """Return the tables of clicks, of differences and of predictions."""
     frame = pd.DataFrame(rows)
     played = frame[frame["strategy"].notna()].dropna(axis=1)
     predicted = frame[frame["strategy"].isna()].drop(columns=["strategy", "clicks", "groups"])
-    clicks = played.pivot_table("clicks", "seed", ["model", "strategy"], sort=False)
     summary = table(played.to_dict("records"), ["model", "strategy"])
-    random, oracle = clicks["", "random"], clicks["", "oracle"]
-    summary["above random"] = [mean_text(clicks[name] - random) for name in summary.index]
-    summary["below oracle"] = [mean_text(oracle - clicks[name]) for name in summary.index]
-    low = {name: clicks[name].mean() - half_width(clicks[name]) for name in clicks}
-    high = {name: clicks[name].mean() + half_width(clicks[name]) for name in clicks}
+    scores = {
+        name: played.pivot_table(name, "seed", ["model", "strategy"], sort=False)
+        for name in ("clicks", "groups")
+    }
+    clicks = scores["clicks"]
     learned = [name for name in clicks if name[0]]
-    apart = all(high["", "random"] < low[one] and high[one] < low["", "oracle"] for one in learned)
+    above = difference_texts([(clicks[name], clicks["", "random"]) for name in learned])
+    below = difference_texts([(clicks["", "oracle"], clicks[name]) for name in learned])
+    summary["above random"] = pd.Series(above, pd.MultiIndex.from_tuples(learned))
+    summary["below oracle"] = pd.Series(below, pd.MultiIndex.from_tuples(learned))
+    apart = all(text.startswith("+") and text.endswith("*") for text in above + below)
     verdict = "not known from one seed" if len(clicks) < 2 else "yes" if apart else "no"
+    pairs = [(model, *pair) for model in dict(learned) for pair in PAIRS]
+    differences = pd.DataFrame(
+        {
+            name: difference_texts([(of[model, a], of[model, b]) for model, a, b in pairs])
+            for name, of in scores.items()
+        },
+        index=pd.MultiIndex.from_tuples([(model, f"{a} - {b}") for model, a, b in pairs]),
+    )
     prediction_table = table(predicted.to_dict("records"), ["model"]).T
     return (
-        f"{summary.to_string()}\n\nrandom < every learned strategy < oracle, intervals apart: "
-        f"{verdict}\n\n{prediction_table.to_string()}"
+        f"{summary.fillna('').to_string()}\n\nrandom < every learned strategy < oracle: {verdict}"
+        f"\n\n{differences.to_string()}\n\n{prediction_table.to_string()}"
     )
 
 
 def settings(command: list[str] | None = None) -> argparse.Namespace:
     """Parse arguments, by default those of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--users", type=int, help="users of the log; 1000, or 100 with --rare")
     parser.add_argument("--steps", type=int, default=300, help="maximum number of gradient steps")
     parser.add_argument("--rate", type=float, default=0.05, help="learning rate")

@@ -4,7 +4,7 @@
 
 prints a table of NDCG, recall and MAP, mean (standard deviation) over seeds, next to the published
 figures of Lee, Park and Lee, "Dual Unbiased Recommender Learning for Implicit Feedback", SIGIR
-2021.
+2021; and the paired differences between all methods, with 95% Student-t intervals.
 
 Two protocols:
 
@@ -24,8 +24,9 @@ Two protocols:
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,7 @@ from agents.rel_mf.pairs import ClickedPairs, Pairs
 from recsim.estimators.popularity import popularity_propensities
 from recsim.log.readers.coat import read_coat
 from recsim.metrics import ranking_values, yang_snips
+from reproductions.intervals import difference_texts
 
 METRICS = ["ndcg@1", "ndcg@3", "ndcg@5", "recall@5", "map@5"]
 # Means of 10 seeds, in the order of METRICS, from the logs in the authors' repository.
@@ -334,8 +336,24 @@ def table(results: dict[str, pd.DataFrame], published: bool) -> str:
     return "\n".join(lines)
 
 
+def differences(results: dict[str, pd.DataFrame], metrics: Sequence[str]) -> str:
+    """Return a Markdown table of the paired differences between all methods.
+
+    A star marks p < 0.05 after Holm's correction for the pairs of a metric.
+    """
+    pairs = list(itertools.combinations(results, 2))
+    columns = [
+        difference_texts([(results[a][name], results[b][name]) for a, b in pairs], digits=4)
+        for name in metrics
+    ]
+    lines = ["| difference | " + " | ".join(metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
+    for (a, b), *cells in zip(pairs, *columns, strict=True):
+        lines.append(f"| {a} - {b} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print the table of each protocol."""
+    """Print the tables of each protocol."""
     parser = argparse.ArgumentParser(description="Coat, by matrix factorisation.")
     parser.add_argument("path", type=Path, help="the folder with train.ascii and test.ascii")
     parser.add_argument("--seeds", type=int, default=10)
@@ -354,7 +372,8 @@ def main() -> None:
         if given.protocol in (protocol, "both"):
             results = {name: run(data, protocol, name, given.seeds) for name in METHODS}
             print(f"\nProtocol `{protocol}`, {given.seeds} seeds, mean (standard deviation):\n")
-            print(table(results, protocol == "published"), flush=True)
+            print(table(results, protocol == "published"))
+            print(f"\n{differences(results, ['ndcg@1', 'ndcg@5'])}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -65,3 +66,12 @@ def test_a_short_run_gives_a_table_that_says_what_was_not_reached(data, monkeypa
     lines = coat.table({"Rel-MF": rows}, published=True).splitlines()
     assert lines[4] == "| | reached | **not reached** | reached | reached | **not reached** | |"
     assert "published" not in coat.table({"Rel-MF": rows}, published=False)
+
+
+def test_all_methods_are_compared_within_seeds():
+    one = pd.DataFrame({"ndcg@5": [0.1, 0.2, 0.3]})
+    other = pd.DataFrame({"ndcg@5": [0.15, 0.2, 0.25]})
+    results = {"A": one, "B": one + 0.1, "C": other}
+    lines = coat.differences(results, ["ndcg@5"]).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:]] == ["| A - B", "| A - C", "| B - C"]
+    assert lines[3] == "| A - C | +0.0000 ±0.1242 |"

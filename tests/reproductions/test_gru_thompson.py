@@ -8,13 +8,6 @@ from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from recsim.estimators import SampledPolicy, evaluate_slates
 from reproductions.gru_thompson import off_policy, simulator
 from reproductions.gru_thompson.distance import DistanceWorld
-from reproductions.intervals import mean_text
-
-
-def test_a_mean_with_its_interval():
-    # The 97.5% quantile of Student's t with two degrees of freedom is 4.303.
-    assert mean_text(pd.Series([1.0, 2.0, 3.0])) == "2.000 ±2.484"
-    assert mean_text(pd.Series([1.0])) == "1.000"
 
 
 def test_a_uniform_log_has_its_propensities():
@@ -83,6 +76,23 @@ def test_learned_strategies_are_between_random_and_oracle(monkeypatch):
     assert (learned.gt(clicks["random"], axis=0)).all(axis=None)
     assert (learned.lt(clicks["oracle"], axis=0)).all(axis=None)
     text = simulator.compared(rows)
-    assert "intervals apart: " in text
+    assert "random < every learned strategy < oracle: " in text
+    assert "in-slate - Thompson" in text
     assert "slate: popularity" in text
     assert "±" in text
+
+
+def test_priors_are_compared_within_seeds():
+    rows = [
+        {
+            "prior": prior,
+            "T": 1.0,
+            "impressions of the chosen item": "0",
+            "seed": seed,
+            "log-probability": -1.0 - 0.1 * seed - (prior == "flat") * (0.1 + 0.01 * seed),
+            "choices": 5,
+        }
+        for seed in range(3)
+        for prior in ("hierarchical", "flat")
+    ]
+    assert "+0.110 ±0.025 *" in simulator.by_impressions(rows)

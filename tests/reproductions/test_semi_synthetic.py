@@ -81,8 +81,10 @@ def test_the_table_counts_the_seeds_in_order():
     assert semi_synthetic.in_order(results, "loss").tolist() == [True, False, False]
     assert semi_synthetic.in_order(results, "dcg").all()
     lines = semi_synthetic.table(results).splitlines()
+    # The 97.5% quantile of Student's t with two degrees of freedom is 4.303.
     assert lines[2] == (
-        "| 2 | log loss | 0.1333 (0.0577) | 0.1667 (0.0577) | 0.2667 (0.0577) | 1/3 |"
+        "| 2 | log loss | 0.1333 ±0.1434 | 0.1667 ±0.1434 | 0.2667 ±0.1434 "
+        "| +0.0333 ±0.2868 | +0.1000 ±0.2484 | 1/3 |"
     )
     assert lines[4].endswith("| 3/3 |")
 
