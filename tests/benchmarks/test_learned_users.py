@@ -1,9 +1,10 @@
 """A model fitted to a log ranks agents as the world behind the log does."""
 
+import pandas as pd
 import pytest
 import torch
 
-from benchmarks.learned_users import compare
+from benchmarks.learned_users import compare, rankings
 
 torch.set_num_threads(1)
 
@@ -20,6 +21,16 @@ def test_clicks_rank_agents_as_the_true_world_does():
     )
     assert error.click_ece < 0.025  # a hundred users
     assert error.click_log_loss < 0.9 * error.click_log_loss_popularity
+
+
+def test_rankings_of_world_and_model_are_compared_seed_by_seed():
+    true = {"random": 1.0, "popularity": 2.0, "linucb": 3.0}
+    other = {"random": 1.0, "popularity": 3.0, "linucb": 2.0}
+    tables = [
+        pd.DataFrame({"true_reward_per_step": true, "model_reward_per_step": model})
+        for model in (true, other, {"random": 3.0, "popularity": 1.0, "linucb": 2.0})
+    ]
+    assert rankings(tables) == ("reward_per_step: same ranking in 1 of 3 seeds, same last in 2")
 
 
 @pytest.mark.slow
