@@ -43,7 +43,7 @@ from agents.rel_mf.pairs import ClickedPairs, Pairs
 from recsim.estimators.popularity import popularity_propensities
 from recsim.log.readers.coat import read_coat
 from recsim.metrics import ranking_values, yang_snips
-from reproductions.intervals import difference_texts
+from reproductions.intervals import difference_texts, half_width
 
 METRICS = ["ndcg@1", "ndcg@3", "ndcg@5", "recall@5", "map@5"]
 # Means of 10 seeds, in the order of METRICS, from the logs in the authors' repository.
@@ -313,8 +313,8 @@ def trace(data: Coat, method: str, seeds: int, count: int) -> pd.DataFrame:
 def table(results: dict[str, pd.DataFrame], published: bool) -> str:
     """Return a Markdown table: mean (deviation), and whether published means are reached.
 
-    Reached means at most two standard errors of our mean below the published mean, whose deviation
-    over seeds is not known.
+    Reached means that the 95% t interval of our mean is not below the published mean, whose
+    deviation over seeds is not known.
     """
     lines = ["| run | " + " | ".join(METRICS) + " | epoch |", "|---" * (len(METRICS) + 2) + "|"]
     for method, rows in results.items():
@@ -329,8 +329,7 @@ def table(results: dict[str, pd.DataFrame], published: bool) -> str:
                 + " | ".join(f"{v:.4f}" for v in target.values())
                 + " | |"
             )
-            error = deviations / np.sqrt(len(rows))
-            reached = [means[name] >= target[name] - 2 * error[name] for name in METRICS]
+            reached = [means[name] + half_width(rows[name]) >= target[name] for name in METRICS]
             words = " | ".join("reached" if yes else "**not reached**" for yes in reached)
             lines.append(f"| | {words} | |")
     return "\n".join(lines)
