@@ -1,14 +1,15 @@
 """Bot play, its controls and its baselines on reviews of cell phones.
 
-    python -m reproductions.bot_play.cellphone DATA [--seeds 5] [--rows ...] [--steps 1020]
+    python -m reproductions.bot_play.cellphone DATA [--seeds 10] [--rows ...] [--steps 1020]
 
 DATA is the folder of the reviews, in the layout of `recsim.critiquing.aspect_lists`. Reviews with a
 rating of at least 4 are used, 5-core; each user has one review in test and one in valid. Every test
 review is a session of at most ten turns with a simulated user who looks for its item; items that
 the user reviewed in the train part are never shown.
 
-All seeds use the same split; every seed trains anew and draws new justifications and noise. Figures
-are means over seeds; 95% t intervals are over sessions, of the mean over seeds. The
+All seeds use the same split; every seed trains anew and draws new justifications and noise.
+Figures are means over seeds and users, who have one session each with every seed, with two-way 95%
+intervals (`recsim.statistics.crossed_interval`); differences are paired by seed and user. The
 tables are printed after each seed, over the seeds so far.
 """
 
@@ -27,7 +28,7 @@ import agents
 from recsim.critiquing import AspectReviews, read_reviews
 from recsim.metrics.critiquing import sr_final
 from recsim.play.critiquing import CritiquingSessions, critique_metrics, play_critiquing
-from recsim.statistics import t_interval
+from recsim.statistics import Interval, crossed_interval, ratio
 from reproductions.bot_play.reference import REFERENCE, VARIANTS
 
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -94,15 +95,21 @@ def sessions(data: AspectReviews, agent: Any, seed: int) -> dict[str, Critiquing
     return results
 
 
-def mean_success(runs: list[CritiquingSessions]) -> NDArray[np.float64]:
-    """Return ``sr_final@1`` of every session as a mean over seeds, ``(N,)``."""
-    return np.mean([sr_final(run.ranks, 1) for run in runs], axis=0)
+def success(runs: list[CritiquingSessions]) -> NDArray[np.float64]:
+    """Return ``sr_final@1`` of every seed and session, ``(S, N)``."""
+    return np.array([sr_final(run.ranks, 1) for run in runs], dtype=np.float64)
 
 
-def interval(values: NDArray[np.float64]) -> str:
-    """Return the mean in percent and its interval over sessions."""
-    mean = t_interval(values)
-    return f"{100 * mean.value:+.1f} [{100 * mean.low:+.1f}, {100 * mean.high:+.1f}]"
+def over_seeds_and_users(values: NDArray[np.float64]) -> Interval:
+    """Return the mean of ``(S, N)`` values in percent, with its two-way interval."""
+    percent = 100 * values
+    return crossed_interval(*ratio(percent, np.ones_like(percent)))
+
+
+def difference(values: NDArray[np.float64]) -> str:
+    """Return the mean of ``(S, N)`` paired differences as text, in points."""
+    mean = over_seeds_and_users(values)
+    return f"{mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}]"
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:
@@ -116,9 +123,8 @@ def cell(runs: list[CritiquingSessions]) -> str:
     """Return ``sr_final@1 [interval] / sr_final@10 / al`` over all seeds."""
     numbers = [critique_metrics(run) for run in runs]
     near, length = (np.mean([n[name] for n in numbers]) for name in ("sr_final@10", "al"))
-    of_one = t_interval(mean_success(runs))
-    low, high = 100 * of_one.low, 100 * of_one.high
-    return f"{100 * of_one.value:.1f} [{low:.1f}, {high:.1f}] / {100 * near:.1f} / {length:.2f}"
+    one = over_seeds_and_users(success(runs))
+    return f"{one.value:.1f} [{one.low:.1f}, {one.high:.1f}] / {100 * near:.1f} / {length:.2f}"
 
 
 def report(table: Table) -> None:
@@ -144,20 +150,20 @@ def report(table: Table) -> None:
             continue
         for column in list(COLUMNS)[1:]:
             with_, without, control_with, control_without = (
-                mean_success(table[label][name])
+                success(table[label][name])
                 for label in (ours, control)
                 for name in (column, "none")
             )
             gain, of_control = with_ - without, control_with - control_without
             values = (gain, of_control, gain - of_control, with_ - control_without)
-            rows.append([ours, column, *map(interval, values)])
+            rows.append([ours, column, *map(difference, values)])
     print_table(["", "critiques", "gain", "control's", "difference", "in all"], rows)
 
     print("Reference run: sr_final@1 there, here; reached if as high")
     rows = []
     for (label, column), value in REFERENCE.items():
         if label in table:
-            here = round(100 * mean_success(table[label][column]).mean(), 1)
+            here = round(100 * float(success(table[label][column]).mean()), 1)
             verdict = "reached" if here >= value else "not reached"
             rows.append([label, column, f"{value:.1f}", f"{here:.1f}", verdict])
     print_table(["", "critiques", "there", "here", ""], rows)
@@ -167,7 +173,7 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=1020, help="steps of fine-tuning")
     parser.add_argument("--rows", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     given = parser.parse_args()

@@ -1,14 +1,16 @@
 """FacT-CRS and its baselines on LastFM, with all test users.
 
-    python -m reproductions.fact_crs.lastfm DATA [--seeds 5] [--split test] [--variants ...]
+    python -m reproductions.fact_crs.lastfm DATA [--seeds 10] [--split test] [--variants ...]
 
 DATA is a folder in one of the layouts of `recsim.conversation.lastfm`. Every interaction of the
 users of the split is one conversation of at most ten turns, with slates of ten; the answer is yes
 if the user cares about the attribute and the item has it. A question and a slate cost one turn
 each, except in rows with free slates, which are counted like the published figures.
 
-Every seed grows its own forest. Figures are means over seeds; the interval is bootstrapped over
-users, of the mean over seeds, as the 40 conversations of a user are correlated.
+Every seed grows its own forest and has the same users. Figures are means over seeds and users with
+two-way 95% intervals (`recsim.statistics.crossed_interval`); users are drawn whole, as the 40
+conversations of a user are correlated. Differences are paired by seed and user, and a star marks
+those with p < 0.05 after Holm's correction for all differences of the column.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ import argparse
 from typing import Any
 
 import gymnasium
-import numpy as np
 import pandas as pd
 
 import agents
+from recsim.arrays import Floats
 from recsim.conversation import read_attributes
-from recsim.play.conversations import play_conversations, practise
+from recsim.play.conversations import conversation_users, play_conversations, practise
+from recsim.statistics import Interval, crossed_interval, holm, ratio
 from reproductions.fact_crs.published import PublishedAgent, PublishedConfig
 
 TURNS, SLATE, FREE, PRACTICE = 10, 10, 10, 100
@@ -48,6 +51,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "as published": ("published", {"turn_accounting": "honest"}),
     "as published, free slates": ("published", {"turn_accounting": "paper"}),
 }
+# The variant that another is compared with, if not `fact_crs`.
+COMPARED = {"as published, free slates": "as published"}
 # Success rate and average turns: as reported by the authors of the method, on all test users, with
 # free slates; and from an independent implementation of the baselines.
 REFERENCE = {
@@ -90,51 +95,94 @@ def conversations(
     return play_conversations(env, agent, seed=seed)
 
 
-def interval(success: pd.Series, user: pd.Series, samples: int = 2000) -> tuple[float, float]:
-    """Return the 95% bootstrap interval over users of the mean of ``success``."""
-    by_user = success.groupby(user).agg(["sum", "size"]).to_numpy(dtype=np.float64)
-    rng = np.random.default_rng(0)
-    drawn = rng.integers(len(by_user), size=(samples, len(by_user)))
-    sums = by_user[drawn].sum(axis=1)  # (samples, 2)
-    low, high = np.quantile(sums[:, 0] / sums[:, 1], [0.025, 0.975])
-    return float(low), float(high)
+def ratios(tables: list[pd.DataFrame], metric: str) -> tuple[float, Floats]:
+    """Return the mean of a metric, and what each seed and user adds to its error, ``(S, U)``."""
+    sums = [conversation_users(table, TURNS).set_index("user").sort_index() for table in tables]
+    return ratio([s[metric] for s in sums], [s["episodes"] for s in sums])
 
 
-def row(tables: list[pd.DataFrame]) -> dict[str, object]:
+def difference(first: list[pd.DataFrame], second: list[pd.DataFrame], metric: str) -> Interval:
+    """Return the difference of two variants in a metric, paired by seed and user."""
+    (a, z_a), (b, z_b) = ratios(first, metric), ratios(second, metric)
+    return crossed_interval(a - b, z_a - z_b)
+
+
+def text(interval: Interval, digits: int, sign: str = "") -> str:
+    """Return a value with its interval."""
+    value, low, high = (
+        f"{number:{sign}.{digits}f}" for number in (interval.value, interval.low, interval.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def row(tables: list[pd.DataFrame]) -> dict[str, str]:
     """Return the row of one variant, from its conversations with each seed."""
-    mean = pd.concat(tables).groupby(level=0).mean()
-    low, high = interval(mean["success"], mean["user"])
-    turns = [np.where(t["success"], t["turn"], TURNS).mean() for t in tables]
-    rates = [t["success"].mean() for t in tables]
+    success, turns = (
+        crossed_interval(*ratios(tables, metric)) for metric in ("success_rate", "average_turns")
+    )
+    rates = [ratios([table], "success_rate")[0] for table in tables]
+    means = pd.concat(tables)
     return {
-        "SR@10": f"{np.mean(rates):.4f}",
-        "over users": f"{low:.3f} to {high:.3f}",
-        "over seeds": f"{min(rates):.3f} to {max(rates):.3f}",
-        "AT": f"{np.mean(turns):.2f}",
-        "hDCG": f"{mean['hdcg'].mean():.3f}",
-        "questions": f"{mean['n_questions'].mean():.2f}",
-        "slates": f"{mean['n_recs'].mean():.2f}",
+        "SR@10": text(success, 3),
+        "seeds": f"{min(rates):.3f} to {max(rates):.3f}",
+        "AT": text(turns, 2),
+        "hDCG": f"{means['hdcg'].mean():.3f}",
+        "questions": f"{means['n_questions'].mean():.2f}",
+        "slates": f"{means['n_recs'].mean():.2f}",
     }
+
+
+def compared(played: dict[str, list[pd.DataFrame]]) -> dict[str, dict[str, str]]:
+    """Return the differences of each variant from the one that it is compared with.
+
+    Args:
+        played: Conversations of each variant, with each seed.
+    """
+    pairs = [(v, COMPARED.get(v, "fact_crs")) for v in played]
+    pairs = [(first, second) for first, second in pairs if first != second and second in played]
+    cells: dict[str, dict[str, str]] = {f"{a} minus {b}": {} for a, b in pairs}
+    for metric, (name, digits) in {
+        "success_rate": ("SR@10", 3),
+        "average_turns": ("AT", 2),
+    }.items():
+        gaps = [difference(played[a], played[b], metric) for a, b in pairs]
+        adjusted = holm([gap.p_value for gap in gaps])
+        for label, gap, p in zip(cells, gaps, adjusted, strict=True):
+            cells[label][name] = text(gap, digits, "+") + (" *" if p < 0.05 else "")
+    return cells
+
+
+def print_table(rows: dict[str, dict[str, str]]) -> None:
+    """Print a table in Markdown."""
+    head = list(next(iter(rows.values())))
+    for cells in (["", *head], ["---"] * (len(head) + 1)):
+        print(f"| {' | '.join(cells)} |")
+    for label, row_ in rows.items():
+        print(f"| {' | '.join([label, *row_.values()])} |")
+    print(flush=True)
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--split", default="test")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     given = parser.parse_args()
     data = read_attributes(given.data)
-    rows = {}
+    played, rows = {}, {}
     for variant in given.variants:
         name, config = VARIANTS[variant]
-        tables = [
+        played[variant] = [
             conversations(data, given.split, name, config, seed) for seed in range(given.seeds)
         ]
-        rows[variant] = row(tables) | {"reference SR@10 / AT": REFERENCE.get(variant, "")}
+        rows[variant] = row(played[variant]) | {"reference SR@10 / AT": REFERENCE.get(variant, "")}
         print(variant, rows[variant], flush=True)
-    print(pd.DataFrame(rows).T.to_string())
+    print(f"\n{given.seeds} seeds\n")
+    print_table(rows)
+    if differences := compared(played):
+        print_table(differences)
 
 
 if __name__ == "__main__":
