@@ -9,8 +9,9 @@ the user reviewed in the train part are never shown.
 
 All seeds use the same split; every seed trains anew and draws new justifications and noise.
 Figures are means over seeds and users, who have one session each with every seed, with two-way 95%
-intervals (`recsim.statistics.crossed_interval`); differences are paired by seed and user. The
-tables are printed after each seed, over the seeds so far.
+intervals (`recsim.statistics.crossed_interval`). Differences are paired by seed and user, and a
+star marks those with p < 0.05 after Holm's correction. The tables are printed after each seed, over
+the seeds so far.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import agents
 from recsim.critiquing import AspectReviews, read_reviews
 from recsim.metrics.critiquing import sr_final
 from recsim.play.critiquing import CritiquingSessions, critique_metrics, play_critiquing
-from recsim.statistics import Interval, crossed_interval, ratio
+from recsim.statistics import Interval, crossed_interval, holm, ratio
 from reproductions.bot_play.reference import REFERENCE, VARIANTS
 
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -106,10 +107,14 @@ def over_seeds_and_users(values: NDArray[np.float64]) -> Interval:
     return crossed_interval(*ratio(percent, np.ones_like(percent)))
 
 
-def difference(values: NDArray[np.float64]) -> str:
-    """Return the mean of ``(S, N)`` paired differences as text, in points."""
-    mean = over_seeds_and_users(values)
-    return f"{mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}]"
+def differences(column: list[NDArray[np.float64]]) -> list[str]:
+    """Return the means of several ``(S, N)`` paired differences as text, in points."""
+    means = [over_seeds_and_users(values) for values in column]
+    adjusted = holm([mean.p_value for mean in means])
+    return [
+        f"{mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}]" + (" *" if p < 0.05 else "")
+        for mean, p in zip(means, adjusted, strict=True)
+    ]
 
 
 def print_table(head: list[str], rows: list[list[str]]) -> None:
@@ -143,8 +148,11 @@ def report(table: Table) -> None:
     print_table(["", *BASE_METRICS], rows)
 
     print("Gain from critiques in points of sr_final@1: bot play, its control, the difference; and")
-    print("bot play with critiques minus the control without")
-    rows = []
+    print(
+        "bot play with critiques minus the control without; * p < 0.05 after Holm's correction for"
+    )
+    print("the column")
+    labels, gaps = [], []
     for ours, control in PAIRS:
         if not {ours, control} <= table.keys():
             continue
@@ -155,8 +163,10 @@ def report(table: Table) -> None:
                 for name in (column, "none")
             )
             gain, of_control = with_ - without, control_with - control_without
-            values = (gain, of_control, gain - of_control, with_ - control_without)
-            rows.append([ours, column, *map(difference, values)])
+            labels.append([ours, column])
+            gaps.append((gain, of_control, gain - of_control, with_ - control_without))
+    cells = zip(*(differences(list(column)) for column in zip(*gaps, strict=True)), strict=True)
+    rows = [[*label, *row] for label, row in zip(labels, cells, strict=True)]
     print_table(["", "critiques", "gain", "control's", "difference", "in all"], rows)
 
     print("Reference run: sr_final@1 there, here; reached if as high")
