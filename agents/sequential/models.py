@@ -150,7 +150,7 @@ class BERT4Rec(SequenceModel):
         is_event = (tokens != PADDING) & (tokens != self.start)
         chance = torch.rand(2, len(tokens), 1, device=tokens.device)
         is_next = chance[0] < self._next_share
-        # The first token is the start token or an event before which there is no other.
+        # At least two tokens: nothing is known before the first, a start token or oldest event.
         cut = torch.where(is_next, 2 + (chance[1] * (length - 1)).long(), length)
         last = place == cut - 1
         drawn = torch.rand(tokens.shape, device=tokens.device) < self._mask_share

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveInt
 
 from recsim.errors import LogError, ScenarioError, located
 from recsim.log import SlateLog, encode
@@ -30,19 +29,15 @@ from recsim.metrics.model_error import PREFIX, model_metrics
 from recsim.play.next_slates import next_slates
 from recsim.report.summary import Note, Table
 from recsim.scenario.keys import Keys
-from recsim.scenario.sources import DataSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.settings import validated
 from recsim.trials.groups import OF_HITS, group_tables, item_group_hits
-from recsim.trials.log_source import Source, read_source, source_of
-from recsim.trials.measured import Measured
+from recsim.trials.held_out import Cutoffs, HeldOut
+from recsim.trials.log_source import Source, read_source
 from recsim.trials.next_item import claims_split
 from recsim.trials.seeds import TrialSeeds
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
     from envs.learned.model import UserModel
 
 _PREDICTED = ("predicted_return", "return_improvement", "never_returning_share")
@@ -66,20 +61,13 @@ class HoldoutSpec(Keys):
 
     split: Literal["users"] = "users"
     users: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    cutoffs: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (5, 10)
+    cutoffs: Cutoffs = (5, 10)
     target: Literal["shown", "clicked"] = "shown"
     history: PositiveInt = 10
     user_model: dict[str, Any] | None = None
 
-    @field_validator("cutoffs")
-    @classmethod
-    def _rising(cls, cutoffs: tuple[int, ...]) -> tuple[int, ...]:
-        if list(cutoffs) != sorted(set(cutoffs)):
-            raise ValueError("must be in ascending order")
-        return cutoffs
 
-
-class Holdout(Measured):
+class Holdout(HeldOut):
     """Agents are fitted on most users of a log, and scored on the next slates of the others.
 
     Before each slate of a held-out user an agent sees the logged history of the user, not the
@@ -103,7 +91,6 @@ class Holdout(Measured):
         Metric("never_returning_share", "share of users", better="low"),
     )
 
-    data: DataSpec
     holdout: HoldoutSpec
     by: Literal["item_group", "history"] | None = None
 
@@ -111,21 +98,6 @@ class Holdout(Measured):
     def claims(cls, content: dict[str, Any]) -> bool:
         """Return whether the scenario has the key ``holdout``, and not a split of another kind."""
         return content.get("holdout") is not None and not claims_split(content)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _needs_data(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("data") is None:
-            raise ValueError("'holdout' needs 'data', a log: simulated users are in no log")
-        return value
-
-    @field_validator("data")
-    @classmethod
-    def _one_log(cls, data: DataSpec) -> DataSpec:
-        for key in ("each", "reference"):
-            if getattr(data, key):
-                raise ValueError(f"'data.{key}' has no effect with 'holdout': remove it")
-        return data
 
     def usual_metrics(self, known: Sequence[str]) -> list[str]:
         """Return the metrics at the largest cut-off, and those without one."""
@@ -216,20 +188,6 @@ class Holdout(Measured):
             held_out.append(f"{' to '.join(f'{count:,}' for count in ends)} {name}")
         log = f"Read from the log: {rows}. " if rows else ""
         return [Note(f"{log}Held out: {' with '.join(held_out)}.")]
-
-    def figures(
-        self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
-    ) -> Mapping[str, Callable[[], Figure]]:
-        """Return the shown metrics of all agents."""
-        from recsim.report import plots
-
-        names = self.shown_metrics(list(seeds.columns[2:]))
-        level = self.level
-        return {"metrics": partial(plots.metrics, table, names, level=level, title=self.name)}
-
-    @property
-    def _source(self) -> Source:
-        return source_of(self.data)
 
 
 def held_out_rows(user: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import PositiveInt, model_validator
 
 from recsim.arrays import Floats
 from recsim.contracts.slates import Agent, FitReport
@@ -21,10 +20,9 @@ from recsim.play.episodes import user_sums
 from recsim.play.full_ranking import rank_next
 from recsim.report.summary import Note
 from recsim.scenario.keys import Keys
-from recsim.scenario.sources import DataSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
-from recsim.trials.log_source import Source, read_source, source_of
-from recsim.trials.measured import Measured
+from recsim.trials.held_out import Cutoffs, HeldOut
+from recsim.trials.log_source import Source, read_source
 from recsim.trials.seeds import TrialSeeds
 from recsim.trials.splits import (
     Split,
@@ -39,7 +37,6 @@ from recsim.trials.splits import (
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 _PRIMARY = 10
 
@@ -63,17 +60,10 @@ class NextItemSpec(Keys):
     split: SplitName
     targets: Literal["first", "all"] = "first"
     ties: Ties = "shuffle"
-    cutoffs: Annotated[tuple[PositiveInt, ...], Field(min_length=1, strict=False)] = (5, 10, 20)
+    cutoffs: Cutoffs = (5, 10, 20)
     target: Literal["shown", "clicked"] = "shown"
     history: PositiveInt | None = None
     exclude_seen: bool = True
-
-    @field_validator("cutoffs")
-    @classmethod
-    def _rising(cls, cutoffs: tuple[int, ...]) -> tuple[int, ...]:
-        if list(cutoffs) != sorted(set(cutoffs)):
-            raise ValueError("must be in ascending order")
-        return cutoffs
 
     @model_validator(mode="after")
     def _targets_of_periods(self) -> Self:
@@ -93,7 +83,7 @@ def claims_split(content: Mapping[str, Any]) -> bool:
     return isinstance(spec, Mapping) and spec.get("split") in ("leave_one_out", "temporal")
 
 
-class NextItem(Measured):
+class NextItem(HeldOut):
     """Agents are fitted on the earlier events of all users, and rank all items for a later one.
 
     The log has one event per row; agents show as many items as the largest cut-off. An agent whose
@@ -114,28 +104,12 @@ class NextItem(Measured):
         Metric("log_popularity", "mean log(1 + train events) of items shown", better=""),
     )
 
-    data: DataSpec
     holdout: NextItemSpec
 
     @classmethod
     def claims(cls, content: dict[str, Any]) -> bool:
         """Return whether the key ``holdout`` has the split of this kind."""
         return claims_split(content)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _needs_data(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("data") is None:
-            raise ValueError("'holdout' needs 'data', a log: simulated users are in no log")
-        return value
-
-    @field_validator("data")
-    @classmethod
-    def _one_log(cls, data: DataSpec) -> DataSpec:
-        for key in ("each", "reference"):
-            if getattr(data, key):
-                raise ValueError(f"'data.{key}' has no effect with 'holdout': remove it")
-        return data
 
     def usual_metrics(self, known: Sequence[str]) -> list[str]:
         """Return the metrics at the primary cut-off, and those without one."""
@@ -233,20 +207,6 @@ class NextItem(Measured):
             f"{counts['repeated_targets']:.1%} in the user's own history."
         )
         return [Note(" ".join(parts))]
-
-    def figures(
-        self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
-    ) -> Mapping[str, Callable[[], Figure]]:
-        """Return the shown metrics of all agents."""
-        from recsim.report import plots
-
-        names = self.shown_metrics(list(seeds.columns[2:]))
-        level = self.level
-        return {"metrics": partial(plots.metrics, table, names, level=level, title=self.name)}
-
-    @property
-    def _source(self) -> Source:
-        return source_of(self.data)
 
     def _split(self) -> Split:
         return _split(self._source, self.holdout.model_dump_json())

@@ -1,0 +1,69 @@
+"""What the kinds of trials share in which agents learn from a part of one log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
+
+from recsim.scenario.sources import DataSpec
+from recsim.scenario.trial import Results
+from recsim.trials.log_source import Source, source_of
+from recsim.trials.measured import Measured
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def _rising(cutoffs: tuple[int, ...]) -> tuple[int, ...]:
+    if list(cutoffs) != sorted(set(cutoffs)):
+        raise ValueError("must be in ascending order")
+    return cutoffs
+
+
+Cutoffs: TypeAlias = Annotated[
+    tuple[PositiveInt, ...], Field(min_length=1, strict=False), AfterValidator(_rising)
+]
+"""The k of the metrics that look at the first k items, in ascending order."""
+
+
+class HeldOut(Measured):
+    """Agents are fitted on a part of a log, and scored on the rest.
+
+    Attributes:
+        data: The log.
+    """
+
+    data: DataSpec
+
+    @model_validator(mode="before")
+    @classmethod
+    def _needs_data(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("data") is None:
+            raise ValueError("'holdout' needs 'data', a log: simulated users are in no log")
+        return value
+
+    @field_validator("data")
+    @classmethod
+    def _one_log(cls, data: DataSpec) -> DataSpec:
+        for key in ("each", "reference"):
+            if getattr(data, key):
+                raise ValueError(f"'data.{key}' has no effect with 'holdout': remove it")
+        return data
+
+    def figures(
+        self, results: Results, seeds: pd.DataFrame, table: pd.DataFrame
+    ) -> Mapping[str, Callable[[], Figure]]:
+        """Return the shown metrics of all agents."""
+        from recsim.report import plots
+
+        names = self.shown_metrics(list(seeds.columns[2:]))
+        level = self.level
+        return {"metrics": partial(plots.metrics, table, names, level=level, title=self.name)}
+
+    @property
+    def _source(self) -> Source:
+        return source_of(self.data)
