@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from agents.shared import slates
 from agents.shared.base import BaseSlateAgent
 from agents.shared.deterministic import Deterministic
+from agents.shared.event_lists import Events, below_others, seen_candidates
 from agents.shared.randomised import Randomised
 from agents.shared.returns import returns_to_go, slate_rewards
 from agents.shared.targets import ItemMeans, Outcomes, check_target, outcomes
@@ -87,11 +88,14 @@ class PopularityConfig(AgentConfig):
             ``to_go`` at 0, the mean of the day.
         rank_by: The ``mean`` per impression or click, or the ``total``, which favours items shown
             often and is not smoothed.
+        exclude_seen: Whether items of the observed history are ranked below all others.
+        events: With ``exclude_seen``: which of them, those ``clicked`` or all that were ``shown``.
     """
 
     only_with: ClassVar[OnlyWith] = {
         "smoothing": ("rank_by", ("mean",)),
         "long": ("target", ("to_go",)),
+        "events": ("exclude_seen", (True,)),
     }
 
     target: str = "click"
@@ -99,6 +103,8 @@ class PopularityConfig(AgentConfig):
     credit: Literal["shown", "clicked"] = "shown"
     smoothing: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     rank_by: Literal["mean", "total"] = "mean"
+    exclude_seen: bool = False
+    events: Events = "clicked"
 
     @model_validator(mode="after")
     def _a_click_is_not_credited_with_itself(self) -> Self:
@@ -124,6 +130,8 @@ class PopularityAgent(Deterministic):
     def __init__(self, config: PopularityConfig, problem: Problem, seed: int) -> None:
         super().__init__(config, problem, seed)
         check_target(config.long if config.target == "to_go" else config.target, problem)
+        if config.exclude_seen:
+            self.reads = (self.reads or frozenset()) | {"history"}
         self._means = ItemMeans(problem.num_items)
         self._scores: Floats | None = None
 
@@ -151,7 +159,11 @@ class PopularityAgent(Deterministic):
 
     def _slates(self, obs: Observation) -> Ints:
         """Rank every user's candidates by popularity."""
-        return slates.top_slates(self.scores(obs), self._slate_size)
+        scores = self.scores(obs)
+        if self._config.exclude_seen:
+            seen = seen_candidates(obs, self._config.events, self._problem.num_items)
+            scores = below_others(scores, seen)
+        return slates.top_slates(scores, self._slate_size)
 
     def _earned(self, log: SlateLog) -> Outcomes:
         """Return what the slates of a log earned."""

@@ -19,7 +19,12 @@ from agents.counting.config import (
 )
 from agents.shared import slates
 from agents.shared.deterministic import Deterministic
-from agents.shared.event_lists import latest_events, logged_events, seen_candidates
+from agents.shared.event_lists import (
+    below_others,
+    latest_events,
+    logged_events,
+    seen_candidates,
+)
 from recsim.arrays import Floats, Ints
 from recsim.contracts.slates import AgentConfig, FitReport, Observation
 from recsim.log import SlateLog
@@ -95,8 +100,7 @@ class CountingAgent(Deterministic):
         scores, candidates = self.scores(obs), obs["candidates"]
         if self._config.exclude_seen:
             seen = seen_candidates(obs, self._config.events, self._problem.num_items)
-            # Below all others, but in their order: a slate must be filled all the same.
-            scores = scores - seen * (np.ptp(scores, axis=1, keepdims=True) + 1)
+            scores = below_others(scores, seen)
         return slates.top_slates_by(scores, self._ties[candidates], self._slate_size)
 
     @abstractmethod

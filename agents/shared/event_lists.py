@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from recsim.arrays import Bools, Ints
+from recsim.arrays import Bools, Floats, Ints
 from recsim.contracts.slates import Observation
 from recsim.log import SlateLog
 
@@ -61,3 +61,16 @@ def seen_candidates(obs: Observation, events: Events, num_items: int) -> Bools:
     seen = np.zeros((len(obs["candidates"]), num_items + 1), dtype=np.bool_)
     np.put_along_axis(seen, latest_events(obs, events) + 1, True, axis=1)  # column 0 is padding
     return np.take_along_axis(seen, obs["candidates"] + 1, axis=1)
+
+
+def below_others(scores: Floats, seen: Bools) -> Floats:
+    """Return scores in which some candidates are below all others, in their order, ``(B, C)``.
+
+    They stay candidates, because a slate must be filled all the same.
+
+    Args:
+        scores: Scores of the candidates, ``(B, C)``.
+        seen: Which of them go below the others, ``(B, C)``.
+    """
+    lowered: Floats = scores - seen * (np.ptp(scores, axis=1, keepdims=True) + 1)
+    return lowered

@@ -56,6 +56,27 @@ def test_popularity_ranks_by_the_smoothed_mean_per_impression(make_problem, make
         order(20, rank_by="total")
 
 
+def test_popularity_ranks_what_was_seen_below_all_others(make_problem, make_log):
+    problem = make_problem(num_items=4, slate_size=4, num_candidates=4)
+    slate = np.array([[0, 1, 2, 3]])
+    log = make_log(problem, 1, slate=slate, clicks=np.array([[1, 1, 1, 0]], dtype=np.int8))
+    obs = everything(problem, batch=2) | {
+        "history_items": np.array([[0, 1], [-1, -1]]),
+        "history_clicks": np.array([[0, 1], [0, 0]], dtype=np.int8),
+    }
+
+    def order(**settings):
+        agent = agents.make("popularity", problem, rank_by="total", **settings)
+        agent.fit(log)
+        return agent.act(obs).slates.tolist()
+
+    assert order() == [[0, 1, 2, 3], [0, 1, 2, 3]]
+    assert order(exclude_seen=True) == [[0, 2, 3, 1], [0, 1, 2, 3]]
+    assert order(exclude_seen=True, events="shown") == [[2, 3, 0, 1], [0, 1, 2, 3]]
+    with pytest.raises(UserError, match="'events' has no effect with exclude_seen False"):
+        order(events="shown")
+
+
 def test_popularity_shares_the_reward_of_a_slate_by_its_items(make_problem, make_log):
     problem = make_problem(num_items=3, slate_size=3, num_candidates=3)
     # Shares: 3 to item 2 alone; 2 each to items 0 and 1; so 2 leads with 3 per impression.

@@ -40,6 +40,8 @@ def test_settings_and_the_problem_decide_what_an_agent_sees():
     assert seen("linucb") == ["user_features", "item_features"]
     assert seen("linucb", features=0) == ["item_ids"]
     assert seen("linucb", target="return") == ["user_features", "item_features", "returns"]
+    assert seen("popularity") == ["item_ids"]
+    assert seen("popularity", exclude_seen=True) == ["item_ids", "history"]
     assert seen("mixture") == ["state"]
     assert seen("mixture", members=[{"name": "random"}, {"name": "popularity"}]) == ["item_ids"]
     assert seen("clone") == ["user_features", "item_ids"]
