@@ -16,7 +16,7 @@ from recsim.contracts.critiquing import CritiquingAgent
 from recsim.contracts.kinds import KINDS, AnyAgent, AnyProblem, faults, is_problem, kind_of, lacks
 from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitReport, Observation
 from recsim.errors import AgentError
-from recsim.problem import Problem
+from recsim.problem import Names, Problem
 from recsim.registry import Registry
 from recsim.settings import validated, whole_number
 
@@ -229,6 +229,12 @@ def _check_sizes(title: str, own: AnyProblem, problem: AnyProblem) -> None:
         raise AgentError(
             f"agent {title!r} was built for a problem whose {words} is {before}; here it is {now}. "
             "Build it for this problem, e.g. with agents.make(name, env.unwrapped.problem)."
+        )
+    before, now = getattr(own, "item_names", None), getattr(problem, "item_names", None)
+    if isinstance(before, Names) and isinstance(now, Names) and before != now:
+        raise AgentError(
+            f"agent {title!r} was built for other items: its item_names are not those of this "
+            "problem, so the same number means another item. Build it for this problem."
         )
 
 

@@ -60,9 +60,7 @@ def save_agent(agent: AnyAgent, path: str | Path) -> None:
         "all_settings": recipe.config.model_dump(),
         "seed": int(recipe.seed),
         "kind": kind_of(recipe.problem),
-        "problem": {
-            field.name: getattr(recipe.problem, field.name) for field in fields(recipe.problem)
-        },
+        "problem": _plain(recipe.problem),
         "state": agent.state_dict(),
     }
     try:
@@ -150,7 +148,7 @@ def _read(path: str | Path) -> _Saved:
             problem=_PROBLEMS[content["kind"]](**content["problem"]),
             state=dict(content["state"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, UserError) as error:
         raise AgentError(f"{path} is not a complete saved agent: {error}.") from error
 
 
@@ -185,6 +183,13 @@ def _settings(
         if key not in given and key in now and now[key] != value
     }
     return validated(model, before | given, where, error=AgentError)
+
+
+def _plain(problem: AnyProblem) -> dict[str, Any]:
+    """Return the fields of a problem as arrays and plain data."""
+    if isinstance(problem, Problem):
+        return problem.plain()
+    return {field.name: getattr(problem, field.name) for field in fields(problem)}
 
 
 def _registered_name(owner: type[Any]) -> str | None:

@@ -41,7 +41,7 @@ def save_model(
         "format": _FORMAT,
         "source": dict(source or {}),
         "config": model.config.model_dump(),
-        "problem": vars(model.problem),
+        "problem": model.problem.plain(),
         "population": model.population,
         "response": dict(model.response.state_dict()),
         "scaling": model.scaling,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.arrays import Floats, Floats32, Ints
-from recsim.problem import Problem
+from recsim.problem import Names, Problem
 
 # Columns with one entry per row; all others describe the whole log.
 ROW_COLUMNS = ("user", "session", "day", "step", "slate", "clicks")
@@ -24,7 +24,8 @@ class LogData:
     """M logged slates of K positions, as columns; rows are in the order of time.
 
     Attributes:
-        problem: The catalogue that the item ids refer to, and the reward weights.
+        problem: The catalogue that the item ids refer to, the reward weights, and the names of
+            items and users.
         user: User of the row, ``(M,)``; indexes ``user_features``.
         session: The user's session, ``(M,)``.
         day: Day of the row, ``(M,)``.
@@ -70,6 +71,16 @@ class LogData:
         return len(self.user)
 
     @property
+    def item_names(self) -> Names | None:
+        """Name of each item of the catalogue, None if ids 0 ... I-1 are all there is."""
+        return self.problem.item_names
+
+    @property
+    def user_names(self) -> Names | None:
+        """Name of each user, in the order of ``user_features``, or None."""
+        return self.problem.user_names
+
+    @property
     def reward(self) -> Floats:
         """Scalar reward, ``(M,)``: the weighted sum of the named rewards."""
         total = np.zeros(len(self))
@@ -86,10 +97,12 @@ class LogData:
 
 def difference(first: LogData, other: LogData) -> str:
     """Return why two logs cannot be concatenated; empty if they can."""
-    for name in [item.name for item in fields(Problem)]:
+    for name in [item.name for item in fields(Problem) if item.name != "user_names"]:
         one, two = getattr(first.problem, name), getattr(other.problem, name)
         if not (np.array_equal(one, two) if isinstance(one, np.ndarray) else one == two):
             return f"they differ in problem.{name}"
+    if (first.user_names is None) != (other.user_names is None):
+        return "only one of them has names of users"
     if first.anonymous != other.anonymous:
         return "one is anonymous and the other is not"
     for name in OPTIONAL_ROW_COLUMNS:

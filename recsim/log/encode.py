@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsim.arrays import Floats32, Ints
+from recsim.problem import Names
+
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 
 
 def distinct(values: NDArray[Any]) -> list[Any]:
     """Return the distinct values, sorted as numbers if all are whole, else as text."""
-    known = set(values.tolist())
+    known = first_seen(values)
     try:
         return sorted(known, key=lambda value: (int(value), str(value)))
     except ValueError:
@@ -22,18 +26,40 @@ def distinct(values: NDArray[Any]) -> list[Any]:
 
 def first_seen(values: NDArray[Any]) -> list[Any]:
     """Return the distinct values in the order of their first occurrence."""
-    return list(dict.fromkeys(values.tolist()))
+    import pandas as pd
+
+    known: list[Any] = pd.unique(values).tolist()
+    return known
 
 
-def codes(values: NDArray[Any], known: Sequence[Any]) -> Ints:
+def codes(values: NDArray[Any], known: Sequence[Any] | NDArray[Any]) -> Ints:
     """Return the index of every value in ``known``, -1 if it is not there, ``(N,)``.
 
     Args:
         values: ``(N,)``.
         known: Distinct values.
     """
-    index = {value: number for number, value in enumerate(known)}
-    return np.array([index.get(value, -1) for value in values.tolist()], dtype=np.int64)
+    import pandas as pd
+
+    index = pd.Index(np.asarray(known, dtype=values.dtype), dtype=values.dtype)
+    places: Ints = index.get_indexer(pd.Index(values, dtype=values.dtype))
+    return places.astype(np.int64)
+
+
+def names(ids: Sequence[str], of: str, *, whole: bool) -> Names:
+    """Return ids of a file as names.
+
+    Args:
+        ids: Distinct ids as text, as they stand in the file.
+        of: What they name, ``item`` or ``user``.
+        whole: Whether to return whole numbers if all ids are such, as Python prints them: 7 is one,
+            007, +7 and 7.0 are not.
+    """
+    if whole and ids and all(map(_WHOLE.fullmatch, ids)):
+        numbers = [int(text) for text in ids]
+        if min(numbers) >= -(2**63) and max(numbers) < 2**63:
+            return Names(numbers, of)
+    return Names(ids, of)
 
 
 def rank_within(groups: Ints) -> Ints:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.errors import LogError
+from recsim.errors import LogError, UserError
 from recsim.log import history
 from recsim.log.data import OPTIONAL_ROW_COLUMNS, ROW_COLUMNS, LogData, difference
 from recsim.log.validation import validate
+from recsim.problem.names import joined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,9 +91,12 @@ class SlateLog(LogData):
             logs: At least one log.
             same_users: Whether user ``u`` is the same person in every log; the user features are
                 then those of the first. Otherwise the users of each log are different people.
+                Without effect on logs with names of users: users of one name are one person, with
+                the features of the first log that has them.
 
         Raises:
-            LogError: If the logs differ in catalogue, slate size, rewards or columns.
+            LogError: If the logs differ in catalogue, names of items, slate size, rewards or
+                columns.
         """
         if not logs:
             raise LogError("concat needs at least one log, got none.")
@@ -110,7 +114,9 @@ class SlateLog(LogData):
         columns["feedback"] = {
             name: np.concatenate([log.feedback[name] for log in logs]) for name in first.feedback
         }
-        if first.anonymous or not same_users:
+        if first.user_names is not None:
+            columns |= _users_by_name(logs)
+        elif first.anonymous or not same_users:
             offsets = np.cumsum([0, *(len(log.user_features) for log in logs)])
             columns["user"] = np.concatenate(
                 [log.user + offset for log, offset in zip(logs, offsets, strict=False)]
@@ -173,7 +179,8 @@ class SlateLog(LogData):
 
         Columns: ``row`` of the log, ``user``, ``session``, ``day``, ``step``, ``position``,
         ``item``, ``click``, ``propensity`` and ``slate_propensity`` if known, and the named rewards
-        of the whole slate as ``feedback.<name>``.
+        of the whole slate as ``feedback.<name>``. Users and items are given by name if they have
+        names.
         """
         import pandas as pd
 
@@ -181,8 +188,11 @@ class SlateLog(LogData):
         columns: dict[str, NDArray[Any]] = {"row": row}
         for name in ("user", "session", "day", "step"):
             columns[name] = getattr(self, name)[row]
+        if self.user_names is not None:
+            columns["user"] = self.user_names.values[columns["user"]]
         columns["position"] = slot if self.position is None else self.position[row, slot]
-        columns["item"] = self.slate[row, slot]
+        items = self.slate[row, slot]
+        columns["item"] = items if self.item_names is None else self.item_names.values[items]
         columns["click"] = self.clicks[row, slot]
         if self.propensity is not None:
             columns["propensity"] = self.propensity[row, slot]
@@ -190,3 +200,21 @@ class SlateLog(LogData):
             columns["slate_propensity"] = self.slate_propensity[row]
         columns |= {f"feedback.{name}": column[row] for name, column in self.feedback.items()}
         return pd.DataFrame(columns)
+
+
+def _users_by_name(logs: Sequence[SlateLog]) -> dict[str, Any]:
+    """Return ``problem``, ``user`` and ``user_features`` of logs of users with names."""
+    try:
+        names, numbers = joined([log.user_names for log in logs if log.user_names is not None])
+    except UserError as error:
+        raise LogError(f"These logs cannot be concatenated: {error}") from None
+    features = np.empty((len(names), logs[0].user_features.shape[1]), dtype=np.float32)
+    for log, number in zip(reversed(logs), reversed(numbers), strict=True):  # the first log wins
+        features[number] = log.user_features
+    return {
+        "problem": replace(logs[0].problem, user_names=names),
+        "user": np.concatenate(
+            [number[log.user] for log, number in zip(logs, numbers, strict=True)]
+        ),
+        "user_features": features,
+    }

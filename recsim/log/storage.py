@@ -5,8 +5,8 @@ file                    content
 ======================  ==============================================================
 ``problem.json``        format and version, sizes, weights of the rewards
 ``interactions.parquet``  one line per slate; columns ``(M, K)`` are fixed-size lists
-``users.parquet``       one line per user, in the order of the user numbers
-``items.parquet``       one line per item: group and features
+``users.parquet``       one line per user, in the order of their numbers: name and features
+``items.parquet``       one line per item: name, group and features
 ======================  ==============================================================
 
 The folder is written under a temporary name beside its destination and renamed when it is complete,
@@ -21,6 +21,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,10 +32,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from recsim.arrays import Floats, Floats32
-from recsim.errors import LogError
+from recsim.errors import LogError, UserError
 from recsim.log.data import LogData, difference
 from recsim.log.validation import validate
-from recsim.problem import Problem
+from recsim.problem import Names, Problem
 from recsim.settings import RewardWeights, validated
 
 FORMAT = "slaterec-log"
@@ -61,7 +62,7 @@ class _Meta(BaseModel):
 
 _PLAIN = ("user", "session", "day", "step", "slate_propensity", "time")
 _LISTS = ("slate", "clicks", "propensity", "prefix_propensity", "position", "candidates")
-_FEEDBACK = "feedback."
+_FEEDBACK, _NAME = "feedback.", "name"
 
 
 def write_log(folder: str | Path, chunks: Iterable[LogData], *, overwrite: bool = False) -> Path:
@@ -113,7 +114,9 @@ def load_log(folder: str | Path, kind: type[Log]) -> Log:
     meta, problem = _read_problem(folder)
     with _damage(folder):
         table = _read_table(folder / "interactions.parquet")
-        features = _matrix(_read_table(folder / "users.parquet"), problem.user_feature_dim)
+        users = _read_table(folder / "users.parquet")
+        problem = _with_names(problem, users, folder)
+        features = _matrix(users, problem.user_feature_dim)
         log = _from_table(table, meta, problem, features, kind)
     validate(log, where=f"Log at {folder}")
     _check_rows(folder, len(log), meta)
@@ -133,6 +136,7 @@ def scan_log(folder: str | Path, batch_rows: int, kind: type[Log]) -> Iterator[L
     else:
         with _damage(folder):
             all_users = users.read()
+            problem = _with_names(problem, all_users, folder)
         pairs = ((pa.Table.from_batches([batch]), all_users) for batch in batches)
     return _chunks(pairs, folder, meta, problem, kind)
 
@@ -221,9 +225,11 @@ def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
                 first = chunk
             elif reason := difference(first, chunk):
                 raise LogError(f"A chunk does not match the first one: {reason}.")
+            elif first.user_names != chunk.user_names:
+                raise LogError("A chunk does not match the first one: its users have other names.")
             tables = {"interactions": _to_table(chunk, first_user=rows)}
             if chunk is first or chunk.anonymous:
-                tables["users"] = _features_table(chunk.user_features)
+                tables["users"] = _features_table(chunk.user_features, chunk.user_names)
             for name, table in tables.items():
                 if name not in writers:
                     path = folder / f"{name}.parquet"
@@ -237,7 +243,7 @@ def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
     if first is None:
         raise LogError("There is nothing to write: at least one chunk of a log is needed.")
     problem = first.problem
-    items = _features_table(problem.item_features).add_column(
+    items = _features_table(problem.item_features, problem.item_names).add_column(
         0, "group", pa.array(problem.item_groups)
     )
     pq.write_table(items, folder / "items.parquet", write_page_checksum=True)
@@ -320,8 +326,24 @@ def _read_problem(folder: Path) -> tuple[dict[str, Any], Problem]:
             item_features=_matrix(items, checked.item_feature_dim),
             item_groups=items["group"].to_numpy(),
             rewards=checked.rewards,
+            item_names=_names(items, "item", folder),
         )
     return meta, problem
+
+
+def _with_names(problem: Problem, users: pa.Table, folder: Path) -> Problem:
+    """Return the problem of a log with the names of its users, if they have some."""
+    return replace(problem, user_names=_names(users, "user", folder))
+
+
+def _names(table: pa.Table, of: str, folder: Path) -> Names | None:
+    """Return the names of users or items; None if there are none, as before version 0.2."""
+    if _NAME not in table.column_names:
+        return None
+    try:
+        return Names(table[_NAME].to_numpy(), of)
+    except UserError as error:
+        raise LogError(f"{folder} is a damaged log: {error}") from error
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -349,8 +371,10 @@ def _unlist(column: pa.ChunkedArray) -> NDArray[Any]:
     return flat.reshape(len(column), column.type.list_size)  # (M * K,) -> (M, K)
 
 
-def _features_table(features: Floats32) -> pa.Table:
+def _features_table(features: Floats32, names: Names | None) -> pa.Table:
     columns: dict[str, pa.Array] = {"number": pa.array(np.arange(len(features)))}
+    if names is not None:
+        columns[_NAME] = pa.array(names.values)
     if features.shape[1]:  # Parquet has no lists of length zero
         columns["features"] = _lists(features)
     return pa.table(columns)

@@ -123,6 +123,12 @@ def _check_shapes(log: LogData) -> None:
     for name, (column, shape) in shapes.items():
         if column is not None and column.shape != shape:
             raise LogError(f"Log column {name} has shape {column.shape}; it must be {shape}.")
+    if problem.user_names is not None:
+        if log.anonymous:
+            raise LogError("The log is anonymous, so it cannot have names of users.")
+        names, users = len(problem.user_names), len(log.user_features)
+        if names != users:
+            raise LogError(f"There are {names} names of users, but features of {users} users.")
     items = problem.num_items
     if len(problem.item_features) != items or problem.item_groups.shape != (items,):
         raise LogError(

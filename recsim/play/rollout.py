@@ -236,7 +236,7 @@ class Rollout:
 
         slate, propensity = rows(self.items), rows(recording.propensities)
         return SlateLog(
-            problem=self.problem,
+            problem=replace(self.problem, user_names=None),  # these users are simulated
             user=np.nonzero(active)[0],
             session=rows(self.session),
             day=rows(self.day),

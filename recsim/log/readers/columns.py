@@ -79,6 +79,13 @@ class Columns:
             self._fail_at(error.place, name, error)
         return self[name]
 
+    def may_be_whole(self, *names: str) -> bool:
+        """Return whether ids of these columns are numbers if they look like whole numbers.
+
+        In CSV nothing else tells; in a typed column of text, ids are text.
+        """
+        return bool(self._sep) or not any(_holds_text(self._table[name].type) for name in names)
+
     def flags(self, name: str, message: str = "is neither 0 nor 1") -> Ints:
         """Return a column whose entries must be 0 or 1, ``(N,)``."""
         values: Ints = self.read(name, "int")
@@ -260,6 +267,13 @@ def _other_separator(names: list[str], wanted: Mapping[str, Kind], sep: str) -> 
             return f" Its fields are separated by {shown}: set separator."
     missing = next(name for name in wanted if name not in names)
     return did_you_mean(missing, names)
+
+
+def _holds_text(kind: pa.DataType) -> bool:
+    """Return whether the cells of a column, or the entries of its lists, are text."""
+    while _is_list(kind) or pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return is_text(kind)
 
 
 def _is_list(kind: pa.DataType) -> bool:

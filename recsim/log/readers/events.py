@@ -18,15 +18,16 @@ from recsim.log.readers.csv_files import require_file, text_lines
 from recsim.log.readers.sessions import days_and_steps
 from recsim.log.readers.times import TimeUnit
 from recsim.log.slate_log import SlateLog
-from recsim.problem import Problem
+from recsim.problem import Names, Problem
 
 
 class EventsReader(Reader):
     """A CSV or Parquet table of events: who, what item, when.
 
-    Ids are any text or numbers; users and items are numbered in the order of their ids. Each event
-    is a slate of one item that was clicked. Exact duplicates and users with fewer than three events
-    are dropped and counted.
+    Ids are any text or numbers; users and items are numbered in the order of their ids, which are
+    their names, as in `recsim.log.readers.table_layout.TableLayout`. Each event is a slate of one
+    item that was clicked. Exact duplicates and users with fewer than three events are dropped and
+    counted.
 
     Attributes:
         path: The file: Parquet, or CSV in UTF-8 with a header, which may be packed with gzip or
@@ -39,6 +40,7 @@ class EventsReader(Reader):
         separator: Field separator of CSV files.
         time_unit: Unit of times that are numbers; by default it follows from their size, see
             `recsim.log.readers.times`.
+        text_ids: Whether names of users and items are text even if all are whole numbers.
     """
 
     path: Path
@@ -48,6 +50,7 @@ class EventsReader(Reader):
     k_core: PositiveInt | None = None
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     time_unit: TimeUnit | None = None
+    text_ids: bool = False
 
     def read(self) -> SlateLog:
         """Read the log; see `read_counted`."""
@@ -66,13 +69,16 @@ class EventsReader(Reader):
             separator=self.separator,
             time_unit=self.time_unit,
         )
-        ids = []
-        for name in (self.user, self.item):
+        numbers, names = [], []
+        for of, name in (("user", self.user), ("item", self.item)):
             column = table.ids(name)
             table.refuse(column == "", name, "is no id: the cell is empty")
-            ids.append(column)
-        user, item = (encode.codes(column, encode.distinct(column)) for column in ids)
-        return events_log(user, item, table[self.timestamp], self.k_core)
+            known = encode.distinct(column)
+            numbers.append(encode.codes(column, known))
+            whole = table.may_be_whole(name) and not self.text_ids
+            names.append(encode.names(known, of, whole=whole))
+        (user, item), (users, items) = numbers, names
+        return events_log(user, item, table[self.timestamp], self.k_core, users, items)
 
 
 class SequencesReader(Reader):
@@ -85,10 +91,12 @@ class SequencesReader(Reader):
     Attributes:
         path: The file, in UTF-8, which may be packed with gzip or bz2.
         k_core: As in `EventsReader`.
+        text_ids: Whether names of users and items are text even if all are whole numbers.
     """
 
     path: Path
     k_core: PositiveInt | None = None
+    text_ids: bool = False
 
     def read(self) -> SlateLog:
         """Read the log; see `read_counted`."""
@@ -116,12 +124,25 @@ class SequencesReader(Reader):
         users = np.array([fields[0] for _, fields in lines], dtype=object)
         lengths = [len(fields) - 1 for _, fields in lines]
         items = np.array([item for _, fields in lines for item in fields[1:]], dtype=object)
-        user = np.repeat(encode.codes(users, encode.distinct(users)), lengths)
-        return events_log(user, encode.codes(items, encode.distinct(items)), None, self.k_core)
+        known_users, known_items = encode.distinct(users), encode.distinct(items)
+        user = np.repeat(encode.codes(users, known_users), lengths)
+        return events_log(
+            user,
+            encode.codes(items, known_items),
+            None,
+            self.k_core,
+            encode.names(known_users, "user", whole=not self.text_ids),
+            encode.names(known_items, "item", whole=not self.text_ids),
+        )
 
 
 def events_log(
-    user: Ints, item: Ints, seconds: Floats | None, k_core: int | None
+    user: Ints,
+    item: Ints,
+    seconds: Floats | None,
+    k_core: int | None,
+    users: Names | None = None,
+    items: Names | None = None,
 ) -> tuple[SlateLog, dict[str, int]]:
     """Return events as a log of slates of one item, all clicked, and what was dropped.
 
@@ -131,6 +152,8 @@ def events_log(
         seconds: Time in seconds since 1970, ``(N,)``; None if events of a user are in order and
             have no times.
         k_core: See `recsim.log.readers.cores.core`.
+        users: Names of all users.
+        items: Names of all items.
     """
     duplicate = None if seconds is None else _repeated(user, item, seconds)
     if not len(user):
@@ -154,6 +177,8 @@ def events_log(
             item_features=np.zeros((number, 0), dtype=np.float32),
             item_groups=np.zeros(number, dtype=np.int64),
             rewards={"click": 1.0},
+            item_names=None if items is None else items.take(kept.items),
+            user_names=None if users is None else users.take(kept.users),
         ),
         **columns,
         slate=kept.item[order][:, None],

@@ -16,7 +16,7 @@ In the files the ids 0, 1 and 2 are padding, "nothing clicked" and an unknown it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -29,7 +29,7 @@ from recsim.errors import LogError
 from recsim.log.readers.base import Reader
 from recsim.log.readers.npz import mapped
 from recsim.log.slate_log import SlateLog
-from recsim.problem import Problem
+from recsim.problem import Names, Problem
 
 PAD, NOTHING, UNKNOWN, FIRST_ITEM = 0, 1, 2, 3
 KINDS = {"search": 1, "recommendation": 2}
@@ -140,7 +140,7 @@ class FinnSlates:
 
     @cached_property
     def problem(self) -> Problem:
-        """The problem of the log; the data set has no features."""
+        """The problem of the log; the data set has no features. Items are named by their ids."""
         return Problem(
             num_items=self.num_items,
             slate_size=self.slots - 1,
@@ -149,6 +149,7 @@ class FinnSlates:
             item_features=np.zeros((self.num_items, 0), dtype=np.float32),
             item_groups=self.groups,
             rewards={"click": 1.0},
+            item_names=Names(np.arange(FIRST_ITEM, self.num_items + FIRST_ITEM), "item"),
         )
 
     def read(self, users: slice | Ints) -> FinnBlock:
@@ -200,7 +201,7 @@ class FinnSlates:
         return FinnFaults(*(int(count) for count in counts))
 
     def to_log(self, users: slice | Ints, kind: str = "all") -> SlateLog:
-        """Return the usable steps of some users as a log.
+        """Return the usable steps of some users, who are named by their rows, as a log.
 
         Args:
             users: Rows of the arrays; user u of the log is the u-th of them.
@@ -212,8 +213,9 @@ class FinnSlates:
         slate, choice = block.items[user, step], block.choice[user, step]  # (M, K), (M,)
         clicks = (np.arange(1, self.slots) == choice[:, None]).astype(np.int8)
         zeros = np.zeros(len(user), dtype=np.int64)
+        names = Names(np.arange(self.num_users)[users], "user")
         return SlateLog(
-            problem=self.problem,
+            problem=replace(self.problem, user_names=names),
             user=user,
             session=zeros,
             day=zeros,

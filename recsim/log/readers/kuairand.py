@@ -26,7 +26,7 @@ from recsim.log.readers.columns import Columns, Kind, read_columns
 from recsim.log.readers.kuairand_features import read_users, read_videos
 from recsim.log.readers.sessions import Censored, daily_sessions
 from recsim.log.slate_log import SlateLog
-from recsim.problem import Problem
+from recsim.problem import Names, Problem
 from recsim.settings import RewardWeights
 
 _GET = (
@@ -59,8 +59,8 @@ REWARDS = ("click", *_FLAGS.values(), *_MILLISECONDS.values(), "return")
 class KuaiRandReader(Reader):
     """KuaiRand: short videos, one slate per user and day, with twelve signals and the return.
 
-    Users and videos are numbered in the order of their ids, including those without a row. Their
-    features are described in `recsim.log.readers.kuairand_features`.
+    Users and videos are numbered in the order of their ids, which are their names, including those
+    without a row. Their features are described in `recsim.log.readers.kuairand_features`.
 
     Attributes:
         path: The folder that holds the log and the features of users and videos.
@@ -132,6 +132,8 @@ class KuaiRandReader(Reader):
                 item_features=item_features,
                 item_groups=groups,
                 rewards={name: self.rewards.get(name, 0.0) for name in REWARDS},
+                item_names=Names(videos, "item"),
+                user_names=Names(users, "user"),
             ),
             user_features=user_features,
             **sessions.columns(self.censored),
@@ -167,9 +169,9 @@ def _read_part(file: Path, users: Ints, videos: Ints) -> dict[str, NDArray[Any]]
         table.flags(name)
     for name in _MILLISECONDS:
         table.refuse(columns[name] < 0, name, "is a negative time")
-    columns["user"] = encode.codes(columns["user_id"], users.tolist())
+    columns["user"] = encode.codes(columns["user_id"], users)
     table.refuse(columns["user"] < 0, "user_id", "is not in the file of user features")
-    columns["item"] = encode.codes(columns["video_id"], videos.tolist())
+    columns["item"] = encode.codes(columns["video_id"], videos)
     table.refuse(columns["item"] < 0, "video_id", "is not in the file of video features")
     columns["day"] = _days(table, columns["date"])
     return columns

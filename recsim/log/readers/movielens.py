@@ -18,6 +18,7 @@ from recsim.log.readers.columns import read_columns
 from recsim.log.readers.ratings import Ratings
 from recsim.log.readers.sessions import Censored
 from recsim.log.slate_log import SlateLog
+from recsim.problem import Names
 
 _GET = (
     "Get a MovieLens data set (grouplens.org/datasets/movielens) and let 'path' be the folder with "
@@ -82,9 +83,9 @@ class MovieLensReader(Reader):
 def read_movielens(path: str | Path) -> Ratings:
     """Read ratings and genres.
 
-    Users and films are numbered in the order of their ids, including films without a rating. The
-    features of a film are its genres, one column each in alphabetical order; its group is the
-    genre listed first. Films without a genre form the last group.
+    Users and films are numbered in the order of their ids, which are their names, including films
+    without a rating. The features of a film are its genres, one column each in alphabetical order;
+    its group is the genre listed first. Films without a genre form the last group.
 
     Args:
         path: The folder that holds ``ratings.csv`` and ``movies.csv``.
@@ -106,7 +107,7 @@ def read_movielens(path: str | Path) -> Ratings:
         {"userId": "int", "movieId": "int", "rating": "float", "timestamp": "float"},
         missing=_GET,
     )
-    item = encode.codes(table["movieId"], ids[order].tolist())
+    item = encode.codes(table["movieId"], ids[order])
     table.refuse(item < 0, "movieId", "is not in movies.csv")
     rating = table["rating"]
     table.refuse((rating < 0.5) | (rating > 5), "rating", "is not a rating: 0.5 to 5")
@@ -119,4 +120,6 @@ def read_movielens(path: str | Path) -> Ratings:
         user_features=np.zeros((len(users), 0), dtype=np.float32),
         item_features=encode.multi_hot(genres, known),
         item_groups=encode.first_codes(genres, known),
+        item_names=Names(ids[order], "item"),
+        user_names=Names(users, "user"),
     )

@@ -14,7 +14,7 @@ from recsim.log.readers.cores import core
 from recsim.log.readers.sessions import Censored, daily_sessions, days_and_steps
 from recsim.log.readers.times import whole_days
 from recsim.log.slate_log import SlateLog
-from recsim.problem import Problem
+from recsim.problem import Names, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +29,8 @@ class Ratings:
         user_features: ``(U, F)`` float32.
         item_features: ``(I, D)`` float32.
         item_groups: Group of each item, ``(I,)``.
+        item_names: Names of the items, or None.
+        user_names: Names of the users, or None.
     """
 
     user: Ints
@@ -38,6 +40,8 @@ class Ratings:
     user_features: Floats32
     item_features: Floats32
     item_groups: Ints
+    item_names: Names | None = None
+    user_names: Names | None = None
 
     def __len__(self) -> int:
         """Return the number of ratings N."""
@@ -70,6 +74,7 @@ class Ratings:
             least: See `recsim.log.readers.cores.core`.
         """
         part, counts = core(self.user, self.item, least)
+        items, users = self.item_names, self.user_names
         return (
             Ratings(
                 user=part.user,
@@ -79,6 +84,8 @@ class Ratings:
                 user_features=self.user_features[part.users],
                 item_features=self.item_features[part.items],
                 item_groups=self.item_groups[part.items],
+                item_names=None if items is None else items.take(part.items),
+                user_names=None if users is None else users.take(part.users),
             ),
             counts,
         )
@@ -162,4 +169,6 @@ class Ratings:
             item_features=self.item_features,
             item_groups=self.item_groups,
             rewards=rewards,
+            item_names=self.item_names,
+            user_names=self.user_names,
         )

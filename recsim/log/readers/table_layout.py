@@ -89,12 +89,15 @@ class TableLayout(_Model):
         rewards: Weight of each named reward, 0 for those left out; by default 1 for ``click``, or
             for the only one. Several rewards without clicks need weights.
         num_items: Size of the catalogue, if the ids are 0 ... num_items - 1 already.
-        items: The catalogue, if it is a file. Without both, the items of the log, sorted.
+        items: The catalogue, if it is a file. Without both, the items of the log, sorted. Except
+            with ``num_items``, ids are names: whole numbers if the column holds whole numbers, in
+            CSV if all are written as such (7, not 007), else text.
         separator: Field separator of CSV files.
         list_separator: Separator inside lists in CSV files, where they have no brackets.
         time_unit: Unit of times that are numbers; by default it follows from their size, see
             `recsim.log.readers.times`.
         adaptive: Whether the logging policy learned from these users while it made the log.
+        text_ids: Whether these names, and those of users, are text even if all are whole numbers.
     """
 
     path: Path
@@ -107,6 +110,7 @@ class TableLayout(_Model):
     list_separator: Annotated[str, Field(min_length=1)] = "|"
     time_unit: TimeUnit | None = None
     adaptive: bool = False
+    text_ids: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

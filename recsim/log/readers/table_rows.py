@@ -16,7 +16,7 @@ from recsim.log.readers.table_layout import ColumnMap, ItemTable, TableLayout
 from recsim.log.readers.times import are_dates, whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.log.validation import NOT_PROPENSITY, not_propensities
-from recsim.problem import Problem
+from recsim.problem import Names, Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         _check(table, shown, names.click, (click != 0) & (click != 1), "is not a click: 0 or 1")
     if propensity is not None:
         _check(table, shown, names.propensity, not_propensities(propensity), NOT_PROPENSITY)
-    item, features, groups = _catalogue(source, table, shown, item)
+    item, features, groups, items = _catalogue(source, table, shown, item)
     _check_repeats(names, table, shown, item)
     _check_constant(names, table, shown)
 
@@ -72,7 +72,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     if seconds is not None:
         order = np.argsort(seconds, kind="stable")
     lines = first[order]  # (M,) the line of every row of the log, in the log's order
-    user, session = _users_and_sessions(names, table, lines)
+    user, session, known_users = _users_and_sessions(source, table, lines)
     users = _user_features(names, table, lines, user)
     day = np.zeros(len(lines), dtype=np.int64)
     if names.day:
@@ -106,6 +106,8 @@ def read_table_rows(source: TableLayout) -> SlateLog:
             item_features=features,
             item_groups=groups,
             rewards=source.weights(),
+            item_names=items,
+            user_names=known_users,
         ),
         user=user,
         session=session,
@@ -297,8 +299,9 @@ def _check_constant(names: ColumnMap, table: Columns, shown: _Shown) -> None:
 
 def _catalogue(
     source: TableLayout, table: Columns, shown: _Shown, item: NDArray[Any]
-) -> tuple[Ints, Floats32, Ints]:
-    """Return the numbers of the items shown, ``(E,)``, and features and groups of all items."""
+) -> tuple[Ints, Floats32, Ints, Names | None]:
+    """Return the numbers of the items shown, ``(E,)``; features, groups and names of all items."""
+    items: Names | None = None
     if source.num_items is not None:
         size = source.num_items
         ids: Ints = np.where((item >= 0) & (item < size), item, -1)
@@ -309,19 +312,21 @@ def _catalogue(
         padding = "is not an item: leave padding out"
         _check(table, shown, source.columns.item, item == "-1", padding)
         if source.items is not None:
-            known, features, groups = _read_items(source.items, source.separator)
+            known, features, groups, whole = _read_items(source.items, source.separator)
             catalogue = str(source.items.path)
         else:
             known, catalogue = encode.distinct(item), "the log"
+            whole = table.may_be_whole(*_several(source.columns.item))
             features = np.zeros((len(known), 0), dtype=np.float32)
             groups = np.zeros(len(known), dtype=np.int64)
         ids = encode.codes(item, known)
+        items = encode.names(known, "item", whole=whole and not source.text_ids)
     _check(table, shown, source.columns.item, ids < 0, f"is not an item of {catalogue}")
-    return ids, features, groups
+    return ids, features, groups, items
 
 
-def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], Floats32, Ints]:
-    """Return item ids, features ``(I, D)`` and groups ``(I,)``."""
+def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], Floats32, Ints, bool]:
+    """Return item ids, features ``(I, D)``, groups ``(I,)``, and `Columns.may_be_whole` of ids."""
     kinds: dict[str, Kind] = {items.item: "text"}
     kinds |= dict.fromkeys([*_given(items.group), *items.categories], "text")
     kinds |= dict.fromkeys(items.features, "float")
@@ -334,17 +339,23 @@ def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], Floats32, 
     groups = np.zeros(table.length, dtype=np.int64)
     if items.group is not None:
         groups = encode.codes(table[items.group], encode.distinct(table[items.group]))
-    return list(ids), features, groups
+    return list(ids), features, groups, table.may_be_whole(items.item)
 
 
-def _users_and_sessions(names: ColumnMap, table: Columns, lines: Ints) -> tuple[Ints, Ints]:
-    """Return user and session of every row; sessions are numbered within the user."""
+def _users_and_sessions(
+    source: TableLayout, table: Columns, lines: Ints
+) -> tuple[Ints, Ints, Names | None]:
+    """Return user and session of every row, numbered within the user, and names of users."""
+    names = source.columns
     if names.user is None:
-        return np.arange(len(lines)), np.zeros(len(lines), dtype=np.int64)
+        return np.arange(len(lines)), np.zeros(len(lines), dtype=np.int64), None
     text = table[names.user][lines]
-    user = encode.codes(text, encode.distinct(text))
+    known = encode.distinct(text)
+    user = encode.codes(text, known)
+    whole = table.may_be_whole(names.user) and not source.text_ids
+    users = encode.names(known, "user", whole=whole)
     if names.session is None:
-        return user, np.zeros(len(lines), dtype=np.int64)
+        return user, np.zeros(len(lines), dtype=np.int64), users
     text = table[names.session][lines]
     key = encode.codes(text, encode.first_seen(text))
     _, first, of_pair = np.unique(
@@ -353,7 +364,7 @@ def _users_and_sessions(names: ColumnMap, table: Columns, lines: Ints) -> tuple[
     pairs = np.argsort(first)  # by first occurrence
     number = np.empty(len(pairs), dtype=np.int64)
     number[pairs] = encode.rank_within(user[first[pairs]])
-    return user, number[of_pair]
+    return user, number[of_pair], users
 
 
 def _user_features(names: ColumnMap, table: Columns, lines: Ints, user: Ints) -> Floats32:

@@ -83,8 +83,11 @@ def test_the_same_seed_fits_the_same_model_and_leaves_the_global_generator(log, 
 
 
 def test_a_saved_model_predicts_the_same(log, model, tmp_path):
+    names = [f"item {number}" for number in range(model.problem.num_items)]
+    model = replace(model, problem=replace(model.problem, item_names=names))
     save_model(model, tmp_path)
     loaded = load_model(tmp_path)
+    assert list(loaded.problem.item_names) == names
     assert loaded.error == model.error
     assert loaded.config == model.config
     rows = np.arange(len(log))

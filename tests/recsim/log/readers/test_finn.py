@@ -40,6 +40,8 @@ def test_arrays_with_the_names_of_both_versions(tmp_path, names):
     slates = FinnSlates(write_by_hand(tmp_path, names))
     assert (slates.num_users, slates.steps, slates.slots, slates.num_items) == (2, 2, 3, 3)
     assert slates.groups.tolist() == [0, 1, 0]
+    assert list(slates.to_log(slice(0, 2)).item_names) == [3, 4, 5]  # the ids of the files
+    assert list(slates.to_log(np.array([1])).user_names) == [1]
     block = slates.read(slice(0, 2))
     assert block.items.tolist() == [[[0, -1], [2, 1]], [[1, -1], [-1, -1]]]
     assert block.length.tolist() == [[3, 3], [2, 0]]  # an unknown item takes a slot

@@ -58,6 +58,8 @@ def read_counted(folder: Path, **options: Any) -> tuple[SlateLog, dict[str, int]
 def test_a_day_of_a_user_is_a_slate_with_all_signals(folder):
     log, counts = read_counted(folder, slate_size=2, return_days=2)
     assert log.user.tolist() == [2, 0]  # users 4, 6, 8 are 0, 1, 2; videos 10, 20, 30 alike
+    assert list(log.user_names) == [4, 6, 8]
+    assert list(log.item_names) == [10, 20, 30]
     assert log.slate.tolist() == [[2, 0], [0, -1]]
     assert log.clicks.tolist() == [[1, 0], [0, 0]]
     assert list(log.feedback) == list(REWARDS) == list(log.problem.rewards)

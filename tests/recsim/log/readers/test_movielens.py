@@ -34,6 +34,16 @@ def test_the_log_is_in_the_order_of_time(movielens):
     assert read_log("movielens", path=movielens, threshold=3.5).clicks.sum() == 2
 
 
+def test_names_are_the_ids_of_the_files(movielens):
+    (movielens / "ratings.csv").write_text(RATINGS + "7,10,3.0,5\n7,10,2.0,6\n")
+    for options in ({}, {"slates": "day", "censored": "keep"}):
+        log = read_log("movielens", path=movielens, **options)
+        assert list(log.item_names) == [2, 10]
+        assert list(log.user_names) == [3, 7]
+    log = read_log("movielens", path=movielens, k_core=1)
+    assert (list(log.item_names), list(log.user_names)) == ([2, 10], [7])
+
+
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
