@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from agents.sequential.config import TransformerConfig
 from agents.sequential.sequences import PADDING
-from agents.shared.transformer import Block
+from agents.shared.transformer import Block, Cache
 
 
 class Embedding(nn.Module):
@@ -51,6 +54,7 @@ class Transformer(nn.Module):
         max_tokens: Length of the longest sequence.
         std: Standard deviation of the initial weights.
         causal: Whether a position attends only to itself and earlier ones.
+        block: Makes a block; by default an ordinary one.
     """
 
     def __init__(
@@ -63,27 +67,31 @@ class Transformer(nn.Module):
         std: float,
         *,
         causal: bool,
+        block: Callable[[], Block] | None = None,
     ) -> None:
         super().__init__()
         self._causal = causal
         self.position = nn.Embedding(max_tokens, dim)
         self.drop = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(
-            Block(dim, heads, dropout, attention_dropout=0.0) for _ in range(layers)
-        )
+        block = block or partial(Block, dim, heads, dropout, attention_dropout=0.0)
+        self.blocks = nn.ModuleList(block() for _ in range(layers))
         self.norm = nn.LayerNorm(dim)
-        for part in self.modules():
-            if isinstance(part, nn.Linear | nn.Embedding):
-                nn.init.normal_(part.weight, std=std)
-            if isinstance(part, nn.Linear):
-                nn.init.zeros_(part.bias)
+        self.apply(partial(initialise, std=std))
 
-    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+    def forward(
+        self,
+        vectors: Tensor,
+        present: Tensor,
+        cache: Cache | None = None,
+        attended: Tensor | None = None,
+    ) -> Tensor:
         """Return the state at every token, ``(B, T, D)``; arbitrary at padding.
 
         Args:
             vectors: ``(B, T, D)``.
             present: False at padding, ``(B, T)``; the first token is never padding.
+            cache: If given, the keys and values of every block are appended to it.
+            attended: For a first block that takes further vectors to attend by, ``(B, T, D_a)``.
         """
         place = torch.arange(vectors.shape[1], device=vectors.device)
         # From the last token, so that the next event is always at the same position.
@@ -91,10 +99,53 @@ class Transformer(nn.Module):
         states = self.drop(vectors + self.position(place))
         # Padding is on the right: a causal mask alone hides it from the tokens.
         visible = None if self._causal else present[:, None, None, :]
+        further = () if attended is None else (self.drop(attended),)
         for block in self.blocks:
-            states = block(states, visible)
+            states, further = block(states, visible, cache, *further), ()
         normed: Tensor = self.norm(states)
         return normed
+
+    def extended(self, token: Tensor, cache: Cache, visible: Tensor) -> tuple[Tensor, Cache]:
+        """Return the state at one more token, ``(B, D)``, and the cache with its keys and values.
+
+        Args:
+            token: Its vector, to which no position is added, ``(B, D)``.
+            cache: Keys and values at the S tokens before.
+            visible: Tokens to attend to, itself included, ``(B, S + 1)``.
+        """
+        state, longer = token[:, None], []
+        for block, (keys, values) in zip(self.blocks, cache, strict=True):
+            assert isinstance(block, Block)
+            q, k, v = block.heads_of(block.qkv(block.norm_attention(state)), 3)
+            k, v = torch.cat([keys, k], dim=2), torch.cat([values, v], dim=2)
+            state = block.after_attention(state, q, k, v, visible[:, None, None, :])
+            longer.append((k, v))
+        normed: Tensor = self.norm(state)
+        return normed[:, 0], longer
+
+
+def initialise(part: nn.Module, std: float) -> None:
+    """Draw the weights of a linear layer or a table; biases become 0."""
+    if isinstance(part, nn.Linear | nn.Embedding):
+        nn.init.normal_(part.weight, std=std)
+    if isinstance(part, nn.Linear):
+        nn.init.zeros_(part.bias)
+
+
+def transformer(
+    config: TransformerConfig, *, causal: bool, block: Callable[[], Block] | None = None
+) -> Transformer:
+    """Return the encoder of the settings; for the arguments see `Transformer`."""
+    return Transformer(
+        config.dim,
+        config.layers,
+        config.heads,
+        config.dropout,
+        config.max_length + 1,
+        config.init_std,
+        causal=causal,
+        block=block,
+    )
 
 
 class Recurrent(nn.Module):

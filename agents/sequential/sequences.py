@@ -73,6 +73,10 @@ class Sequences:
         """Return the user (index) and the item of every event, sorted by user."""
         return np.repeat(np.arange(len(self.user)), self.events), self.tokens[self._flat()] - 1
 
+    def places(self) -> tuple[Ints, Ints]:
+        """Return the index of every event in ``tokens`` and that of its user's start token."""
+        return self._flat(), np.repeat(self.begin, self.events)
+
     def last(self, length: int) -> Ints:
         """Return the last ``length`` tokens of every user, ``(U, length)``, padded on the right."""
         width = np.minimum(self.events + 1, length)[:, None]
@@ -128,6 +132,11 @@ class Windows:
         within = place <= end[:, None]  # (B, L + 1)
         index = torch.where(within, begin[:, None] + place, 0)
         return torch.where(within, self._tokens[index], PADDING)
+
+
+def inputs_of(windows: Tensor) -> Tensor:
+    """Drop the last token of each row, which is only predicted, ``(B, T) -> (B, T - 1)``."""
+    return torch.where(windows[:, 1:] != PADDING, windows[:, :-1], PADDING)
 
 
 def by_length(tokens: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
