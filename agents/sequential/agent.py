@@ -8,14 +8,19 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
+from agents.sequential.additions.base import Addition
+from agents.sequential.additions.intent_contrast import INTENT_WEIGHTS, IntentContrast
+from agents.sequential.additions.meta_contrast import META_WEIGHTS, MetaContrast
+from agents.sequential.additions.transitions import Distillation
 from agents.sequential.config import (
     BERT4RecConfig,
     GRU4RecConfig,
     SASRecConfig,
     SequentialConfig,
 )
-from agents.sequential.models import BERT4Rec, GRU4Rec, SASRec, SequenceModel
+from agents.sequential.models import BERT4Rec, GRU4Rec, SequenceModel
 from agents.sequential.objective import Objective
+from agents.sequential.sasrec import SASRec
 from agents.sequential.sequences import Sequences, Windows, observed, special_tokens
 from agents.sequential.training import train
 from agents.sequential.validation import following, hold_out
@@ -86,7 +91,8 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
         with seeded(self._seed, self._device):
             model = self._build()
             model.begin_at_popularity(counts)
-            self._model, losses = train(model, windows, objective, queries, config)
+            additions = self._additions(model, sequences)
+            self._model, losses = train(model, windows, objective, queries, config, additions)
         return FitReport(rows=len(log), losses=losses)
 
     def _sequences(self, log: SlateLog) -> Sequences:
@@ -149,6 +155,10 @@ class SequentialAgent(TorchAgent[SequenceModel], PlackettLuceOrBest):
         super()._restore(state)
         self._ties = np.array(state.get("ties", self._ties), dtype=np.int64)
 
+    def _additions(self, model: SequenceModel, sequences: Sequences) -> list[Addition]:
+        """Return further terms of the training loss."""
+        return []
+
     def _build(self) -> SequenceModel:
         return self.network(self._config, self._problem.num_items).to(self._device)
 
@@ -163,7 +173,49 @@ class SASRecAgent(SequentialAgent):
     name: ClassVar[str] = "sasrec"
     reads = frozenset({"history", "item_ids"})
     Config: ClassVar[type[AgentConfig]] = SASRecConfig
-    network: ClassVar[type[SequenceModel]] = SASRec
+    _config: SASRecConfig
+
+    def __init__(self, config: SASRecConfig, problem: Problem, seed: int) -> None:
+        super().__init__(config, problem, seed)
+        if config.item_inputs != "id":
+            if not problem.item_features.shape[1]:
+                raise self.error(
+                    f"item_inputs: {config.item_inputs} needs features of items, and this problem "
+                    "has none."
+                )
+            self.reads = self.reads | {"item_features"}
+            if config.item_inputs == "metadata":
+                self.reads = self.reads - {"item_ids"}
+
+    def _build(self) -> SequenceModel:
+        return SASRec(self._config, self._problem.num_items, self._problem).to(self._device)
+
+    def _additions(self, model: SequenceModel, sequences: Sequences) -> list[Addition]:
+        config = self._config
+        additions: list[Addition] = []
+        if config.contrast == "meta":
+            weights = config.contrast_weights or META_WEIGHTS
+            additions.append(MetaContrast(model, weights, config.dim, config.learning_rate))
+        elif config.contrast == "intent":
+            weights = config.contrast_weights or INTENT_WEIGHTS
+            additions.append(
+                IntentContrast(
+                    model, sequences, weights, config.clusters, config.max_length, self._seed
+                )
+            )
+        if config.distil_transitions:
+            assert isinstance(model, SASRec)
+            assert model.direction is not None
+            additions.append(
+                Distillation(
+                    model.vectors,
+                    model.direction,
+                    sequences,
+                    model.num_items,
+                    config.distil_transitions,
+                )
+            )
+        return additions
 
 
 class BERT4RecAgent(SequentialAgent):

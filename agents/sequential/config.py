@@ -13,6 +13,9 @@ Loss = Literal["auto", "cross_entropy", "sampled", "gbce", "bce"]
 RecurrentLoss = Literal["auto", "cross_entropy", "sampled", "gbce", "bce", "bpr", "top1_max"]
 
 
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class SequentialConfig(AgentConfig):
     """Settings that the three agents share.
 
@@ -105,7 +108,66 @@ class TransformerConfig(SequentialConfig):
 
 
 class SASRecConfig(TransformerConfig):
-    """Settings of `SASRecAgent`: those of `TransformerConfig`."""
+    """Settings of `SASRecAgent`, with those of `TransformerConfig`.
+
+    All but the settings of `TransformerConfig` are additions from later papers, see
+    `agents.sequential.additions`; each is off by default.
+
+    Attributes:
+        reasoning: Further steps of the encoder before the prediction (ReaRec): ``none``, ``erl``
+            or ``prl``.
+        reasoning_steps: K; with 0 the agent predicts as without reasoning.
+        reasoning_weight: For ``erl``: weight of the divergence between steps.
+        contrast: A contrastive loss beside: ``none``, ``meta`` (MCLRec) or ``intent`` (ICSRec).
+        contrast_weights: Weights of its two parts: for ``meta`` of the contrast of states and of
+            learned views, by default 0.03 and 0.1; for ``intent`` of the coarse and the fine
+            contrast, by default 0.3 and 0.1.
+        clusters: For ``intent``: C, number of centres.
+        long_query: Lq, events whose mean asks in a second stack of blocks (MQSA); 0 for none.
+        distil_transitions: Weight of the distillation of counted transitions (TED); 0 for none.
+        item_inputs: What items are known by: ``id``, ``metadata`` (M2TRec) or ``both``.
+        category_weight: For ``metadata`` and ``both``: weight of predicting the next item's group.
+        attention_table: Whether the first block attends by vectors of its own (DARE).
+    """
+
+    only_with: ClassVar[OnlyWith] = {
+        **TransformerConfig.only_with,
+        "reasoning_steps": ("reasoning", ("erl", "prl")),
+        "reasoning_weight": ("reasoning", ("erl",)),
+        "contrast_weights": ("contrast", ("meta", "intent")),
+        "clusters": ("contrast", ("intent",)),
+        "category_weight": ("item_inputs", ("metadata", "both")),
+    }
+
+    reasoning: Literal["none", "erl", "prl"] = "none"
+    reasoning_steps: Annotated[int, Field(ge=0, le=8)] = 2
+    reasoning_weight: float = Field(default=0.05, ge=0, allow_inf_nan=False)
+    contrast: Literal["none", "meta", "intent"] = "none"
+    contrast_weights: Annotated[tuple[Weight, Weight], Field(strict=False)] | None = None
+    clusters: PositiveInt = 256
+    long_query: NonNegativeInt = 0
+    distil_transitions: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    item_inputs: Literal["id", "metadata", "both"] = "id"
+    category_weight: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    attention_table: bool = False
+
+    @model_validator(mode="after")
+    def _one_encoder(self) -> Self:
+        changed = [
+            name
+            for name, on in (
+                ("reasoning", self.reasoning != "none"),
+                ("long_query", self.long_query > 0),
+                ("attention_table", self.attention_table),
+            )
+            if on
+        ]
+        if len(changed) > 1:
+            raise ValueError(
+                f"{' and '.join(changed)} cannot be combined: each changes how the encoder reads "
+                "a sequence"
+            )
+        return self
 
 
 class BERT4RecConfig(TransformerConfig):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from agents.sequential.additions.metadata import MetadataEmbedding
 from agents.sequential.config import (
     BERT4RecConfig,
     GRU4RecConfig,
-    SASRecConfig,
     SequentialConfig,
-    TransformerConfig,
 )
-from agents.sequential.encoders import Embedding, Recurrent, Transformer
-from agents.sequential.sequences import PADDING, special_tokens
+from agents.sequential.encoders import Embedding, Recurrent, transformer
+from agents.sequential.sequences import PADDING, by_length, inputs_of, special_tokens
+
+# The loss of each of n states and the items to predict from them.
+Loss = Callable[["SequenceModel", Tensor, Tensor], Tensor]
 
 
 class SequenceModel(nn.Module, ABC):
@@ -28,6 +31,7 @@ class SequenceModel(nn.Module, ABC):
     """
 
     encoder: nn.Module
+    embedding: Embedding | MetadataEmbedding
 
     def __init__(self, config: SequentialConfig, num_items: int) -> None:
         super().__init__()
@@ -64,6 +68,25 @@ class SequenceModel(nn.Module, ABC):
             tokens: Windows for training, ``(B, T)``.
         """
 
+    def batch_examples(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the `examples` of windows of different lengths, ``(B, L + 1)``."""
+        parts = [self.examples(part) for _, part in by_length(windows)]
+        states, target = (torch.cat(column) for column in zip(*parts, strict=True))
+        return states, target
+
+    def losses(self, windows: Tensor, loss: Loss) -> Tensor:
+        """Return the loss of each event to predict in a batch of windows, ``(n,)``.
+
+        Args:
+            windows: ``(B, L + 1)``.
+            loss: The loss of states and targets.
+        """
+        return loss(self, *self.batch_examples(windows))
+
+    def offsets(self) -> Tensor:
+        """Return the bias of each item's score, ``(I,)``."""
+        return self.bias
+
     def vectors(self) -> Tensor:
         """Return the output vector of each item, ``(I, D)``: the input vector."""
         return self.embedding.items()
@@ -79,18 +102,18 @@ class SequenceModel(nn.Module, ABC):
             states: ``(n, D)``.
             items: ``(S,)``; None for all items.
         """
-        vectors = self.vectors()
+        vectors, bias = self.vectors(), self.offsets()
         if items is None:
-            return torch.addmm(self.bias, states, vectors.T)
-        return torch.addmm(self.bias[items], states, F.embedding(items, vectors).T)
+            return torch.addmm(bias, states, vectors.T)
+        return torch.addmm(bias[items], states, F.embedding(items, vectors).T)
 
     def score(self, states: Tensor, items: Tensor) -> Tensor:
         """Return the scores of some items of each row, ``(n, D), (n, C) -> (n, C)``."""
         vectors = F.embedding(items, self.vectors())  # (n, C, D)
-        return torch.einsum("bd,bcd->bc", states, vectors) + self.bias[items]
+        return torch.einsum("bd,bcd->bc", states, vectors) + self.offsets()[items]
 
 
-class _LeftToRight(SequenceModel):
+class LeftToRight(SequenceModel):
     """Every state predicts the next item from the earlier ones."""
 
     def next_states(self, tokens: Tensor) -> Tensor:
@@ -100,20 +123,12 @@ class _LeftToRight(SequenceModel):
     def examples(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Return the state before every token but the first, and the item of that token."""
         real = tokens[:, 1:] != PADDING
-        # The last token of a window is only predicted: positions count from the one before.
-        states = self.states(torch.where(real, tokens[:, :-1], PADDING))
+        # Positions count from the last token of the input.
+        states = self.states(inputs_of(tokens))
         return states[real], tokens[:, 1:][real] - 1
 
 
-class SASRec(_LeftToRight):
-    """Causal self-attention."""
-
-    def __init__(self, config: SASRecConfig, num_items: int) -> None:
-        super().__init__(config, num_items)
-        self.encoder = _transformer(config, causal=True)
-
-
-class GRU4Rec(_LeftToRight):
+class GRU4Rec(LeftToRight):
     """A recurrent network."""
 
     def __init__(self, config: GRU4RecConfig, num_items: int) -> None:
@@ -129,7 +144,7 @@ class BERT4Rec(SequenceModel):
     def __init__(self, config: BERT4RecConfig, num_items: int) -> None:
         super().__init__(config, num_items)
         self._mask_share, self._next_share = config.mask_share, config.next_share
-        self.encoder = _transformer(config, causal=False)
+        self.encoder = transformer(config, causal=False)
 
     def next_states(self, tokens: Tensor) -> Tensor:
         """Return the state at a masked event appended to the sequence."""
@@ -157,18 +172,6 @@ class BERT4Rec(SequenceModel):
         drawn &= is_event
         masked = torch.where(is_next | ~drawn.any(dim=1, keepdim=True), last, drawn)
         return torch.where(place < cut, tokens, PADDING), masked
-
-
-def _transformer(config: TransformerConfig, *, causal: bool) -> Transformer:
-    return Transformer(
-        config.dim,
-        config.layers,
-        config.heads,
-        config.dropout,
-        config.max_length + 1,
-        config.init_std,
-        causal=causal,
-    )
 
 
 def last_states(states: Tensor, tokens: Tensor) -> Tensor:

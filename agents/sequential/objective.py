@@ -58,6 +58,11 @@ class Objective:
         scores = model.score(states, torch.cat([target[:, None], others], dim=1))  # (n, 1 + N)
         return self._pairwise[self.loss](scores[:, 0], scores[:, 1:])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the losses are computed."""
+        return self._cumulated.device
+
     def _draw(self) -> Tensor:
         """Draw items with probability proportional to their count plus one, ``(S,)``."""
         chance = torch.rand(self._negatives, dtype=torch.float64, device=self._cumulated.device)

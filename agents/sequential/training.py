@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
+from agents.sequential.additions.base import Addition
 from agents.sequential.config import SequentialConfig
 from agents.sequential.models import SequenceModel
 from agents.sequential.objective import Objective
-from agents.sequential.sequences import Windows, by_length
+from agents.sequential.sequences import Windows
 from agents.sequential.validation import Queries, ndcg
+from agents.shared.devices import Stream
 from agents.shared.early_stopping import descend
 
 _BETAS = (0.9, 0.98)
@@ -26,6 +28,7 @@ def train(
     objective: Objective,
     queries: Queries | None,
     config: SequentialConfig,
+    additions: Sequence[Addition] = (),
 ) -> tuple[SequenceModel, list[dict[str, float]]]:
     """Train a model with torch's global generator.
 
@@ -35,6 +38,7 @@ def train(
         objective: The loss.
         queries: Held-out events; without any, all steps are taken.
         config: Settings.
+        additions: Further terms of the loss.
 
     Returns:
         The model in its best state, or a copy with averaged parameters; and one row per
@@ -45,11 +49,22 @@ def train(
     judged = update.averaged or model
 
     def losses() -> Iterator[Tensor]:
-        for _ in range(config.steps):
+        updates = max([1, *(addition.updates for addition in additions)])
+        # The rest of the training is the same with an addition and without it.
+        stream = Stream(torch.initial_seed() + 1, objective.device)
+        for step in range(config.steps):
             model.train()
-            parts = [model.examples(part) for _, part in by_length(windows.draw(config.batch_size))]
-            states, target = (torch.cat(column) for column in zip(*parts, strict=True))
-            yield objective(model, states, target)
+            if step % updates == 0:
+                batch = windows.draw(config.batch_size)
+            elif step % updates == 1:
+                with stream.use():
+                    for addition in additions:
+                        addition.between(batch)
+            loss = model.losses(batch, objective)
+            with stream.use():
+                for addition in additions:
+                    loss = loss + addition.loss(batch)
+            yield loss
 
     def evaluate() -> tuple[str, float, float]:
         judged.eval()

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from agents.sequential.config import BERT4RecConfig, GRU4RecConfig, SASRecConfig
-from agents.sequential.models import BERT4Rec, GRU4Rec, SASRec
+from agents.sequential.models import BERT4Rec, GRU4Rec
+from agents.sequential.sasrec import SASRec
 
 ITEMS = 10
 START = ITEMS + 1
