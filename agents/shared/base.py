@@ -6,18 +6,20 @@ learns with torch also inherits from `agents.shared.torch_agent.TorchAgent`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from agents.recipes import Recipe
 from agents.shared import slates
+from agents.shared.recommending import recommend
 from recsim.arrays import Ints
 from recsim.contracts.slates import AgentConfig, Feedback, FitReport
 from recsim.draws import Draws, chain, key_of
 from recsim.errors import AgentError, listed
 from recsim.problem import Problem
+from recsim.problem.names import Name
 
 if TYPE_CHECKING:
     from recsim.conversation import ConversationProblem
@@ -199,6 +201,27 @@ class BaseSlateAgent(BaseAgent):
 
     def observe(self, feedback: Feedback) -> None:
         """Do nothing: the agent learns nothing online."""
+
+    def recommend(
+        self, history: Iterable[Name] = (), k: int | None = None, **options: Any
+    ) -> list[Name]:
+        """Return the items that the agent recommends to one user, by name.
+
+        Args:
+            history: Items that the user clicked, the oldest first.
+            k: Number of items; by default those of a slate.
+            **options: ``user``, ``user_features``, ``candidates``, ``exclude`` and ``unknown``, see
+                `agents.shared.recommending.recommend`.
+
+        Returns:
+            k names, or numbers of items if items have no names.
+
+        Raises:
+            AgentError: If the agent is not fitted, an item is unknown, features are missing, or
+                there are too few candidates.
+        """
+        agent: Any = self  # a subclass has `act` and `propensities`
+        return recommend(agent, self._problem, history, k, **options)
 
     def unfitted(self) -> AgentError:
         """Return the error of an agent that acts before it was fitted."""
