@@ -9,6 +9,7 @@ import numpy as np
 
 from agents.shared.slates import top_slates_by
 from recsim.arrays import Bools, Floats, Ints
+from recsim.contracts.reads import reads_of
 from recsim.contracts.slates import Agent, begin_users
 from recsim.errors import AgentError
 from recsim.log import SlateLog, encode
@@ -27,11 +28,13 @@ class Ranking:
         rank: Rank of the row's item from 1, ``(R,)``; infinite if an agent without scores does not
             show it.
         shown: The first items, ``(R, k)``; -1 where a slate has fewer unseen ones.
+        ranked: Number of items that were ranked, the row's item included, ``(R,)``.
         scored: Whether the agent has scores; without them the ranks are places in its slates.
     """
 
     rank: Floats
     shown: Ints
+    ranked: Ints
     scored: bool
 
 
@@ -42,6 +45,7 @@ def rank_next(
     *,
     history: int | None = None,
     exclude_seen: bool = True,
+    trained: Bools | None = None,
     top: int = 10,
     seed: int = 0,
 ) -> Ranking:
@@ -55,6 +59,9 @@ def rank_next(
         rows: The rows to predict, ``(R,)``.
         history: Past events that the agent sees; None for all.
         exclude_seen: Whether items of earlier events are not ranked, unless they come next.
+        trained: Items with an event in training, ``(I,)``. The score of all others is minus
+            infinity, unless the agent reads features of items or does not declare what it reads;
+            None leaves all scores as they are.
         top: k of `Ranking.shown`.
         seed: Breaks ties among the items shown.
 
@@ -66,7 +73,8 @@ def rank_next(
     top = min(top, num_items)
     earlier = encode.rank_within(log.user)[rows]  # (R,) number of earlier rows of the user
     keys = np.random.default_rng(seed).permutation(num_items)
-    rank = np.empty(len(rows))
+    unknown = _unknown(agent, trained, num_items)  # (I,)
+    rank, ranked = np.empty(len(rows)), np.empty(len(rows), dtype=np.int64)
     shown = np.full((len(rows), top), -1)
     order = np.argsort(earlier, kind="stable")
     start = 0
@@ -79,6 +87,8 @@ def rank_next(
         target = log.slate[rows[chunk], 0]
         seen = _seen(log, past, num_items) if exclude_seen else np.zeros((1, 1), dtype=np.bool_)
         seen = np.broadcast_to(seen, (len(chunk), num_items))
+        own = np.take_along_axis(seen, target[:, None], axis=1)[:, 0]
+        ranked[chunk] = num_items - seen.sum(axis=1) + own
         begin_users(agent, log.user[rows[chunk]])
         obs: dict[str, Any] = log.observations(
             rows[chunk], history_slates=min(longest, history or longest)
@@ -88,16 +98,25 @@ def rank_next(
             rank[chunk] = slate_ranks(slates, target, seen)
             shown[chunk] = _unseen(slates, seen, top)
             continue
-        values = np.asarray(scores(obs), dtype=np.float64)
+        values = np.where(unknown, -np.inf, np.asarray(scores(obs), dtype=np.float64))
         try:
             rank[chunk] = mid_ranks(values, target, seen)
         except ValueError as error:
             raise AgentError(f"{type(agent).__name__}.scores: {error}.") from None
+        never = seen | unknown
         best = top_slates_by(
-            np.where(seen, -np.inf, values), np.broadcast_to(keys, values.shape), top
+            np.where(never, -np.inf, values), np.broadcast_to(keys, values.shape), top
         )
-        shown[chunk] = np.where(np.take_along_axis(seen, best, axis=1), -1, best)
-    return Ranking(rank, shown, scores is not None)
+        shown[chunk] = np.where(np.take_along_axis(never, best, axis=1), -1, best)
+    return Ranking(rank, shown, ranked, scores is not None)
+
+
+def _unknown(agent: Agent, trained: Bools | None, num_items: int) -> Bools:
+    """Return the items of which an agent cannot have learned anything, ``(I,)``."""
+    reads = reads_of(agent)
+    if trained is None or reads is None or "item_features" in reads:
+        return np.zeros(num_items, dtype=np.bool_)
+    return ~trained
 
 
 def _batch_size(earlier: Ints, history: int | None, problem: Any) -> int:

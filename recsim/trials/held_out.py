@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field, PositiveInt, field_validator, model_validator
 
+from recsim.errors import ScenarioError
+from recsim.problem import Problem
 from recsim.scenario.sources import DataSpec
 from recsim.scenario.trial import Results
 from recsim.trials.log_source import Source, source_of
@@ -28,6 +30,23 @@ Cutoffs: TypeAlias = Annotated[
     tuple[PositiveInt, ...], Field(min_length=1, strict=False), AfterValidator(_rising)
 ]
 """The k of the metrics that look at the first k items, in ascending order."""
+
+
+def check_cutoffs(cutoffs: tuple[int, ...], problem: Problem) -> None:
+    """Check that there are as many items as agents are to show.
+
+    Args:
+        cutoffs: In ascending order.
+        problem: The problem of the log.
+
+    Raises:
+        ScenarioError: If the largest cut-off is more than the number of items.
+    """
+    if cutoffs[-1] > problem.num_items:
+        raise ScenarioError(
+            f"holdout.cutoffs: {cutoffs[-1]} is more than the number of items in the log: give at "
+            f"most {problem.num_items}."
+        )
 
 
 class HeldOut(Measured):

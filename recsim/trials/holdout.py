@@ -32,7 +32,7 @@ from recsim.scenario.keys import Keys
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.settings import validated
 from recsim.trials.groups import OF_HITS, group_tables, item_group_hits
-from recsim.trials.held_out import Cutoffs, HeldOut
+from recsim.trials.held_out import Cutoffs, HeldOut, check_cutoffs
 from recsim.trials.log_source import Source, read_source
 from recsim.trials.next_item import claims_split
 from recsim.trials.seeds import TrialSeeds
@@ -116,11 +116,7 @@ class Holdout(HeldOut):
             if len(np.unique(log.user)) < 2:
                 raise LogError("'holdout' needs at least two users with a row.")
         spec = self.holdout
-        if spec.cutoffs[-1] > log.problem.num_items:
-            raise ScenarioError(
-                f"holdout.cutoffs: {spec.cutoffs[-1]} is more than the {log.problem.num_items} "
-                "items of the catalogue."
-            )
+        check_cutoffs(spec.cutoffs, log.problem)
         if spec.target == "clicked" and not log.clicks.any():
             raise ScenarioError("holdout.target: this log has no click: use 'shown'.")
         if self.by == "item_group" and not log.problem.item_groups.any():

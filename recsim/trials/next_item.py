@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import PositiveInt, model_validator
+from pydantic import PositiveInt, field_validator, model_validator
 
 from recsim.arrays import Floats
 from recsim.contracts.slates import Agent, FitReport
-from recsim.errors import LogError, ScenarioError, located
+from recsim.errors import LogError, located, nearest
 from recsim.metrics.metric import Metric
 from recsim.metrics.ranking import hits_of_rank, ndcg_of_rank, reciprocal_rank
 from recsim.play.episodes import user_sums
@@ -21,7 +21,7 @@ from recsim.play.full_ranking import rank_next
 from recsim.report.summary import Note
 from recsim.scenario.keys import Keys
 from recsim.scenario.trial import Results, Trial, TrialResult
-from recsim.trials.held_out import Cutoffs, HeldOut
+from recsim.trials.held_out import Cutoffs, HeldOut, check_cutoffs
 from recsim.trials.log_source import Source, read_source
 from recsim.trials.seeds import TrialSeeds
 from recsim.trials.splits import (
@@ -33,12 +33,14 @@ from recsim.trials.splits import (
     ordered,
     single_events,
     temporal,
+    trained_items,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _PRIMARY = 10
+_SPLITS = ("users", "leave_one_out", "temporal")
 
 
 class NextItemSpec(Keys):
@@ -65,6 +67,14 @@ class NextItemSpec(Keys):
     history: PositiveInt | None = None
     exclude_seen: bool = True
 
+    @field_validator("split", mode="before")
+    @classmethod
+    def _known_split(cls, split: Any) -> Any:
+        if split not in _SPLITS[1:]:
+            known = "must be 'users', 'leave_one_out' or 'temporal'"
+            raise ValueError(f"{known}, not {split!r}.{nearest(str(split), _SPLITS)}")
+        return split
+
     @model_validator(mode="after")
     def _targets_of_periods(self) -> Self:
         if self.targets == "all" and self.split != "temporal":
@@ -78,9 +88,12 @@ class NextItemSpec(Keys):
 
 
 def claims_split(content: Mapping[str, Any]) -> bool:
-    """Return whether the key ``holdout`` of a scenario has a split of this kind."""
+    """Return whether the key ``holdout`` of a scenario has another split than one of users.
+
+    A misspelt one counts, as only here are all splits listed.
+    """
     spec = content.get("holdout")
-    return isinstance(spec, Mapping) and spec.get("split") in ("leave_one_out", "temporal")
+    return isinstance(spec, Mapping) and spec.get("split", "users") != "users"
 
 
 class NextItem(HeldOut):
@@ -123,11 +136,7 @@ class NextItem(HeldOut):
         with located("data"):
             split = self._split()
         spec = self.holdout
-        if spec.cutoffs[-1] > split.log.problem.num_items:
-            raise ScenarioError(
-                f"holdout.cutoffs: {spec.cutoffs[-1]} is more than the "
-                f"{split.log.problem.num_items} items of the catalogue."
-            )
+        check_cutoffs(spec.cutoffs, split.log.problem)
         for agent in self.agents:
             agent.build_for_log(split.log.problem, seed=0)
         none = np.ones(0)
@@ -147,6 +156,7 @@ class NextItem(HeldOut):
             split.test,
             history=spec.history,
             exclude_seen=spec.exclude_seen,
+            trained=trained_items(split) if spec.split == "temporal" else None,
             top=spec.primary,
             seed=seeds.agent,
         )
@@ -170,6 +180,7 @@ class NextItem(HeldOut):
             users=users,
             log=counts,
             split=split.counts(),
+            trivial_hits=float((ranking.ranked <= spec.primary).mean()),
             scored=ranking.scored,
         )
 
@@ -206,7 +217,16 @@ class NextItem(HeldOut):
             f"Of the test items {counts['unseen_targets']:.1%} are in no train event and "
             f"{counts['repeated_targets']:.1%} in the user's own history."
         )
-        return [Note(" ".join(parts))]
+        notes = [Note(" ".join(parts))]
+        if content["trivial_hits"]:
+            k = self.holdout.primary
+            share = f"{content['trivial_hits']:.1%} of the test events"
+            text = (
+                f"At {share} at most {k} items are ranked: hit_rate@{k} is 1 there whatever the "
+                "scores. Use smaller cut-offs, or 'exclude_seen: false'."
+            )
+            notes.append(Note(text, "note"))
+        return notes
 
     def _split(self) -> Split:
         return _split(self._source, self.holdout.model_dump_json())
@@ -258,7 +278,8 @@ def _split_text(spec: NextItemSpec, counts: Mapping[str, Any]) -> str:
     which = "every event" if spec.targets == "all" else "the first event of each user"
     return (
         f"Temporal: agents learn from the first 80 % of all events; {which} in the last 10 % is "
-        "predicted from all earlier ones of the user."
+        "predicted from all earlier ones of the user. Items without a train event are ranked last, "
+        "except by agents that read features of items."
     )
 
 

@@ -47,14 +47,13 @@ class Split:
     def counts(self) -> dict[str, float]:
         """Return what the split is like: numbers of events, and shares of what is special."""
         log, target = self.log, self.target
-        known = np.bincount(log.slate[self.train, 0], minlength=log.problem.num_items) > 0
         return {
             "train": int(self.train.sum()),
             "validation": len(self.validation),
             "test": len(self.test),
             "users": len(np.unique(log.user[self.test])),
             "users_without": self.without,
-            "unseen_targets": float((~known[target]).mean()),
+            "unseen_targets": float((~trained_items(self)[target]).mean()),
             "repeated_targets": float(repeats(log)[self.test].mean()),
             **tie_shares(log),
         }
@@ -190,5 +189,14 @@ def temporal(log: SlateLog, *, every: bool = False) -> Split:
 
 def log_popularity(split: Split) -> Floats:
     """Return the logarithm of 1 plus the number of train events of each item, ``(I,)``."""
+    return np.log1p(_train_events(split))
+
+
+def trained_items(split: Split) -> Bools:
+    """Return which items have a train event, ``(I,)``."""
+    return _train_events(split) > 0
+
+
+def _train_events(split: Split) -> Ints:
     items = split.log.slate[split.train, 0]
-    return np.log1p(np.bincount(items, minlength=split.log.problem.num_items))
+    return np.bincount(items, minlength=split.log.problem.num_items)

@@ -65,6 +65,24 @@ def test_ranks_by_hand(log):
     assert every.shown[:, 0].tolist() == [0, 0]
 
 
+def test_items_that_are_not_in_training_are_ranked_last(log):
+    trained = np.array([True, False, True, True])
+    agent = Fixed([0.1, 0.5, 0.2, 0.9])
+    agent.reads = frozenset({"history", "item_ids"})
+    found = rank_next(agent, log, ROWS, top=3, trained=trained)
+    # Item 1, the next one of user 1, who has 3, comes after 2 and 0.
+    assert found.rank.tolist() == [3, 2]
+    assert found.shown.tolist() == [[2, 0, -1], [3, 2, -1]]
+    assert found.ranked.tolist() == [3, 2]
+    every = rank_next(agent, log, ROWS, exclude_seen=False, trained=trained)
+    assert every.ranked.tolist() == [4, 4]
+    # Features tell something of such an item.
+    agent.reads = frozenset({"item_features"})
+    assert rank_next(agent, log, ROWS, trained=trained).rank.tolist() == [1, 2]
+    del agent.reads
+    assert rank_next(agent, log, ROWS, trained=trained).rank.tolist() == [1, 2]
+
+
 def test_agents_without_scores_are_ranked_by_their_slates(log):
     found = rank_next(Slates([0.9, 0.5, 0.4, 0.1], size=3), log, ROWS, top=2)
     assert found.rank.tolist() == [2, 1]  # 0 and 1 are seen by user 0

@@ -197,6 +197,26 @@ def test_all_events_of_the_test_period_count_by_user_first(place):
     assert "every event in the last 10 % is" in made.explained([], None, Fake(result.numbers))[0]
 
 
+def test_rankings_of_fewer_items_than_the_cutoff_are_said_to_be_trivial(place):
+    # Users 0 to 39 have at most 5 of 15 items before the last event; one user has 12.
+    frame = pd.read_csv("events.csv")
+    one = [("u99", f"i{item:02}", item) for item in range(13)]
+    frame = pd.concat([frame, pd.DataFrame(one, columns=frame.columns)])
+    frame.to_csv("events.csv", index=False)
+
+    def texts(**holdout):
+        made = scenario(holdout={"split": "leave_one_out", "cutoffs": [1, 5], **holdout})
+        return [note.text for note in made.notes(Fake(run(made).numbers))]
+
+    (_, note) = texts()
+    assert note == (
+        "At 2.4% of the test events at most 5 items are ranked: hit_rate@5 is 1 there whatever the "
+        "scores. Use smaller cut-offs, or 'exclude_seen: false'."
+    )
+    assert len(texts(exclude_seen=False)) == 1
+    assert len(texts(cutoffs=[1, 2])) == 1
+
+
 class Fake:
     """The results of one trial."""
 
@@ -213,7 +233,10 @@ class Fake:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"holdout": {"split": "leave_on_out"}}, r"holdout.split: must be 'users'"),
+        (
+            {"holdout": {"split": "leave_on_out"}},
+            r"split: must be 'users', 'leave_one_out' or 'temporal', not .leave_on_out.\. Did you",
+        ),
         (
             {"holdout": {"split": "leave_one_out", "users": 0.2}},
             r"holdout.users: unknown key",
@@ -226,7 +249,7 @@ class Fake:
         ({"holdout": {"split": "temporal", "ties": "id"}}, r"holdout.ties: must be 'shuffle' or"),
         (
             {"holdout": {"split": "leave_one_out", "cutoffs": [5, 16]}},
-            r"holdout.cutoffs: 16 is more than the 15 items of the catalogue",
+            r"holdout.cutoffs: 16 is more than the number of items in the log: give at most 15",
         ),
         ({"metrics": ["ndcg@10"]}, r"metrics: unknown metric 'ndcg@10'.*'ndcg@1'"),
         ({"agents": ["oracle"]}, r"agents: oracle: 'oracle' cannot be evaluated on a log"),
