@@ -11,6 +11,7 @@ from recsim.estimators.impressions.propensities import (
     with_propensities,
 )
 from recsim.estimators.impressions.sample import Actions, ImpressionEstimator, Prediction, Sample
+from recsim.estimators.named import by_name
 from recsim.estimators.overlap import Overlap
 from recsim.estimators.policies import HasActionProbabilities, HasPropensities, SampledPolicy
 from recsim.estimators.reward_models import RewardModel
@@ -62,6 +63,7 @@ __all__ = [
     "Tally",
     "TrajectorySample",
     "UniformSlates",
+    "by_name",
     "choose",
     "cross_fit",
     "effective_sample_size",

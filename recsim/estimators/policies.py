@@ -69,7 +69,10 @@ Policy = HasPropensities | PropensityFunction
 
 def name_of(policy: Policy) -> str:
     """Return the name of a policy in messages."""
-    return type(policy).__name__ if isinstance(policy, HasPropensities) else repr(policy)
+    if not isinstance(policy, HasPropensities):
+        return repr(policy)
+    named: str = getattr(policy, "policy_name", type(policy).__name__)
+    return named
 
 
 def propensities(

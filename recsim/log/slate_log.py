@@ -115,7 +115,8 @@ class SlateLog(LogData):
             name: np.concatenate([log.feedback[name] for log in logs]) for name in first.feedback
         }
         if first.user_names is not None:
-            columns |= _users_by_name(logs)
+            if any(log.user_names != first.user_names for log in logs[1:]):
+                columns |= _users_by_name(logs)
         elif first.anonymous or not same_users:
             offsets = np.cumsum([0, *(len(log.user_features) for log in logs)])
             columns["user"] = np.concatenate(

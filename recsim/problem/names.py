@@ -65,8 +65,9 @@ class Names:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Names):
             return NotImplemented
-        same = self.is_text == other.is_text and np.array_equal(self.values, other.values)
-        return self is other or bool(same)
+        if self is other:
+            return True
+        return self.is_text == other.is_text and np.array_equal(self.values, other.values)
 
     __hash__ = None  # type: ignore[assignment]
 

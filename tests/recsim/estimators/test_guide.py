@@ -60,6 +60,17 @@ def test_the_code_prints_what_is_shown(guide, capsys):
     assert re.sub(numbers, "", printed) == re.sub(numbers, "", shown)
 
 
+def test_a_policy_can_be_written_by_name(guide):
+    space = {}
+    for number in (0, 1):
+        exec(compile(block(guide, "python", number), "guide", "exec"), space)
+    function, mapping = (
+        space["evaluate"](space["log"], space["by_name"](policy, space["log"]))[0].value
+        for policy in (space["two_favourites"], {"A2": 0.5, "A4": 0.5})
+    )
+    assert function == mapping
+
+
 def test_the_scenario_of_the_guide_is_valid(guide, tmp_path):
     (tmp_path / "my_shop.yaml").write_text(block(guide, "yaml"), encoding="utf-8")
     scenario = load_scenario("my_shop.yaml")
