@@ -36,6 +36,7 @@ _SEPARATORS = str.maketrans("./-\t", "    ")
 _APOSTROPHES = re.compile("['\u2019]")
 _WORD = re.compile(r"\b[^\W\d_]+\b")
 _KINDS: dict[str, Kind] = {"user": "text", "item": "text", "rating": "float", "text": "text"}
+_IDS = ("user", "item")
 
 
 @dataclass(frozen=True)
@@ -188,14 +189,14 @@ def counts_text(phrases: Sequence[str], counts: Ints) -> str:
 
 def _table(file: Path) -> dict[str, NDArray[Any]]:
     table = read_columns(file, _KINDS)
-    return {name: table[name] for name in _KINDS}
+    return {name: table.ids(name) if name in _IDS else table[name] for name in _KINDS}
 
 
 def _json_lines(file: Path) -> dict[str, NDArray[Any]]:
-    rows = []
+    rows, first = [], dict[str, type]()
     for number, line in enumerate(_text_lines(file), start=1):
         if line.strip():
-            rows.append(_row(line, f"{file}, line {number}"))
+            rows.append(_row(line, f"{file}, line {number}", first))
     if not rows:
         raise LogError(f"{file} has no rows.")
     columns = dict(zip(_KINDS, zip(*rows, strict=True), strict=True))
@@ -205,7 +206,8 @@ def _json_lines(file: Path) -> dict[str, NDArray[Any]]:
     }
 
 
-def _row(line: str, where: str) -> tuple[str, str, float, str]:
+def _row(line: str, where: str, first: dict[str, type]) -> tuple[str, str, float, str]:
+    """Return one entry; ``first`` has the type of the first user and item, and is filled."""
     try:
         entry = json.loads(line)
     except ValueError as error:
@@ -216,9 +218,15 @@ def _row(line: str, where: str) -> tuple[str, str, float, str]:
         if name not in entry:
             raise LogError(f"{where} has no {name!r}.{did_you_mean(name, entry)}")
     user, item, rating, text = (entry[name] for name in _KINDS)
-    for name in ("user", "item"):
+    for name in _IDS:
         if isinstance(entry[name], bool) or not isinstance(entry[name], str | int):
             raise LogError(f"{where}, {name!r}: {entry[name]!r} is not text or a whole number.")
+        if first.setdefault(name, type(entry[name])) is not type(entry[name]):
+            raise LogError(
+                f"{where}, {name!r}: {entry[name]!r} is "
+                f"{'text' if isinstance(entry[name], str) else 'a number'}, and the first is not: "
+                "write all ids in one way."
+            )
     if isinstance(rating, bool) or not isinstance(rating, int | float) or not np.isfinite(rating):
         raise LogError(f"{where}, 'rating': {rating!r} is not a finite number.")
     if not isinstance(text, str):

@@ -62,6 +62,13 @@ def names(ids: Sequence[str], of: str, *, whole: bool) -> Names:
     return Names(ids, of)
 
 
+def typed(ids: NDArray[Any]) -> NDArray[Any]:
+    """Return ids of a text file, as whole numbers if all are such and else as text, ``(N,)``."""
+    known = distinct(ids)
+    values: NDArray[Any] = names(known, "id", whole=True).values[codes(ids, known)]
+    return values
+
+
 def rank_within(groups: Ints) -> Ints:
     """Return how many earlier entries are in the same group, for every entry, ``(N,)``."""
     order = np.argsort(groups, kind="stable")

@@ -61,6 +61,18 @@ def test_reviews_are_numbered_and_split(folder):
     assert sorted(reviews.part[:2]) == sorted(reviews.part[2:4]) == [0, 2]
 
 
+def test_ids_may_be_text(folder):
+    (folder / "phone_train.txt").write_text("ann,B07,5,weight 1 screen -1\n007,B9,2,screen -1\n")
+    (folder / "phone_test.txt").write_text("7,B07,4,\nann,10,4,sound 1\n")
+    reviews = read_reviews(folder)
+    assert reviews.user_names == ("007", "7", "ann"), "007 and 7 are two users"
+    assert reviews.item_names == ("10", "B07", "B9")
+    assert reviews.aspect_names == ("screen", "sound", "weight")
+    assert mentioned(read_aspect_lists(folder).aspects) == [[0, 2], [0], [], [1]]
+    (folder / "item_names.json").write_text(json.dumps({"B07": "brick"}))
+    assert read_reviews(folder).item_names == ("10", "brick", "B9")
+
+
 def test_names_are_read_from_the_same_folder(folder):
     (folder / "aspect_names.json").write_text(json.dumps({"7": "battery", "99": "unknown"}))
     (folder / "item_names.json").write_text(json.dumps({"30": "brick"}))
@@ -132,16 +144,17 @@ def test_spaces_and_blank_lines_are_ignored(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("x,0,5,1 1", r"line 2, column 'user': 'x' is not a whole number"),
-        ("-1,0,5,1 1", r"line 2, column 'user': -1 is not an id \(a whole number from 0\)"),
-        ("0,1.5,5,1 1", r"line 2, column 'item': '1\.5' is not a whole number"),
-        ("0,-3,5,1 1", r"line 2, column 'item': -3 is not an id"),
+        ("nan,0,5,1 1", r"line 2, column 'user': 'nan' is not an id, but stands for a missing"),
+        (",0,5,1 1", r"line 2, column 'user': '' is not an id: the entry is missing"),
+        ("-1,0,5,1 1", r"line 2, column 'user': '-1' is not an id: numbers are from 0"),
+        ("0,-3,5,1 1", r"line 2, column 'item': '-3' is not an id: numbers are from 0"),
+        ("0,1.2E+11,5,1 1", r"line 2, column 'item': '1\.2E\+11' is a number that has lost dig"),
         ("0,0,good,1 1", r"line 2, column 'rating': 'good' is not a finite number"),
         ("0,0,nan,1 1", r"line 2, column 'rating': the entry is missing"),
         ("0,0,5,1 1 2", r"line 2, column 'aspects': '1 1 2' must be pairs of an aspect and its"),
-        ("0,0,5,1 1 sour 1", r"line 2, column 'aspects': 'sour' is not a whole number"),
-        ("0,0,5,1 1 -2 1", r"line 2, column 'aspects': -2 is not an aspect"),
-        ("0,0,5,1 1 2 0", r"line 2, column 'aspects': 0 is not a sentiment; it must be 1 or -1"),
+        ("0,0,5,1 1 1 sour", r"line 2, column 'aspects': 'sour' is not a sentiment; it must be"),
+        ("0,0,5,1 1 -2 1", r"line 2, column 'aspects': '-2' is not an aspect: numbers are from 0"),
+        ("0,0,5,1 1 2 0", r"line 2, column 'aspects': '0' is not a sentiment; it must be 1 or -1"),
         ("0,0,5", r"line 2: 3 fields, but a row is user,item,rating,aspects: 4"),
         ("0,0,5,1 1,2 1", r"line 2: 5 fields"),
     ],

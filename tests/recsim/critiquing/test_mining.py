@@ -130,6 +130,10 @@ def test_lines_of_json_are_read(folder):
         ('{"user": "a", "item": "b", "rating": "1", "text": ""}', r"'rating': '1' is not a finite"),
         ('{"user": "a", "item": "b", "rating": NaN, "text": ""}', r"'rating': nan is not a finite"),
         ('{"user": "a", "item": "b", "rating": 1, "text": 2}', r"line 2, 'text': 2 is not text"),
+        (
+            '{"user": "a", "item": 7, "rating": 1, "text": ""}',
+            r"'item': 7 is a number, and the f",
+        ),
     ],
 )
 def test_a_malformed_line_of_json_is_named(folder, line, message):
