@@ -41,35 +41,50 @@ class Episodes:
         self.episode: Ints = np.zeros(size, dtype=np.int64)
         self._roots = np.zeros(size, dtype=np.uint64)
         self._generator: np.random.Generator | None = None
-        self._rows_per_seed = size
+        self._rows_per_seed = np.full(size, size)
 
-    def begin(self, generator: np.random.Generator, first_user: int | None, seeded: bool) -> None:
+    def begin(
+        self,
+        generator: np.random.Generator,
+        first_user: int | None,
+        seeded: bool,
+        rows: Ints | None = None,
+    ) -> None:
         """Begin the first episodes under a seed, or the next ones under the present seed.
 
         Args:
             generator: Source of the seed; one that was not seen before counts as a new seed.
             first_user: Number of the first row's user; None for 0.
             seeded: Whether the generator was seeded for these episodes.
+            rows: Rows to begin them in; None for all.
 
         Raises:
             EnvError: If there is a first user without a seed.
         """
         if first_user is not None and not seeded:
             raise EnvError(f"options[{FIRST_USER!r}] needs a seed: reset(seed=..., options=...).")
+        size = len(self.users)
+        rows = np.arange(size) if rows is None else rows
         if seeded or generator is not self._generator:
-            self._generator, self._rows_per_seed = generator, len(self.users)
-            self._roots[:] = _root(generator)
-            self.users = np.arange(len(self.users)) + (first_user or 0)
-            self.episode[:] = 0
+            self._generator, self._rows_per_seed[rows] = generator, size
+            self._roots[rows] = _root(generator)
+            self.users[rows] = rows + (first_user or 0)
+            self.episode[rows] = 0
         else:
-            self.episode += 1
+            self.next(rows)
 
-    def begin_each(self, seeds: Iterable[int | None], generator: np.random.Generator) -> None:
+    def begin_each(
+        self,
+        seeds: Iterable[int | None],
+        generator: np.random.Generator,
+        rows: Ints | None = None,
+    ) -> None:
         """Begin the first episode of user 0 under each row's own seed.
 
         Args:
             seeds: One per row; a row with None continues with its next episode.
             generator: Source of the seed of rows that have none yet.
+            rows: Rows to begin them in; None for all.
 
         Raises:
             EnvError: If a seed is not a whole number of at least 0.
@@ -81,18 +96,18 @@ class Episodes:
         if self._generator is None and any(seed is None for seed in seeds):
             self.begin(generator, None, seeded=True)
             self.episode[:] = -1
-        self._generator, self._rows_per_seed = generator, 1
-        for row, seed in enumerate(seeds):
-            if seed is None:
+        self._generator = generator
+        for row in range(len(seeds)) if rows is None else rows:
+            if (seed := seeds[row]) is None:
                 self.episode[row] += 1
             else:
                 self._roots[row] = _root(seeding.np_random(seed)[0])
                 self.users[row] = self.episode[row] = 0
+            self._rows_per_seed[row] = 1
 
-    def next(self, rows: Ints) -> Keys:
-        """Pass to the next episode of some rows and return its keys, ``(N,)``."""
+    def next(self, rows: Ints) -> None:
+        """Pass to the next episode of some rows."""
         self.episode[rows] += 1
-        return self.keys(rows)
 
     def keys(self, rows: Ints | slice = slice(None)) -> Keys:
         """Return the keys of the episodes of some rows, ``(N,)``."""
@@ -114,7 +129,8 @@ class Episodes:
 
         A batch of B rows plays 0 ... B-1 first, then B ... 2B-1, and so on; ``(N,)``.
         """
-        return self.users[rows] + self.episode[rows] * self._rows_per_seed
+        places: Ints = self.users[rows] + self.episode[rows] * self._rows_per_seed[rows]
+        return places
 
 
 def first_user_of(

@@ -9,13 +9,16 @@ from typing import Any, ClassVar, Generic, TypeVar
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from envs.actions import alone
+from envs.autoreset import RESET_MASK, autoreset_of, reset_rows
 from envs.episodes import Episodes, checked_seed, first_user_of
 from envs.settings import EnvSettings
-from envs.world.backend import Array
-from recsim.arrays import Bools
+from envs.world.backend import Array, to_numpy
+from recsim.arrays import Bools, Ints
 from recsim.errors import EnvError
 
 Arrays = dict[str, Array]
@@ -24,7 +27,7 @@ Arrays = dict[str, Array]
 class Simulation(ABC):
     """B episodes at once, and everything that the two faces have in common.
 
-    An episode that ends stays as it is until `replace` or `reset` begins another one.
+    An episode that ends stays as it is until `begin` begins another one.
 
     Args:
         size: B.
@@ -59,24 +62,25 @@ class Simulation(ABC):
         """Return the action space of one episode."""
 
     @abstractmethod
-    def reset(self, options: Mapping[str, Any]) -> None:
-        """Begin the episodes of ``episodes`` in every row.
+    def begin(self, rows: Ints | None, options: Mapping[str, Any]) -> None:
+        """Begin the episodes of ``episodes``.
 
         Args:
+            rows: Rows to begin them in; None for all, as the first call must have it.
             options: Options of the environment's ``reset``.
         """
 
     @abstractmethod
-    def step(self, action: Any) -> tuple[Array, Array, Array]:
-        """Take one step; return reward, terminated and truncated, ``(B,)`` each."""
+    def step(self, action: Any, idle: Bools | None = None) -> tuple[Array, Array, Array]:
+        """Take one step.
 
-    @abstractmethod
-    def replace(self, done: Array, info: dict[str, Any]) -> dict[str, Any]:
-        """Pass to the next episodes in the rows where ``done``, ``(B,)``.
+        Args:
+            action: Actions, ``(B, ...)``.
+            idle: Rows whose episode is over and whose action is ignored, ``(B,)``; what they get
+                has no meaning, and `begin` must follow. None if there are none.
 
         Returns:
-            A copy of ``info`` with the entries that describe the observation, not the last step,
-            brought up to date.
+            Reward, terminated and truncated, ``(B,)`` each, which callers may overwrite.
         """
 
     @abstractmethod
@@ -85,7 +89,14 @@ class Simulation(ABC):
 
     @abstractmethod
     def info(self) -> dict[str, Any]:
-        """Return the info of the last step, ``(B, ...)`` each."""
+        """Return the info of the last step, ``(B, ...)`` each.
+
+        Keys, shapes and dtypes are the same at every step, and after a reset.
+        """
+
+    @abstractmethod
+    def outlook(self) -> dict[str, Any]:
+        """Return the entries of `info` that describe the observation, not the last step."""
 
     @abstractmethod
     def masks(self) -> Bools:
@@ -124,6 +135,7 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
     def __init__(self, simulation: SimulationT, render_mode: str | None) -> None:
         self.simulation = simulation
         self.render_mode = render_mode
+        self._running = False
         self.observation_space = simulation.observation_space()
         self.action_space = simulation.action_space()
 
@@ -151,23 +163,29 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
         first, others = first_user_of(options or {}, self.simulation.reset_options)
         super().reset(seed=None if seed is None else checked_seed(seed))
         self.simulation.episodes.begin(self.np_random, first, seed is not None)
-        self.simulation.reset(others)
+        self.simulation.begin(None, others)
+        self._running = True
         return self.simulation.first_observation(), self.simulation.first_info()
 
     def step(self, action: Any) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
         """Take one step.
 
         Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun, or it is over.
             ValueError: If the action is malformed or not allowed.
         """
+        if not self._running:
+            raise ResetNeeded("Call reset before the next step: no episode is running.")
         if isinstance(action, Mapping):
-            batch: Any = {name: np.asarray(part)[None] for name, part in action.items()}
+            batch: Any = {name: alone(part) for name, part in action.items()}
         else:
-            batch = np.asarray(action)[None]
+            batch = alone(action)
         simulation = self.simulation
-        reward, terminated, truncated = simulation.step(batch)
+        rewards, terminations, truncations = simulation.step(batch)
         obs, info = simulation.first_observation(), simulation.first_info()
-        return obs, reward.item(), terminated.item(), truncated.item(), info
+        terminated, truncated = terminations.item(), truncations.item()
+        self._running = not (terminated or truncated)
+        return obs, rewards.item(), terminated, truncated, info
 
     def action_masks(self) -> Bools:
         """Return which actions are allowed, as learners that mask actions expect it."""
@@ -180,13 +198,19 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
 
 
 class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
-    """The vector face: an episode that ends is followed by a new one in the same step.
+    """The vector face: many episodes, each followed by a new one as ``autoreset_mode`` says.
 
     Args:
         simulation: Of B episodes.
+        autoreset_mode: A `gymnasium.vector.AutoresetMode` or its name.
+        render_mode: None: a batch is not rendered.
 
     Attributes:
-        Settings: What may be set by keyword, apart from ``num_envs`` and ``max_episode_steps``.
+        Settings: What may be set by keyword, apart from ``num_envs``, ``max_episode_steps`` and
+            ``autoreset_mode``.
+
+    Raises:
+        EnvError: If there is no such mode.
     """
 
     Settings: ClassVar[type[EnvSettings]]
@@ -195,14 +219,28 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
 
-    def __init__(self, simulation: SimulationT) -> None:
+    def __init__(
+        self,
+        simulation: SimulationT,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
+        render_mode: str | None = None,
+    ) -> None:
+        if render_mode is not None:
+            raise EnvError(
+                f"render_mode is {render_mode!r}; a vector environment is not rendered: make the "
+                "environment of one user with gymnasium.make."
+            )
         self.simulation = simulation
         self.num_envs = simulation.size
         self.render_mode = None
+        self.autoreset_mode = autoreset_of(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.single_observation_space = simulation.observation_space()
         self.single_action_space = simulation.action_space()
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._running = False
+        self._over: Bools = np.zeros(self.num_envs, dtype=np.bool_)  # episodes to be reset
 
     @property
     def problem(self) -> Any:
@@ -215,46 +253,88 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Arrays, dict[str, Any]]:
-        """Start new episodes in every row; see `ScalarEnv.reset`.
+        """Start new episodes; see `ScalarEnv.reset`.
 
         Args:
             seed: A number: row i is user ``first_user + i`` under this seed, so that row 0 is the
                 scalar face with the same seed. A sequence: row i is the scalar face with its own
                 seed; a row with None goes on to its next episode. None: all rows do so.
             options: As in `ScalarEnv.reset`. With ``first_user`` a block of users is the same as in
-                a larger batch: rows n, n + 1 ... of the batch with this seed.
+                a larger batch: rows n, n + 1 ... of the batch with this seed. And ``reset_mask``:
+                booleans ``(B,)``, the rows to reset; the others stay as they are, and their
+                observation and info are those of their last step.
 
         Raises:
             ValueError: If the number of seeds is not that of the rows.
             UserError: If an option is unknown or wrong, or a seed is not a whole number.
+            gymnasium.error.ResetNeeded: If the first reset is of some rows only.
         """
-        first, others = first_user_of(options or {}, self.simulation.reset_options)
+        options = dict(options or {})
+        rows = reset_rows(options.pop(RESET_MASK, None), self.num_envs)
+        if rows is not None and not self._running:
+            raise ResetNeeded("Reset all rows first: the first reset cannot have a reset_mask.")
+        known = self.simulation.reset_options | {RESET_MASK}
+        first, others = first_user_of(options, known)
+        episodes = self.simulation.episodes
         if isinstance(seed, Sequence | np.ndarray) and np.asarray(seed, object).ndim:
             if first is not None:
                 raise EnvError("options['first_user'] needs one seed, not one per row.")
             super().reset(seed=None)
-            self.simulation.episodes.begin_each(seed, self.np_random)
+            episodes.begin_each(seed, self.np_random, rows)
         else:
             super().reset(seed=None if seed is None else checked_seed(seed))
-            self.simulation.episodes.begin(self.np_random, first, seed is not None)
-        self.simulation.reset(others)
+            episodes.begin(self.np_random, first, seed is not None, rows)
+        self.simulation.begin(rows, others)
+        self._running = True
+        self._over[slice(None) if rows is None else rows] = False
         return self.simulation.observe(), self.simulation.info()
 
     def step(self, actions: Any) -> tuple[Arrays, Array, Array, Array, dict[str, Any]]:
-        """Take one step in every row.
+        """Take one step in every row; the action of a row that is only reset is ignored.
 
         Raises:
+            gymnasium.error.ResetNeeded: If no episode has begun, or one is over and has to be reset
+                by the caller.
             ValueError: If an action is malformed or not allowed.
         """
-        simulation = self.simulation
-        reward, terminated, truncated = simulation.step(actions)
+        simulation, idle = self.simulation, self._idle()
+        reward, terminated, truncated = simulation.step(actions, idle)
+        if idle is not None:
+            rows = np.flatnonzero(idle)
+            self._begin_next(rows)
+            reward[rows], terminated[rows], truncated[rows] = 0, False, False
         obs, info = simulation.observe(), simulation.info()
         done = terminated | truncated
-        if bool(done.any()):
+        if self.autoreset_mode != AutoresetMode.SAME_STEP:
+            self._over = to_numpy(done).copy()
+        elif bool(done.any()):
             final = {"final_obs": obs, "_final_obs": done, "final_info": info, "_final_info": done}
-            info = simulation.replace(done, info) | final
-            obs = simulation.observe()
+            self._begin_next(np.flatnonzero(to_numpy(done)))
+            obs, info = simulation.observe(), info | simulation.outlook() | final
         return obs, reward, terminated, truncated, info
+
+    def _idle(self) -> Bools | None:
+        """Return the rows that are only reset in the next step, ``(B,)``; None if there are none.
+
+        Raises:
+            gymnasium.error.ResetNeeded: See `step`.
+        """
+        if not self._running:
+            raise ResetNeeded("Call reset before the next step: no episode is running.")
+        if not self._over.any():
+            return None
+        if self.autoreset_mode == AutoresetMode.DISABLED:
+            rows = np.flatnonzero(self._over)
+            raise ResetNeeded(
+                f"The episodes of {len(rows)} rows are over, the first is row {rows[0]}: call "
+                "reset(options={'reset_mask': terminated | truncated}) before the next step."
+            )
+        return self._over
+
+    def _begin_next(self, rows: Ints) -> None:
+        """Begin the next episodes of some rows."""
+        self.simulation.episodes.next(rows)
+        self.simulation.begin(rows, {})
 
     def action_masks(self) -> Bools:
         """Return which actions are allowed in every row, ``(B, ...)``."""

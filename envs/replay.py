@@ -11,14 +11,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from pydantic import Field
 
+from envs.actions import alone, whole_numbers
 from envs.episodes import checked_seed
 from envs.settings import EnvSettings
+from envs.world.bounds import box
 from recsim.arrays import Floats, Ints
 from recsim.errors import EnvError, did_you_mean
 from recsim.log import SlateLog, read_log
 from recsim.problem import Problem
-
-_FAR = float(np.finfo(np.float32).max)
 
 
 class SlateReplaySettings(EnvSettings):
@@ -93,11 +93,13 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
     ## Rewards
     The logged reward, the weighted sum of the log's named rewards, if the step matches; else 0.
 
-    ``info`` holds ``matched``, the agent's ``items`` (K,), the ``row`` of the log, and what was
-    logged there: ``logged_items`` (K,) and, where known, ``logged_propensities`` (K,) and
-    ``logged_slate_propensity``. ``importance_weight`` is 1 / propensity of the logged slate if the
-    step matched, else 0; it is left out where that propensity is unknown. ``rewards`` (by name) and
-    ``clicks`` (K,) are there only if the step matched.
+    ``info`` holds ``episode`` (its number), ``matched``, the agent's ``items`` (K,), the ``row`` of
+    the log, and what was logged there: ``logged_items`` (K,) and, where known,
+    ``logged_propensities`` (K,) and ``logged_slate_propensity``. ``importance_weight`` is 1 /
+    propensity of the logged slate if the step matched, else 0; it is left out where that propensity
+    is unknown. ``rewards`` (by name) and ``clicks`` (K,) are 0 unless the step matched. A reset has
+    the same entries, of which only ``episode`` means something: ``items`` and ``row`` are -1, and
+    nothing matched.
 
     ## Starting State
     The first row of the next episode, in the order of the log; after a reset with a seed, that of
@@ -158,7 +160,7 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
         self._inverse = _inverse_propensity(log)
         self._queue: list[int] = []
         self._rows: Ints | None = None
-        self._step = 0
+        self._step = self._episode = 0
         self.observation_space = self._space()
         self.action_space = spaces.MultiDiscrete(
             [log.problem.num_candidates] * log.problem.slate_size
@@ -196,7 +198,8 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
         self._clicks = np.zeros(width, dtype=np.int8)
         self._length = 0
         self._feedback = np.zeros(len(self.problem.rewards), dtype=np.float32)
-        return self._observe(int(rows[0])), {"episode": episode}
+        self._episode = episode
+        return self._observe(int(rows[0])), self._info(None, np.full_like(self.log.slate[0], -1))
 
     def step(
         self, action: Ints
@@ -204,31 +207,18 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
         """Show a slate to the user of the row.
 
         Raises:
-            ValueError: If the action has the wrong shape, or an index that is not a candidate.
+            ValueError: If the action has the wrong shape or type, or an index that is not a
+                candidate.
             gymnasium.error.ResetNeeded: If no episode has begun, or it is over.
         """
         if self._rows is None:
             raise gym.error.ResetNeeded("Call reset before the next step: no episode is running.")
-        log, row = self.log, int(self._rows[self._step])
-        items = self._shown(row, np.asarray(action))
-        matched = bool(np.array_equal(items, log.slate[row]))
-        info: dict[str, Any] = {
-            "matched": matched,
-            "items": items,
-            "row": row,
-            "logged_items": log.slate[row].copy(),
-        }
-        if log.propensity is not None:
-            info["logged_propensities"] = log.propensity[row].copy()
-        if log.slate_propensity is not None:
-            info["logged_slate_propensity"] = float(log.slate_propensity[row])
-        if self._inverse is not None:
-            info["importance_weight"] = float(self._inverse[row]) if matched else 0.0
-        if matched:
-            info["rewards"] = {name: float(log.feedback[name][row]) for name in log.feedback}
-            info["clicks"] = log.clicks[row].copy()
-            if not self._independent:
-                self._remember(row)
+        row = int(self._rows[self._step])
+        items = self._shown(row, action)
+        info = self._info(row, items)
+        matched = info["matched"]
+        if matched and not self._independent:
+            self._remember(row)
         self._step += 1
         unknown = not matched and not self._independent
         terminated = unknown or self._step == len(self._rows)
@@ -237,6 +227,38 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
         if terminated or truncated:
             self._rows = None
         return obs, float(self._reward[row]) if matched else 0.0, terminated, truncated, info
+
+    def _info(self, row: int | None, items: Ints) -> dict[str, Any]:
+        """Return the info of a step, or that of a reset, where the row is None.
+
+        Args:
+            row: Row of the log.
+            items: What was shown, ``(K,)``.
+        """
+        log = self.log
+        matched = row is not None and bool(np.array_equal(items, log.slate[row]))
+
+        def logged(column: NDArray[Any], known: bool = True) -> NDArray[Any]:
+            return column[row].copy() if known and row is not None else np.zeros_like(column[0])
+
+        info: dict[str, Any] = {
+            "episode": self._episode,
+            "matched": matched,
+            "items": items,
+            "row": -1 if row is None else row,
+            "logged_items": items.copy() if row is None else log.slate[row].copy(),
+            "rewards": {
+                name: float(logged(column, matched)) for name, column in log.feedback.items()
+            },
+            "clicks": logged(log.clicks, matched),
+        }
+        if log.propensity is not None:
+            info["logged_propensities"] = logged(log.propensity)
+        if log.slate_propensity is not None:
+            info["logged_slate_propensity"] = float(logged(log.slate_propensity))
+        if self._inverse is not None:
+            info["importance_weight"] = float(logged(self._inverse, matched))
+        return info
 
     def _choose(self, options: Mapping[str, Any]) -> int:
         """Return the number of the episode to play."""
@@ -265,15 +287,12 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
         offered: Ints = self.log.candidates[row].copy()
         return offered
 
-    def _shown(self, row: int, action: NDArray[Any]) -> Ints:
+    def _shown(self, row: int, action: Any) -> Ints:
         """Return the items that the action shows, -1 for repeats, ``(K,)``."""
-        size, offered = self.problem.slate_size, self.problem.num_candidates
-        if action.shape != (size,) or not ((action >= 0) & (action < offered)).all():
-            raise ValueError(
-                f"The action is {action.tolist()}; it must be {size} indices of candidates, "
-                f"0 ... {offered - 1}."
-            )
-        items = self._candidates(row)[action]
+        shape, offered = (1, self.problem.slate_size), self.problem.num_candidates
+        note = ", indices of candidates"
+        chosen = whole_numbers(alone(action), shape, 0, offered, "The action", note=note)[0]
+        items = self._candidates(row)[chosen]
         earlier = np.tril(items[:, None] == items[None, :], k=-1)  # (K, K)
         return np.where(earlier.any(axis=1), -1, items)
 
@@ -308,26 +327,25 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
         log, problem = self.log, self.problem
         width, last = self.history * problem.slate_size, max(problem.num_items - 1, 1)
         time = np.stack([log.day, log.session, log.step])  # (3, M)
+        rewards = np.stack([log.feedback[name] for name in problem.rewards])  # (R, M)
         keys: dict[str, spaces.Space[Any]] = {
             "history_items": spaces.Box(-1, last, (width,), np.int64),
             "history_clicks": spaces.Box(0, 1, (width,), np.int8),
             "history_length": spaces.Box(0, self.history, (1,), np.int64),
-            "feedback": spaces.Box(-_FAR, _FAR, (len(problem.rewards),), np.float32),
+            "feedback": _range(rewards, np.float32),
             "candidates": spaces.Box(0, last, (problem.num_candidates,), np.int64),
             "time": _range(time),
         }
         if problem.user_feature_dim:
-            shape = (problem.user_feature_dim,)
-            keys["user_features"] = spaces.Box(-_FAR, _FAR, shape, np.float32)
+            keys["user_features"] = _range(log.user_features.T, np.float32)
         if log.position is not None:
             keys["position"] = _range(log.position.T)
         return spaces.Dict(keys)
 
 
-def _range(values: Ints) -> spaces.Box:
-    """Return a space for columns ``(D, M)``, never of a single value: Gymnasium warns of those."""
-    low, high = np.minimum(values.min(axis=1), 0), np.maximum(values.max(axis=1), 0) + 1
-    return spaces.Box(low, high, low.shape, np.int64)
+def _range(values: NDArray[Any], dtype: Any = np.int64) -> spaces.Box:
+    """Return a space for columns ``(D, M)`` and for 0."""
+    return box(np.minimum(values.min(axis=1), 0), np.maximum(values.max(axis=1), 0), dtype)
 
 
 def _grouped(log: SlateLog, episodes: str) -> list[Ints]:

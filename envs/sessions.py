@@ -6,10 +6,9 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
-import gymnasium as gym
 import numpy as np
 
-from envs.faces import Arrays, BatchEnv, ScalarEnv, Simulation
+from envs.faces import BatchEnv, ScalarEnv, Simulation
 from envs.settings import EnvSettings
 from recsim.arrays import Ints
 from recsim.errors import EnvError
@@ -57,58 +56,21 @@ class SessionSimulation(Simulation):
     def episode_users(self) -> Ints:
         """User of each interaction that a session can be about, ``(N,)``."""
 
-    @abstractmethod
-    def begin(self, rows: Ints) -> None:
-        """Begin the sessions of ``episodes`` in some rows, about interactions of the data."""
-
-    def replace(self, done: Any, info: dict[str, Any]) -> dict[str, Any]:
-        """Begin new sessions in the rows where ``done``; see `Simulation.replace`."""
-        rows = np.flatnonzero(done)
-        self.episodes.next(rows)
-        self.begin(rows)
-        return info | {"action_mask": self.masks().astype(np.int8)}
+    def outlook(self) -> dict[str, Any]:
+        """Return which actions are allowed next."""
+        return {"action_mask": self.masks().astype(np.int8)}
 
 
 SessionSimulationT = TypeVar("SessionSimulationT", bound=SessionSimulation)
 
 
 class SessionEnv(ScalarEnv[SessionSimulationT], Generic[SessionSimulationT]):
-    """The scalar face: one session.
-
-    Args:
-        simulation: Of one session.
-        render_mode: ``"ansi"`` or None.
-    """
-
-    def __init__(self, simulation: SessionSimulationT, render_mode: str | None) -> None:
-        super().__init__(simulation, render_mode)
-        self._running = False
+    """The scalar face: one session."""
 
     @property
     def training_data(self) -> Any:
         """The data that a recommender may learn from: the train and valid parts."""
         return self.simulation.training_data
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Arrays, dict[str, Any]]:
-        """Start a session; see `ScalarEnv.reset`."""
-        obs, info = super().reset(seed=seed, options=options)
-        self._running = True
-        return obs, info
-
-    def step(self, action: Any) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
-        """Take a turn.
-
-        Raises:
-            gymnasium.error.ResetNeeded: If no session has begun, or it is over.
-            ValueError: If the action is malformed, or illegal where that is an error.
-        """
-        if not self._running:
-            raise gym.error.ResetNeeded("Call reset before the next step: no session is running.")
-        obs, reward, terminated, truncated, info = super().step(action)
-        self._running = not (terminated or truncated)
-        return obs, reward, terminated, truncated, info
 
 
 class SessionBatchEnv(BatchEnv[SessionSimulationT], Generic[SessionSimulationT]):
@@ -128,30 +90,3 @@ class SessionBatchEnv(BatchEnv[SessionSimulationT], Generic[SessionSimulationT])
     def episode_users(self) -> Ints:
         """User of each of these interactions, ``(N,)``: the unit of resampling."""
         return self.simulation.episode_users
-
-
-def whole_numbers(
-    values: Any, shape: tuple[int, ...], low: int, end: int, name: str, *, option: bool = False
-) -> Ints:
-    """Return values as int64 after checking their shape and range.
-
-    Args:
-        values: An action, a part of one, or an option of ``reset``.
-        shape: Shape that they must have.
-        low: Smallest value allowed.
-        end: One more than the largest value allowed.
-        name: Name of the values in messages.
-        option: Whether they are an option of ``reset``.
-
-    Raises:
-        ValueError: If an action is wrong.
-        EnvError: If an option is wrong.
-    """
-    array = np.asarray(values)
-    fits = array.shape == shape and array.dtype.kind in "iu"
-    if fits and not ((array < low) | (array >= end)).any():
-        return array.astype(np.int64)
-    error = EnvError if option else ValueError
-    raise error(
-        f"{name} must be whole numbers of shape {shape} in {low} ... {end - 1}, not {values!r}."
-    )

@@ -104,7 +104,14 @@ class Conversations:
         if self.rules.opening != "none":
             self._open(rows, draws)
 
-    def take(self, asked: Bools, slates: Ints, asking: Bools, free: Bools | None = None) -> Turn:
+    def take(
+        self,
+        asked: Bools,
+        slates: Ints,
+        asking: Bools,
+        free: Bools | None = None,
+        idle: Bools | None = None,
+    ) -> Turn:
         """Take one turn.
 
         Args:
@@ -113,6 +120,8 @@ class Conversations:
             asking: Whether the agent asks, ``(B,)``; otherwise it shows its slate.
             free: Whether it shows the slate without a turn passing, ``(B,)``; see
                 `Rules.free_recommendations`.
+            idle: Whether the conversation is over, ``(B,)``; its slate is empty, and its turn has
+                no meaning.
 
         Raises:
             ValueError: If an action is illegal and the rules say to raise.
@@ -131,7 +140,7 @@ class Conversations:
             reward[ask] = np.where(event[ask] == R.ASKED_YES, earns.ask_yes, earns.ask_no)
             self.questions[ask] += 1
         success = np.zeros(count, dtype=np.bool_)
-        show = np.flatnonzero(~asking & ~wrong)
+        show = np.flatnonzero(~(asking | wrong) if idle is None else ~(asking | wrong | idle))
         if show.size:
             hit = self._show(show, slates[show])
             success[show] = hit

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from gymnasium.vector import AutoresetMode
+
 from envs.conversation.settings import ConvRecSettings
 from envs.conversation.simulation import ConversationSimulation, RankFunction
 from envs.sessions import SessionBatchEnv, SessionEnv
@@ -117,7 +119,8 @@ class ConvRecVectorEnv(SessionBatchEnv[ConversationSimulation]):
     """Many conversations of `ConvRecEnv` at once.
 
     Spaces, rewards and arguments are those of `ConvRecEnv`, with a leading axis of conversations.
-    An episode that ends is followed by a new one in the same step (``AutoresetMode.SAME_STEP``):
+    By default an episode that ends is followed by a new one in the same step; for other values of
+    ``autoreset_mode`` see `envs.slates.env.SlateRecVectorEnv`. Then
     the last observation of a conversation is in ``info["final_obs"]``, its info in
     ``info["final_info"]``, with the masks ``_final_obs`` and ``_final_info``.
     ``info["action_mask"]`` belongs to the returned observation; every other entry of info describes
@@ -131,6 +134,8 @@ class ConvRecVectorEnv(SessionBatchEnv[ConversationSimulation]):
         data: As in `ConvRecEnv`.
         rank_fn: As in `ConvRecEnv`.
         max_episode_steps: Turns, T, if ``max_turns`` is not given.
+        autoreset_mode: As in `envs.slates.env.SlateRecVectorEnv`.
+        render_mode: None: a batch is not rendered.
         **settings: Arguments of `ConvRecEnv`.
     """
 
@@ -144,10 +149,12 @@ class ConvRecVectorEnv(SessionBatchEnv[ConversationSimulation]):
         data: AttributeData | None = None,
         rank_fn: RankFunction | None = None,
         max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: None = None,
         **settings: Any,
     ) -> None:
         if max_episode_steps is not None:
             settings.setdefault("max_turns", max_episode_steps)
         checked = self.Settings.of(settings)
-        super().__init__(ConversationSimulation(num_envs, checked, data, rank_fn))
+        simulation = ConversationSimulation(num_envs, checked, data, rank_fn)
+        super().__init__(simulation, autoreset_mode, render_mode)

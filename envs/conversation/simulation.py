@@ -10,11 +10,12 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from envs.actions import ignored, mapping, whole_numbers
 from envs.conversation import rules as R
 from envs.conversation.conversations import Conversations
 from envs.conversation.settings import ConvRecSettings
 from envs.faces import Arrays
-from envs.sessions import SessionSimulation, whole_numbers
+from envs.sessions import SessionSimulation
 from recsim.arrays import Bools, Floats, Ints
 from recsim.conversation import (
     AttributeData,
@@ -112,26 +113,24 @@ class ConversationSimulation(SessionSimulation):
             return int(self.data.classes.shape[1])
         return self.data.num_attributes
 
-    def reset(self, options: Mapping[str, Any]) -> None:
-        """Start new conversations for the whole batch.
+    def begin(self, rows: Ints | None, options: Mapping[str, Any]) -> None:
+        """Begin new conversations; see `Simulation.begin`.
 
         Args:
+            rows: Rows to begin them in; None for all.
             options: ``index``: numbers of the interactions that they are about, ``(B,)``. The
                 random numbers of such a conversation depend on the seed and this number only.
+                Without it, the sampler chooses the interactions.
         """
-        rows = np.arange(self.size)
-        if not options:
-            self.begin(rows)
-            return
+        rows = np.arange(self.size) if rows is None else rows
         total = len(self.conversations.episodes)
-        given = np.asarray(options["index"]).reshape(-1)
-        numbers = whole_numbers(given, rows.shape, 0, total, "options['index']", option=True)
-        self.conversations.start(rows, numbers, self.episodes.keys_about(rows, numbers))
-
-    def begin(self, rows: Ints) -> None:
-        """Begin new conversations in some rows, about interactions chosen by the sampler."""
-        if self.rules.sampler == "each":
-            numbers = self.episodes.places(rows) % len(self.conversations.episodes)
+        if options:
+            given = np.asarray(options["index"]).reshape(-1)
+            where, shape = "options['index']", (self.size,)
+            numbers = whole_numbers(given, shape, 0, total, where, error=EnvError)[rows]
+            keys = self.episodes.keys_about(rows, numbers)
+        elif self.rules.sampler == "each":
+            numbers = self.episodes.places(rows) % total
             keys = self.episodes.keys_about(rows, numbers)
         else:
             keys = self.episodes.keys(rows)
@@ -141,14 +140,16 @@ class ConversationSimulation(SessionSimulation):
             numbers = self._order[self._first[user] + place]
         self.conversations.start(rows, numbers, keys)
 
-    def step(self, action: Any) -> tuple[Floats, Bools, Bools]:
+    def step(self, action: Any, idle: Bools | None = None) -> tuple[Floats, Bools, Bools]:
         """Take a turn; return reward, terminated and truncated, each ``(B,)``."""
         free = None
         if self.rules.action == "discrete":
-            asked, slates, asking = self._from_discrete(action)
+            asked, slates, asking = self._from_discrete(action, idle)
         else:
-            asked, slates, asking, free = self._from_parts(action)
-        turn = self.conversations.take(asked, slates, asking, free)
+            asked, slates, asking, free = self._from_parts(action, idle)
+        if idle is not None:
+            slates = np.where(idle[:, None], -1, slates)
+        turn = self.conversations.take(asked, slates, asking, free, idle)
         return turn.reward, turn.success, turn.over
 
     def observe(self) -> Arrays:
@@ -175,8 +176,8 @@ class ConversationSimulation(SessionSimulation):
             "items_shown": state.items_shown.copy(),
             "hdcg": state.gain(),
             "index": state.episode.copy(),
-            "action_mask": self.masks().astype(np.int8),
         }
+        info |= self.outlook()
         if self.rules.debug:
             info["user"], info["target"] = state.user.copy(), state.targets[:, 0].copy()
             info["truth"] = state.truth(np.arange(self.size)).astype(np.int8)
@@ -243,10 +244,11 @@ class ConversationSimulation(SessionSimulation):
             }
         )
 
-    def _from_discrete(self, action: Any) -> tuple[Bools, Ints, Bools]:
+    def _from_discrete(self, action: Any, idle: Bools | None) -> tuple[Bools, Ints, Bools]:
         """Return attributes asked for, ``(B, F)``, slates, ``(B, K)``, and which rows ask."""
         count = self.questions
-        action = whole_numbers(action, (self.size,), 0, count + 1, "Actions")
+        action = ignored(action, idle, count)
+        action = whole_numbers(action, (self.size,), 0, count + 1, "The action")
         asking = action < count
         question = np.where(asking, action, 0)
         asked = self._asked(question[:, None])
@@ -257,7 +259,7 @@ class ConversationSimulation(SessionSimulation):
             if self._rank_fn is None:
                 slates = self._popular()
             else:
-                slates = self._slates(self._rank_fn(self.observe()))
+                slates = self._slates(self._rank_fn(self.observe()), "The slate of rank_fn")
         return asked, slates, asking
 
     @property
@@ -265,28 +267,34 @@ class ConversationSimulation(SessionSimulation):
         """Number of action types: ask, show and, where that is allowed, show without a turn."""
         return 3 if self.rules.free_recommendations else 2
 
-    def _from_parts(self, action: Any) -> tuple[Bools, Ints, Bools, Bools]:
-        keys = {"type", "attribute", "slate"}
-        if not isinstance(action, Mapping) or set(action) != keys:
-            raise ValueError(f"An action is a mapping with the keys {sorted(keys)}.")
-        kind = np.asarray(action["type"]).reshape(self.size)
-        question = np.asarray(action["attribute"]).reshape(self.size, -1)
-        if ((kind < 0) | (kind >= self._kinds)).any():
-            raise ValueError(
-                "action['type'] must be 0, to ask, or 1, to show a slate; 2, to show one without a "
-                "turn passing, needs free_recommendations."
-            )
-        return self._asked(question), self._slates(action["slate"]), kind == 0, kind == 2
+    def _from_parts(self, action: Any, idle: Bools | None) -> tuple[Bools, Ints, Bools, Bools]:
+        parts = mapping(action, {"type", "attribute", "slate"})
+        note = ": 0 to ask, 1 to show a slate; 2, to show one without a turn passing"
+        if not self.rules.free_recommendations:
+            note += ", needs free_recommendations"
+        kind = ignored(parts["type"], idle, 1)
+        kind = whole_numbers(kind, (self.size,), 0, self._kinds, "action['type']", note=note)
+        question = ignored(parts["attribute"], idle, -1)
+        shape = self._question_shape(np.shape(question))
+        question = whole_numbers(question, shape, -1, self.questions, "action['attribute']")
+        asked = self._asked(question.reshape(self.size, -1))
+        slates = self._slates(ignored(parts["slate"], idle, -1), "action['slate']")
+        return asked, slates, kind == 0, kind == 2
 
-    def _slates(self, slates: Any) -> Ints:
+    def _question_shape(self, given: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of questions, ``(B,)`` or ``(B, m)``; m may be below ``choices``."""
+        most = self.rules.choices if self.rules.question == "multi_choice" else 1
+        if len(given) == 2 and given[1] <= most:
+            return (self.size, given[1])
+        return (self.size,) if most == 1 or len(given) == 1 else (self.size, most)
+
+    def _slates(self, slates: Any, name: str) -> Ints:
         """Return slates as int64 ``(B, K)``."""
         want = (self.size, self.rules.slate_size)
-        rows = np.asarray(slates).reshape(self.size, -1)
-        return whole_numbers(rows, want, -1, self.data.num_items, "Items of slates")
+        return whole_numbers(slates, want, -1, self.data.num_items, name)
 
     def _asked(self, question: Ints) -> Bools:
         """Return the attributes that questions are about, ``(B, m)`` to ``(B, F)``."""
-        whole_numbers(question, question.shape, -1, self.questions, "action['attribute']")
         chosen = np.zeros((self.size, self.questions), dtype=np.bool_)
         row, column = np.nonzero(question >= 0)
         chosen[row, question[row, column]] = True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from gymnasium.vector import AutoresetMode
+
 from envs.critiquing.settings import CritiqueRecSettings
 from envs.critiquing.simulation import CritiquingSimulation
 from envs.sessions import SessionBatchEnv, SessionEnv
@@ -119,7 +121,8 @@ class CritiqueRecVectorEnv(SessionBatchEnv[CritiquingSimulation]):
     """Many sessions of `CritiqueRecEnv` at once.
 
     Spaces, rewards and arguments are those of `CritiqueRecEnv`, with a leading axis of sessions.
-    An episode that ends is followed by a new one in the same step (``AutoresetMode.SAME_STEP``):
+    By default an episode that ends is followed by a new one in the same step; for other values of
+    ``autoreset_mode`` see `envs.slates.env.SlateRecVectorEnv`. Then
     the last observation of a session is in ``info["final_obs"]``, its info in
     ``info["final_info"]``, with the masks ``_final_obs`` and ``_final_info``.
     ``info["action_mask"]`` belongs to the returned observation; every other entry of info describes
@@ -132,6 +135,8 @@ class CritiqueRecVectorEnv(SessionBatchEnv[CritiquingSimulation]):
         num_envs: Sessions, B.
         data: As in `CritiqueRecEnv`.
         max_episode_steps: Turns, T, if ``max_turns`` is not given.
+        autoreset_mode: As in `envs.slates.env.SlateRecVectorEnv`.
+        render_mode: None: a batch is not rendered.
         **settings: Arguments of `CritiqueRecEnv`.
     """
 
@@ -144,12 +149,14 @@ class CritiqueRecVectorEnv(SessionBatchEnv[CritiquingSimulation]):
         *,
         data: AspectReviews | None = None,
         max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: None = None,
         **settings: Any,
     ) -> None:
         if max_episode_steps is not None:
             settings.setdefault("max_turns", max_episode_steps)
-        super().__init__(CritiquingSimulation(num_envs, self.Settings.of(settings), data))
+        simulation = CritiquingSimulation(num_envs, self.Settings.of(settings), data)
+        super().__init__(simulation, autoreset_mode, render_mode)
 
     @property
     def episode_goals(self) -> Ints:

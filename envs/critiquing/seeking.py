@@ -102,12 +102,15 @@ class Sessions:
         items: Ints = scores.argmax(axis=1)
         return items
 
-    def take(self, items: Ints, justification: Bools) -> tuple[Bools, Bools]:
+    def take(
+        self, items: Ints, justification: Bools, idle: Bools | None = None
+    ) -> tuple[Bools, Bools]:
         """Show an item in every session, and let the users criticise it.
 
         Args:
             items: ``(B,)``.
             justification: Aspects that it is shown for, ``(B, K)``.
+            idle: Whether the session is over, ``(B,)``; its turn has no meaning.
 
         Returns:
             Whether the user accepted the item or left, and whether the turns are used up, ``(B,)``
@@ -118,8 +121,9 @@ class Sessions:
         """
         every = np.arange(self.size)
         legal = self.allowed[every, items]
-        if not legal.all() and self.rules.illegal == "raise":
-            row = int(np.argmin(legal))
+        wrong = ~legal if idle is None else ~(legal | idle)
+        if wrong.any() and self.rules.illegal == "raise":
+            row = int(np.argmax(wrong))
             raise ValueError(
                 f"session {row}: item {items[row]} was shown before, or the user has reviewed it "
                 "already: see info['action_mask']."
@@ -127,7 +131,8 @@ class Sessions:
         self._draws.advance()
         self.success = legal & (items == self.goal)
         self.rank = np.where(self.success, 0, self.rank)
-        self.shown[every, self.turn] = np.where(legal, items, -1)
+        last = self.rules.max_turns - 1  # only idle sessions are past it
+        self.shown[every, np.minimum(self.turn, last)] = np.where(legal, items, -1)
         self.justification = justification & legal[:, None]
         self.allowed[every, items] &= ~legal
         if self.rules.patience is not None:

@@ -9,10 +9,11 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from envs.actions import ignored, mapping, numbers, whole_numbers
 from envs.critiquing.seeking import UNKNOWN, Sessions
 from envs.critiquing.settings import CritiqueRecSettings
 from envs.faces import Arrays
-from envs.sessions import SessionSimulation, whole_numbers
+from envs.sessions import SessionSimulation
 from recsim.arrays import Bools, Floats, Ints
 from recsim.critiquing import AspectReviews, CritiquingProblem, planted_reviews, read_reviews
 from recsim.draws import Draws, Purpose
@@ -63,33 +64,35 @@ class CritiquingSimulation(SessionSimulation):
         """User of each pair that a session can be about, ``(N,)``."""
         return self.users
 
-    def reset(self, options: Mapping[str, Any]) -> None:
-        """Start new sessions for the whole batch.
+    def begin(self, rows: Ints | None, options: Mapping[str, Any]) -> None:
+        """Begin new sessions; see `Simulation.begin`.
 
         Args:
+            rows: Rows to begin them in; None for all.
             options: ``index``: numbers of the pairs of user and goal, ``(B,)``; or ``user`` and
                 ``goal``, ``(B,)`` each; or nothing, for drawn pairs. The random numbers of a
                 session about a given pair depend on the seed and the pair only.
         """
-        rows = np.arange(self.size)
+        rows = np.arange(self.size) if rows is None else rows
         if not options:
-            self.begin(rows)
+            self._begin_drawn(rows)
         elif set(options) == {"index"}:
-            pairs = self._option(options, "index", 0, len(self.goals))
+            pairs = self._option(options, "index", 0, len(self.goals))[rows]
             self._start(rows, pairs, self.users[pairs], self.goals[pairs])
         elif set(options) == {"user", "goal"}:
             items = self.problem.num_items
             known = 0 if self.rules.cold_start else self.problem.num_users
-            users = self._option(options, "user", -1, known)
-            goals = self._option(options, "goal", 0, items)
-            if self.rules.mask_train and self.reviews.taken(users)[rows, goals].any():
+            users = self._option(options, "user", -1, known)[rows]
+            goals = self._option(options, "goal", 0, items)[rows]
+            taken = self.reviews.taken(users)[np.arange(len(rows)), goals]
+            if self.rules.mask_train and taken.any():
                 raise EnvError("options['goal'] is an item that the user has reviewed already.")
             numbers = len(self.goals) + (users + 1) * items + goals
             self._start(rows, numbers, users, goals)
         else:
             raise EnvError(f"reset: options are 'index', or 'user' and 'goal'; not {options}.")
 
-    def begin(self, rows: Ints) -> None:
+    def _begin_drawn(self, rows: Ints) -> None:
         """Begin new sessions in some rows, about drawn pairs."""
         keys = self.episodes.keys(rows)
         chance = Draws(keys, double=True).uniform(PAIR, 1)[:, 0]
@@ -104,18 +107,19 @@ class CritiquingSimulation(SessionSimulation):
         keys = self.episodes.keys_about(rows, numbers)
         self.sessions.start(rows, numbers, users, goals, keys)
 
-    def step(self, action: Any) -> tuple[Floats, Bools, Bools]:
+    def step(self, action: Any, idle: Bools | None = None) -> tuple[Floats, Bools, Bools]:
         """Take a turn; return reward, terminated and truncated, each ``(B,)``."""
-        parts = self._parts(action)
+        parts = self._parts(action, idle)
         if self.rules.action == "scores":
             items = self.sessions.best(self._scores(parts["scores"]))
         else:
-            items = whole_numbers(parts["item"], (self.size,), 0, self.problem.num_items, "Items")
+            shape, count = (self.size,), self.problem.num_items
+            items = whole_numbers(parts["item"], shape, 0, count, self._name("item"))
             self.sessions.rank = np.full(self.size, UNKNOWN)
         bits = self.sessions.item_aspects[items]
         if self.rules.justification == "agent":
             bits = self._bits(parts["justification"])
-        terminated, truncated = self.sessions.take(items, bits)
+        terminated, truncated = self.sessions.take(items, bits, idle)
         reward = np.where(self.sessions.success, 1.0, 0.0 - self.rules.step_cost)
         return reward, terminated, truncated
 
@@ -145,8 +149,8 @@ class CritiquingSimulation(SessionSimulation):
             "gold_rank": state.rank.copy(),
             "base_gold_rank": base_rank,
             "base_turns": base_turns,
-            "action_mask": self.masks().astype(np.int8),
         }
+        info |= self.outlook()
         if self.rules.debug:
             info["goal"] = state.goal.copy()
             info["goal_aspects"] = state.item_aspects[state.goal].astype(np.int8)
@@ -202,25 +206,33 @@ class CritiquingSimulation(SessionSimulation):
             }
         )
 
-    def _parts(self, action: Any) -> Mapping[str, Any]:
-        if self.rules.justification == "item":
-            return {self.rules.action: action}
-        keys = {self.rules.action, "justification"}
-        if not isinstance(action, Mapping) or set(action) != keys:
-            raise ValueError(f"An action is a mapping with the keys {sorted(keys)}.")
-        return action
+    def _parts(self, action: Any, idle: Bools | None) -> dict[str, Any]:
+        """Return the parts of an action, with zeros in idle rows."""
+        parts: Mapping[str, Any] = {self.rules.action: action}
+        if self.rules.justification == "agent":
+            parts = mapping(action, {self.rules.action, "justification"})
+        return {name: ignored(part, idle, 0) for name, part in parts.items()}
+
+    def _name(self, part: str) -> str:
+        """Return the name of a part of an action in messages."""
+        return "The action" if self.rules.justification == "item" else f"action[{part!r}]"
 
     def _scores(self, scores: Any) -> NDArray[np.floating]:
-        array, want = np.asarray(scores), (self.size, self.problem.num_items)
-        if array.shape != want or array.dtype.kind not in "iuf" or np.isnan(array).any():
-            raise ValueError(f"Scores must be numbers of shape {want}, not {scores!r}.")
+        want, name = (self.size, self.problem.num_items), self._name("scores")
+        array = numbers(scores, want, name, "iuf", "numbers")
+        if np.isnan(array).any():
+            row = int(np.argmax(np.isnan(array).any(axis=1)))
+            raise ValueError(f"{name} of user {row} has NaN; scores must be numbers.")
         return array if array.dtype.kind == "f" else array.astype(np.float64)
 
     def _bits(self, justification: Any) -> Bools:
-        array, want = np.asarray(justification), (self.size, self.problem.num_aspects)
-        if array.shape != want or not ((array == 0) | (array == 1)).all():
+        want, name = (self.size, self.problem.num_aspects), "action['justification']"
+        array = numbers(justification, want, name, "biuf", "numbers")
+        wrong = ((array != 0) & (array != 1)).any(axis=1)
+        if wrong.any():
+            row = int(np.argmax(wrong))
             raise ValueError(
-                f"Justifications must be 0 and 1 of shape {want}, not {justification!r}."
+                f"{name} of user {row} is {array[row].tolist()}; every entry must be 0 or 1."
             )
         bits: Bools = array.astype(np.bool_)
         return bits
@@ -228,7 +240,8 @@ class CritiquingSimulation(SessionSimulation):
     def _option(self, options: Mapping[str, Any], name: str, low: int, end: int) -> Ints:
         """Return an option of ``reset`` as one number per session."""
         values = np.asarray(options[name]).reshape(-1)
-        return whole_numbers(values, (self.size,), low, end, f"options[{name!r}]", option=True)
+        where = f"options[{name!r}]"
+        return whole_numbers(values, (self.size,), low, end, where, error=EnvError)
 
 
 def _pairs(reviews: AspectReviews, split: str) -> tuple[Ints, Ints]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gymnasium.vector import AutoresetMode
+
 from envs.learned.model import UserModel
 from envs.learned.settings import LearnedRecSettings
 from envs.learned.source import user_model_of
@@ -108,6 +110,8 @@ class LearnedRecVectorEnv(_Learned, SlateBatchEnv):
         num_envs: Users, B.
         user_model: As in `LearnedRecEnv`.
         max_episode_steps: As in `envs.slates.env.SlateRecVectorEnv`.
+        autoreset_mode: As in `envs.slates.env.SlateRecVectorEnv`.
+        render_mode: None: a batch is not rendered.
         **settings: Arguments of `LearnedRecEnv`.
     """
 
@@ -119,11 +123,12 @@ class LearnedRecVectorEnv(_Learned, SlateBatchEnv):
         *,
         user_model: UserModel | None = None,
         max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: None = None,
         **settings: Any,
     ) -> None:
         simulation = _build(num_envs, self.Settings.of(settings), user_model)
-        super().__init__(simulation, max_episode_steps)
+        super().__init__(simulation, max_episode_steps, autoreset_mode, render_mode)
 
 
 def _build(

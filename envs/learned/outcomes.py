@@ -146,6 +146,16 @@ class FeedbackValues:
         feedback: Floats = (shown.sum(axis=1) * self.base[:, None] + of_clicks.sum(axis=2)).T
         return feedback
 
+    def range(self, slate_size: int) -> Floats:
+        """Return the lowest and highest feedback of a slate, ``(2, R)``; at most 0, at least 0."""
+        ordered = np.sort(self.of_click, axis=1)
+        lowest = np.minimum(ordered[:, :slate_size], 0).sum(axis=1)
+        highest = np.maximum(ordered[:, -slate_size:], 0).sum(axis=1)
+        base = slate_size * self.base
+        extremes = [np.minimum(base, 0) + lowest, np.maximum(base, 0) + highest]
+        bounds: Floats = np.stack(extremes) * (1 + 1e-4)  # rounded in float32
+        return bounds
+
     def payoff(self, weights: Mapping[str, float]) -> Floats:
         """Return the immediate reward of a click on each item, ``(I,)``."""
         of_names = np.array([weights.get(name, 0.0) for name in self.names])

@@ -9,6 +9,7 @@ import numpy as np
 from envs.learned.model import UserModel
 from envs.learned.sessions import RETURN
 from envs.world.backend import Array, Backend
+from envs.world.bounds import Bounds
 from envs.world.oracle import best_slate
 from envs.world.users import Users
 from envs.world.world import Outcome, shown_slots
@@ -54,6 +55,25 @@ class LearnedWorld:
         self.slate_size = slate_size
         self.backend = backend
         self._names = list(model.problem.rewards)
+
+    def bounds(self, slate_size: int) -> Bounds:
+        """Return the range of what is observed of users who are shown ``slate_size`` items."""
+        model, names = self.model, self._names
+        low, high = np.zeros(len(names)), np.zeros(len(names))
+        amounts = model.feedback.range(slate_size)  # (2, R')
+        for column, name in enumerate(model.feedback.names):
+            low[names.index(name)], high[names.index(name)] = amounts[:, column]
+        if "click" in names:
+            high[names.index("click")] = slate_size
+        if model.returns is not None:
+            high[names.index(RETURN)] = model.returns.values.max()
+        features = model.population
+        return Bounds(
+            features=np.stack([features.min(axis=0), features.max(axis=0)]).astype(np.float64),
+            rewards=np.stack([low, high]),
+            gap=0 if model.returns is None else model.returns.gaps.shape[1],
+            session=len(model.end_hazard),
+        )
 
     def draw_users(self, draws: Draws) -> LearnedUsers:
         """Draw users of the log uniformly, at the start of a first session."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from gymnasium.vector import AutoresetMode
+
 from envs.slates.building import simulation_of
 from envs.slates.faces import SlateBatchEnv, SlateEnv
 from envs.slates.settings import SlateRecSettings, SlateRecVectorSettings
@@ -58,7 +60,8 @@ class SlateRecEnv(SlateEnv):
     the last step of a session; 0 if the user never returns).
 
     ``info`` also holds ``items`` and ``clicks`` (K,), ``session_end``, ``gap_days`` (0 if no
-    session ended or the user never returns) and ``churned``. With ``reveal_state=True`` it also
+    session ended or the user never returns) and ``churned``. Before the first slate, and while a
+    slate is incomplete, items are -1 and all else is 0. With ``reveal_state=True`` it also
     holds what a real system cannot know: ``state`` (latent variables), ``oracle_slate`` (the
     candidate indices with the largest expected immediate reward) and ``long_term_slate`` (see
     `World.long_term_slate`), all three for the returned observation; and ``expected_reward`` of the
@@ -111,14 +114,18 @@ class SlateRecVectorEnv(SlateBatchEnv):
     """Many users of `SlateRecEnv` at once, on the CPU (numpy) or on any device (torch).
 
     Spaces, rewards, episodes and arguments are those of `SlateRecEnv`, with a leading user axis;
-    a named reward is an array ``(B,)``. An episode that ends is followed by a new one in the same
-    step (``AutoresetMode.SAME_STEP``): the returned observation is the new user's, the last
-    observation of the old user is in ``info["final_obs"]`` and their info in
+    a named reward is an array ``(B,)``. By default an episode that ends is followed by a new one in
+    the same step (``AutoresetMode.SAME_STEP``): the returned observation is the new user's, the
+    last observation of the old user is in ``info["final_obs"]`` and their info in
     ``info["final_info"]``, with the masks ``info["_final_obs"]`` and ``info["_final_info"]``. All
     other entries of info describe the step just taken, except those of ``reveal_state`` that
     describe the returned observation. Every entry is an array over all users, ``final_obs`` and
     ``final_info`` are dicts of arrays: one dict for the batch, where Gymnasium's ``SyncVectorEnv``
     has an array of one dict per user.
+
+    With ``autoreset_mode="NEXT_STEP"`` the new episode begins in the next step, which ignores the
+    action of that row and whose reward is 0. With ``"DISABLED"`` the caller resets rows:
+    ``reset(options={"reset_mask": terminated | truncated})``.
 
     What happens to a user is a function of the seed, the user's number, the number of episodes in
     their row before, the step and what they are shown; never of the other rows. With
@@ -132,6 +139,9 @@ class SlateRecVectorEnv(SlateBatchEnv):
         num_envs: Users, B.
         max_episode_steps: Steps of the environment after which an episode is truncated, if
             ``max_steps`` does not truncate it earlier. With ``action="slot"``, a multiple of K.
+        autoreset_mode: ``"SAME_STEP"``, ``"NEXT_STEP"`` or ``"DISABLED"``, or a
+            `gymnasium.vector.AutoresetMode`.
+        render_mode: None: a batch is not rendered.
         **settings: Arguments of `SlateRecEnv`, and two more. ``backend``: ``"numpy"`` or
             ``"torch"``. ``device``: torch device, e.g. ``"cuda"``. With torch, observations,
             rewards and info are tensors on that device, and actions are expected there.
@@ -144,12 +154,14 @@ class SlateRecVectorEnv(SlateBatchEnv):
         num_envs: int = 1,
         *,
         max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.SAME_STEP,
         render_mode: None = None,
         **settings: Any,
     ) -> None:
         checked = self.Settings.of(settings)
         backend = Backend.make(checked.backend, checked.device)
-        super().__init__(_build(num_envs, checked, backend), max_episode_steps)
+        simulation = _build(num_envs, checked, backend)
+        super().__init__(simulation, max_episode_steps, autoreset_mode, render_mode)
 
     @property
     def world(self) -> WorldConfig:

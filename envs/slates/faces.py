@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gymnasium.vector import AutoresetMode
+
 from envs.faces import BatchEnv, ScalarEnv
 from envs.slates.simulation import SlateSimulation
 from envs.world.backend import Array
@@ -24,12 +26,20 @@ class SlateBatchEnv(BatchEnv[SlateSimulation]):
     Args:
         simulation: Of B users.
         max_episode_steps: Steps of the environment after which an episode is truncated, or None.
+        autoreset_mode: See `BatchEnv`.
+        render_mode: See `BatchEnv`.
 
     Raises:
         EnvError: If ``max_episode_steps`` does not end with a slate.
     """
 
-    def __init__(self, simulation: SlateSimulation, max_episode_steps: int | None) -> None:
+    def __init__(
+        self,
+        simulation: SlateSimulation,
+        max_episode_steps: int | None,
+        autoreset_mode: AutoresetMode | str,
+        render_mode: str | None,
+    ) -> None:
         if max_episode_steps is not None:
             slates, rest = divmod(max_episode_steps, simulation.steps_per_slate)
             if rest or slates < 1:
@@ -38,7 +48,7 @@ class SlateBatchEnv(BatchEnv[SlateSimulation]):
                     f"the {simulation.steps_per_slate} steps that a slate takes."
                 )
             simulation.max_steps = min(slates, simulation.max_steps or slates)
-        super().__init__(simulation)
+        super().__init__(simulation, autoreset_mode, render_mode)
 
     @property
     def problem(self) -> Problem:

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
+from envs.actions import ignored, whole_numbers
 from envs.faces import Arrays, Simulation, first_row
 from envs.slates.settings import SlateSettings
+from envs.slates.shown import Shown
+from envs.slates.spaces import action_space, observation_space
 from envs.slates.transcript import transcript
 from envs.slates.users import UserWorld
-from envs.world.backend import Array, Backend
+from envs.world.backend import Array, Backend, to_numpy
 from envs.world.users import Users
 from envs.world.world import Outcome
-from recsim.arrays import Bools
+from recsim.arrays import Bools, Ints
 from recsim.draws import Draws, Purpose
 from recsim.problem import Problem
 
 CANDIDATES = Purpose("candidates")
-
-
-class Shown(NamedTuple):
-    """The slates that B users were shown, and how they reacted.
-
-    Attributes:
-        items: Item ids, -1 where a slot showed nothing, ``(B, K)``.
-        clicks: 1 where the item was clicked, int8 ``(B, K)``.
-        outcome: Effects on the users.
-    """
-
-    items: Array
-    clicks: Array
-    outcome: Outcome
 
 
 class SlateSimulation(Simulation):
@@ -55,7 +44,9 @@ class SlateSimulation(Simulation):
     feedback: Array
     candidates: Array
     _partial: Array
-    _filled: int
+    _filled: Ints
+    _nothing: Shown  # a step without slates
+    _shown: Shown  # by the last step
 
     def __init__(
         self,
@@ -68,8 +59,6 @@ class SlateSimulation(Simulation):
         super().__init__(size)
         self.world = world
         self.problem = problem
-        self.xp: Any = backend.xp
-        self._copy = backend.copy
         self.backend = backend
         self.max_steps = settings.max_steps or None
         self.max_days = settings.max_days or None
@@ -89,85 +78,152 @@ class SlateSimulation(Simulation):
         self._low = backend.asarray(edges[None, :-1])
         self._size = backend.asarray(np.diff(edges)[None].astype(np.float32))
         self._ids = backend.asarray(np.tile(np.arange(items), (size, 1)))
-        self._false = self._zeros(size, dtype=self.xp.bool)
-        self._no_days = self._zeros(size, dtype=self.xp.int64)
-        self._shown: Shown | None = None  # by the last step; None while a slate is incomplete
-        self._last: Shown | None = None  # the last complete slate of the episode
+        self._last: Shown | None = None  # with the last complete slate of the first user
         self._revealed: dict[str, Any] = {}
 
-    def reset(self, options: Mapping[str, Any]) -> None:
-        """Draw new users in every row; there are no options."""
-        self.draws = self.backend.draws(self.episodes.keys())
-        self.state = self.world.draw_users(self.draws)
-        self._forget()
-        self._draw_candidates()
-        self._shown = self._last = None
-        self._revealed = self._reveal()
+    @property
+    def xp(self) -> Any:
+        """The array namespace."""
+        return self.backend.xp
 
-    def step(self, action: Array) -> tuple[Array, Array, Array]:
-        """Show the slates, or with slots add one item to each.
+    def begin(self, rows: Ints | None, options: Mapping[str, Any]) -> None:
+        """Draw new users; there are no options. See `Simulation.begin`."""
+        if rows is None:
+            self.draws = self.backend.draws(self.episodes.keys())
+            self.state = self.world.draw_users(self.draws)
+            self._forget()
+            self._draw_candidates()
+            self._revealed = self._reveal()
+            shape, count = (self.size, self.problem.slate_size), len(self.problem.rewards)
+            oracle = self._oracle_reward if self.reveal_state else None
+            self._shown = self._nothing = Shown.nothing(self.backend, shape, count, oracle)
+            self._last = None
+            return
+        at = self.backend.asarray(rows)
+        self.draws.put(at, self.backend.lanes(self.episodes.keys(rows)))
+        new = self.draws.take(at)
+        self.state.put(at, self.world.draw_users(new))
+        self.history_items[at] = -1
+        self.history_clicks[at] = 0
+        self.feedback = self.backend.copy(self.feedback)  # that of `_shown`
+        self.feedback[at] = 0
+        self._partial[at], self._filled[rows] = -1, 0
+        if not self.whole_catalogue:
+            self.candidates[at] = self._strata(new)
+        self._shown = self._shown.put(at, self._nothing.take(at), self.backend)
+        if rows[0] == 0:
+            self._last = None
+        self._revealed = self._put(at, self._revealed, self._reveal(at))
+
+    def step(self, action: Array, idle: Bools | None = None) -> tuple[Array, Array, Array]:
+        """Show the slates, or with slots add one item to each; see `Simulation.step`.
 
         Returns:
             Reward (float64), terminated and truncated, ``(B,)`` each.
 
         Raises:
-            ValueError: If the action has the wrong shape, or an index that is not a candidate.
+            ValueError: If the action has the wrong shape or type, or an index that is not a
+                candidate.
         """
-        action = self._checked(action)
-        xp = self.xp
+        action = self._checked(action, idle)
         if self.slots:
-            self._partial[:, self._filled] = action
-            self._filled += 1
-            if self._filled < self.problem.slate_size:
-                self._shown, self._revealed = None, {}
-                nothing = self._zeros(self.size, dtype=xp.float64)
-                return nothing, self._copy(self._false), self._copy(self._false)
-            action, self._filled = self._partial, 0
-            self._partial = xp.full_like(self._partial, -1)
+            rows = self._fill(action, idle)
+            if len(rows) < self.size:
+                return self._react_some(rows)
+            action, self._filled[:] = self._partial, 0
+            self._partial = self.xp.full_like(self._partial, -1)
         items = action if self.whole_catalogue else self._lookup(action)
-        revealed: dict[str, Any] = {}
-        if self.reveal_state:
-            weights = self.problem.rewards
-            revealed["expected_reward"] = self.world.expected_reward(self.state, items, weights)
-            revealed["oracle_reward"] = self._oracle_reward
         self.draws.advance()
-        outcome = self.world.step(self.state, items, self.draws)
+        self._shown, outcome = self._react(self.state, items, self.draws, None)
+        self._last = self._shown
+        slate, concat = self.problem.slate_size, self.xp.concat
+        shown = self._shown
+        self.history_items = concat([self.history_items[:, slate:], shown.items], axis=1)
+        self.history_clicks = concat([self.history_clicks[:, slate:], shown.clicks], axis=1)
+        self.feedback = shown.rewards
+        self._draw_candidates()
+        self._revealed = self._reveal()
+        return self._ends(self.state.clock, outcome)
+
+    def _fill(self, action: Array, idle: Bools | None) -> Ints:
+        """Add an item to the slates, ``(B,)``; return the rows whose slates are complete."""
+        rows = np.arange(self.size) if idle is None else np.flatnonzero(~idle)
+        at = self.backend.asarray(rows)
+        self._partial[at, self.backend.asarray(self._filled[rows])] = action[at]
+        self._filled[rows] += 1
+        complete: Ints = rows[self._filled[rows] == self.problem.slate_size]
+        return complete
+
+    def _react_some(self, rows: Ints) -> tuple[Array, Array, Array]:
+        """Show the slates of some rows, and nothing to the others; as `step` does for all."""
+        reward = self._zeros(self.size, dtype=self.xp.float64)
+        terminated, truncated = (self.backend.copy(self._nothing.churned) for _ in range(2))
+        self._shown = self._nothing
+        if not len(rows):
+            return reward, terminated, truncated
+        at = self.backend.asarray(rows)
+        items = self._partial_items()[at]
+        self._partial[at], self._filled[rows] = -1, 0
+        self.draws.advance(at)
+        state, draws = self.state.take(at), self.draws.take(at)
+        shown, outcome = self._react(state, items, draws, at)
+        self.state.put(at, state)
+        self._shown = self._nothing.put(at, shown, self.backend)
+        if rows[0] == 0:
+            self._last = shown
+        slate, concat = self.problem.slate_size, self.xp.concat
+        for name in ("items", "clicks"):
+            history, new = getattr(self, f"history_{name}"), getattr(shown, name)
+            history[at] = concat([history[at][:, slate:], new], axis=1)
+        self.feedback = self.backend.copy(self.feedback)  # that of `_shown`
+        self.feedback[at] = shown.rewards
+        if not self.whole_catalogue:
+            self.candidates[at] = self._strata(draws)
+        self._revealed = self._put(at, self._revealed, self._reveal(at))
+        reward[at], terminated[at], truncated[at] = self._ends(state.clock, outcome)
+        return reward, terminated, truncated
+
+    def _react(
+        self, state: Users, items: Array, draws: Draws, rows: Array | None
+    ) -> tuple[Shown, Outcome]:
+        """Show items, ``(N, K)``, to users whose state is updated in place."""
+        xp = self.xp
+        expected = oracle = None
+        if self.reveal_state:
+            expected = self.world.expected_reward(state, items, self.problem.rewards)
+            oracle = self._oracle_reward if rows is None else self._oracle_reward[rows]
+        outcome = self.world.step(state, items, draws)
         if outcome.shown is not None:
             items = xp.where(outcome.shown, items, xp.full_like(items, -1))
-        clicks = outcome.clicks.view(xp.int8)
-        self._remember(items, clicks, outcome.rewards)
-        self._draw_candidates()
-        terminated, truncated = self._ends(outcome)
-        self._shown = self._last = Shown(items, clicks, outcome)
-        self._revealed = revealed | self._reveal()
-        reward = self.backend.as_float64(outcome.rewards @ self._weights)
-        return reward, terminated, truncated
+        none = self._nothing if rows is None else self._nothing.take(slice(len(rows)))
+        shown = Shown(
+            items=items,
+            clicks=outcome.clicks.view(xp.int8),
+            rewards=outcome.rewards,
+            session_end=none.session_end if outcome.session_end is None else outcome.session_end,
+            gap_days=none.gap_days if outcome.gap is None else outcome.gap,
+            churned=none.churned if outcome.churned is None else outcome.churned,
+            expected_reward=expected,
+            oracle_reward=oracle,
+        )
+        return shown, outcome
 
     def info(self) -> dict[str, Any]:
         """Return how every user reacted to the last slate, and what is revealed.
 
-        Named rewards are float64. Reactions are left out before the first slate of an episode and
-        while a slate is incomplete.
+        Named rewards are float64. Before the first slate of an episode, and while a slate is
+        incomplete, nothing is shown: items are -1, everything else is 0 or False.
         """
-        if self._shown is None:
-            return dict(self._revealed)
-        items, clicks, outcome = self._shown
-        rewards = self.backend.as_float64(outcome.rewards)
-        ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
-        return {
-            "rewards": {name: rewards[:, i] for i, name in enumerate(self.problem.rewards)},
-            "items": items,
-            "clicks": clicks,
-            "session_end": self._copy(self._false if ended is None else ended),
-            "gap_days": self._copy(self._no_days) if gap is None else gap,
-            "churned": self._copy(self._false if churned is None else churned),
-            **self._revealed,
-        }
+        return self._shown.info(self.problem.rewards, self.backend) | self.outlook()
+
+    def outlook(self) -> dict[str, Any]:
+        """Return the latent state and oracle slates for the next step, if they are revealed."""
+        return self._copied(self._revealed)
 
     def first_info(self) -> dict[str, Any]:
         """Return the info of the first user as plain numbers; cheaper than by way of arrays."""
-        revealed = first_row(self._revealed)
-        return revealed if self._shown is None else self._reaction(self._shown) | revealed
+        first = self._shown.first(self.problem.rewards, self.backend)
+        return first | first_row(self.outlook()) if self._revealed else first
 
     def first_observation(self) -> Arrays:
         """Return the observation of the first user."""
@@ -178,36 +234,13 @@ class SlateSimulation(Simulation):
 
     def describe(self) -> str:
         """Return the last slate of the first user as text."""
-        return transcript({} if self._last is None else self._reaction(self._last))
+        last = self._last
+        return transcript({} if last is None else last.first(self.problem.rewards, self.backend))
 
-    def replace(self, done: Array, info: dict[str, Any]) -> dict[str, Any]:
-        """Draw new users in the rows where ``done``; ``info`` reveals their state."""
-        rows = self.xp.nonzero(done)[0]
-        keys = self.episodes.next(self.backend.to_numpy(rows))
-        self.draws.put(rows, self.backend.lanes(keys))
-        new = self.draws.take(rows)
-        self.state.put(rows, self.world.draw_users(new))
-        self.history_items[rows] = -1
-        self.history_clicks[rows] = 0
-        self.feedback = self._copy(self.feedback)  # info holds the same array
-        self.feedback[rows] = 0
-        if not self.whole_catalogue:
-            self.candidates[rows] = self._strata(new)
-        if self.reveal_state:
-            info = info | self._put(rows, info, self._reveal(rows))
-        return info
-
-    def _reaction(self, shown: Shown) -> dict[str, Any]:
-        """Return how the first user reacted to a slate, in plain numbers."""
-        items, clicks, outcome = shown
-        ended, gap, churned = outcome.session_end, outcome.gap, outcome.churned
+    def _copied(self, info: dict[str, Any]) -> dict[str, Any]:
         return {
-            "rewards": dict(zip(self.problem.rewards, outcome.rewards[0].tolist(), strict=True)),
-            "items": items[0],
-            "clicks": clicks[0],
-            "session_end": ended is not None and ended[0].item(),
-            "gap_days": 0 if gap is None else gap[0].item(),
-            "churned": churned is not None and churned[0].item(),
+            name: self._copied(value) if isinstance(value, dict) else self.backend.copy(value)
+            for name, value in info.items()
         }
 
     def _put(self, rows: Array, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -217,7 +250,7 @@ class SlateSimulation(Simulation):
             if isinstance(value, dict):
                 merged[name] = self._put(rows, old[name], value)
             else:
-                merged[name] = self._copy(old[name])
+                merged[name] = self.backend.copy(old[name])
                 merged[name][rows] = value
         return merged
 
@@ -226,7 +259,7 @@ class SlateSimulation(Simulation):
 
         Where the whole catalogue is offered, ``candidates`` is the same array at every step.
         """
-        state, copy = self.state, self._copy
+        state, copy = self.state, self.backend.copy
         obs = {
             "user_features": copy(state.features),
             "history_items": copy(self.history_items),
@@ -244,9 +277,9 @@ class SlateSimulation(Simulation):
     def action_mask(self) -> Array:
         """Return 1 for each candidate that is not in the slate yet, int8 ``(B, C)``."""
         mask = self._zeros(self.size, self.problem.num_candidates, dtype=self.xp.int8) + 1
-        rows = self.xp.arange(self.size, device=self.backend.device)[:, None]
-        if self.slots and self._filled:
-            mask[rows, self._partial[:, : self._filled]] = 0
+        if self.slots and self._filled.any():
+            rows, slots = self.xp.nonzero(self._partial >= 0)
+            mask[rows, self._partial[rows, slots]] = 0
         return mask
 
     def masks(self) -> Bools:
@@ -256,64 +289,41 @@ class SlateSimulation(Simulation):
             With slots, ``(B, C)``: False where the item is in the slate already. Else all True,
             ``(B, K*C)``, slot by slot: masks of independent slots cannot rule out repeats.
         """
-        mask: Bools = self.backend.to_numpy(self.action_mask()) > 0
+        mask: Bools = to_numpy(self.action_mask()) > 0
         return mask if self.slots else np.tile(mask, (1, self.problem.slate_size))
 
     def observation_space(self) -> spaces.Dict:
         """Return the observation space of one user."""
-        problem = self.problem
-        last, far = problem.num_items - 1, np.iinfo(np.int64).max
-        largest = float(np.finfo(np.float32).max)
-
-        def integers(low: int, high: int, *shape: int, dtype: Any = np.int64) -> spaces.Box:
-            return spaces.Box(low, high, shape, dtype)
-
-        def reals(low: float, dim: int) -> spaces.Box:
-            return spaces.Box(low, largest, (dim,), np.float32)
-
-        keys: dict[str, spaces.Space[Any]] = {
-            "user_features": reals(-largest, problem.user_feature_dim),
-            "history_items": integers(-1, last, self._width),
-            "history_clicks": integers(0, 1, self._width, dtype=np.int8),
-            "history_length": integers(0, self._width // problem.slate_size, 1),
-            "feedback": reals(0, len(problem.rewards)),
-            "candidates": integers(0, last, problem.num_candidates),
-            "time": integers(0, far, 3),
-        }
-        if self.slots:
-            keys["partial_slate"] = integers(-1, last, problem.slate_size)
-            keys["action_mask"] = integers(0, 1, problem.num_candidates, dtype=np.int8)
-        return spaces.Dict(keys)
+        return observation_space(
+            self.problem,
+            self.world.bounds(self.problem.slate_size),
+            history=self._width // self.problem.slate_size,
+            slots=self.slots,
+            max_steps=self.max_steps,
+            max_days=self.max_days,
+        )
 
     def action_space(self) -> spaces.MultiDiscrete | spaces.Discrete:
         """Return the action space of one user."""
-        candidates = self.problem.num_candidates
-        if self.slots:
-            return spaces.Discrete(candidates)
-        return spaces.MultiDiscrete([candidates] * self.problem.slate_size)
+        return action_space(self.problem, self.slots)
 
-    def _checked(self, action: Array) -> Array:
-        """Return the action as int64 ``(B, K)``, or ``(B,)`` with slots, on the device."""
-        if self.backend.name == "numpy":
-            action = np.array(action)  # a copy: it goes into info
-            if action.dtype != np.int64:
-                if action.dtype.kind not in "iu":
-                    raise ValueError(f"Actions are integers, not {action.dtype}.")
-                action = action.astype(np.int64)
-        else:
-            action = self.xp.asarray(
-                action, dtype=self.xp.int64, device=self.backend.device, copy=True
-            )
+    def _checked(self, action: Any, idle: Bools | None) -> Array:
+        """Return the action as int64 ``(B, K)``, or ``(B,)`` with slots, on the device.
+
+        It is a copy, with 0 in idle rows.
+        """
+        xp, count = self.xp, self.problem.num_candidates
         want = (self.size,) if self.slots else (self.size, self.problem.slate_size)
-        if action.shape != want:
-            raise ValueError(f"The action has shape {tuple(action.shape)}, expected {want}.")
-        if self.backend.any_outside(action, self.problem.num_candidates):
-            wrong = (action < 0) | (action >= self.problem.num_candidates)
-            row = int(self.xp.nonzero(wrong)[0][0])
-            raise ValueError(
-                f"The action of user {row} is {action[row].tolist()}; every entry must index a "
-                f"candidate, 0 ... {self.problem.num_candidates - 1}."
-            )
+        fits = getattr(action, "dtype", None) == xp.int64 and action.shape == want
+        if fits:
+            action = xp.asarray(action, device=self.backend.device, copy=True)
+            if idle is not None:
+                action[idle] = 0
+        if not fits or self.backend.any_outside(action, count):
+            plain = ignored(to_numpy(action) if hasattr(action, "cpu") else action, idle, 0)
+            note = ", the index of a candidate" if self.slots else ", indices of candidates"
+            checked = whole_numbers(plain, want, 0, count, "The action", note=note)
+            action = self.backend.asarray(checked)
         return action
 
     def _lookup(self, action: Array) -> Array:
@@ -334,15 +344,8 @@ class SlateSimulation(Simulation):
         self.history_items = self._zeros(users, self._width, dtype=xp.int64) - 1
         self.history_clicks = self._zeros(users, self._width, dtype=xp.int8)
         self.feedback = self._zeros(users, len(self.problem.rewards), dtype=xp.float32)
-        self._filled = 0
+        self._filled = np.zeros(users, dtype=np.int64)
         self._partial = self._zeros(users, self.problem.slate_size, dtype=xp.int64) - 1
-
-    def _remember(self, items: Array, clicks: Array, rewards: Array) -> None:
-        slate = self.problem.slate_size
-        xp = self.xp
-        self.history_items = xp.concat([self.history_items[:, slate:], items], axis=1)
-        self.history_clicks = xp.concat([self.history_clicks[:, slate:], clicks], axis=1)
-        self.feedback = rewards
 
     def _partial_items(self) -> Array:
         """Return the item ids chosen so far, padded with -1, ``(B, K)``."""
@@ -350,17 +353,16 @@ class SlateSimulation(Simulation):
         items = index if self.whole_catalogue else self._lookup(index)
         return self.xp.where(self._partial < 0, self._partial, items)
 
-    def _ends(self, outcome: Outcome) -> tuple[Array, Array]:
-        """Return terminated (the user left for good) and truncated (a limit came first)."""
-        clock = self.state.clock
-        truncated = self._copy(self._false)
-        if self.max_steps is not None:
-            truncated |= clock[:, 3] >= self.max_steps
+    def _ends(self, clock: Array, outcome: Outcome) -> tuple[Array, Array, Array]:
+        """Return reward, terminated (the user left) and truncated (a limit came first)."""
+        reward = self.backend.as_float64(outcome.rewards @ self._weights)
+        none = clock[:, 0] < 0
+        truncated = clock[:, 3] >= self.max_steps if self.max_steps is not None else none
         if self.max_days is not None:
-            truncated |= clock[:, 0] >= self.max_days
+            truncated = truncated | (clock[:, 0] >= self.max_days)
         if outcome.churned is None:
-            return self._copy(self._false), truncated
-        return self._copy(outcome.churned), truncated & ~outcome.churned
+            return reward, self.backend.copy(none), self.backend.copy(truncated)
+        return reward, self.backend.copy(outcome.churned), truncated & ~outcome.churned
 
     def _reveal(self, rows: Array | None = None) -> dict[str, Any]:
         """Return latent state and oracle slates for the next step, of ``rows`` or of all."""
@@ -382,7 +384,7 @@ class SlateSimulation(Simulation):
         if rows is None:
             self._oracle_reward = reward
         else:
-            self._oracle_reward = self._copy(self._oracle_reward)  # info shows the same array
+            self._oracle_reward = self.backend.copy(self._oracle_reward)  # that of `_shown`
             self._oracle_reward[rows] = reward
         return {
             "oracle_slate": oracle,

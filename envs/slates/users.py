@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from envs.world.backend import Array
+from envs.world.bounds import Bounds
 from envs.world.world import Outcome
 from recsim.draws import Draws
 
@@ -15,6 +16,10 @@ class UserWorld(Protocol):
     @property
     def foresighted(self) -> bool:
         """Whether `long_term_slate` may differ from `oracle_slate`."""
+        ...
+
+    def bounds(self, slate_size: int) -> Bounds:
+        """Return the range of what is observed of users who are shown ``slate_size`` items."""
         ...
 
     def draw_users(self, draws: Draws) -> Any:

@@ -96,6 +96,10 @@ class Backend:
             )
         raise EnvError(f"Unknown backend {name!r}.{did_you_mean(name, ['numpy', 'torch'])}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Modules and functions cannot be pickled or copied; name and device determine them.
+        return Backend.make, (self.name, self.device)
+
     def asarray(self, values: NDArray[Any]) -> Array:
         """Return a copy of ``values`` on the device, with the same dtype."""
         if self.name == "numpy":
@@ -110,6 +114,7 @@ class Backend:
         """Return keys of users on the device."""
         return keys if self.name == "numpy" else as_torch(keys, self.device)
 
-    def to_numpy(self, array: Array) -> NDArray[Any]:
-        """Return the array on the CPU, as numpy."""
-        return array if isinstance(array, np.ndarray) else array.cpu().numpy()
+
+def to_numpy(array: Array) -> NDArray[Any]:
+    """Return an array of either library on the CPU, as numpy."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from pydantic import Field
 
 from envs.world.backend import Array
 from envs.world.part import Part
-from recsim.draws import Draws, Purpose
+from recsim.draws import MAX_NORMAL, Draws, Purpose
 
 DRIFT, BUDGET = Purpose("drift"), Purpose("budget")
 
@@ -133,6 +134,18 @@ class SessionBudget(Part):
     spread: float = Field(0.3, ge=0)
     step_minutes: float = Field(0.5, ge=0)
     refund: float = Field(0.0, ge=0)
+
+    def longest(self, value: float) -> int | None:
+        """Return a number of steps that no session exceeds; None if there may be no end.
+
+        Args:
+            value: Largest summed value of the items clicked in a step.
+        """
+        least = self.step_minutes - self.refund * value
+        if least <= 0:
+            return None
+        budget = self.minutes * math.exp(self.spread * MAX_NORMAL - self.spread**2 / 2)
+        return math.ceil(budget / least * (1 + 1e-4)) + 1  # sums are rounded in float32
 
     def draw(self, xp: Any, draws: Draws) -> Array:
         """Draw the budgets of new sessions in minutes, ``(B,)``."""

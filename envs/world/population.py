@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import Field
 
 from envs.world.backend import Array
 from envs.world.part import Part
-from recsim.draws import Draws, Purpose
+from recsim.draws import MAX_NORMAL, Draws, Purpose
 
 GROUP, INTEREST, FEATURES = Purpose("group"), Purpose("interest"), Purpose("features")
 
@@ -24,6 +25,11 @@ class Population(Part):
 
     spread: float = Field(0.8, ge=0)
     feature_noise: float = Field(0.5, ge=0)
+
+    def largest_feature(self, dim: int) -> float:
+        """Return a number that no coordinate of the features exceeds in size."""
+        deviation = self.feature_noise / math.sqrt(dim)
+        return (1 + deviation * MAX_NORMAL) * (1 + 1e-4)  # sums are rounded in float32
 
     def draw(self, xp: Any, draws: Draws, centres: Array) -> tuple[Array, Array]:
         """Draw users.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydantic import Field
@@ -11,6 +12,8 @@ from envs.world.part import Part
 from recsim.draws import Draws, Purpose
 
 RETURN = Purpose("return")
+# Hazards are kept away from 0 and 1, so that every gap is a finite number of days.
+MIN_HAZARD = 1e-6
 
 
 class Retention(Part):
@@ -43,6 +46,13 @@ class Retention(Part):
         """Return the probability of returning on a given day, ``(B,)``."""
         return 1 / (1 + xp.exp(-self.hazard - self.hazard_slope * (satisfaction - 0.5)))
 
+    def longest_gap(self) -> int:
+        """Return a number of days that no gap exceeds."""
+        hazard = 1 / (1 + math.exp(self.hazard_slope / 2 - self.hazard))
+        hazard = min(max(hazard, MIN_HAZARD), 1 - MIN_HAZARD)
+        # The largest uniform number is 1 - 2^-24; the sum is rounded in float32.
+        return math.ceil(24 * math.log(2) / -math.log1p(-hazard) * (1 + 1e-4)) + 1
+
     def draw(self, xp: Any, draws: Draws, satisfaction: Array) -> tuple[Array, Array]:
         """Draw whether and when users return after a session.
 
@@ -52,9 +62,8 @@ class Retention(Part):
         chance = draws.uniform(RETURN, 2)
         churned = chance[:, 0] < self.churn_probability(xp, satisfaction)
         hazard = self.daily_hazard(xp, satisfaction)
-        # Inverse of the geometric distribution function. The hazard is clipped away from 0 and 1,
-        # so that every gap is a finite number of days.
-        survive = xp.log1p(-xp.clip(hazard, 1e-6, 1 - 1e-6))
+        # Inverse of the geometric distribution function.
+        survive = xp.log1p(-xp.clip(hazard, MIN_HAZARD, 1 - MIN_HAZARD))
         days = xp.ceil(xp.log1p(-chance[:, 1]) / survive)
         days = xp.maximum(days, xp.ones_like(days))
         return xp.where(churned, xp.zeros_like(days), days), churned

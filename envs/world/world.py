@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from envs.world.backend import Array, Backend
+from envs.world.backend import Array, Backend, to_numpy
+from envs.world.bounds import Bounds
 from envs.world.catalogue import Catalogue, Items
 from envs.world.choice import ChoiceModel, MultinomialLogit
 from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
@@ -32,6 +33,8 @@ from envs.world.retention import Retention
 from envs.world.users import Users
 from recsim.draws import Draws
 
+# Allows for the rounding of sums in float32.
+ROUNDING = 1 + 1e-4
 # Largest utility whose exponentials can be summed in float32.
 MAX_UTILITY = 80.0
 
@@ -139,7 +142,6 @@ class World:
     def __init__(self, config: WorldConfig, backend: Backend) -> None:
         self.config = config
         self.backend = backend
-        self.xp: Any = backend.xp
         self.items = config.catalogue.draw()
         self.table = backend.asarray(_item_table(config, self.items))  # (I, D)
         self.centres = backend.asarray(self.items.centres)
@@ -148,9 +150,32 @@ class World:
         self.reward_names = config.reward_names
 
     @property
+    def xp(self) -> Any:
+        """The array namespace."""
+        return self.backend.xp
+
+    @property
     def foresighted(self) -> bool:
         """Whether `long_term_slate` may differ from `oracle_slate`."""
         return self.config.foresight > 0
+
+    def bounds(self, slate_size: int) -> Bounds:
+        """Return the range of what is observed of users who are shown ``slate_size`` items."""
+        config = self.config
+        clicks = 1 if config.choice.at_most_one else slate_size
+        minutes = float(np.sort(self.items.minutes)[-clicks:].sum())
+        if config.satisfaction:
+            minutes *= 1 + config.satisfaction.engagement
+        most = [clicks, minutes * ROUNDING, 1][: len(self.reward_names)]
+        feature = config.population.largest_feature(self.dim)
+        session, retention = config.session, config.retention
+        value = float(to_numpy(self.table[:, self.dim + 1]).max())
+        return Bounds(
+            features=np.outer([-1, 1], np.full(self.dim, feature)),
+            rewards=np.array([[0.0] * len(most), most]),
+            gap=retention.longest_gap() if retention else 0,
+            session=session.longest(clicks * value) if session else None,
+        )
 
     def draw_users(self, draws: Draws) -> State:
         """Draw a new user for each row of the random numbers, at the start of a first session."""

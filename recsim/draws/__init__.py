@@ -4,7 +4,7 @@ Draws of a user do not depend on who else is in the batch, on how users are cut 
 what was drawn before.
 """
 
-from recsim.draws.draws import Draws, Purpose
+from recsim.draws.draws import MAX_NORMAL, Draws, Purpose
 from recsim.draws.splitmix import chain, key_of, mixed
 
-__all__ = ["Draws", "Purpose", "chain", "key_of", "mixed"]
+__all__ = ["MAX_NORMAL", "Draws", "Purpose", "chain", "key_of", "mixed"]

@@ -18,6 +18,9 @@ Array = Any  # a numpy array or a torch tensor
 # more, up to `_MOST_ROWS` or `_MOST_STEPS`, as long as no user is replaced, which makes them void.
 _ROWS, _MOST_ROWS, _MOST_STEPS = 64, 1024, 64
 
+# No normal number is larger: the smallest uniform number in Box and Muller's method is 2^-33.
+MAX_NORMAL = math.sqrt(66 * math.log(2))
+
 
 class Purpose:
     """What random numbers are drawn for; draws of different purposes are independent.
@@ -77,8 +80,21 @@ class Draws:
     def __len__(self) -> int:
         return len(self._state)
 
-    def advance(self) -> None:
-        """Let every user pass to their next step."""
+    def __getstate__(self) -> dict[str, Any]:
+        # What is drawn already is a function of the rest.
+        return vars(self) | {"_drawn": {}}
+
+    def advance(self, rows: Array | None = None) -> None:
+        """Let users pass to their next step.
+
+        Args:
+            rows: Which ones (indices); None for all.
+        """
+        if rows is not None:
+            state = self._now()
+            state[rows] += counters(1, 1, state)
+            self._begin(state)
+            return
         self._tick += 1
         if self._tick == self._ahead:
             state = self._state + counters(self._ahead, 1, self._state)

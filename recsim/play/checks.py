@@ -53,3 +53,15 @@ def check_rewards(rewards: Mapping[str, NDArray[Any]], active: Bools, step: int)
                 f"step {step}, row {row}: the environment gave {name!r} {values[row]}, which is "
                 "not a finite number: look for weights and settings that are too large."
             )
+
+
+def check_autoreset(env: Any) -> None:
+    """Refuse a vector environment whose episodes do not follow each other in the same step.
+
+    Raises:
+        EnvError: If its ``autoreset_mode`` is another one.
+    """
+    metadata = getattr(env, "metadata", {})
+    mode = getattr(metadata.get("autoreset_mode"), "name", "SAME_STEP")
+    if mode != "SAME_STEP":
+        raise EnvError(f"autoreset_mode of the environment is {mode}; agents need SAME_STEP.")

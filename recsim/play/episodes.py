@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recsim.arrays import Floats, Ints
+from recsim.play.checks import check_autoreset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,11 @@ def batches(env: Any, on_batch: Callable[[int], None] | None = None) -> Iterator
 
     Yields:
         Numbers of the episodes, ``(B,)``, and the number of leading ones that count.
+
+    Raises:
+        EnvError: If the environment has another ``autoreset_mode`` than ``SAME_STEP``.
     """
+    check_autoreset(env)
     world = env.unwrapped
     size, total = world.num_envs, world.num_episodes
     for start in range(0, total, size):

@@ -160,33 +160,39 @@ def test_popular_candidates_are_shown_by_default(make):
     ("action", "message"),
     [
         ({"type": 0, "attribute": 0}, "mapping with the keys"),
-        ({"type": 5, "attribute": 0, "slate": [-1, -1]}, "must be 0, to ask"),
+        ({"type": 5, "attribute": 0, "slate": [-1, -1]}, r"0 \.\.\. 1: 0 to ask, 1 to show"),
         (
             {"type": 0, "attribute": 9, "slate": [-1, -1]},
-            r"must be whole numbers .* in -1 \.\.\. 3",
+            r"action\['attribute'\] of user 0 is 9; it must be a whole number in -1 \.\.\. 3\.",
         ),
         (
             {"type": 1, "attribute": 0, "slate": [0, 7]},
-            r"Items of slates must be .* in -1 \.\.\. 4",
+            r"action\['slate'\] of user 0 is \[0, 7\]; it must be 2 whole numbers in -1 \.\.\. 4\.",
         ),
-        ({"type": 1, "attribute": 0, "slate": [0, 1, 2]}, "of shape"),
+        ({"type": 1, "attribute": 0, "slate": [0, 1, 2]}, r"has shape \(3,\); it must have"),
+        ({"type": 0.0, "attribute": 0, "slate": [0, 1]}, "whole numbers, not float64"),
     ],
 )
-def test_malformed_actions(make, action, message):
+def test_malformed_actions(make, make_batch, action, message):
     env = make()
     env.reset(seed=0)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as one:
         env.step(action)
+    env = make_batch(2)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message) as many:
+        env.step({name: np.array([part, part]) for name, part in action.items()})
+    assert str(one.value) == str(many.value)
 
 
 def test_malformed_discrete_actions(make_batch):
     env = make_batch(2, action="discrete")
     env.reset(seed=0)
-    with pytest.raises(
-        ValueError, match=r"Actions must be whole numbers of shape \(2,\) in 0 \.\.\. 4"
-    ):
+    with pytest.raises(ValueError, match=r"user 1 is 5; it must be a whole number in 0 \.\.\. 4"):
         env.step(np.array([0, 5]))
-    with pytest.raises(ValueError, match=r"whole numbers of shape \(2,\)"):
+    with pytest.raises(ValueError, match="is given for 3 users; there are 2 users"):
+        env.step(np.array([0, 1, 2]))
+    with pytest.raises(ValueError, match="The action must be whole numbers, not float64"):
         env.step(np.array([0.5, 1]))
     with pytest.raises(ValueError, match="There are 3 seeds for 2 environments"):
         env.reset(seed=[1, 2, 3])

@@ -179,12 +179,12 @@ def test_the_goal_is_hidden_without_debug(make):
         (
             {},
             {"item": 9, "justification": [0] * 5},
-            r"Items must be whole numbers of shape \(1,\) in 0 \.\.\. 5",
+            r"action\['item'\] of user 0 is 9; it must be a whole number in 0 \.\.\. 5\.",
         ),
         ({}, {"item": 0.5, "justification": [0] * 5}, "must be whole numbers"),
-        ({}, {"item": 0, "justification": [0, 2, 0, 0, 0]}, "must be 0 and 1 of shape"),
-        ({"action": "scores", "justification": "item"}, [0.0] * 5, "numbers of shape"),
-        ({"action": "scores", "justification": "item"}, [np.nan] * 6, "numbers of shape"),
+        ({}, {"item": 0, "justification": [0, 2, 0, 0, 0]}, "every entry must be 0 or 1"),
+        ({"action": "scores", "justification": "item"}, [0.0] * 5, r"has shape \(5,\); it must"),
+        ({"action": "scores", "justification": "item"}, [np.nan] * 6, "action of user 0 has NaN"),
     ],
 )
 def test_malformed_actions(make, settings, action, message):

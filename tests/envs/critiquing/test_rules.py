@@ -173,7 +173,7 @@ def test_the_last_item_is_shown_and_not_criticised(make, show):
     env.step(show(1, 1))
     _, reward, terminated, truncated, _ = env.step(show(0))
     assert (reward, terminated, truncated) == (1.0, True, False)
-    with pytest.raises(gym.error.ResetNeeded, match="no session is running"):
+    with pytest.raises(gym.error.ResetNeeded, match="no episode is running"):
         env.step(show(2))
     with pytest.raises(gym.error.ResetNeeded):
         make().step(show(2))
@@ -211,7 +211,7 @@ def test_cold_start_hides_the_user(make, show):
     assert info["action_mask"].tolist() == [1] * 6
     obs, *_ = env.step(show(5, 4))
     assert obs["preferences"].tolist() == [0, 0, 0, 0, -1]
-    with pytest.raises(UserError, match=r"options\['user'\] must be whole .* in -1 \.\.\. -1"):
+    with pytest.raises(UserError, match=r"options\['user'\] of user 0 is 0; .* in -1 \.\.\. -1"):
         env.reset(options={"user": 0, "goal": 0})
 
 
@@ -258,10 +258,10 @@ def test_sessions_of_different_pairs_have_different_numbers(make):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"index": 2}, r"options\['index'\] must be whole numbers of shape \(1,\) in 0 \.\.\. 1"),
+        ({"index": 2}, r"options\['index'\] of user 0 is 2; .* in 0 \.\.\. 1"),
         (
             {"user": 3, "goal": 0},
-            r"options\['user'\] must be whole numbers of shape \(1,\) in -1 \.\.\. 2",
+            r"options\['user'\] of user 0 is 3; .* in -1 \.\.\. 2",
         ),
         ({"goal": 0}, "options are 'index', or 'user' and 'goal'"),
         ({"index": "one"}, r"options\['index'\] must be whole numbers"),

@@ -117,7 +117,13 @@ def test_the_folder_of_a_model_replaces_the_log(saved, quick, tmp_path):
 
     def play(env):
         env.reset(seed=2)
-        return [env.step([0, 3])[:3] and env.step([1, 5])[1] for _ in range(3)]
+        rewards = []
+        for step in range(6):
+            _, reward, terminated, truncated, _ = env.step([[0, 3], [1, 5]][step % 2])
+            rewards.append(reward)
+            if terminated or truncated:
+                env.reset()
+        return rewards
 
     assert play(fitted) == play(loaded)
     with pytest.raises(UserError, match=r"fitted to something else \(other fit\)"):

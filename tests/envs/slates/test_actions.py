@@ -1,9 +1,14 @@
 """Actions of ``SlateRec-v0``: slates, slots, candidates, and errors."""
 
+import contextlib
+
 import numpy as np
 import pytest
+import torch
 
 from envs.slates.env import SlateRecEnv, SlateRecVectorEnv
+
+RIGHT = "it must be 5 whole numbers in 0 ... 199, indices of candidates."
 
 
 def flat(tree, prefix=""):
@@ -39,7 +44,8 @@ def test_slots_are_a_slate_in_pieces():
             if position < 2:
                 chosen = slate[: position + 1]
                 assert slot_reward == 0
-                assert slot_info == {}
+                assert slot_info["items"].tolist() == [-1, -1, -1]
+                assert not any(value.any() for key, value in flat(slot_info) if key != "items")
                 assert part["partial_slate"].tolist() == [
                     *candidates[chosen],
                     *[-1] * (2 - position),
@@ -87,14 +93,30 @@ def test_actions_index_the_candidates_of_the_observation():
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        ([0, 1, 2, 3, 200], r"user 0 is \[0, 1, 2, 3, 200\]; .* 0 \.\.\. 199"),
-        ([0, 1, 2, 3, -1], r"must index a candidate"),
-        ([0, 1, 2], r"shape \(1, 3\), expected \(1, 5\)"),
-        ([0.5, 1, 2, 3, 4], "Actions are integers, not float64"),
+        ([0, 1, 2, 3, 200], f"The action of user 0 is [0, 1, 2, 3, 200]; {RIGHT}"),
+        ([0, 1, 2, 3, -1], f"The action of user 0 is [0, 1, 2, 3, -1]; {RIGHT}"),
+        ([0, 1, 2], "The action has shape (3,); it must have shape (5,)."),
+        (3, "The action has shape (); it must have shape (5,)."),
+        ([[0, 1], [2]], "The action must be whole numbers of shape (5,)."),
+        ([0.0, 1, 2, 3, 4], "The action must be whole numbers, not float64."),
+        ([True] * 5, "The action must be whole numbers, not bool."),
+        (None, "The action must be whole numbers, not object."),
+        ("01234", "The action must be whole numbers, not <U5."),
+        ({"slate": [0]}, "The action must be whole numbers, not object."),
     ],
 )
-def test_a_wrong_action_is_refused(action, message):
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_wrong_action_gets_the_same_sentence_from_both_faces(action, message, backend):
     env = SlateRecEnv()
     env.reset(seed=0)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match="action") as one:
         env.step(action)
+    assert str(one.value) == message
+    env = SlateRecVectorEnv(2, backend=backend)
+    env.reset(seed=0)
+    right = [action, [0, 1, 2, 3, 4]] if message.count("user 0") else [action, action]
+    with contextlib.suppress(TypeError, ValueError):
+        right = torch.tensor(right) if backend == "torch" else np.array(right)
+    with pytest.raises(ValueError, match="action") as many:
+        env.step(right)
+    assert str(many.value).replace("float32", "float64") == message

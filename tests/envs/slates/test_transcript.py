@@ -61,9 +61,9 @@ def replay():
         other = (log.slate[row] + 1) % 6
         obs, reward, terminated, truncated, info = env.step(log.slate[row] if step % 3 else other)
         day, session, of_session = obs["time"]
-        rewards = ", ".join(
-            f"{name} {value:.3f}" for name, value in info.get("rewards", {}).items()
-        )
+        rewards = ""
+        if info["matched"]:
+            rewards = ", ".join(f"{name} {value:.3f}" for name, value in info["rewards"].items())
         lines.append(
             f"row {info['row']} | shown {info['items'].tolist()}, logged "
             f"{info['logged_items'].tolist()} with {info['logged_slate_propensity']:.4f} | "
