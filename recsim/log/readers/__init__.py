@@ -35,7 +35,7 @@ READERS = Registry(
         "movielens": "recsim.log.readers.movielens:MovieLensReader",
         "open_bandit": "recsim.log.readers.open_bandit:OpenBanditReader",
         "saved": "recsim.log.readers.saved:SavedReader",
-        "sequences": "recsim.log.readers.events:SequencesReader",
+        "sequences": "recsim.log.readers.sequences:SequencesReader",
         "table": "recsim.log.readers.table:TableReader",
     },
     _check,

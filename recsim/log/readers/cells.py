@@ -176,6 +176,11 @@ def _advice(text: str) -> str:
     return ""
 
 
+def is_number(text: str) -> bool:
+    """Return whether a cell of text is a finite number, or true or false."""
+    return text.strip().lower() in ("true", "false") or _parses("float", text.strip())
+
+
 def _parses(kind: Kind, value: Any) -> bool:
     """Return whether one cell is a number of this kind."""
     if isinstance(value, str):

@@ -13,8 +13,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Ints
-from recsim.errors import LogError, did_you_mean
-from recsim.log.readers.cells import CellError, Kind, check_ids, converted, is_text, plain
+from recsim.errors import LogError, did_you_mean, nearest
+from recsim.log.readers.cells import (
+    CellError,
+    Kind,
+    check_ids,
+    converted,
+    is_number,
+    is_text,
+    plain,
+)
 from recsim.log.readers.csv_files import (
     check_quotes,
     column_names_of_csv,
@@ -112,15 +120,42 @@ class Columns:
         self.refuse(repeated, name, "is listed twice")
         return values
 
-    def lists(self, name: str, separator: str) -> tuple[Ints, NDArray[Any]]:
+    def mostly_numbers(self, name: str) -> bool:
+        """Return whether a column holds numbers: of text, most cells that are not empty."""
+        column = plain(self._table[name])
+        if not is_text(column.type):
+            return not (_is_list(column.type) or pa.types.is_temporal(column.type))
+        cells = [text for text in column.to_pylist() if text and text.strip()]
+        return 2 * sum(map(is_number, cells)) > len(cells)
+
+    def labels(self, name: str, separator: str) -> list[list[str]]:
+        """Return a column of categories: those of each row, none of an empty or missing cell.
+
+        Args:
+            name: The column.
+            separator: As in `lists`.
+        """
+        kind = plain(self._table[name]).type
+        if not (is_text(kind) or _is_list(kind)):
+            return [[value] for value in self[name]]
+        lengths, entries = self.lists(name, separator, missing=True)
+        parts = np.split(entries, np.cumsum(lengths)[:-1])
+        return [[label for label in part if label] for part in parts]
+
+    def lists(
+        self, name: str, separator: str, *, missing: bool = False
+    ) -> tuple[Ints, NDArray[Any]]:
         """Return a column of lists as lengths ``(N,)`` and entries, one after the other.
 
         Args:
             name: The column.
             separator: Separator of the entries in CSV, where a list is text; see
                 `recsim.log.readers.list_cells`.
+            missing: Whether a missing cell is an empty list. Otherwise it is refused.
         """
-        column = self._table[name].combine_chunks()
+        column = plain(self._table[name]).combine_chunks()
+        if missing and is_text(column.type):
+            column = pc.fill_null(column, "")
         if is_text(column.type):
             try:
                 column = split_cells(column, separator)
@@ -128,8 +163,9 @@ class Columns:
                 self._fail_at(error.place, name, error)
         elif not _is_list(column.type):
             self.fail(0, name, f"holds {column.type}, not lists")
-        self.refuse(column.is_null().to_numpy(zero_copy_only=False), name, "is missing")
-        lengths = pc.list_value_length(column).to_numpy().astype(np.int64)
+        if not missing:
+            self.refuse(column.is_null().to_numpy(zero_copy_only=False), name, "is missing")
+        lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
         row = np.repeat(np.arange(self.length), lengths)
         try:
             entries = pa.chunked_array([pc.list_flatten(column)])
@@ -224,9 +260,30 @@ def read_columns(
     )
 
 
-def _read_parquet(path: Path, kinds: Mapping[str, Kind]) -> pa.Table:
+def column_names(path: str | Path, separator: str, *, missing: str = "") -> list[str]:
+    """Return the names of all columns of a file.
+
+    Args:
+        path: CSV or Parquet.
+        separator: Field separator of CSV files.
+        missing: Advice at the end of the message if the file does not exist.
+
+    Raises:
+        LogError: If the file is missing or damaged.
+    """
+    path = Path(path)
+    require_file(path, missing)
+    if file_format(path) == "csv":
+        return column_names_of_csv(path, separator)
     try:
-        _check_names(path, list(pq.read_schema(path).names), kinds)
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise LogError(f"{path} is not a valid Parquet file: {error}") from error
+
+
+def _read_parquet(path: Path, kinds: Mapping[str, Kind]) -> pa.Table:
+    _check_names(path, column_names(path, ""), kinds)
+    try:
         return pq.ParquetFile(path).read(columns=list(kinds))
     except (pa.ArrowInvalid, OSError) as error:
         raise LogError(f"{path} is not a valid Parquet file: {error}") from error
@@ -266,6 +323,9 @@ def _other_separator(names: list[str], wanted: Mapping[str, Kind], sep: str) -> 
         if sep and len(parts) > 1 and parts & set(wanted):
             return f" Its fields are separated by {shown}: set separator."
     missing = next(name for name in wanted if name not in names)
+    if sep and not set(names) & set(wanted) and not any(nearest(name, names) for name in wanted):
+        first = ", ".join(names)
+        return f" Its first line, which must name the columns, is {first!r}."
     return did_you_mean(missing, names)
 
 

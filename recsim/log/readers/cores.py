@@ -60,8 +60,10 @@ def core(
     kept &= np.bincount(user[kept], minlength=int(user.max()) + 1)[user] >= FEWEST_EVENTS
     rows = np.flatnonzero(kept)
     if not len(rows):
-        rule = f"users and items with {least} events or more" if least else "users with 3 events"
-        raise LogError(f"no event is left: there are no {rule}.")
+        rule = "there are no users with 3 events."
+        if least:
+            rule = f"there are no users and items with {least} events or more. Use a lower k_core."
+        raise LogError(f"no event is left: {rule}")
     users, new_user = np.unique(user[rows], return_inverse=True)
     items, new_item = np.unique(item[rows], return_inverse=True)
     counts = {

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from recsim.log.readers.item_table import ItemFile
 from recsim.log.readers.times import TimeUnit
 from recsim.settings import RewardWeights
 
@@ -58,24 +59,6 @@ class ColumnMap(_Model):
     user_categories: tuple[str, ...] = ()
 
 
-class ItemTable(_Model):
-    """The file that lists the catalogue, one line per item.
-
-    Attributes:
-        path: CSV or Parquet.
-        item: Column of the item id.
-        group: Column of its group.
-        features: Columns of numbers.
-        categories: Columns of categories, which become one-hot features.
-    """
-
-    path: Path
-    item: str
-    group: str | None = None
-    features: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-
-
 class TableLayout(_Model):
     """A file, its layout and its columns.
 
@@ -105,7 +88,7 @@ class TableLayout(_Model):
     layout: Literal["impressions", "lists", "columns"] = "impressions"
     rewards: RewardWeights | None = None
     num_items: Annotated[int, Field(ge=1)] | None = None
-    items: ItemTable | None = None
+    items: ItemFile | None = None
     separator: Annotated[str, Field(min_length=1, max_length=1)] = ","
     list_separator: Annotated[str, Field(min_length=1)] = "|"
     time_unit: TimeUnit | None = None

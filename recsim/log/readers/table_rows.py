@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.log import encode
 from recsim.log.readers.columns import Columns, Kind, read_columns
-from recsim.log.readers.table_layout import ColumnMap, ItemTable, TableLayout
+from recsim.log.readers.item_table import read_items
+from recsim.log.readers.table_layout import ColumnMap, TableLayout
 from recsim.log.readers.times import are_dates, whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.log.validation import NOT_PROPENSITY, not_propensities
@@ -312,8 +313,11 @@ def _catalogue(
         padding = "is not an item: leave padding out"
         _check(table, shown, source.columns.item, item == "-1", padding)
         if source.items is not None:
-            known, features, groups, whole = _read_items(source.items, source.separator)
-            catalogue = str(source.items.path)
+            name = source.columns.item
+            default = name if isinstance(name, str) else "item"
+            listed = read_items(source.items, default, source.separator)
+            known, whole, catalogue = list(listed.ids), listed.may_be_whole, str(source.items.path)
+            features, groups = listed.features, listed.item_groups
         else:
             known, catalogue = encode.distinct(item), "the log"
             whole = table.may_be_whole(*_several(source.columns.item))
@@ -323,23 +327,6 @@ def _catalogue(
         items = encode.names(known, "item", whole=whole and not source.text_ids)
     _check(table, shown, source.columns.item, ids < 0, f"is not an item of {catalogue}")
     return ids, features, groups, items
-
-
-def _read_items(items: ItemTable, separator: str) -> tuple[list[Any], Floats32, Ints, bool]:
-    """Return item ids, features ``(I, D)``, groups ``(I,)``, and `Columns.may_be_whole` of ids."""
-    kinds: dict[str, Kind] = {items.item: "text"}
-    kinds |= dict.fromkeys([*_given(items.group), *items.categories], "text")
-    kinds |= dict.fromkeys(items.features, "float")
-    advice = "Give the table of items as 'items.path', or leave 'items' out."
-    table = read_columns(items.path, kinds, separator=separator, missing=advice)
-    ids = table.unique(items.item)
-    hot = [encode.one_hot(table[name], encode.distinct(table[name])) for name in items.categories]
-    numbers = [table.amounts(name) for name in items.features]
-    features = encode.stack([*numbers, *hot], table.length)
-    groups = np.zeros(table.length, dtype=np.int64)
-    if items.group is not None:
-        groups = encode.codes(table[items.group], encode.distinct(table[items.group]))
-    return list(ids), features, groups, table.may_be_whole(items.item)
 
 
 def _users_and_sessions(

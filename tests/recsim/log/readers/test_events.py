@@ -118,6 +118,15 @@ def test_a_missing_column_is_named(table):
         read(table, timestamp="time")
 
 
+def test_a_file_without_a_header_is_shown(tmp_path):
+    path = tmp_path / "events.csv"
+    path.write_text("bo,tea,3\nbo,salt,4\n")
+    with pytest.raises(
+        LogError, match=r"no column 'user'. Its first line, which must name the columns, is 'bo"
+    ):
+        read(path)
+
+
 def test_times_survive_saving(table, tmp_path):
     log, _ = read(table)
     log.save(tmp_path / "log")
@@ -146,8 +155,13 @@ def test_a_line_of_items_per_user(tmp_path):
     [
         ("", "has no lines"),
         ("1 2 3 4\n2 3 4 5\n1 4 5 6\n", "line 3: the user '1' has line 1 already"),
-        ("1 2\n", "no event is left: there are no users with 3 events"),
-        ("1\n", "there are no events"),
+        ("1 1\n1 2\n", "line 2: the user '1' has line 1 already: .* with 'events'"),
+        ("1 2\n", r"sequences\.txt: no event is left: there are no users with 3 events"),
+        ("1\n", r"sequences\.txt: there are no events"),
+        ("1 2 3 4\n\n2,3,4,5\n", "line 3: '2,3,4,5' is not an id: separate fields by spaces"),
+        ("1 2 3 4\n2 3;4;5\n", "line 2: '3;4;5' is not an id"),
+        ("1 2 3 4\n2 3 nan 5\n", "line 2: 'nan' is not an id, but stands for a missing one"),
+        ("1 2 3 4\n2 3 1.2E+07 5\n", "line 2: '1.2E.07' is a number that has lost digits"),
     ],
 )
 def test_files_of_lines_that_cannot_be_read(tmp_path, text, message):

@@ -1,0 +1,172 @@
+"""The file that lists items: what is known of each, one item a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from recsim.arrays import Floats, Floats32, Ints
+from recsim.errors import LogError
+from recsim.log import encode
+from recsim.log.readers.columns import Columns, Kind, column_names, read_columns
+
+_MISSING = "Give the table of items as 'items.path', or leave 'items' out."
+# A column that nobody named is no category if it has more values than this, or than half of the
+# items have: it is a title, or another id.
+_MOST_CATEGORIES, _ALWAYS_ALLOWED = 1000, 20
+
+
+class ItemTable(BaseModel):
+    """The file that lists items, one a line.
+
+    Attributes:
+        path: CSV or Parquet.
+        item: Column of the item id; by default that of the table of events or impressions.
+        group: Column of its group.
+        features: Columns of numbers.
+        categories: Columns of categories. Each category is a feature that is 1 or 0. A cell may
+            hold several, or none.
+        all_columns: Whether all other columns are read too: as features if most of their cells are
+            numbers, else as categories. If there is no ``group``, the first category in the first
+            column of categories is one.
+        list_separator: Separator of several categories in a cell without brackets.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: Path
+    item: str | None = None
+    group: str | None = None
+    features: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    all_columns: bool = False
+    list_separator: Annotated[str, Field(min_length=1)] = "|"
+
+
+def _of_path(value: Any) -> Any:
+    return {"path": value, "all_columns": True} if isinstance(value, str | Path) else value
+
+
+ItemFile: TypeAlias = Annotated[ItemTable, BeforeValidator(_of_path)]
+"""An `ItemTable`, or its path alone if all columns are to be read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """What is known of N items.
+
+    Attributes:
+        ids: Their ids, text, ``(N,)``.
+        numbers: Features that are numbers, each ``(N,)``.
+        categories: For each column of categories, those of every item.
+        groups: None or one group of every item; None if there are no groups.
+        may_be_whole: See `recsim.log.readers.columns.Columns.may_be_whole`, of the ids.
+    """
+
+    ids: NDArray[Any]
+    numbers: Sequence[Floats]
+    categories: Sequence[list[list[str]]]
+    groups: list[list[str]] | None
+    may_be_whole: bool
+
+    def take(self, rows: Ints) -> Items:
+        """Return some of the items, by their numbers here ``(n,)``."""
+        listed = rows.tolist()
+        return replace(
+            self,
+            ids=self.ids[rows],
+            numbers=[values[rows] for values in self.numbers],
+            categories=[[column[row] for row in listed] for column in self.categories],
+            groups=None if self.groups is None else [self.groups[row] for row in listed],
+        )
+
+    @property
+    def features(self) -> Floats32:
+        """The numbers, then one column per category that an item has, ``(N, F)``."""
+        hot = [encode.multi_hot(column, _values(column)) for column in self.categories]
+        return encode.stack([*self.numbers, *hot], len(self.ids))
+
+    @property
+    def item_groups(self) -> Ints:
+        """The number of each item's group, ``(N,)``; zeros without groups.
+
+        Items without a group form the last one.
+        """
+        if self.groups is None:
+            return np.zeros(len(self.ids), dtype=np.int64)
+        return encode.first_codes(self.groups, _values(self.groups))
+
+
+def read_items(source: ItemTable, item: str, separator: str) -> Items:
+    """Read the table of items.
+
+    Args:
+        source: The file and its columns.
+        item: Column of the id, if ``source`` names none.
+        separator: Field separator of CSV files.
+
+    Raises:
+        LogError: If the file is missing, lacks a column, or has a malformed cell; says which.
+    """
+    item = source.item or item
+    named = dict.fromkeys([item, *source.features, *source.categories])
+    kinds: dict[str, Kind] = dict.fromkeys(named, "text")
+    if source.group is not None:
+        kinds[source.group] = "text"
+    others: list[str] = []
+    if source.all_columns:
+        names = column_names(source.path, separator, missing=_MISSING)
+        others = [name for name in names if name not in kinds]
+        kinds |= dict.fromkeys(others, "text")
+    table = read_columns(source.path, kinds, separator=separator, missing=_MISSING)
+    ids = table.unique(item)
+    table.refuse(ids == "", item, "is no id: the cell is empty")
+    numeric = [name for name in others if table.mostly_numbers(name)]
+    numbers = [_numbers(table, name) for name in (*source.features, *numeric)]
+    columns = {name: table.labels(name, source.list_separator) for name in source.categories}
+    for name in others:
+        if name not in numeric:
+            columns[name] = _unnamed(table, name, source.list_separator)
+    groups: list[list[str]] | None = None
+    if source.group is not None:
+        groups = [[name] if name else [] for name in table[source.group]]
+    elif source.all_columns and columns:
+        groups = next(iter(columns.values()))
+    return Items(ids, numbers, list(columns.values()), groups, table.may_be_whole(item))
+
+
+def _numbers(table: Columns, name: str) -> Floats:
+    try:
+        return table.amounts(name)
+    except LogError as error:
+        raise LogError(f"{error} A column of categories is named in items.categories.") from None
+
+
+def _unnamed(table: Columns, name: str, separator: str) -> list[list[str]]:
+    """Return a column that nobody named as categories; refuse one that tells most items apart."""
+    advice = (
+        f"Name the columns to read, such as items: {{path: {table.path.name}, categories: [genre], "
+        "features: [price]}."
+    )
+    try:
+        column = table.labels(name, separator)
+    except LogError as error:
+        raise LogError(f"{error} {advice}") from None
+    number = len(_values(column))
+    if number > min(_MOST_CATEGORIES, max(_ALWAYS_ALLOWED, len(column) // 2)):
+        raise LogError(
+            f"{table.path}, column {name!r}: {number:,} different values for {len(column):,} items "
+            f"are too many to be categories. {advice}"
+        )
+    return column
+
+
+def _values(column: list[list[str]]) -> list[str]:
+    flat = np.array([value for values in column for value in values], dtype=object)
+    return encode.distinct(flat)
