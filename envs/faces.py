@@ -19,7 +19,7 @@ from envs.episodes import Episodes, checked_seed, first_user_of
 from envs.settings import EnvSettings
 from envs.world.backend import Array, to_numpy
 from recsim.arrays import Bools, Ints
-from recsim.errors import EnvError
+from recsim.errors import EnvError, did_you_mean
 
 Arrays = dict[str, Array]
 
@@ -123,7 +123,7 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
 
     Args:
         simulation: Of one episode.
-        render_mode: ``"ansi"`` or None.
+        render_mode: One of ``metadata["render_modes"]``, or None.
 
     Attributes:
         Settings: What may be set by keyword, apart from ``render_mode``.
@@ -134,7 +134,7 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
 
     def __init__(self, simulation: SimulationT, render_mode: str | None) -> None:
         self.simulation = simulation
-        self.render_mode = render_mode
+        self.render_mode = checked_render_mode(render_mode, self.metadata["render_modes"])
         self._running = False
         self.observation_space = simulation.observation_space()
         self.action_space = simulation.action_space()
@@ -192,9 +192,9 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
         mask: Bools = self.simulation.masks()[0]
         return mask
 
-    def render(self) -> str | None:
-        """Return the last step as text."""
-        return self.simulation.describe() if self.render_mode else None
+    def render(self) -> Any:
+        """Return the last step as text, with ``render_mode="ansi"``."""
+        return self.simulation.describe() if self.render_mode == "ansi" else None
 
 
 class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
@@ -339,6 +339,17 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
     def action_masks(self) -> Bools:
         """Return which actions are allowed in every row, ``(B, ...)``."""
         return self.simulation.masks()
+
+
+def checked_render_mode(mode: str | None, known: Sequence[str]) -> str | None:
+    """Return a render mode.
+
+    Raises:
+        EnvError: If it is not among the known ones.
+    """
+    if mode is None or mode in known:
+        return mode
+    raise EnvError(f"render_mode is {mode!r}.{did_you_mean(str(mode), known) or ' There is none.'}")
 
 
 def first_row(info: Mapping[str, Any]) -> dict[str, Any]:

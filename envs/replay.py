@@ -13,6 +13,7 @@ from pydantic import Field
 
 from envs.actions import alone, whole_numbers
 from envs.episodes import checked_seed
+from envs.faces import checked_render_mode
 from envs.settings import EnvSettings
 from envs.world.bounds import box
 from recsim.arrays import Floats, Ints
@@ -149,7 +150,7 @@ class SlateReplayEnv(gym.Env[dict[str, Any], Ints]):
         if len(log) == 0:
             raise EnvError("There is nothing to replay: the log has no rows.")
         self.log = log
-        self.render_mode = render_mode
+        self.render_mode = checked_render_mode(render_mode, self.metadata["render_modes"])
         self.max_steps = checked.max_steps
         self.history = checked.history
         self.shuffle = checked.shuffle

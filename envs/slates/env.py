@@ -87,7 +87,9 @@ class SlateRecEnv(SlateEnv):
     * ``max_steps``, ``max_days``: limits; 0 for no limit, None for the preset's. Days pass only in
       worlds with retention.
     * ``action``: ``"slate"`` or ``"slot"``. ``reveal_state``: see above.
-    * ``render_mode``: ``"ansi"`` renders the last step as text.
+    * ``render_mode``: ``"ansi"`` renders the last step as text; ``"rgb_array"`` as a picture of the
+      slate, clicks and satisfaction over time, uint8 (400, 640, 3); ``"human"`` shows the picture
+      in a window at every reset and step.
 
     ## Vectorized environment
     ``gymnasium.make_vec("recsim:SlateRec-v0", num_envs=8192)`` steps all users at once in

@@ -15,6 +15,8 @@ from recsim.errors import UserError
 from recsim.play.rollout import rollout
 
 
+# Where there is no display, render_mode="human" warns.
+@pytest.mark.filterwarnings("ignore:render_mode='human'")
 @pytest.mark.parametrize("action", ["slate", "slot"])
 def test_check_env(saved, quick, action):
     env = gym.make("recsim:LearnedRec-v0", reader="saved", path=saved, fit=quick, action=action)

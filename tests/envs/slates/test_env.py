@@ -33,6 +33,8 @@ def always_ending(**changes):
     return {"session": {"minutes": 2.0, "step_minutes": 1.0}, **changes}
 
 
+# Where there is no display, render_mode="human" warns.
+@pytest.mark.filterwarnings("ignore:render_mode='human'")
 @pytest.mark.parametrize("action", ["slate", "slot"])
 @pytest.mark.parametrize("name", PRESETS)
 def test_check_env(name, action):
