@@ -28,7 +28,7 @@ def autoreset_of(mode: AutoresetMode | str) -> AutoresetMode:
         if str(mode).replace("_", "").lower() == known.value.lower():
             return known
     names = [known.name for known in AutoresetMode]
-    near = nearest(str(mode), names)
+    near = nearest(str(mode).upper(), names)
     raise EnvError(f"autoreset_mode is {mode!r}; it must be one of {', '.join(names)}.{near}")
 
 

@@ -119,12 +119,12 @@ class ConvRecVectorEnv(SessionBatchEnv[ConversationSimulation]):
     """Many conversations of `ConvRecEnv` at once.
 
     Spaces, rewards and arguments are those of `ConvRecEnv`, with a leading axis of conversations.
-    By default an episode that ends is followed by a new one in the same step; for other values of
-    ``autoreset_mode`` see `envs.slates.env.SlateRecVectorEnv`. Then
-    the last observation of a conversation is in ``info["final_obs"]``, its info in
-    ``info["final_info"]``, with the masks ``_final_obs`` and ``_final_info``.
+    By default an episode that ends is followed by a new one in the same step
+    (``AutoresetMode.SAME_STEP``): the last observation of a conversation is in
+    ``info["final_obs"]``, its info in ``info["final_info"]``, with the masks ``_final_obs`` and
+    ``_final_info``.
     ``info["action_mask"]`` belongs to the returned observation; every other entry of info describes
-    the turn just taken.
+    the turn just taken. The other modes are described in `envs.slates.env.SlateRecVectorEnv`.
 
     ``reset(options={"index": [...]})`` chooses the interactions. What happens in a conversation
     depends on the seed and the number of its interaction only, not on the batch.

@@ -121,12 +121,11 @@ class CritiqueRecVectorEnv(SessionBatchEnv[CritiquingSimulation]):
     """Many sessions of `CritiqueRecEnv` at once.
 
     Spaces, rewards and arguments are those of `CritiqueRecEnv`, with a leading axis of sessions.
-    By default an episode that ends is followed by a new one in the same step; for other values of
-    ``autoreset_mode`` see `envs.slates.env.SlateRecVectorEnv`. Then
-    the last observation of a session is in ``info["final_obs"]``, its info in
-    ``info["final_info"]``, with the masks ``_final_obs`` and ``_final_info``.
+    By default an episode that ends is followed by a new one in the same step
+    (``AutoresetMode.SAME_STEP``): the last observation of a session is in ``info["final_obs"]``,
+    its info in ``info["final_info"]``, with the masks ``_final_obs`` and ``_final_info``.
     ``info["action_mask"]`` belongs to the returned observation; every other entry of info describes
-    the turn just taken.
+    the turn just taken. The other modes are described in `envs.slates.env.SlateRecVectorEnv`.
 
     ``reset(options={"index": [...]})`` or ``{"user": [...], "goal": [...]}`` chooses the pairs.
     What happens in a session depends on the seed and its pair only, not on the batch.

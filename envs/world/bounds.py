@@ -47,14 +47,15 @@ def box(low: Any, high: Any, dtype: Any = np.float32) -> spaces.Box:
     Args:
         low: Lowest values, ``(D,)``.
         high: Highest values, ``(D,)``.
-        dtype: Floats are rounded away from the middle.
+        dtype: Floats are rounded outwards.
     """
     low, high = np.asarray(low), np.asarray(high)
     high = np.where(high > low, high, low + 1)
+    lowest, highest = low.astype(dtype), high.astype(dtype)
     if np.issubdtype(dtype, np.floating):
-        low = np.nextafter(low.astype(dtype), dtype(-np.inf))
-        high = np.nextafter(high.astype(dtype), dtype(np.inf))
-    return spaces.Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
+        lowest = np.where(lowest > low, np.nextafter(lowest, dtype(-np.inf)), lowest)
+        highest = np.where(highest < high, np.nextafter(highest, dtype(np.inf)), highest)
+    return spaces.Box(lowest, highest, dtype=dtype)
 
 
 def _least(*limits: int | None) -> int | None:

@@ -165,7 +165,9 @@ def test_modes_have_names():
         env = gym.make_vec("recsim:SlateRec-v0", num_envs=2, autoreset_mode=mode)
         assert env.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
     assert SlateRecVectorEnv.metadata["autoreset_mode"] == AutoresetMode.SAME_STEP
-    with pytest.raises(UserError, match="must be one of NEXT_STEP, SAME_STEP, DISABLED"):
+    with pytest.raises(UserError, match=r"must be one of NEXT_STEP, SAME_STEP, DISABLED\.$"):
         SlateRecVectorEnv(2, autoreset_mode="never")
+    with pytest.raises(UserError, match=r"Did you mean 'SAME_STEP'\?"):
+        SlateRecVectorEnv(2, autoreset_mode="same")
     with pytest.raises(UserError, match="a vector environment is not rendered"):
         SlateRecVectorEnv(2, render_mode="rgb_array")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from envs.slates.env import SlateRecVectorEnv
-from envs.world.bounds import Bounds
+from envs.world.bounds import Bounds, box
 from envs.world.presets import PRESETS
 from envs.world.retention import Retention
 from recsim.draws import MAX_NORMAL, Draws, Purpose
@@ -81,6 +81,14 @@ def test_observations_of_a_log_are_inside():
             obs, _, terminated, truncated, _ = env.step(env.log.slate[row])
             over = terminated or truncated
         assert env.observation_space.contains(obs)
+
+
+def test_a_box_contains_its_bounds_and_is_wide():
+    space = box([0.0, -0.1, 3.0], [1.0, 0.1, 3.0])
+    assert space.low.tolist() == [0.0, np.float32(-0.1), 3.0]
+    assert (space.low <= [0.0, -0.1, 3.0]).all()
+    assert (space.high >= [1.0, 0.1, 4.0]).all()
+    assert box([0], [0], np.int64).high.tolist() == [1]
 
 
 def test_bounds_of_time_by_hand():

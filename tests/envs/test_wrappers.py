@@ -1,5 +1,6 @@
 """Gymnasium's own wrappers of vector environments around ours."""
 
+import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces.utils import flatten
@@ -35,6 +36,8 @@ def played(env, steps=20):
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("name", ["slates", "slots", "conversations", "critiques"])
 def test_statistics_of_episodes_are_sums_of_rewards(name, mode):
+    if mode == AutoresetMode.SAME_STEP and gymnasium.__version__ < "1.4":
+        pytest.skip("Gymnasium's wrapper counts wrong lengths before 1.4")
     env = RecordEpisodeStatistics(MANY[name](USERS, autoreset_mode=mode))
     total, length, ends, fresh = np.zeros(USERS), np.zeros(USERS, dtype=int), 0, np.zeros(USERS)
     for _, reward, terminated, truncated, info in played(env):
@@ -94,6 +97,7 @@ def test_rewards_are_normalised_as_those_of_single_environments(name, mode):
         assert np.allclose(ours.step(action)[1], theirs.step(action)[1])
 
 
+@pytest.mark.skipif(gymnasium.__version__ < "1.2", reason="the wrapper needs masks of all entries")
 @pytest.mark.parametrize("name", MANY)
 def test_infos_may_be_split_by_row(name):
     plain, env = MANY[name](USERS), DictInfoToList(MANY[name](USERS))

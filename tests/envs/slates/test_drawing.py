@@ -128,7 +128,8 @@ def test_a_window_shows_every_step(monkeypatch):
 
 
 def test_render_modes_are_those_of_the_metadata():
-    assert SlateRecEnv.metadata == {"render_modes": ["ansi", "rgb_array", "human"], "render_fps": 2}
+    assert SlateRecEnv.metadata["render_modes"] == ["ansi", "rgb_array", "human"]
+    assert SlateRecEnv.metadata["render_fps"] == 2
     with pytest.raises(UserError, match=r"render_mode is 'rgb'\. Did you mean 'rgb_array'"):
         SlateRecEnv(render_mode="rgb")
     with pytest.raises(UserError, match=r"render_mode is 'human'\. Known: ansi\."):
