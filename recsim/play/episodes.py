@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recsim.arrays import Floats, Ints
 from recsim.play.checks import check_autoreset
+from recsim.problem import Names
+from recsim.problem.names import Name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,3 +64,17 @@ def user_sums(user: Ints, values: Mapping[str, Floats]) -> pd.DataFrame:
         if (counts != episodes).any():
             columns[f"{name}.count"] = counts
     return pd.DataFrame(columns)
+
+
+def with_names(sums: pd.DataFrame, names: Sequence[Name] | Names | None) -> pd.DataFrame:
+    """Return the sums by user with the names of the users in a column ``name`` after ``user``.
+
+    Args:
+        sums: What `user_sums` returned.
+        names: Name of each user by number; None where users have none.
+    """
+    if names is None:
+        return sums
+    named = sums.copy()
+    named.insert(1, "name", [names[user] for user in sums["user"].tolist()])
+    return named

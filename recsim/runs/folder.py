@@ -7,7 +7,7 @@
       scenario.yaml       the resolved scenario
       trials/<label>/seed-<seed>/            (with data: trials/<case>/<label>/seed-<seed>/)
         curves.csv        curves over time, where there are any
-        users.csv         sums by user (conversations and critiquing)
+        users.csv         sums by user (conversations, critiquing and next_item)
         result.json       the numbers
         agent.pt          the agent after the run
       errors/...txt       traceback of each trial that failed

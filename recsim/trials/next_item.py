@@ -16,7 +16,7 @@ from recsim.contracts.slates import Agent, FitReport
 from recsim.errors import LogError, located, nearest
 from recsim.metrics.metric import Metric
 from recsim.metrics.ranking import hits_of_rank, ndcg_of_rank, reciprocal_rank
-from recsim.play.episodes import user_sums
+from recsim.play.episodes import user_sums, with_names
 from recsim.play.full_ranking import rank_next
 from recsim.report.summary import Note
 from recsim.scenario.keys import Keys
@@ -177,7 +177,7 @@ class NextItem(HeldOut):
             (ranking, split),
             agent,
             fitted,
-            users=users,
+            users=with_names(users, split.log.user_names),
             log=counts,
             split=split.counts(),
             trivial_hits=float((ranking.ranked <= spec.primary).mean()),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import PositiveInt
 
+from recsim.play.episodes import with_names
 from recsim.scenario.environments import check_action, environment_kind, make_env
 from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
@@ -90,6 +91,7 @@ class Sessions(Measured):
             if spec.practice:
                 self.practise(agent, seeds.practice, spec.practice)
             what, metrics, curves, users = self.play(env, agent, seeds.users)
+            users = with_names(users, world.training_data.user_names)
         return self.measured(trial, metrics, what, agent, fitted, curves=curves, users=users)
 
     def figures(

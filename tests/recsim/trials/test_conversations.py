@@ -50,6 +50,7 @@ def test_means_and_differences_are_over_seeds_and_users(tmp_path):
     means = {}
     for label in ("conv_popularity", "conv_bayes"):
         frames = [run.folder.users(t) for t in run.folder.scenario.trials() if t.agent == label]
+        assert (frames[0]["name"] == "user " + frames[0]["user"].astype(str)).all()
         sums = np.stack([frame["average_turns"] for frame in frames])  # (S, U)
         means[label] = ratio(sums, np.stack([frame["episodes"] for frame in frames]))
     table = pd.read_csv(run.folder.path / "summary.csv").set_index(["agent", "metric"])

@@ -88,6 +88,8 @@ def test_a_table_of_events_becomes_a_table_of_agents(place, capsys):
     result = json.loads((folder / "trials/transitions/seed-0/result.json").read_text())
     assert result["split"]["train"] == USERS * 4
     assert result["fit"]["rows"] == USERS * 4
+    users = pd.read_csv(next(folder.rglob("users.csv")))
+    assert users["name"].tolist() == [f"u{user:02}" for user in range(USERS)]
     # Intervals are over seeds and users: with the same slates for all seeds they are not empty.
     summary = pd.read_csv(folder / "summary.csv").set_index(["agent", "metric"])
     low, high = summary.loc[("transitions", "ndcg@5"), ["low", "high"]]
