@@ -46,6 +46,15 @@ def codes(values: NDArray[Any], known: Sequence[Any] | NDArray[Any]) -> Ints:
     return places.astype(np.int64)
 
 
+def numbered(values: NDArray[Any]) -> tuple[Ints, list[Any]]:
+    """Return the index of every value in `distinct` of the values, ``(N,)``, and those."""
+    import pandas as pd
+
+    found, first = pd.factorize(values)  # numbered by first occurrence
+    known = distinct(first)
+    return codes(first, known)[found], known
+
+
 def names(ids: Sequence[str], of: str, *, whole: bool) -> Names:
     """Return ids of a file as names.
 
@@ -64,8 +73,8 @@ def names(ids: Sequence[str], of: str, *, whole: bool) -> Names:
 
 def typed(ids: NDArray[Any]) -> NDArray[Any]:
     """Return ids of a text file, as whole numbers if all are such and else as text, ``(N,)``."""
-    known = distinct(ids)
-    values: NDArray[Any] = names(known, "id", whole=True).values[codes(ids, known)]
+    number, known = numbered(ids)
+    values: NDArray[Any] = names(known, "id", whole=True).values[number]
     return values
 
 

@@ -145,17 +145,20 @@ class Names:
         if other is not None and self._find(np.array([other], dtype=object))[0] >= 0:
             what = "text" if self.is_text else "whole numbers"
             return f"there is no {self.of} {shown!r}: names are {what}. Did you mean {other!r}?"
-        near = nearest(shown, self._similar(shown)) if isinstance(shown, str) else ""
+        near = self._near(str(shown)) if isinstance(shown, str) or _is_whole(shown) else ""
         if not near:
             near = f" There are {len(self):,} {self.of}s{self._examples()}."
         return f"there is no {self.of} {shown!r}.{near}"
 
-    def _similar(self, name: str) -> list[str]:
-        """Return names that are worth comparing with an unknown one; not all of a large table."""
+    def _near(self, name: str) -> str:
+        """Return a suggestion for unknown text: another spelling of a name, or the nearest one."""
         names = self.values.tolist() if self.is_text else []
-        if len(names) > _COMPARED:
+        same = [known for known in names if _spelling(known) == _spelling(name)]
+        if same:
+            return f" Did you mean {same[0]!r}?"
+        if len(names) > _COMPARED:  # not all of a large table
             names = [known for known in names if known[:1] == name[:1]][:_COMPARED]
-        return names
+        return nearest(name, names)
 
     def _examples(self) -> str:
         few = ", ".join(map(repr, self.values[:_EXAMPLES].tolist()))
@@ -212,6 +215,11 @@ def _checked(values: Any, of: str) -> NDArray[Any]:
     plain = np.empty(len(array), dtype=object)  # str and nothing that inherits from it
     plain[:] = [str(name) for name in array]
     return plain
+
+
+def _spelling(name: str) -> str:
+    """Return what names have in common that differ in case, spaces or leading zeros only."""
+    return name.strip().casefold().lstrip("0")
 
 
 def _is_whole(name: Any) -> bool:

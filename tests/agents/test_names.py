@@ -136,6 +136,16 @@ def test_slates_from_what_is_left_continue_the_ranking(fitted):
     assert agent.recommend(np.array(["item 1"])) == ranked[:3]
 
 
+def test_an_agent_with_wider_slates_gives_the_same_items_with_one_decision(named_problem, quick):
+    log = named_log(replace(named_problem, slate_size=1, rewards={"click": 1.0, "watch": 0.0}))
+    found = []
+    for wide in (log, log.widened(6)):
+        agent = agents.make("sasrec", wide.problem, seed=1, **quick["sasrec"])
+        agent.fit(wide)
+        found.append(agent.recommend(["item 2", "item 8"], k=6))
+    assert found[0] == found[1]
+
+
 def test_without_names_items_are_numbers(fitted):
     named, plain = fitted("popularity"), fitted("popularity", item_names=None, user_names=None)
     numbers = plain.recommend([3, 2], k=4)

@@ -41,8 +41,8 @@ class Numbered:
             word: What they name, ``user`` or ``item``.
             whole: See `recsim.log.encode.names`.
         """
-        known = encode.distinct(values)
-        return Numbered(encode.codes(values, known), known, encode.names(known, word, whole=whole))
+        number, known = encode.numbered(values)
+        return Numbered(number, known, encode.names(known, word, whole=whole))
 
 
 def listed_items(

@@ -318,12 +318,12 @@ def _catalogue(
             listed = read_items(source.items, default, source.separator)
             known, whole, catalogue = list(listed.ids), listed.may_be_whole, str(source.items.path)
             features, groups = listed.features, listed.item_groups
+            ids = encode.codes(item, known)
         else:
-            known, catalogue = encode.distinct(item), "the log"
+            (ids, known), catalogue = encode.numbered(item), "the log"
             whole = table.may_be_whole(*_several(source.columns.item))
             features = np.zeros((len(known), 0), dtype=np.float32)
             groups = np.zeros(len(known), dtype=np.int64)
-        ids = encode.codes(item, known)
         items = encode.names(known, "item", whole=whole and not source.text_ids)
     _check(table, shown, source.columns.item, ids < 0, f"is not an item of {catalogue}")
     return ids, features, groups, items
@@ -337,8 +337,7 @@ def _users_and_sessions(
     if names.user is None:
         return np.arange(len(lines)), np.zeros(len(lines), dtype=np.int64), None
     text = table[names.user][lines]
-    known = encode.distinct(text)
-    user = encode.codes(text, known)
+    user, known = encode.numbered(text)
     whole = table.may_be_whole(names.user) and not source.text_ids
     users = encode.names(known, "user", whole=whole)
     if names.session is None:

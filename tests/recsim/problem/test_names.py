@@ -118,6 +118,9 @@ def test_what_is_no_list_of_names_is_refused(values, message):
         ([0, 1], True, "there is no item True"),
         (["10", "20"], 20, "no item 20: names are text. Did you mean '20'?"),
         (["10", "20"], None, "there is no item None"),
+        (["A2", "B7"], " a2", "no item ' a2'. Did you mean 'A2'?"),
+        (["010", "020"], "20", "no item '20'. Did you mean '020'?"),
+        (["010", "020"], 20, "no item 20. Did you mean '020'?"),
         ([f"item {number}" for number in range(30_000)], "item 29999x", "Did you mean 'item"),
     ],
 )
