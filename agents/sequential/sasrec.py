@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -59,7 +60,7 @@ class SASRec(LeftToRight):
             if config.reasoning != "none":
                 self._reasoner = Reasoner(dim, std)
             if config.distil_transitions:
-                self.direction = nn.Parameter(torch.eye(dim))
+                self.direction = nn.Parameter(torch.randn(dim, dim) / math.sqrt(dim))
             if config.item_inputs != "id":
                 assert problem is not None
                 self._know_by_metadata(config, problem)

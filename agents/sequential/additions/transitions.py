@@ -1,14 +1,17 @@
 """Distillation of counted transitions into item vectors: MQSA-TED (arXiv:2311.01056).
 
 The label of an input item is the softmax of its transition counts, divided by the largest of them
-and by a temperature. The student is the softmax of ``(W e_i) . e_j`` over all items j.
+and by a temperature. The student is the softmax of ``sqrt(D) (W e_i) . e_j`` over all items j,
+divided by the same temperature.
 
 Differences from the paper: its code has no W, so that its student is symmetric and cannot represent
-a transition that goes one way only; ``symmetric=True`` gives that form.
+a transition that goes one way only. W begins at random: with the identity, the student begins by
+predicting the item itself.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -85,7 +88,7 @@ def distillation(
     items = counts.known(items)
     if not len(items):
         return vectors.new_zeros(())
-    source = vectors[items]  # (n, D)
+    source = vectors[items] * math.sqrt(vectors.shape[1])  # (n, D)
     if direction is not None:
         source = source @ direction.T
     scores = source @ vectors.T / temperature  # (n, I)
