@@ -46,7 +46,7 @@ def by_name(policy: Any, log: SlateLog | Problem) -> Policy:
             f"the numbers 0 ... {problem.num_items - 1}, without by_name."
         )
     if isinstance(policy, Mapping):
-        return _fixed(policy, problem.item_names, problem.slate_size)
+        return ItemDistribution(policy, problem.item_names, problem)
     named = policy.propensities if hasattr(policy, "propensities") else policy
     if not callable(named):
         raise EstimationError(
@@ -67,7 +67,7 @@ class NamedPolicy:
 
     def __init__(self, policy: Any, propensities: Callable[..., Any], problem: Problem) -> None:
         assert problem.item_names is not None
-        self._items, self._problem = problem.item_names, problem
+        self._items, self.problem = problem.item_names, problem
         self._propensities = propensities
         self.policy_name: str = getattr(policy, "__name__", type(policy).__name__)
         for method in _METHODS:  # what the policy lacks, this one must lack too
@@ -81,7 +81,7 @@ class NamedPolicy:
 
     def _translated(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(obs: Mapping[str, Any], *items: Ints) -> Any:
-            return function(_Named(obs, self._problem), *(self._items.at(one) for one in items))
+            return function(_Named(obs, self.problem), *(self._items.at(one) for one in items))
 
         return call
 
@@ -107,8 +107,28 @@ class _Named(Mapping[str, Any]):
         return len(self._obs)
 
 
-def _fixed(probabilities: Mapping[Any, float], items: Names, slots: int) -> Policy:
-    """Return the policy that draws every position from one distribution over items."""
+class ItemDistribution(IndependentSlots):
+    """A policy that draws every position from one distribution over items; see `by_name`.
+
+    Args:
+        probabilities: By name of the item.
+        items: Names of all items.
+        problem: The problem of the log.
+    """
+
+    def __init__(self, probabilities: Mapping[Any, float], items: Names, problem: Problem) -> None:
+        chances = _chances(probabilities, items)  # (I,)
+        self.problem = problem
+
+        def table(obs: Mapping[str, Any]) -> Floats:
+            every = chances[obs["candidates"]]  # (B, C)
+            return np.broadcast_to(every[:, None], (len(every), problem.slate_size, every.shape[1]))
+
+        super().__init__(table)
+
+
+def _chances(probabilities: Mapping[Any, float], items: Names) -> Floats:
+    """Return probabilities by number of the item, ``(I,)``; they are checked."""
     try:
         numbers = items.numbers(list(probabilities))
     except UserError as error:
@@ -122,9 +142,4 @@ def _fixed(probabilities: Mapping[Any, float], items: Names, slots: int) -> Poli
         raise EstimationError(
             f"policy: the probabilities must be 0 or more and sum to 1, not {chances.sum():.6g}."
         )
-
-    def table(obs: Mapping[str, Any]) -> Floats:
-        every = chances[obs["candidates"]]  # (B, C)
-        return np.broadcast_to(every[:, None], (len(every), slots, every.shape[1]))
-
-    return IndependentSlots(table)
+    return chances

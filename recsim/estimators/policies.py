@@ -338,6 +338,7 @@ class SampledPolicy:
                 f"draws must be at least 1 and smoothing at least 0, got {draws} and {smoothing}."
             )
         self._agent = copy.deepcopy(agent)
+        self.problem: Any = getattr(agent, "problem", None)
         self.draws = draws
         self.smoothing = smoothing
 

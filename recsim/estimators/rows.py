@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from recsim.estimators.units import Unit, Units
 from recsim.log import SlateLog
 from recsim.log.history import last_rows
 from recsim.problem import Problem
+from recsim.problem.names import differing
 
 Log = SlateLog | Iterable[SlateLog] | str | Path
 
@@ -78,6 +79,7 @@ def read_rows(
     most: int = 8192,
     cells: int | None = None,
     first: int = 0,
+    policies: Sequence[Any] = (),
 ) -> Iterator[Rows]:
     """Yield a log in blocks of rows.
 
@@ -89,12 +91,15 @@ def read_rows(
         cells: Most entries of a table ``(B, K, C)`` of every candidate; None if no such table is
             computed.
         first: Number of the log's first row, where ``log`` is a share of a longer one.
+        policies: Policies that are evaluated on it; see `check_items`.
 
     Raises:
-        EstimationError: If there is no such unit.
+        EstimationError: If there is no such unit, or a policy was built for items of other names.
     """
     units = Units(unit)
     for chunk, joined, start in with_past(chunks(log), history_slates):
+        for policy in policies:
+            check_items(policy, chunk.problem)
         of_rows = units.of(chunk, first)
         step = most
         if cells is not None:
@@ -107,6 +112,24 @@ def read_rows(
             whole = unit == "row" or chunk.anonymous
             yield Rows(chunk.select(rows), obs, of_rows[rows], whole, first + begin)
         first += len(chunk)
+
+
+def check_items(policy: Any, problem: Problem) -> None:
+    """Refuse a policy that was built for items of other names, which have the same numbers.
+
+    Args:
+        policy: An agent or another policy; one without ``problem`` cannot be checked.
+        problem: The problem of the log.
+
+    Raises:
+        EstimationError: Says how the names differ.
+    """
+    own = getattr(getattr(policy, "problem", None), "item_names", None)
+    if difference := differing(own, problem.item_names):
+        raise EstimationError(
+            f"the policy was built for other items than the log has: {difference}. Build it for "
+            "log.problem, or read both logs with one table of items."
+        )
 
 
 def chunks(log: Log) -> Iterable[SlateLog]:

@@ -165,6 +165,23 @@ class Names:
         return f", such as {few}" if few else ""
 
 
+def differing(first: Names | None, other: Names | None) -> str:
+    """Return how the names of two tables differ, of as many items or users; empty if one has none.
+
+    Args:
+        first: Names.
+        other: Names that should be the same.
+    """
+    if first is None or other is None or first == other:
+        return ""
+    if len(first) != len(other):
+        return f"there are {len(first)} and {len(other)} {first.of}s"
+    # Names of the other type differ even if they look the same.
+    same = first.values == other.values if first.is_text == other.is_text else np.zeros(1, np.bool_)
+    place = int(np.argmin(same))
+    return f"{first.of} {place} is {first[place]!r} in one and {other[place]!r} in the other"
+
+
 def joined(several: Sequence[Names]) -> tuple[Names, list[Ints]]:
     """Return all names of several tables, those of the first in front, and their numbers there.
 

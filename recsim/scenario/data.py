@@ -13,6 +13,7 @@ import recsim.log
 from recsim.errors import UserError, located
 from recsim.log import SlateLog
 from recsim.problem import Problem
+from recsim.problem.names import differing
 from recsim.scenario.sources import DataSpec
 
 
@@ -59,6 +60,11 @@ def check_same_problem(given: Problem, wanted: Problem) -> None:
         if mine != theirs:
             words = name.replace("_", " ").replace("num ", "number of ")
             raise UserError(f"the log has {words} {mine}, where the agents need {theirs}.")
+    if difference := differing(given.item_names, wanted.item_names):
+        raise UserError(
+            f"the log is of another catalogue of the same size: {difference}. Read both logs with "
+            "one table of items."
+        )
     if given.item_features.shape[1]:
         mine, theirs = given.item_features.shape[1], wanted.item_features.shape[1]
         if mine != theirs:

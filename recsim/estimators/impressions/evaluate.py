@@ -237,6 +237,7 @@ def policy_samples(
         most=batch_rows,
         cells=_CELLS if tables else None,
         first=first_row,
+        policies=(policy, logging),
     ):
         shown, first, slots = rows.shown, rows.first, rows.items.shape[1]
         pi = propensities(policy, rows.obs, rows.items, first_row=first)

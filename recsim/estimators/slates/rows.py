@@ -61,7 +61,11 @@ class Evaluation:
     def read(self, log: Log) -> Iterator[SlateRows]:
         """Yield a log in blocks of rows."""
         for rows in read_rows(
-            log, unit=self.unit, history_slates=self.history_slates, cells=_CELLS
+            log,
+            unit=self.unit,
+            history_slates=self.history_slates,
+            cells=_CELLS,
+            policies=(self.policy, self.logging),
         ):
             yield SlateRows(**vars(rows), evaluation=self)
 

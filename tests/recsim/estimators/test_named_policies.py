@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import agents
 from recsim.errors import EstimationError
-from recsim.estimators import by_name, evaluate, evaluate_slates
+from recsim.estimators import SampledPolicy, by_name, evaluate, evaluate_slates
 
 ITEMS = ["a", "b", "c", "d", "e", "f", "g"]
 USERS = [50, 40, 30, 20, 10]
@@ -95,6 +96,26 @@ def test_what_is_no_policy_is_refused(log, policy, message):
     with pytest.raises(EstimationError) as error:
         by_name(policy, log)
     assert message in str(error.value)
+
+
+def test_a_policy_for_items_of_other_names_is_refused(log):
+    others = replace(log, problem=replace(log.problem, item_names=[*ITEMS[:4], "x", "y", "z"]))
+    agent = agents.make("popularity", others.problem)
+    agent.fit(others)
+    for policy in (
+        agent,
+        SampledPolicy(agent, draws=2),
+        by_name({"x": 1.0}, others),
+        by_name(with_names, others),
+    ):
+        for evaluated in (evaluate, evaluate_slates):
+            with pytest.raises(EstimationError, match="item 4 is 'x' in one and 'e' in the other"):
+                evaluated(log, policy, "ips" if evaluated is evaluate else "sips")
+    numbers = replace(log, problem=replace(log.problem, item_names=range(7)))
+    with pytest.raises(EstimationError, match="item 0 is 'a' in one and 0 in the other"):
+        evaluate(numbers, by_name({"a": 1.0}, log), "ips")
+    unnamed = replace(log, problem=replace(log.problem, item_names=None))
+    assert evaluate(unnamed, agent, "ips")[0].value == evaluate(others, agent, "ips")[0].value
 
 
 def test_messages_name_the_function_and_the_log_needs_names(log, random_log):

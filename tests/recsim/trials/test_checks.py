@@ -160,6 +160,11 @@ def test_a_training_log_of_another_catalogue_of_the_same_size():
         check_same_problem(replace(wanted, item_groups=groups), wanted)
     featureless = np.zeros((200, 0), dtype=np.float32)
     check_same_problem(replace(wanted, item_features=featureless), wanted)
+    names = [f"item {number}" for number in range(wanted.num_items)]
+    named = replace(wanted, item_names=names)
+    check_same_problem(named, wanted)
+    with pytest.raises(UserError, match="item 0 is 'item 0' in one and 'other' in the other"):
+        check_same_problem(named, replace(wanted, item_names=["other", *names[1:]]))
 
 
 def test_mistakes_about_metrics():
