@@ -126,24 +126,19 @@ class SlateSimulation(Simulation):
                 candidate.
         """
         action = self._checked(action, idle)
-        if self.slots:
-            rows = self._fill(action, idle)
-            if len(rows) < self.size:
-                return self._react_some(rows)
-            action, self._filled[:] = self._partial, 0
-            self._partial = self.xp.full_like(self._partial, -1)
-        items = action if self.whole_catalogue else self._lookup(action)
-        self.draws.advance()
-        self._shown, outcome = self._react(self.state, items, self.draws, None)
-        self._last = self._shown
-        slate, concat = self.problem.slate_size, self.xp.concat
-        shown = self._shown
-        self.history_items = concat([self.history_items[:, slate:], shown.items], axis=1)
-        self.history_clicks = concat([self.history_clicks[:, slate:], shown.clicks], axis=1)
-        self.feedback = shown.rewards
-        self._draw_candidates()
-        self._revealed = self._reveal()
-        return self._ends(self.state.clock, outcome)
+        if not self.slots:
+            return self._react(action if self.whole_catalogue else self._lookup(action), None)
+        rows = self._fill(action, idle)
+        items, at = self._partial_items(), self.backend.asarray(rows)
+        self._partial[at], self._filled[rows] = -1, 0
+        if len(rows) == self.size:
+            return self._react(items, None)
+        reward = self._zeros(self.size, dtype=self.xp.float64)
+        terminated, truncated = (self.backend.copy(self._nothing.churned) for _ in range(2))
+        self._shown = self._nothing
+        if len(rows):
+            reward[at], terminated[at], truncated[at] = self._react(items[at], at)
+        return reward, terminated, truncated
 
     def _fill(self, action: Array, idle: Bools | None) -> Ints:
         """Add an item to the slates, ``(B,)``; return the rows whose slates are complete."""
@@ -151,43 +146,19 @@ class SlateSimulation(Simulation):
         at = self.backend.asarray(rows)
         self._partial[at, self.backend.asarray(self._filled[rows])] = action[at]
         self._filled[rows] += 1
-        complete: Ints = rows[self._filled[rows] == self.problem.slate_size]
-        return complete
+        return np.flatnonzero(self._filled == self.problem.slate_size)
 
-    def _react_some(self, rows: Ints) -> tuple[Array, Array, Array]:
-        """Show the slates of some rows, and nothing to the others; as `step` does for all."""
-        reward = self._zeros(self.size, dtype=self.xp.float64)
-        terminated, truncated = (self.backend.copy(self._nothing.churned) for _ in range(2))
-        self._shown = self._nothing
-        if not len(rows):
-            return reward, terminated, truncated
-        at = self.backend.asarray(rows)
-        items = self._partial_items()[at]
-        self._partial[at], self._filled[rows] = -1, 0
-        self.draws.advance(at)
-        state, draws = self.state.take(at), self.draws.take(at)
-        shown, outcome = self._react(state, items, draws, at)
-        self.state.put(at, state)
-        self._shown = self._nothing.put(at, shown, self.backend)
-        if rows[0] == 0:
-            self._last = shown
-        slate, concat = self.problem.slate_size, self.xp.concat
-        for name in ("items", "clicks"):
-            history, new = getattr(self, f"history_{name}"), getattr(shown, name)
-            history[at] = concat([history[at][:, slate:], new], axis=1)
-        self.feedback = self.backend.copy(self.feedback)  # that of `_shown`
-        self.feedback[at] = shown.rewards
-        if not self.whole_catalogue:
-            self.candidates[at] = self._strata(draws)
-        self._revealed = self._put(at, self._revealed, self._reveal(at))
-        reward[at], terminated[at], truncated[at] = self._ends(state.clock, outcome)
-        return reward, terminated, truncated
+    def _react(self, items: Array, rows: Array | None) -> tuple[Array, Array, Array]:
+        """Show items, ``(N, K)``, to the users in ``rows`` (indices; None for all).
 
-    def _react(
-        self, state: Users, items: Array, draws: Draws, rows: Array | None
-    ) -> tuple[Shown, Outcome]:
-        """Show items, ``(N, K)``, to users whose state is updated in place."""
-        xp = self.xp
+        Returns:
+            Reward, terminated and truncated, ``(N,)`` each.
+        """
+        xp, slate = self.xp, self.problem.slate_size
+        self.draws.advance(rows)
+        state, draws, none = self.state, self.draws, self._nothing
+        if rows is not None:
+            state, draws, none = state.take(rows), draws.take(rows), none.take(rows)
         expected = oracle = None
         if self.reveal_state:
             expected = self.world.expected_reward(state, items, self.problem.rewards)
@@ -195,7 +166,6 @@ class SlateSimulation(Simulation):
         outcome = self.world.step(state, items, draws)
         if outcome.shown is not None:
             items = xp.where(outcome.shown, items, xp.full_like(items, -1))
-        none = self._nothing if rows is None else self._nothing.take(slice(len(rows)))
         shown = Shown(
             items=items,
             clicks=outcome.clicks.view(xp.int8),
@@ -206,7 +176,30 @@ class SlateSimulation(Simulation):
             expected_reward=expected,
             oracle_reward=oracle,
         )
-        return shown, outcome
+        if rows is None:
+            self._shown = self._last = shown
+        else:
+            self.state.put(rows, state)
+            self._shown = self._nothing.put(rows, shown, self.backend)
+            if rows[0] == 0:
+                self._last = shown
+        every = slice(None) if rows is None else rows
+        items, clicks = self.history_items[every, slate:], self.history_clicks[every, slate:]
+        self._store("history_items", rows, xp.concat([items, shown.items], axis=1))
+        self._store("history_clicks", rows, xp.concat([clicks, shown.clicks], axis=1))
+        self._store("feedback", rows, shown.rewards)
+        if not self.whole_catalogue:
+            self._store("candidates", rows, self._strata(draws))
+        revealed = self._reveal(rows)
+        self._revealed = revealed if rows is None else self._put(rows, self._revealed, revealed)
+        return self._ends(state.clock, outcome)
+
+    def _store(self, name: str, rows: Array | None, values: Array) -> None:
+        """Replace an array of the state, or a copy of it in ``rows`` (indices)."""
+        if rows is not None:
+            new = self.backend.copy(getattr(self, name))
+            new[rows], values = values, new
+        setattr(self, name, values)
 
     def info(self) -> dict[str, Any]:
         """Return how every user reacted to the last slate, and what is revealed.
