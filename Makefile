@@ -11,7 +11,7 @@ TESTS ?=
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types check test test-slow test-avx2 wheel quickstart
+.PHONY: help install format lint types check test test-slow test-long test-avx2 wheel quickstart
 
 help:  ## list these targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ test:  ## the tests that take seconds
 
 test-slow:  ## the tests that take minutes
 	$(PYTEST) -m slow $(TESTS)
+
+test-long:  ## the tests that take hours: networks trained in full on published data
+	$(PYTEST) -m long $(TESTS)
 
 # Sums are rounded otherwise without AVX-512; what is learned must not hang on that.
 test-avx2: export ATEN_CPU_CAPABILITY = avx2
