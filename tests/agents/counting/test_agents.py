@@ -182,3 +182,33 @@ def test_ease_refuses_a_catalogue_that_it_cannot_invert():
 def test_wrong_settings_are_named(name, config, message):
     with pytest.raises(UserError, match=message):
         agents.make(name, problem(), **config)
+
+
+def first_unseen(agent, histories, items):
+    scores = agent.scores(observe(histories, items))
+    np.put_along_axis(scores, histories, -np.inf, axis=1)
+    return scores.argmax(axis=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_beats_popularity_by_what_it_counts(name, fitted):
+    """Users have items of one of three groups of eight, each of which follows one other."""
+    rng = np.random.default_rng(0)
+    group, start = rng.integers(3, size=200), rng.integers(8, size=200)
+    steps = np.where(rng.random((200, 6)) < 0.9, 1, rng.integers(1, 8, (200, 6))).cumsum(axis=1)
+    items = 8 * group[:, None] + (start[:, None] + steps) % 8
+    shown = {
+        label: first_unseen(fitted(agent, items[:120].tolist(), 24, **config), items[120:, :4], 24)
+        for label, agent, config in (
+            ("counting", name, {}),
+            ("popularity", "popularity", {"rank_by": "total"}),
+        )
+    }
+    in_group = {label: (found // 8 == group[120:]).mean() for label, found in shown.items()}
+    assert in_group["counting"] > 0.95
+    assert in_group["popularity"] < 0.6
+    if name in ("transitions", "sequential_rules"):
+        follower = 8 * group[120:] + (items[120:, 3] % 8 + 1) % 8
+        new = ~(items[120:, :4] == follower[:, None]).any(axis=1)
+        assert (shown["counting"] == follower)[new].mean() > 0.85
+        assert (shown["popularity"] == follower)[new].mean() < 0.3

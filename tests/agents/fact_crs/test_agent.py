@@ -48,20 +48,22 @@ def test_attributes_of_all_items_are_never_asked_about(play):
     assert asked == {-1, 0}
 
 
-def test_questions_beat_popularity_and_a_fixed_number_of_them():
+def test_questions_beat_popularity_and_entropy_and_are_level_with_bayes():
+    """Its control without a forest, ``conv_bayes``, has the same posterior over items."""
     gains = []
     for seed in range(5):
         data = planted_tastes(seed=seed)
         rates = {}
-        for name in ("fact_crs", "conv_popularity", "conv_max_entropy"):
+        for name in ("fact_crs", "conv_popularity", "conv_max_entropy", "conv_bayes"):
             env = gym.make_vec("recsim:ConvRec-v0", num_envs=256, data=data)
             agent = agents.make(name, env.unwrapped.problem, seed=seed)
             agent.fit(env.unwrapped.training_data)
             rates[name] = play_conversations(env, agent, seed=seed)["success"].mean()
         gains.append([rates["fact_crs"] - rates[n] for n in list(rates)[1:]])
-    gains = np.array(gains)  # (5, 2)
+    gains = np.array(gains)  # (5, 3)
     error = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
-    assert (gains.mean(axis=0) > 0.03 + 3 * error).all()
+    assert (gains.mean(axis=0) > 0.03 + 3 * error)[:2].all()
+    assert gains[:, 2].mean() > -0.05
 
 
 def session(data, **config):
