@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import csv
+import difflib
 import gzip
+import itertools
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -34,6 +37,8 @@ _OPENERS: dict[bytes, tuple[str, Callable[..., Any]]] = {
     b"BZh": ("bz2", bz2.open),
 }
 _BLOCK = 2**20
+# Names of files that are compared with that of a missing one.
+_COMPARED = 1000
 
 
 def require_file(path: Path, advice: str = "") -> None:
@@ -46,9 +51,17 @@ def require_file(path: Path, advice: str = "") -> None:
     Raises:
         LogError: If it does not exist or is a folder.
     """
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "does not exist"
-        raise LogError(f"{path} {what}. {advice}".rstrip())
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise LogError(f"{path} is a folder, not a file. {advice}".rstrip())
+    beside: list[str] = []
+    with contextlib.suppress(OSError):
+        beside = [other.name for other in itertools.islice(path.parent.iterdir(), _COMPARED)]
+    # Closer than usual: test.csv is no misspelt train.csv.
+    close = difflib.get_close_matches(path.name, sorted(beside), n=1, cutoff=0.85)
+    near = f"Did you mean {close[0]!r}? " if close else ""
+    raise LogError(f"{path} does not exist. {near}{advice}".rstrip())
 
 
 def file_format(path: Path) -> FileFormat:

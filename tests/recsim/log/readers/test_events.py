@@ -118,6 +118,13 @@ def test_a_missing_column_is_named(table):
         read(table, timestamp="time")
 
 
+def test_a_missing_file_is_compared_with_those_beside_it(table):
+    with pytest.raises(LogError, match=r"evnts.csv does not exist. Did you mean 'events.csv'\?$"):
+        read(table.with_name("evnts.csv"))
+    with pytest.raises(LogError, match=r"events.csv does not exist.$"):
+        read(table.parent / "nowhere" / "events.csv")
+
+
 def test_a_file_without_a_header_is_shown(tmp_path):
     path = tmp_path / "events.csv"
     path.write_text("bo,tea,3\nbo,salt,4\n")
