@@ -15,6 +15,7 @@ controls have about its CPU seconds (more steps) or its parameters.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -205,8 +206,9 @@ def line(title: str, row: Row, data: DataSet, scenario: Any, stored: Stored) -> 
         cell = "-" if control is None else f"{control}: not measured"
         if len(found):
             pair = found[found["metric"] == primary].iloc[0]
-            ends = f"[{pair['low']:+.4f}, {pair['high']:+.4f}]"
-            cell = f"{control}: {pair['difference']:+.4f} {ends}"
+            cell = f"{control}: {pair['difference']:+.4f}"
+            if not math.isnan(pair["low"]):  # one seed alone may have no interval
+                cell += f" [{pair['low']:+.4f}, {pair['high']:+.4f}]"
         cells.append(cell)
     return "| " + " | ".join(cells) + " |"
 
