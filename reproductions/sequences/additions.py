@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,11 +23,9 @@ from typing import Any
 
 import pandas as pd
 
-from recsim.runs.executor import one_thread
 from recsim.scenario.kinds import parse_scenario
-from recsim.scenario.trial import Trial
 from recsim.trials.over_seeds import UserSums, comparisons_table, metrics_table
-from reproductions.sequences.stored import Stored
+from reproductions.sequences.stored import Stored, run_trial
 from reproductions.sequences.table import DATA as FILES
 from reproductions.sequences.table import LEARNED, label_of
 
@@ -162,17 +158,6 @@ def scenario_of(
     return parse_scenario(content)
 
 
-def measure(scenario: Any, trial: Trial, stored: Stored) -> None:
-    """Run a trial, store it with its CPU seconds, and say so on the error output."""
-    start = time.process_time()
-    with one_thread():
-        done = scenario.run(trial)
-    spent = time.process_time() - start
-    stored.write(trial, replace(done, numbers={**done.numbers, "cpu_seconds": spent}))
-    ndcg = done.numbers["metrics"]["ndcg@10"]
-    print(f"{trial}: NDCG@10 {ndcg:.4f}, {spent:.0f} CPU s", file=sys.stderr, flush=True)
-
-
 def figures(scenario: Any, stored: Stored) -> pd.DataFrame:
     """Return the metrics of finished trials, those of users' later slates by their own name."""
     found = []
@@ -251,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         for trial in scenario.trials():
             if trial.agent == label_of(title) and not stored.has(trial):
-                measure(scenario, trial, stored)
+                run_trial(scenario, trial, stored)
         print(line(title, row, data, scenario, stored), flush=True)
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from recsim.files import csv_text, plain, with_nan, write_atomically
+from recsim.runs.executor import one_thread
 from recsim.scenario.trial import Trial, TrialResult
 
 
@@ -56,3 +60,14 @@ class Stored:
     def _place(self, trial: Trial) -> Path:
         name = f"{trial.agent}-{self._digests[trial.agent]}"
         return self._folder / name / f"seed-{trial.seed}"
+
+
+def run_trial(scenario: Any, trial: Trial, stored: Stored) -> None:
+    """Run a trial, store it with its CPU seconds, and say so on the error output."""
+    start = time.process_time()
+    with one_thread():
+        done = scenario.run(trial)
+    spent = time.process_time() - start
+    stored.write(trial, replace(done, numbers={**done.numbers, "cpu_seconds": spent}))
+    ndcg = done.numbers["metrics"]["ndcg@10"]
+    print(f"{trial}: NDCG@10 {ndcg:.4f}, {spent:.0f} CPU s", file=sys.stderr, flush=True)

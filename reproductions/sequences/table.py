@@ -5,22 +5,25 @@ Run it as ``python -m reproductions.sequences.table beauty DATA``, where DATA is
 seen items excluded. Without ``--rows`` all agents that count are measured; ``--rows counting
 sasrec`` adds a network, whose training takes minutes to an hour per seed. Sequential rules are
 always measured: the last column has the difference of each row from them, paired by user.
+
+Every finished trial is kept in the folder ``--store``: a command that was stopped goes on where it
+ended, and one with more rows or seeds runs only what is new (remove the folder after a change of
+the code).
 """
 
 from __future__ import annotations
 
 import argparse
-import time
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
-import pandas as pd
-
-from recsim.runs.executor import one_thread
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.trial import Trial, TrialResult
+from reproductions.sequences.stored import Stored, run_trial
 
 METRICS = [f"{name}@{k}" for k in (5, 10, 20) for name in ("hit_rate", "ndcg")] + ["mrr"]
 HEADS = [f"{name}@{k}" for k in (5, 10, 20) for name in ("HR", "NDCG")] + ["MRR"]
@@ -88,29 +91,6 @@ LEARNED = {
 }
 
 
-class Finished:
-    """Finished trials in memory."""
-
-    def __init__(self) -> None:
-        self.results: dict[Trial, TrialResult] = {}
-
-    def has(self, trial: Trial) -> bool:
-        """Return whether a trial is finished."""
-        return trial in self.results
-
-    def result(self, trial: Trial) -> dict[str, Any]:
-        """Return its numbers."""
-        return dict(self.results[trial].numbers)
-
-    def users(self, trial: Trial) -> pd.DataFrame | None:
-        """Return its sums by user."""
-        return self.results[trial].users
-
-    def curves(self, trial: Trial) -> pd.DataFrame:
-        """Return nothing: there are no curves."""
-        return pd.DataFrame()
-
-
 def label_of(title: str) -> str:
     """Return a title as a label of a scenario."""
     return title.replace(", ", "-").replace(" ", "_")
@@ -145,55 +125,70 @@ def scenario_of(
             "data": data,
             "holdout": {"split": "leave_one_out", "ties": ties},
             "agents": agents,
-            "baseline": BAR,
+            "baseline": BAR if BAR in rows else None,
             "seeds": list(seeds),
         }
     )
 
 
-def measure(
-    scenario: Any, rows: Mapping[str, Row]
-) -> tuple[Any, dict[str, float], dict[str, float]]:
-    """Run all trials; agents without training run once for all seeds.
+def store_of(name: str, rows: Mapping[str, Row], ties: str, folder: Path) -> Stored:
+    """Return where the trials of some rows are kept.
 
-    Returns:
-        The summary; the CPU seconds of each label per seed; and the best NDCG@10 on validation
-        events of each label that stops on them, averaged over seeds.
+    Args:
+        name: The data set, a key of `DATA`.
+        rows: Title to row.
+        ties: Order of events with equal times.
+        folder: The folder of all data sets.
+    """
+    digests = {
+        # Paths differ between machines; what is computed does not.
+        label_of(title): scenario_of(name, Path(), {title: row}, [0], ties).digest()
+        for title, row in rows.items()
+    }
+    return Stored(folder / name, digests)
+
+
+def measure(scenario: Any, rows: Mapping[str, Row], stored: Stored) -> Any:
+    """Run the trials that are not stored, and return the summary of all.
+
+    Agents without training run once for all seeds.
     """
     scenario.check()
     trained = {label_of(title): row.trained for title, row in rows.items()}
-    results, seconds = Finished(), dict.fromkeys(trained, 0.0)
-    best: dict[str, list[float]] = {}
     for trial in scenario.trials():
         first = Trial(trial.agent, scenario.seeds[0])
-        if not trained[trial.agent] and first in results.results:
-            done = results.results[first]
-            results.results[trial] = TrialResult(
-                {**done.numbers, "seed": trial.seed}, users=done.users
-            )
+        if stored.has(trial):
             continue
-        start = time.process_time()
-        with one_thread():
-            done = scenario.run(trial)
-        results.results[trial] = TrialResult(done.numbers, users=done.users)
-        spent = time.process_time() - start
-        seconds[trial.agent] += spent / (len(scenario.seeds) if trained[trial.agent] else 1)
-        judged = [loss["ndcg@10"] for loss in done.numbers["fit"]["losses"] if "ndcg@10" in loss]
-        if judged:
-            best.setdefault(trial.agent, []).append(max(judged))
-        ndcg = done.numbers["metrics"]["ndcg@10"]
-        print(f"<!-- {trial}: NDCG@10 {ndcg:.4f}, {spent:.0f} CPU s -->", flush=True)
-    valid = {label: sum(values) / len(values) for label, values in best.items()}
-    return scenario.summarise(results), seconds, valid
+        if trained[trial.agent] or trial == first:
+            run_trial(scenario, trial, stored)
+        else:
+            numbers = {**stored.result(first), "seed": trial.seed}
+            stored.write(trial, TrialResult(numbers, users=stored.users(first)))
+    return scenario.summarise(stored)
+
+
+def over_seeds(scenario: Any, stored: Stored, label: str) -> tuple[float, float]:
+    """Return means over the seeds of an agent.
+
+    Returns:
+        CPU seconds; and the best NDCG@10 on the validation events that training stops on, NaN
+        without any.
+    """
+    found = [stored.result(trial) for trial in scenario.trials() if trial.agent == label]
+    judged = [
+        [loss["ndcg@10"] for loss in numbers["fit"]["losses"] if "ndcg@10" in loss]
+        for numbers in found
+    ]
+    best = [max(values) for values in judged if values]
+    return mean(numbers["cpu_seconds"] for numbers in found), mean(best) if best else math.nan
 
 
 def print_table(
     name: str,
     rows: Mapping[str, Row],
+    scenario: Any,
     summary: Any,
-    seconds: Mapping[str, float],
-    valid: Mapping[str, float],
-    seeds: int,
+    stored: Stored,
 ) -> None:
     """Print the published rows and the measured ones in Markdown."""
     table = summary.table("metrics").data.set_index(["agent", "metric"])
@@ -207,8 +202,9 @@ def print_table(
     for title, row in rows.items():
         label = label_of(title)
         cells = [f"{table.loc[(label, metric), 'mean']:.4f}" for metric in METRICS]
-        cells.append(f"{valid[label]:.4f}" if label in valid else "-")
-        cells += [str(seeds) if row.trained else "1", f"{seconds[label]:.0f}"]
+        seconds, valid = over_seeds(scenario, stored, label)
+        cells.append("-" if math.isnan(valid) else f"{valid:.4f}")
+        cells += [str(len(scenario.seeds)) if row.trained else "1", f"{seconds:.0f}"]
         paired = pairs[(pairs["agent"] == label) & (pairs["metric"] == "ndcg@10")]
         for _, pair in paired.iterrows():
             ends = f"[{pair['low']:+.4f}, {pair['high']:+.4f}]"
@@ -231,6 +227,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default="file",
         help="order of events with equal times; only MovieLens has times",
     )
+    parser.add_argument(
+        "--store", type=Path, default=Path("runs/sequences"), help="folder of finished trials"
+    )
     given = parser.parse_args(arguments)
     every = COUNTING | LEARNED
     chosen = {title for title in given.rows if title != "counting"} | {BAR}
@@ -238,8 +237,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = {title: row for title, row in every.items() if title in chosen}
     seeds = range(given.seeds if any(row.trained for row in rows.values()) else 1)
     scenario = scenario_of(given.data_set, given.folder, rows, seeds, given.ties)
-    summary, seconds, valid = measure(scenario, rows)
-    print_table(given.data_set, rows, summary, seconds, valid, len(seeds))
+    stored = store_of(given.data_set, rows, given.ties, given.store)
+    summary = measure(scenario, rows, stored)
+    print_table(given.data_set, rows, scenario, summary, stored)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def cells(out):
 
 
 def test_published_and_counting_rows_stand_in_one_table(folder, capsys):
-    table.main(["beauty", str(folder)])
+    table.main(["beauty", str(folder), "--store", str(folder / "store")])
     rows = cells(capsys.readouterr().out)
     assert len(rows) == 1 + len(table.PUBLISHED["beauty"]) + len(table.COUNTING)
     assert len({len(row) for row in rows.values()}) == 1
@@ -42,8 +42,13 @@ def test_published_and_counting_rows_stand_in_one_table(folder, capsys):
 def test_a_trained_row_has_its_seeds(folder, capsys, monkeypatch):
     quick = table.Row("sasrec", {"dim": 8, "steps": 4}, {}, True)
     monkeypatch.setitem(table.LEARNED, "sasrec", quick)
-    table.main(["beauty", str(folder), "--rows", "sasrec", "--seeds", "2"])
-    rows = cells(capsys.readouterr().out)
+    command = ["beauty", str(folder), "--store", str(folder / "store"), "--rows", "sasrec"]
+    table.main([*command, "--seeds", "1"])
+    capsys.readouterr()
+    table.main([*command, "--seeds", "2"])
+    out, err = capsys.readouterr()
+    assert [line.split(":")[0] for line in err.splitlines()] == ["sasrec, seed 1"]
+    rows = cells(out)
     assert rows["`sasrec`"][7] != "-"
     assert rows["`sequential_rules`"][7] == "-"
     assert rows["`sasrec`"][8] == "2"
@@ -59,4 +64,4 @@ def test_the_settings_of_all_rows_are_valid(title):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match=r"Toys_and_Games.txt does not exist"):
-        table.main(["toys", str(tmp_path)])
+        table.main(["toys", str(tmp_path), "--store", str(tmp_path / "store")])

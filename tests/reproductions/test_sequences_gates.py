@@ -7,13 +7,14 @@ from reproductions.sequences import table
 SEEDS = 3
 
 
-def measured(data_set, names, folder):
+def measured(data_set, names, folder, store):
     """Return the summary of some rows, and the best NDCG@10 on validation events by name."""
     every = table.COUNTING | table.LEARNED
     rows = {name: every[name] for name in ("popularity", table.BAR, *names)}
     scenario = table.scenario_of(data_set, folder, rows, range(SEEDS), "file")
-    summary, _, valid = table.measure(scenario, rows)
-    return summary, valid
+    stored = table.store_of(data_set, rows, "file", store)
+    summary = table.measure(scenario, rows, stored)
+    return summary, {name: table.over_seeds(scenario, stored, name)[1] for name in names}
 
 
 def mean(summary, name, metric):
@@ -22,8 +23,9 @@ def mean(summary, name, metric):
 
 
 @pytest.mark.long
-def test_networks_on_movielens_small(data_dir):
-    summary, valid = measured("movielens", ["sasrec", "gru4rec", "bert4rec"], data_dir)
+def test_networks_on_movielens_small(data_dir, tmp_path):
+    names = ["sasrec", "gru4rec", "bert4rec"]
+    summary, valid = measured("movielens", names, data_dir, tmp_path)
     assert mean(summary, "sasrec", "ndcg@10") >= 0.060
     assert mean(summary, "sasrec", "hit_rate@10") >= 0.11
     assert valid["sasrec"] >= 0.072
@@ -34,8 +36,8 @@ def test_networks_on_movielens_small(data_dir):
 
 
 @pytest.mark.long
-def test_sasrec_on_amazon_beauty(data_dir):
-    summary, _ = measured("beauty", ["sasrec"], data_dir)
+def test_sasrec_on_amazon_beauty(data_dir, tmp_path):
+    summary, _ = measured("beauty", ["sasrec"], data_dir, tmp_path)
     assert mean(summary, "sasrec", "ndcg@10") >= 0.048
     assert mean(summary, "sasrec", "hit_rate@10") >= 0.081
     pairs = summary.table("comparisons").data
