@@ -8,9 +8,10 @@ or, with equal probability, random ones. The model is trained once. New users se
 same way; then every strategy shows 15 more to the same users from the same state. Reported are
 clicks and distinct groups per slate, and how well the model predicts the choices of new users from
 logged slates, from the sixth slate on. 300 items in 30 groups, slates of 5, two dimensions, memory
-0.9. A seed determines world, logs and training. Intervals are 95% Student-t intervals over seeds;
-differences are within a seed, that is, in the same world with the same users. A star marks p < 0.05
-after Holm's correction for all differences of a column.
+0.9. A seed determines world, logs and training. Agents that count learn from the same log and see
+the same histories. Intervals are 95% Student-t intervals over seeds; differences are within a seed,
+that is, in the same world with the same users. A star marks p < 0.05 after Holm's correction for
+all differences of a column.
 
 ``--rare`` compares the hierarchical with the flat prior: 2,000 items and so few users that an item
 was shown about four times. New users choose from random slates; the mean log-probability of the
@@ -36,6 +37,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+import agents
 from agents.gru_thompson import GRUThompsonAgent, GRUThompsonConfig
 from agents.gru_thompson.choices import from_log
 from agents.gru_thompson.evaluation import likelihoods
@@ -70,6 +72,12 @@ PAIRS = [(name, "greedy") for name in STRATEGIES if name != "greedy"] + [
     ("in-slate", "Thompson"),
     ("in-slate, per slot", "in-slate"),
 ]
+# Agents that count which items are clicked, and which after which.
+COUNTING: dict[str, dict[str, object]] = {
+    "popularity": {"rank_by": "total"},
+    "sequential_rules": {},
+    "ease": {},
+}
 ENDS: dict[str, Choose] = {"random": lambda c: c.random(), "oracle": lambda c: c.oracle()}
 
 
@@ -97,6 +105,11 @@ def strategies(seed: int, given: argparse.Namespace) -> Iterator[Row]:
     log = logged.to_log()
     for name, choose in ENDS.items():
         yield {"model": "", "strategy": name, "seed": seed, **play(cohort, choose)}
+    for name, config in COUNTING.items():
+        counting = agents.make(name, log.problem, seed=seed, **config)
+        counting.fit(log)
+        result = play(cohort, lambda c, agent=counting: agent.act(c.observation()).slates)
+        yield {"model": "counting", "strategy": name, "seed": seed, **result}
     for model in given.models:
         training = MODELS[model] | {
             "dim": 2,
@@ -208,11 +221,14 @@ def compared(rows: list[Row]) -> str:
         for name in ("clicks", "groups")
     }
     clicks = scores["clicks"]
-    learned = [name for name in clicks if name[0]]
+    learned = [name for name in clicks if name[0] in MODELS]
     above = difference_texts([(clicks[name], clicks["", "random"]) for name in learned])
     below = difference_texts([(clicks["", "oracle"], clicks[name]) for name in learned])
     summary["above random"] = pd.Series(above, pd.MultiIndex.from_tuples(learned))
     summary["below oracle"] = pd.Series(below, pd.MultiIndex.from_tuples(learned))
+    rules = clicks["counting", "sequential_rules"]
+    counted = difference_texts([(clicks[name], rules) for name in learned])
+    summary["less rules"] = pd.Series(counted, pd.MultiIndex.from_tuples(learned))
     apart = all(text.startswith("+") and text.endswith("*") for text in above + below)
     verdict = "not known from one seed" if len(clicks) < 2 else "yes" if apart else "no"
     pairs = [(model, *pair) for model in dict(learned) for pair in PAIRS]

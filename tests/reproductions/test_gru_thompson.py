@@ -72,13 +72,15 @@ def test_learned_strategies_are_between_random_and_oracle(monkeypatch):
     rows = [row for seed in range(2) for row in simulator.strategies(seed, given)]
     frame = pd.DataFrame(rows).dropna(subset="strategy")
     clicks = frame.pivot_table("clicks", "seed", "strategy")
-    learned = clicks.drop(columns=["random", "oracle"])
+    learned = clicks.drop(columns=["random", "oracle", *simulator.COUNTING])
     assert (learned.gt(clicks["random"], axis=0)).all(axis=None)
     assert (learned.lt(clicks["oracle"], axis=0)).all(axis=None)
     text = simulator.compared(rows)
     assert "random < every learned strategy < oracle: " in text
     assert "in-slate - Thompson" in text
     assert "slate: popularity" in text
+    assert "less rules" in text
+    assert "sequential_rules" in text
     assert "±" in text
 
 
