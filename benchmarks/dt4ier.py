@@ -47,10 +47,6 @@ def random_log(users: int, steps: int, slots: int, items: int) -> SlateLog:
     problem = Problem(
         num_items=items,
         slate_size=slots,
-        num_candidates=items,
-        user_feature_dim=0,
-        item_features=np.zeros((items, 0), dtype=np.float32),
-        item_groups=np.zeros(items, dtype=np.int64),
         rewards={"click": 1.0, "return": 0.0},
     )
     clicks = (rng.random((rows, slots)) < 0.25).astype(np.int8)

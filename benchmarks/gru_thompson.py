@@ -76,11 +76,7 @@ def problem_of(items: int) -> Problem:
     return Problem(
         num_items=items,
         slate_size=SLATE,
-        num_candidates=items,
-        user_feature_dim=0,
-        item_features=np.zeros((items, 0), dtype=np.float32),
         item_groups=np.arange(items) % 290,
-        rewards={"click": 1.0},
     )
 
 

@@ -83,7 +83,7 @@ def mapping(action: Any, keys: set[str]) -> Mapping[str, Any]:
     """Return an action that has parts.
 
     Raises:
-        ValueError: If it is no mapping, or has other keys.
+        ValueError: If it is not a mapping, or has other keys.
     """
     if not isinstance(action, Mapping) or set(action) != keys:
         raise ValueError(f"An action is a mapping with the keys {', '.join(sorted(keys))}.")

@@ -51,5 +51,7 @@ def reset_rows(mask: Any, size: int) -> Ints | None:
             f"{given.dtype} of shape {given.shape}."
         )
     if not given.any():
-        raise EnvError(f"options[{RESET_MASK!r}] has no True: there is no row to reset.")
+        raise EnvError(
+            f"options[{RESET_MASK!r}] is False everywhere: it must name at least one row to reset."
+        )
     return np.flatnonzero(given)

@@ -57,8 +57,7 @@ def recommend(
     title = f"agent {getattr(agent, 'name', type(agent).__name__)!r}"
     if agent.privileged and "state" in (reads_of(agent) or ["state"]):
         raise AgentError(
-            f"{title} reads the hidden state of a simulated user, so it can recommend to nobody "
-            "else."
+            f"{title} reads the hidden state of simulated users, so it can recommend only to them."
         )
     items = problem.item_names
     if items is None:

@@ -87,7 +87,7 @@ def fit_user_model(log: SlateLog, config: UserModelConfig | None = None) -> User
         return_scaling = _fit_returns(returning, returns, rows, sessions, split, config)
     model = UserModel(
         config=config,
-        problem=replace(log.problem, user_names=None),  # simulated users are nobody of the log
+        problem=replace(log.problem, user_names=None),  # they name users of the log
         population=population,
         response=response,
         scaling=scaling,

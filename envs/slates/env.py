@@ -199,7 +199,6 @@ def _build(num_users: int, settings: SlateRecSettings, backend: Backend) -> Slat
     problem = Problem(
         num_items=config.catalogue.num_items,
         slate_size=start.slate_size,
-        num_candidates=config.catalogue.num_items,
         user_feature_dim=config.catalogue.dim,
         item_features=users.items.features,
         item_groups=users.items.group,

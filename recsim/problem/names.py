@@ -132,7 +132,7 @@ class Names:
         return index
 
     def _find(self, values: NDArray[Any]) -> Ints:
-        """Return the number of each value, -1 where it is no name."""
+        """Return the number of each value, -1 where it is not a name."""
         import pandas as pd
 
         found: Ints = self._index.get_indexer(pd.Index(values, dtype=values.dtype))

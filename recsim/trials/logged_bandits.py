@@ -140,12 +140,7 @@ def digits() -> LoggedBandit:
     images, labels = load_digits(return_X_y=True)
     problem = Problem(
         num_items=10,
-        slate_size=1,
-        num_candidates=10,
         user_feature_dim=images.shape[1],
-        item_features=np.zeros((10, 0), dtype=np.float32),  # a label is a label
-        item_groups=np.zeros(10, dtype=np.int64),
-        rewards={"click": 1.0},
     )
     return LoggedBandit(
         problem=problem,

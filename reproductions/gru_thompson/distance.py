@@ -75,11 +75,7 @@ class DistanceWorld(Part):
         problem = Problem(
             num_items=self.num_items,
             slate_size=self.slate_size,
-            num_candidates=self.num_items,
-            user_feature_dim=0,
-            item_features=np.zeros((self.num_items, 0), dtype=np.float32),
             item_groups=groups,
-            rewards={"click": 1.0},
         )
         draw = np.random.default_rng([seed, 0xC047])
         state = centres[draw.integers(self.num_groups, size=users)]

@@ -50,12 +50,8 @@ def log_of(sequences: Items, num_items: int, features: Any = None, groups: Any =
         features = np.zeros((num_items, 0), dtype=np.float32)
     problem = Problem(
         num_items=num_items,
-        slate_size=1,
-        num_candidates=num_items,
-        user_feature_dim=0,
         item_features=np.asarray(features, dtype=np.float32),
         item_groups=np.zeros(num_items, dtype=np.int64) if groups is None else groups,
-        rewards={"click": 1.0},
     )
     rows = users * length
     zeros = np.zeros(rows, dtype=np.int64)

@@ -61,7 +61,6 @@ def make_problem() -> Callable[..., Problem]:
             num_candidates=num_candidates or num_items,
             user_feature_dim=users,
             item_features=rng.normal(size=(num_items, items)).astype(np.float32),
-            item_groups=np.zeros(num_items, dtype=np.int64),
             rewards={"click": 1.0, "watch": 0.5},
         )
 

@@ -29,11 +29,7 @@ def named_problem():
     return Problem(
         num_items=9,
         slate_size=3,
-        num_candidates=9,
-        user_feature_dim=0,
         item_features=np.random.default_rng(7).normal(size=(9, 2)).astype(np.float32),
-        item_groups=np.zeros(9, dtype=np.int64),
-        rewards={"click": 1.0},
         item_names=[f"item {number}" for number in range(9)],
         user_names=["ann", "bob", "cyd"],
     )
@@ -204,7 +200,7 @@ def test_features_are_needed_where_they_are_read(fitted):
 
 
 def test_what_cannot_recommend_says_why(fitted, named_problem):
-    with pytest.raises(AgentError, match="agent 'oracle' reads the hidden state of a simulated"):
+    with pytest.raises(AgentError, match="agent 'oracle' reads the hidden state of simulated"):
         fitted("oracle").recommend()
     with pytest.raises(AgentError, match="agent 'sasrec' must be fitted on a log before"):
         agents.make("sasrec", named_problem).recommend()

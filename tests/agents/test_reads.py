@@ -25,10 +25,8 @@ def problem(features):
     return Problem(
         num_items=6,
         slate_size=2,
-        num_candidates=6,
         user_feature_dim=features,
         item_features=np.zeros((6, features), dtype=np.float32),
-        item_groups=np.zeros(6, dtype=np.int64),
         rewards={"click": 1.0, "return": 0.0},
     )
 

@@ -23,11 +23,8 @@ def test_a_state_of_0_1_loads_and_acts_the_same(name):
     problem = Problem(
         num_items=6,
         slate_size=2,
-        num_candidates=6,
         user_feature_dim=2,
         item_features=np.eye(6, 3, dtype=np.float32),
-        item_groups=np.zeros(6, dtype=np.int64),
-        rewards={"click": 1.0},
     )
     rng = np.random.default_rng(0)
     rng.random((200, 6))  # drawn before the features by the script that wrote the states

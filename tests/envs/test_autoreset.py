@@ -146,7 +146,7 @@ def test_a_step_needs_a_running_episode(name):
     [
         (np.ones(2, dtype=bool), r"must be booleans of shape \(3,\), one per row, not bool of"),
         (np.array([0, 1, 1]), "not int64 of shape"),
-        (np.zeros(3, dtype=bool), "has no True: there is no row to reset"),
+        (np.zeros(3, dtype=bool), "is False everywhere"),
     ],
 )
 def test_a_wrong_mask_is_refused(mask, message):

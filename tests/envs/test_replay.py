@@ -21,10 +21,8 @@ def make_log(**columns) -> SlateLog:
         "problem": Problem(
             num_items=4,
             slate_size=2,
-            num_candidates=4,
             user_feature_dim=1,
             item_features=np.zeros((4, 1), dtype=np.float32),
-            item_groups=np.zeros(4, dtype=np.int64),
             rewards={"click": 1.0, "watch": 0.5},
         ),
         "user": np.array([0, 1, 0, 0, 1, 0]),

@@ -22,7 +22,6 @@ def random_log() -> Callable[..., SlateLog]:
             "problem": Problem(
                 num_items=items,
                 slate_size=slots,
-                num_candidates=items,
                 user_feature_dim=features,
                 item_features=rng.normal(size=(items, 2)).astype(np.float32),
                 item_groups=rng.integers(0, 3, items),

@@ -82,12 +82,8 @@ def test_values_that_cannot_be_saved_are_named(tmp_path, wrong):
 def test_the_state_of_another_agent_is_refused(tmp_path):
     problem = Problem(
         num_items=3,
-        slate_size=1,
-        num_candidates=3,
         user_feature_dim=1,
         item_features=np.zeros((3, 1), dtype=np.float32),
-        item_groups=np.zeros(3, dtype=np.int64),
-        rewards={"click": 1.0},
     )
     path = tmp_path / "agent.pt"
     save_state(path, agents.make("random", problem).state_dict())

@@ -25,7 +25,7 @@ class Addition(ABC):
     def loss(self, tokens: Tensor) -> Tensor:
         """Return the term for a batch of windows, ``(B, L + 1)``: a number with its weight."""
 
-    def between(self, tokens: Tensor) -> None:  # noqa: B027  # most have nothing of their own
+    def between(self, tokens: Tensor) -> None:  # noqa: B027  # optional
         """Train what is not part of the model, after the first step on a batch."""
 
 

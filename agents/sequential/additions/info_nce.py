@@ -18,8 +18,8 @@ def info_nce(
         first: ``(B, D)``.
         second: The partner of each, ``(B, D)``.
         temperature: Divisor of the similarities; positive.
-        groups: Group of each pair, ``(B,)``: other pairs of the same group are no negatives. None
-            if all other pairs are negatives.
+        groups: Group of each pair, ``(B,)``: other pairs of the same group are not negatives.
+            None if all other pairs are.
     """
     pairs = len(first)
     states = torch.cat([first, second])  # (2B, D)
@@ -40,7 +40,7 @@ def centre_contrast(
 ) -> Tensor:
     """Return the contrast between states and their nearest centres.
 
-    Pairs with the same centre are no negatives of each other.
+    Pairs with the same centre are not negatives of each other.
 
     Args:
         states: ``(B, D)``.

@@ -2,7 +2,7 @@
 
 Two subsequences that are followed by the same item are assumed to express the same intent. Their
 states are drawn together (coarse), and each towards the nearest of C centres of all such states
-(fine). Other pairs with the same next item, or the same centre, are no negatives.
+(fine). Other pairs with the same next item, or the same centre, are not negatives.
 
 Differences from the paper: the loss at all positions stays that of the encoder, and one subsequence
 per window enters the contrast; the partner is drawn uniformly, where the released code takes the
@@ -26,8 +26,8 @@ from recsim.arrays import Floats32, Ints
 INTENT_WEIGHTS = (0.3, 0.1)
 # States from which the centres are computed, at most (the paper: all prefixes).
 _MOST_STATES = 5_000
-# Prefixes that are encoded at a time for them, and steps between two clusterings; before the first
-# one the states are too young to be clustered.
+# Prefixes that are encoded at a time for them, and steps between two clusterings. The first one
+# waits as long, because the states of an untrained encoder say nothing of intents.
 _BATCH, _REFRESH = 256, 100
 
 
@@ -35,7 +35,7 @@ class Partners:
     """Finds events of the same item.
 
     Args:
-        items: Item of each event, ``(N,)``; -1 for events that are no targets.
+        items: Item of each event, ``(N,)``; -1 for those that are not predicted.
         num_items: I.
         device: Device of the tensors.
     """
@@ -123,7 +123,7 @@ class IntentContrast(Addition):
         self._model, self._weights, self._clusters = model, weights, clusters
         self._length, self._seed, self._done = length, seed, 0
         event, begin = sequences.places()
-        # Before a user's first event there is no intent: those states are all the same.
+        # The state before a user's first event is that of the start token, the same for all.
         later = event > begin + 1
         self._tokens, self._event, self._begin = (
             torch.as_tensor(values, device=device)

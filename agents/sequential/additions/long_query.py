@@ -1,7 +1,7 @@
 r"""Attention with two kinds of queries: MQSA of MQSA-TED (arXiv:2311.01056).
 
-One stack of blocks asks with the last event (short), another with the mean of the last Lq events
-(long), so that one odd event changes little. The state is
+The queries of one stack of blocks are the last event (short), those of another the mean of the last
+Lq events (long), so that a single event changes little. The state is
 :math:`\alpha H_{short} + (1 - \alpha) H_{long}` over one table of items.
 
 Differences from the paper: blocks are those of `agents.shared.transformer`, in as many layers as

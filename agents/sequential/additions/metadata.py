@@ -1,7 +1,7 @@
 """Items by their features instead of, or beside, a vector per id: M2TRec (arXiv:2209.11824).
 
 ``metadata``: an item's vector is a linear map of its features, so that items with equal features
-are alike and an item that nobody has met can be recommended. ``both`` adds a vector per item, 0 for
+are alike and an item without any event can be recommended. ``both`` adds a vector per item, 0 for
 items that are not in the log.
 
 Differences from the paper: features are the columns of ``item_features`` of the problem (the paper

@@ -42,7 +42,7 @@ _COMPARED = 1000
 
 
 def require_file(path: Path, advice: str = "") -> None:
-    """Refuse a path that is no file.
+    """Refuse a path that is not a file.
 
     Args:
         path: The file.

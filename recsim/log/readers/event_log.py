@@ -107,12 +107,8 @@ def event_log(
     log = SlateLog(
         problem=Problem(
             num_items=number,
-            slate_size=1,
-            num_candidates=number,
-            user_feature_dim=0,
             item_features=features,
             item_groups=groups,
-            rewards={"click": 1.0},
             item_names=item.names.take(kept.items),
             user_names=user.names.take(kept.users),
         ),

@@ -71,7 +71,7 @@ class EventsReader(Reader):
         numbered = []
         for word, name in (("user", self.user), ("item", self.item)):
             column = table.ids(name)
-            table.refuse(column == "", name, "is no id: the cell is empty")
+            table.refuse(column == "", name, "is empty, but must be an id")
             whole = table.may_be_whole(name) and not self.text_ids
             numbered.append(Numbered.of(column, word, whole=whole))
         user, item = numbered

@@ -144,11 +144,7 @@ class FinnSlates:
         return Problem(
             num_items=self.num_items,
             slate_size=self.slots - 1,
-            num_candidates=self.num_items,
-            user_feature_dim=0,
-            item_features=np.zeros((self.num_items, 0), dtype=np.float32),
             item_groups=self.groups,
-            rewards={"click": 1.0},
             item_names=Names(np.arange(FIRST_ITEM, self.num_items + FIRST_ITEM), "item"),
         )
 

@@ -17,8 +17,8 @@ from recsim.log import encode
 from recsim.log.readers.columns import Columns, Kind, column_names, read_columns
 
 _MISSING = "Give the table of items as 'items.path', or leave 'items' out."
-# A column that nobody named is no category if it has more values than this, or than half of the
-# items have: it is a title, or another id.
+# A column that the settings do not name is not a category but a title, or another id, if it has
+# more values than this, or than half of the items.
 _MOST_CATEGORIES, _ALWAYS_ALLOWED = 1000, 20
 
 
@@ -126,7 +126,7 @@ def read_items(source: ItemTable, item: str, separator: str) -> Items:
         kinds |= dict.fromkeys(others, "text")
     table = read_columns(source.path, kinds, separator=separator, missing=_MISSING)
     ids = table.unique(item)
-    table.refuse(ids == "", item, "is no id: the cell is empty")
+    table.refuse(ids == "", item, "is empty, but must be an id")
     numeric = [name for name in others if table.mostly_numbers(name)]
     numbers = [_numbers(table, name) for name in (*source.features, *numeric)]
     columns = {name: table.labels(name, source.list_separator) for name in source.categories}
@@ -149,7 +149,7 @@ def _numbers(table: Columns, name: str) -> Floats:
 
 
 def _unnamed(table: Columns, name: str, separator: str) -> list[list[str]]:
-    """Return a column that nobody named as categories; refuse one that tells most items apart."""
+    """Return a column that the settings do not name as categories; refuse mostly unique values."""
     advice = (
         f"Name the columns to read, such as items: {{path: {table.path.name}, categories: [genre], "
         "features: [price]}."

@@ -127,7 +127,6 @@ class KuaiRandReader(Reader):
             problem=Problem(
                 num_items=len(videos),
                 slate_size=self.slate_size,
-                num_candidates=len(videos),
                 user_feature_dim=user_features.shape[1],
                 item_features=item_features,
                 item_groups=groups,

@@ -96,12 +96,9 @@ class OpenBanditReader(Reader):
         return SlateLog(
             problem=Problem(
                 num_items=items,
-                slate_size=1,
-                num_candidates=items,
                 user_feature_dim=users.shape[1],
                 item_features=features,
                 item_groups=groups,
-                rewards={"click": 1.0},
             ),
             user=np.arange(table.length),
             session=zeros,

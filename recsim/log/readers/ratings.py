@@ -164,7 +164,6 @@ class Ratings:
         return Problem(
             num_items=self.num_items,
             slate_size=slate_size,
-            num_candidates=self.num_items,
             user_feature_dim=self.user_features.shape[1],
             item_features=self.item_features,
             item_groups=self.item_groups,

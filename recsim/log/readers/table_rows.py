@@ -102,7 +102,6 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         problem=Problem(
             num_items=len(features),
             slate_size=slate.shape[1],
-            num_candidates=len(features),
             user_feature_dim=users.shape[1],
             item_features=features,
             item_groups=groups,

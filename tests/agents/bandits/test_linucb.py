@@ -126,12 +126,7 @@ def two_items(**config):
     """Two items with features 1 and 0, one slot, no user features: x = (1, f)."""
     problem = Problem(
         num_items=2,
-        slate_size=1,
-        num_candidates=2,
-        user_feature_dim=0,
         item_features=np.array([[1.0], [0.0]], dtype=np.float32),
-        item_groups=np.zeros(2, dtype=np.int64),
-        rewards={"click": 1.0},
     )
     agent = agents.make("linucb", problem, **config)
     agent.begin(1)
@@ -226,8 +221,6 @@ class PlantedBandit:
             num_candidates=20,
             user_feature_dim=2,
             item_features=taste.astype(np.float32),
-            item_groups=np.zeros(40, dtype=np.int64),
-            rewards={"click": 1.0},
         )
         self.taste = taste
 

@@ -16,10 +16,6 @@ def problem(items=5, size=2):
     return Problem(
         num_items=items,
         slate_size=size,
-        num_candidates=items,
-        user_feature_dim=0,
-        item_features=np.zeros((items, 0), dtype=np.float32),
-        item_groups=np.zeros(items, dtype=np.int64),
         rewards={"click": 1.0, "watch": 0.0},
     )
 

@@ -24,10 +24,7 @@ def problem_of() -> Callable[..., Problem]:
         return Problem(
             num_items=num_items,
             slate_size=slate_size,
-            num_candidates=num_items,
             user_feature_dim=features,
-            item_features=np.zeros((num_items, 0), dtype=np.float32),
-            item_groups=np.zeros(num_items, dtype=np.int64),
             rewards={"now": 1.0, "later": 0.0},
         )
 

@@ -21,12 +21,6 @@ def make_sequences() -> Callable[..., SlateLog]:
         step, user, item = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3).T
         problem = Problem(
             num_items=num_items,
-            slate_size=1,
-            num_candidates=num_items,
-            user_feature_dim=0,
-            item_features=np.zeros((num_items, 0), dtype=np.float32),
-            item_groups=np.zeros(num_items, dtype=np.int64),
-            rewards={"click": 1.0},
         )
         clicks = (item >= 0).astype(np.int8)[:, None]
         zeros = np.zeros(len(user), dtype=np.int64)

@@ -44,7 +44,6 @@ def planted_log(users=60, days=6, slots=2, *, returns=True, seed=0):
         problem=Problem(
             num_items=ITEMS,
             slate_size=slots,
-            num_candidates=ITEMS,
             user_feature_dim=1,
             item_features=sign[:, None].astype(np.float32),
             item_groups=np.arange(ITEMS) % 2,

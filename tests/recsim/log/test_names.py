@@ -40,11 +40,7 @@ def make(items, users, slots=2, seed=0) -> SlateLog:
         problem=Problem(
             num_items=len(items),
             slate_size=slots,
-            num_candidates=len(items),
             user_feature_dim=1,
-            item_features=np.zeros((len(items), 0), dtype=np.float32),
-            item_groups=np.zeros(len(items), dtype=np.int64),
-            rewards={"click": 1.0},
             item_names=items,
             user_names=users,
         ),

@@ -65,7 +65,6 @@ def test_a_log_saved_by_version_0_1_loads():
         problem=Problem(
             num_items=3,
             slate_size=2,
-            num_candidates=3,
             user_feature_dim=1,
             item_features=np.array([[0.5], [1.0], [-1.0]], dtype=np.float32),
             item_groups=np.array([0, 1, 0]),

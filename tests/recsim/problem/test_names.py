@@ -20,12 +20,6 @@ WHOLE = st.lists(st.integers(-(2**63), 2**63 - 1), unique=True)
 def problem(items=2, **names):
     return Problem(
         num_items=items,
-        slate_size=1,
-        num_candidates=items,
-        user_feature_dim=0,
-        item_features=np.zeros((items, 0), dtype=np.float32),
-        item_groups=np.zeros(items, dtype=np.int64),
-        rewards={"click": 1.0},
         **names,
     )
 

@@ -16,10 +16,6 @@ def small_log() -> SlateLog:
         problem=Problem(
             num_items=5,
             slate_size=3,
-            num_candidates=5,
-            user_feature_dim=0,
-            item_features=np.zeros((5, 0), dtype=np.float32),
-            item_groups=np.zeros(5, dtype=np.int64),
             rewards={"click": 1.0, "return": 0.0},
         ),
         user=np.array([0, 1]),

@@ -20,12 +20,6 @@ def events(rows, items=6, times=True) -> SlateLog:
     return SlateLog(
         problem=Problem(
             num_items=items,
-            slate_size=1,
-            num_candidates=items,
-            user_feature_dim=0,
-            item_features=np.zeros((items, 0), dtype=np.float32),
-            item_groups=np.zeros(items, dtype=np.int64),
-            rewards={"click": 1.0},
         ),
         **days_and_steps(user, time),
         slate=item[:, None],

@@ -59,12 +59,8 @@ def planted(name, seed=0, rows=3000, users=None, offered=None):
     log = SlateLog(
         problem=Problem(
             num_items=ITEMS,
-            slate_size=1,
             num_candidates=offered or ITEMS,
             user_feature_dim=FEATURES,
-            item_features=np.zeros((ITEMS, 0), dtype=np.float32),
-            item_groups=np.zeros(ITEMS, dtype=np.int64),
-            rewards={"click": 1.0},
         ),
         user=user,
         session=zeros,

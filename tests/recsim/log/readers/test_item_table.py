@@ -97,7 +97,7 @@ def test_a_catalogue_of_a_table_may_have_several_categories(place):
     [
         ("c,1.5", "d,1.5", r"events.csv, line 4, column 'item': 'c' is not an item of items.csv"),
         ("book,c", "book,b", r"items.csv, line 3, column 'item': 'b' is listed twice"),
-        ("book,c", "book,", r"items.csv, line 3, column 'item': '' is no id"),
+        ("book,c", "book,", r"items.csv, line 3, column 'item': '' is empty, but must be an id"),
         ("1.5", "cheap", r"line 3, column 'price': 'cheap' is not a finite.*in items.categories"),
         ("1.5", "", r"line 3, column 'price': the entry is missing"),
         ("1.5", "nan", r"line 3, column 'price': 'nan' is not a finite number"),

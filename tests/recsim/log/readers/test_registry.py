@@ -30,12 +30,7 @@ class TheirReader(Reader):
         return SlateLog(
             problem=Problem(
                 num_items=2,
-                slate_size=1,
-                num_candidates=2,
-                user_feature_dim=0,
                 item_features=np.eye(2, dtype=np.float32),
-                item_groups=np.zeros(2, dtype=np.int64),
-                rewards={"click": 1.0},
             ),
             user=np.arange(self.rows),
             session=zeros,
