@@ -123,9 +123,10 @@ class SASRecConfig(TransformerConfig):
             learned views, by default 0.03 and 0.1; for ``intent`` of the coarse and the fine
             contrast, by default 0.3 and 0.1.
         clusters: For ``intent``: C, number of centres.
-        long_query: Lq, events whose mean asks in a second stack of blocks (MQSA); 0 for none.
+        long_query: Lq, events whose mean is the query in a second stack of blocks (MQSA); 0 for
+            none.
         distil_transitions: Weight of the distillation of counted transitions (TED); 0 for none.
-        item_inputs: What items are known by: ``id``, ``metadata`` (M2TRec) or ``both``.
+        item_inputs: What the vectors of items depend on: ``id``, ``metadata`` (M2TRec) or ``both``.
         category_weight: For ``metadata`` and ``both``: weight of predicting the next item's group.
         attention_table: Whether the first block attends by vectors of its own (DARE).
     """

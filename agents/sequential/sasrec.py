@@ -63,9 +63,9 @@ class SASRec(LeftToRight):
                 self.direction = nn.Parameter(torch.randn(dim, dim) / math.sqrt(dim))
             if config.item_inputs != "id":
                 assert problem is not None
-                self._know_by_metadata(config, problem)
+                self._use_metadata(config, problem)
 
-    def _know_by_metadata(self, config: SASRecConfig, problem: Problem) -> None:
+    def _use_metadata(self, config: SASRecConfig, problem: Problem) -> None:
         both = config.item_inputs == "both"
         self.embedding = MetadataEmbedding(
             problem.item_features, config.dim, config.init_std, per_item=both
@@ -114,17 +114,13 @@ class SASRec(LeftToRight):
 
     def states(self, tokens: Tensor) -> Tensor:
         """Return the state at every token, ``(B, T) -> (B, T, D)``; tokens padded on the right."""
-        return self._states(tokens, None)
+        return self._states(tokens)
 
-    def _states(self, tokens: Tensor, cache: Cache | None) -> Tensor:
-        present = tokens != PADDING
-        if self._attended is not None:
-            first = self._attended(tokens)
-            states: Tensor = self.encoder(self.embedding(tokens), present, cache, first)
-        elif cache is not None:
-            states = self.encoder(self.embedding(tokens), present, cache)
-        else:
-            states = self.encoder(self.embedding(tokens), present)
+    def _states(self, tokens: Tensor, **cache: Cache) -> Tensor:
+        attended = {} if self._attended is None else {"attended": self._attended(tokens)}
+        states: Tensor = self.encoder(
+            self.embedding(tokens), tokens != PADDING, **cache, **attended
+        )
         return states
 
     def next_states(self, tokens: Tensor) -> Tensor:
@@ -132,7 +128,7 @@ class SASRec(LeftToRight):
         if self._reasoner is None:
             return super().next_states(tokens)
         cache: Cache = []
-        last = last_states(self._states(tokens, cache), tokens)
+        last = last_states(self._states(tokens, cache=cache), tokens)
         return prediction(self._reason(last, cache, tokens != PADDING), self._config.reasoning)
 
     def _reason(self, last: Tensor, cache: Cache, visible: Tensor, noise: float = 0.0) -> Tensor:
@@ -195,7 +191,7 @@ class SASRec(LeftToRight):
         real = tokens[:, 1:] != PADDING
         inputs = inputs_of(tokens)
         cache: Cache = []
-        states = self._states(inputs, cache)
+        states = self._states(inputs, cache=cache)
         row = torch.arange(len(tokens), device=tokens.device)
         with self._stream.use():
             at = (torch.rand(len(tokens), device=tokens.device) * real.sum(dim=1)).long()

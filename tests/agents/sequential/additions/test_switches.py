@@ -132,7 +132,7 @@ def test_steps_with_kept_keys_equal_steps_that_read_everything_again(log):
     tokens = torch.tensor([[31, 5, 6, 7]])
     vectors = model.embedding(tokens) + encoder.position(torch.arange(3, -1, -1))
     cache = []
-    last = model._states(tokens, cache)[:, -1]
+    last = model._states(tokens, cache=cache)[:, -1]
     steps = model._reason(last, cache, torch.ones(1, 4, dtype=torch.bool))
     for step in range(2):
         token = model._reasoner.norm(steps[:, step] + model._reasoner.position[step])
@@ -150,7 +150,7 @@ def test_reasoning_about_a_prefix_does_not_see_later_events(log):
 
     def steps(tokens):
         cache = []
-        states = model._states(torch.tensor([tokens]), cache)
+        states = model._states(torch.tensor([tokens]), cache=cache)
         return model._reason(states[:, 1], cache, visible)
 
     torch.testing.assert_close(steps([31, 5, 6, 7]), steps([31, 5, 9, 1]))
