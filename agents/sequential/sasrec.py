@@ -112,6 +112,13 @@ class SASRec(LeftToRight):
             return self.bias * self.embedding.known[:, 0]
         return self.bias
 
+    def score_all(self, states: Tensor) -> Tensor:
+        """Return the scores of all items, ``(n, D) -> (n, I)``."""
+        embedding = self.embedding
+        if not isinstance(embedding, MetadataEmbedding) or embedding.own is not None:
+            return super().score_all(states)
+        return (states @ embedding.distinct().T)[:, embedding.kind] + self.offsets()
+
     def states(self, tokens: Tensor) -> Tensor:
         """Return the state at every token, ``(B, T) -> (B, T, D)``; tokens padded on the right."""
         return self._states(tokens)

@@ -31,13 +31,17 @@ class MetadataEmbedding(nn.Module):
     """
 
     features: Tensor
+    kind: Tensor
     known: Tensor
 
     def __init__(self, features: Floats32, dim: int, std: float, *, per_item: bool) -> None:
         super().__init__()
         self.num_items = len(features)
         values = standardised(torch.as_tensor(features))
-        self.register_buffer("features", values)
+        # Items with equal features are computed once, so that rounding cannot tell them apart.
+        distinct, kind = torch.unique(values, dim=0, return_inverse=True)
+        self.register_buffer("features", distinct)  # (J, F)
+        self.register_buffer("kind", kind)  # (I,)
         self.register_buffer("known", torch.ones(self.num_items, 1))
         size = float(values.square().sum(dim=1).mean().clamp_min(1.0))
         self.map = nn.Linear(values.shape[1], dim)
@@ -57,8 +61,13 @@ class MetadataEmbedding(nn.Module):
 
     def items(self) -> Tensor:
         """Return the vectors of the items, ``(I, D)``."""
-        vectors: Tensor = self.map(self.features)
+        vectors = self.distinct()[self.kind]
         return vectors if self.own is None else vectors + self.known * self.own
+
+    def distinct(self) -> Tensor:
+        """Return the vectors of the J different rows of features, ``(J, D)``."""
+        vectors: Tensor = self.map(self.features)
+        return vectors
 
     def learn_known(self, counts: Tensor) -> None:
         """Note which items are events in training, given their counts ``(I,)``."""
