@@ -97,7 +97,12 @@ def label_of(title: str) -> str:
 
 
 def scenario_of(
-    name: str, folder: Path, rows: Mapping[str, Row], seeds: Sequence[int], ties: str
+    name: str,
+    folder: Path,
+    rows: Mapping[str, Row],
+    seeds: Sequence[int],
+    ties: str,
+    control: str = BAR,
 ) -> Any:
     """Return the scenario that measures some rows.
 
@@ -107,6 +112,7 @@ def scenario_of(
         rows: Title to row.
         seeds: Seeds.
         ties: Order of events with equal times.
+        control: The row that the others are compared with, if it is one of them.
     """
     data = dict(DATA[name])
     data["path"] = str(folder / data["path"])
@@ -125,7 +131,7 @@ def scenario_of(
             "data": data,
             "holdout": {"split": "leave_one_out", "ties": ties},
             "agents": agents,
-            "baseline": BAR if BAR in rows else None,
+            "baseline": label_of(control) if control in rows else None,
             "seeds": list(seeds),
         }
     )
@@ -189,11 +195,12 @@ def print_table(
     scenario: Any,
     summary: Any,
     stored: Stored,
+    control: str,
 ) -> None:
     """Print the published rows and the measured ones in Markdown."""
     table = summary.table("metrics").data.set_index(["agent", "metric"])
     pairs = summary.table("comparisons").data
-    heads = [*HEADS, "valid. NDCG@10", "seeds", "CPU s", "NDCG@10 less that of the rules"]
+    heads = [*HEADS, "valid. NDCG@10", "seeds", "CPU s", f"NDCG@10 less that of {control}"]
     print("| | " + " | ".join(heads) + " |")
     print("|---" * (len(heads) + 1) + "|")
     for title, figures in PUBLISHED[name].items():
@@ -222,6 +229,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", nargs="+", choices=known, default=["counting"], metavar="ROW")
     parser.add_argument("--seeds", type=int, default=3, help="seeds of trained agents")
     parser.add_argument(
+        "--control",
+        choices=[*COUNTING, *LEARNED],
+        default=BAR,
+        metavar="ROW",
+        help="the row that the others are compared with",
+    )
+    parser.add_argument(
         "--ties",
         choices=["file", "shuffle"],
         default="file",
@@ -232,14 +246,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(arguments)
     every = COUNTING | LEARNED
-    chosen = {title for title in given.rows if title != "counting"} | {BAR}
+    chosen = {title for title in given.rows if title != "counting"} | {given.control}
     chosen |= set(COUNTING) if "counting" in given.rows else set()
     rows = {title: row for title, row in every.items() if title in chosen}
     seeds = range(given.seeds if any(row.trained for row in rows.values()) else 1)
-    scenario = scenario_of(given.data_set, given.folder, rows, seeds, given.ties)
+    scenario = scenario_of(given.data_set, given.folder, rows, seeds, given.ties, given.control)
     stored = store_of(given.data_set, rows, given.ties, given.store)
     summary = measure(scenario, rows, stored)
-    print_table(given.data_set, rows, scenario, summary, stored)
+    print_table(given.data_set, rows, scenario, summary, stored, given.control)
 
 
 if __name__ == "__main__":
