@@ -1,4 +1,4 @@
-"""Named, typed columns of a CSV or Parquet file; errors give the line of the malformed entry."""
+"""Named, typed columns of a table; errors give the line of the malformed entry."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ from recsim.log.readers.csv_files import (
     read_csv_table,
     require_file,
 )
+from recsim.log.readers.in_memory import TableInMemory
 from recsim.log.readers.list_cells import looks_like_a_list, split_cells
 from recsim.log.readers.times import TimeUnit, seconds
 from recsim.log.validation import NOT_PROPENSITY, TOO_LARGE, not_propensities, too_large
@@ -40,16 +41,16 @@ __all__ = ["Columns", "Kind", "read_columns"]
 
 
 class Columns:
-    """Columns of one file.
+    """Columns of one table.
 
     Attributes:
-        path: The file.
+        source: The file, or the table in memory; printed, its name for messages.
         length: Rows, N.
     """
 
     def __init__(
         self,
-        path: Path,
+        source: Path | TableInMemory,
         table: pa.Table,
         kinds: Mapping[str, Kind],
         *,
@@ -58,12 +59,12 @@ class Columns:
         header: bool = True,
         time_unit: TimeUnit | None = None,
     ) -> None:
-        self.path = path
+        self.source = source
         self.length = len(table)
         self._table = table
         self._kinds = kinds
         self._lists = lists
-        self._sep = csv_separator  # empty for Parquet
+        self._sep = csv_separator  # empty for typed columns
         self._first = int(header)  # rows of the file before the data
         self._unit = time_unit
 
@@ -194,12 +195,12 @@ class Columns:
 
     def where(self, row: int) -> str:
         """Return file and line of a row, for a message."""
-        if not self._sep:
-            return f"{self.path}, row {row}"
-        for number, (line, _) in enumerate(csv_rows(self.path, self._sep)):
-            if number == row + self._first:
-                return f"{self.path}, line {line}"
-        return f"{self.path}, row {row}"
+        if self._sep:
+            assert isinstance(self.source, Path)
+            for number, (line, _) in enumerate(csv_rows(self.source, self._sep)):
+                if number == row + self._first:
+                    return f"{self.source}, line {line}"
+        return f"{self.source}, row {row}"
 
     def _fail_at(self, row: int, name: str, error: CellError, inside: str = "") -> NoReturn:
         value = "" if error.value is None else f"{error.value!r}{inside} "
@@ -215,7 +216,7 @@ class Columns:
 
 
 def read_columns(
-    path: str | Path,
+    source: str | Path | TableInMemory,
     kinds: Mapping[str, Kind],
     *,
     lists: Sequence[str] = (),
@@ -224,11 +225,11 @@ def read_columns(
     header: Sequence[str] | None = None,
     time_unit: TimeUnit | None = None,
 ) -> Columns:
-    """Read some columns of a CSV or Parquet file.
+    """Read some columns of a CSV or Parquet file, or of a table in memory.
 
     Args:
-        path: The file; its content decides whether it is Parquet or CSV, which may be packed with
-            gzip or bz2.
+        source: The file, whose content decides whether it is Parquet or CSV, which may be packed
+            with gzip or bz2; or the table.
         kinds: Column name to kind.
         lists: Columns that hold lists; see `Columns.lists`.
         separator: Field separator of the CSV file.
@@ -240,17 +241,19 @@ def read_columns(
         LogError: If the file is missing, is not of the format that its name says, lacks a column,
             or has a malformed row; the message gives file, line and column.
     """
-    path = Path(path)
-    require_file(path, missing)
-    is_csv = file_format(path) == "csv"
-    if is_csv:
-        table = _read_csv(path, kinds, list(lists), separator, header)
+    source = _opened(source, missing)
+    is_csv = not isinstance(source, TableInMemory) and file_format(source) == "csv"
+    if isinstance(source, TableInMemory):
+        _check_names(source, source.names(), kinds)
+        table = source.read(list(kinds))
+    elif is_csv:
+        table = _read_csv(source, kinds, list(lists), separator, header)
     else:
-        table = _read_parquet(path, kinds)
+        table = _read_parquet(source, kinds)
     if len(table) == 0:
-        raise LogError(f"{path} has no rows.")
+        raise LogError(f"{source} has no rows.")
     return Columns(
-        path,
+        source,
         table,
         kinds,
         lists=lists,
@@ -260,25 +263,37 @@ def read_columns(
     )
 
 
-def column_names(path: str | Path, separator: str, *, missing: str = "") -> list[str]:
-    """Return the names of all columns of a file.
+def column_names(
+    source: str | Path | TableInMemory, separator: str, *, missing: str = ""
+) -> list[str]:
+    """Return the names of all columns of a table.
 
     Args:
-        path: CSV or Parquet.
+        source: CSV or Parquet, or a table in memory.
         separator: Field separator of CSV files.
         missing: Advice at the end of the message if the file does not exist.
 
     Raises:
         LogError: If the file is missing or damaged.
     """
-    path = Path(path)
-    require_file(path, missing)
-    if file_format(path) == "csv":
-        return column_names_of_csv(path, separator)
+    source = _opened(source, missing)
+    if isinstance(source, TableInMemory):
+        return source.names()
+    if file_format(source) == "csv":
+        return column_names_of_csv(source, separator)
     try:
-        return list(pq.read_schema(path).names)
+        return list(pq.read_schema(source).names)
     except (pa.ArrowInvalid, OSError) as error:
-        raise LogError(f"{path} is not a valid Parquet file: {error}") from error
+        raise LogError(f"{source} is not a valid Parquet file: {error}") from error
+
+
+def _opened(source: str | Path | TableInMemory, missing: str) -> Path | TableInMemory:
+    """Return a path to a file that exists, or the table in memory."""
+    if isinstance(source, TableInMemory):
+        return source
+    path = Path(source)
+    require_file(path, missing)
+    return path
 
 
 def _read_parquet(path: Path, kinds: Mapping[str, Kind]) -> pa.Table:
@@ -307,13 +322,16 @@ def _read_csv(
     return table
 
 
-def _check_names(path: Path, names: list[str], wanted: Mapping[str, Kind], sep: str = "") -> None:
+def _check_names(
+    source: Path | TableInMemory, names: list[str], wanted: Mapping[str, Kind], sep: str = ""
+) -> None:
     for name in wanted:
         if name not in names:
-            raise LogError(f"{path} has no column {name!r}.{_other_separator(names, wanted, sep)}")
+            advice = _other_separator(names, wanted, sep)
+            raise LogError(f"{source} has no column {name!r}.{advice}")
     for name in wanted:
         if names.count(name) > 1:
-            raise LogError(f"{path} names the column {name!r} twice.")
+            raise LogError(f"{source} names the column {name!r} twice.")
 
 
 def _other_separator(names: list[str], wanted: Mapping[str, Kind], sep: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, PositiveInt
@@ -11,22 +10,21 @@ from recsim.errors import located
 from recsim.log.readers.base import Reader
 from recsim.log.readers.columns import read_columns
 from recsim.log.readers.event_log import Numbered, event_log, listed_items
+from recsim.log.readers.in_memory import TableSource
 from recsim.log.readers.item_table import ItemFile
 from recsim.log.readers.times import TimeUnit
 from recsim.log.slate_log import SlateLog
 
 
-class EventsReader(Reader):
-    """A CSV or Parquet table of events: who, what item, when.
+class EventsReader(TableSource, Reader):
+    """A table of events: who, what item, when; its sources are those of `TableSource`.
 
     Ids are any text or numbers; users and items are numbered in the order of their ids, which are
     their names, as in `recsim.log.readers.table_layout.TableLayout`. Each event is a slate of one
     item that was clicked. Exact duplicates and users with fewer than three events are dropped and
-    counted.
+    counted; columns that are not named are ignored.
 
     Attributes:
-        path: The file: Parquet, or CSV in UTF-8 with a header, which may be packed with gzip or
-            bz2. Further columns are ignored.
         user: Column of the user's id.
         item: Column of the item's id.
         timestamp: Column of the time: numbers, or dates and times as 2019-11-24 10:00:00.
@@ -41,7 +39,6 @@ class EventsReader(Reader):
         text_ids: Whether names of users and items are text even if all are whole numbers.
     """
 
-    path: Path
     user: str = "user"
     item: str = "item"
     timestamp: str = "timestamp"
@@ -63,7 +60,7 @@ class EventsReader(Reader):
                 time, or an item is not listed; the message gives file, line and column.
         """
         table = read_columns(
-            self.path,
+            self.source,
             {self.user: "text", self.item: "text", self.timestamp: "time"},
             separator=self.separator,
             time_unit=self.time_unit,
@@ -78,6 +75,6 @@ class EventsReader(Reader):
         seconds = table[self.timestamp]
         listed, unlisted = listed_items(self.items, item, self.item, self.separator)
         if self.items is not None:
-            table.refuse(unlisted, self.item, f"is not an item of {self.items.path}")
-        with located(str(self.path)):
+            table.refuse(unlisted, self.item, f"is not an item of {self.items.source}")
+        with located(str(self.source)):
             return event_log(user, item, seconds, self.k_core, listed)

@@ -1,4 +1,4 @@
-"""The file that lists items: what is known of each, one item a line."""
+"""The table that lists items: what is known of each, one item a line."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from recsim.arrays import Floats, Floats32, Ints
 from recsim.errors import LogError
 from recsim.log import encode
 from recsim.log.readers.columns import Columns, Kind, column_names, read_columns
+from recsim.log.readers.in_memory import TableSource
 
 _MISSING = "Give the table of items as 'items.path', or leave 'items' out."
 # A column that the settings do not name is not a category but a title, or another id, if it has
@@ -22,11 +23,10 @@ _MISSING = "Give the table of items as 'items.path', or leave 'items' out."
 _MOST_CATEGORIES, _ALWAYS_ALLOWED = 1000, 20
 
 
-class ItemTable(BaseModel):
-    """The file that lists items, one a line.
+class ItemTable(TableSource):
+    """The table that lists items, one a line; its sources are those of `TableSource`.
 
     Attributes:
-        path: CSV or Parquet.
         item: Column of the item id; by default that of the table of events or impressions.
         group: Column of its group.
         features: Columns of numbers.
@@ -38,9 +38,6 @@ class ItemTable(BaseModel):
         list_separator: Separator of several categories in a cell without brackets.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    path: Path
     item: str | None = None
     group: str | None = None
     features: tuple[str, ...] = ()
@@ -49,12 +46,15 @@ class ItemTable(BaseModel):
     list_separator: Annotated[str, Field(min_length=1)] = "|"
 
 
-def _of_path(value: Any) -> Any:
-    return {"path": value, "all_columns": True} if isinstance(value, str | Path) else value
+def _of_source(value: Any) -> Any:
+    if isinstance(value, str | Path):
+        return {"path": value, "all_columns": True}
+    is_table = hasattr(value, "__arrow_c_stream__")
+    return {"data": value, "all_columns": True} if is_table else value
 
 
-ItemFile: TypeAlias = Annotated[ItemTable, BeforeValidator(_of_path)]
-"""An `ItemTable`, or its path alone if all columns are to be read."""
+ItemFile: TypeAlias = Annotated[ItemTable, BeforeValidator(_of_source)]
+"""An `ItemTable`, or its path or table alone if all columns are to be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,10 +121,10 @@ def read_items(source: ItemTable, item: str, separator: str) -> Items:
         kinds[source.group] = "text"
     others: list[str] = []
     if source.all_columns:
-        names = column_names(source.path, separator, missing=_MISSING)
+        names = column_names(source.source, separator, missing=_MISSING)
         others = [name for name in names if name not in kinds]
         kinds |= dict.fromkeys(others, "text")
-    table = read_columns(source.path, kinds, separator=separator, missing=_MISSING)
+    table = read_columns(source.source, kinds, separator=separator, missing=_MISSING)
     ids = table.unique(item)
     table.refuse(ids == "", item, "is empty, but must be an id")
     numeric = [name for name in others if table.mostly_numbers(name)]
@@ -150,8 +150,10 @@ def _numbers(table: Columns, name: str) -> Floats:
 
 def _unnamed(table: Columns, name: str, separator: str) -> list[list[str]]:
     """Return a column that the settings do not name as categories; refuse mostly unique values."""
+    found = table.source
+    source = f"path: {found.name}" if isinstance(found, Path) else "data: ..."
     advice = (
-        f"Name the columns to read, such as items: {{path: {table.path.name}, categories: [genre], "
+        f"Name the columns to read, such as items: {{{source}, categories: [genre], "
         "features: [price]}."
     )
     try:
@@ -161,8 +163,8 @@ def _unnamed(table: Columns, name: str, separator: str) -> list[list[str]]:
     number = len(_values(column))
     if number > min(_MOST_CATEGORIES, max(_ALWAYS_ALLOWED, len(column) // 2)):
         raise LogError(
-            f"{table.path}, column {name!r}: {number:,} different values for {len(column):,} items "
-            f"are too many to be categories. {advice}"
+            f"{table.source}, column {name!r}: {number:,} different values for "
+            f"{len(column):,} items are too many to be categories. {advice}"
         )
     return column
 

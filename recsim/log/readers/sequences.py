@@ -72,7 +72,7 @@ class SequencesReader(Reader):
             place = int(np.argmax(unlisted))
             line = np.repeat([number for number, _ in lines], length)[place]
             raise LogError(
-                f"{self.path}, line {line}: {items[place]!r} is not an item of {self.items.path}."
+                f"{self.path}, line {line}: {items[place]!r} is not an item of {self.items.source}."
             )
         with located(str(self.path)):
             return event_log(user, item, None, self.k_core, listed)

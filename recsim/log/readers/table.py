@@ -9,7 +9,7 @@ from recsim.log.slate_log import SlateLog
 
 
 class TableReader(TableLayout, Reader):
-    """Any CSV or Parquet table of impressions or slates, by naming its columns.
+    """Any table of impressions or slates, by naming its columns.
 
     The settings are those of `recsim.log.readers.table_layout.TableLayout`.
     """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from recsim.log.readers.in_memory import TableSource
 from recsim.log.readers.item_table import ItemFile
 from recsim.log.readers.times import TimeUnit
 from recsim.settings import RewardWeights
@@ -14,11 +14,7 @@ from recsim.settings import RewardWeights
 Slots = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ColumnMap(_Model):
+class ColumnMap(BaseModel):
     """Which column holds what; only ``item`` is required.
 
     ``item``, ``click`` and ``propensity`` are one column, or in the layout ``columns`` a list
@@ -26,7 +22,8 @@ class ColumnMap(_Model):
 
     Attributes:
         item: Item shown.
-        click: 1 where it was clicked, else 0.
+        click: 1 where it was clicked, else 0. Without it and ``feedback`` every line is an event:
+            an item that was clicked.
         propensity: Probability that the logging policy put the item at its position.
         position: Position on the page; only in the layout ``impressions``.
         slate: Key of the slate; only in the layout ``impressions``. The lines with one key form
@@ -42,6 +39,8 @@ class ColumnMap(_Model):
         user_features: Columns of numbers, taken from a user's first line.
         user_categories: Columns of categories, which become one-hot features.
     """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     item: Slots
     click: Slots | None = None
@@ -59,12 +58,10 @@ class ColumnMap(_Model):
     user_categories: tuple[str, ...] = ()
 
 
-class TableLayout(_Model):
-    """A file, its layout and its columns.
+class TableLayout(TableSource):
+    """A table, its layout and its columns; its sources are those of `TableSource`.
 
     Attributes:
-        path: The file: Parquet, or CSV in UTF-8 with a header, which may be packed with gzip or
-            bz2. Its content decides which.
         columns: Which column holds what.
         layout: ``impressions``: one line per item shown; ``lists``: one line per slate, its items
             in one list column (in CSV text such as ``3|5|7`` or ``[3, 5, 7]``); ``columns``: one
@@ -72,7 +69,7 @@ class TableLayout(_Model):
         rewards: Weight of each named reward, 0 for those left out; by default 1 for ``click``, or
             for the only one. Several rewards without clicks need weights.
         num_items: Size of the catalogue, if the ids are 0 ... num_items - 1 already.
-        items: The catalogue, if it is a file. Without both, the items of the log, sorted. Except
+        items: The catalogue, if it is a table. Without both, the items of the log, sorted. Except
             with ``num_items``, ids are names: whole numbers if the column holds whole numbers, in
             CSV if all are written as such (7, not 007), else text.
         separator: Field separator of CSV files.
@@ -83,7 +80,6 @@ class TableLayout(_Model):
         text_ids: Whether these names, and those of users, are text even if all are whole numbers.
     """
 
-    path: Path
     columns: ColumnMap
     layout: Literal["impressions", "lists", "columns"] = "impressions"
     rewards: RewardWeights | None = None
@@ -115,13 +111,25 @@ class TableLayout(_Model):
         if names.session is not None and names.user is None:
             raise ValueError("columns.session needs columns.user")
         if names.click is None and not names.feedback:
-            raise ValueError("columns must name 'click' or at least one 'feedback'")
+            self._check_events()
         if self.time_unit is not None and names.time is None:
             raise ValueError("time_unit has no effect without columns.time")
         if "click" in names.feedback and names.click not in (None, names.feedback["click"]):
             raise ValueError("columns.feedback.click has another column than columns.click")
         self._check_rewards()
         return self
+
+    def _check_events(self) -> None:
+        """Refuse what lines that are clicks, for want of rewards, cannot have."""
+        names = self.columns
+        shown = ("propensity", "slate_propensity", "position", "slate")
+        found = [f"columns.{name}" for name in shown if getattr(names, name) is not None]
+        found += [f"layout {self.layout!r}"] if self.layout != "impressions" else []
+        if found:
+            raise ValueError(
+                "columns must name 'click' or at least one 'feedback'. Without both every line is "
+                f"a click, and {found[0]} is of what was shown"
+            )
 
     def _check_rewards(self) -> None:
         known = self.reward_names()
@@ -143,7 +151,7 @@ class TableLayout(_Model):
 
     def reward_names(self) -> list[str]:
         """Return the named rewards of the log, ``click`` first if there are clicks."""
-        clicks = ["click"] if self.columns.click is not None else []
+        clicks = ["click"] if self.columns.click is not None or not self.columns.feedback else []
         return [*clicks, *(name for name in self.columns.feedback if name not in clicks)]
 
     def weights(self) -> dict[str, float]:

@@ -91,6 +91,8 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     step = table.read(names.step, "int")[lines] if names.step else encode.rank_within(of_session)
     _check_order(names, table, lines, {"day": (user, day), "step": (of_session, step)})
 
+    if click is None and not names.feedback:
+        click = np.ones(len(item), dtype=np.int64)
     clicks = np.zeros(len(item), dtype=np.int8) if click is None else click.astype(np.int8)
     feedback = _feedback(names, table, shown)
     if click is not None and "click" not in feedback:
@@ -147,7 +149,7 @@ def _open(source: TableLayout) -> Columns:
     lists = [name for name in slots if isinstance(name, str)] if source.layout == "lists" else []
     advice = "Give the table of impressions or slates as 'path', relative to the working folder."
     return read_columns(
-        source.path,
+        source.source,
         kinds,
         lists=lists,
         separator=source.separator,
@@ -315,7 +317,8 @@ def _catalogue(
             name = source.columns.item
             default = name if isinstance(name, str) else "item"
             listed = read_items(source.items, default, source.separator)
-            known, whole, catalogue = list(listed.ids), listed.may_be_whole, str(source.items.path)
+            known, whole = list(listed.ids), listed.may_be_whole
+            catalogue = str(source.items.source)
             features, groups = listed.features, listed.item_groups
             ids = encode.codes(item, known)
         else:

@@ -234,7 +234,7 @@ def test_missing_files_and_files_that_are_not_text(tmp_path):
 WRONG_OPTIONS = [
     ({"colums": ONE}, "table.colums: unknown key. Did you mean 'columns'?"),
     ({"columns": {"itm": "i"}}, "table.columns.itm: unknown key. Did you mean 'item'?"),
-    ({"columns": {"item": "i"}}, "must name 'click' or at least one 'feedback'"),
+    ({"columns": {"item": "i", "propensity": "p"}}, "must name 'click' or at least one 'feedback'"),
     ({"columns": {**ONE, "item": ["a"]}}, "columns.item must be one column in the layout 'impres"),
     ({"columns": ONE, "layout": "columns"}, "columns.item must be a list of columns"),
     ({"columns": {**ONE, "session": "s"}}, "columns.session needs columns.user"),

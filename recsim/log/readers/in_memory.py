@@ -1,0 +1,128 @@
+"""Tables that are not files: of pandas, polars, Arrow or DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import pyarrow as pa
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from recsim.errors import LogError
+
+_TITLES = {
+    "pandas": "the pandas DataFrame",
+    "polars": "the polars DataFrame",
+    "duckdb": "the DuckDB relation",
+    "_duckdb": "the DuckDB relation",
+    "pyarrow": "the Arrow table",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TableInMemory:
+    """A table of named columns.
+
+    Attributes:
+        given: A pandas DataFrame, or anything with Arrow's stream interface: a polars DataFrame, an
+            Arrow table, a DuckDB relation.
+    """
+
+    given: Any
+
+    @staticmethod
+    def of(given: Any) -> TableInMemory:
+        """Return a table as one in memory.
+
+        Raises:
+            ValueError: If it is something else.
+        """
+        if isinstance(given, TableInMemory):
+            return given
+        kind = type(given).__name__
+        if kind == "LazyFrame":
+            raise ValueError("is a LazyFrame, which is not computed yet: give its collect()")
+        if isinstance(given, str | Path):
+            raise ValueError("must be a table in memory; give the name of a file as 'path'")
+        if not hasattr(given, "__arrow_c_stream__"):
+            raise ValueError(
+                "must be a table in memory: a pandas or polars DataFrame, an Arrow table or a "
+                f"DuckDB relation, not {kind}"
+            )
+        if kind == "Series":
+            raise ValueError("is a Series, one column without others: give a DataFrame")
+        return TableInMemory(given)
+
+    def __str__(self) -> str:
+        return _TITLES.get(type(self.given).__module__.partition(".")[0], "the table")
+
+    def names(self) -> list[str]:
+        """Return the names of all columns; of those that are not text, how they print."""
+        columns = getattr(self.given, "columns", None)
+        if columns is None or isinstance(self.given, pa.Table):
+            columns = self._stream().schema.names
+        return [str(name) for name in columns]
+
+    def read(self, names: Sequence[str]) -> pa.Table:
+        """Return some columns.
+
+        Raises:
+            LogError: If a column holds values of several types.
+        """
+        if type(self.given).__module__.startswith("pandas"):
+            return pa.table({name: self._of_pandas(name) for name in names})
+        stream = self._stream()
+        schema = pa.schema([stream.schema.field(name) for name in names])
+        return pa.Table.from_batches([batch.select(list(names)) for batch in stream], schema)
+
+    def _stream(self) -> pa.RecordBatchReader:
+        try:
+            return pa.RecordBatchReader.from_stream(self.given)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError) as error:
+            raise LogError(f"{self} cannot be read as a table: {error}") from error
+
+    def _of_pandas(self, name: str) -> pa.Array | pa.ChunkedArray:
+        try:
+            return pa.array(self.given[name], from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise LogError(
+                f"{self}, column {name!r} cannot be read: {str(error).rstrip('.')}. A column must "
+                "hold values of one type, such as text: df[...].astype(str)."
+            ) from error
+
+
+def _in_memory(given: Any) -> TableInMemory | None:
+    return None if given is None else TableInMemory.of(given)
+
+
+class TableSource(BaseModel):
+    """A table in a file or in memory.
+
+    Attributes:
+        path: The file: Parquet, or CSV in UTF-8 with a header, which may be packed with gzip or
+            bz2. Its content decides which.
+        data: A table in memory instead: a pandas or polars DataFrame, an Arrow table or a DuckDB
+            relation. An index of pandas is not read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    path: Path | None = None
+    data: Annotated[TableInMemory | None, BeforeValidator(_in_memory)] = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.path is None) == (self.data is None):
+            found = "is missing: give a file," if self.path is None else "is one of two sources:"
+            rest = "or a table in memory as 'data'" if self.path is None else "'data' is the other"
+            raise ValueError(f"path {found} {rest}")
+        return self
+
+    @property
+    def source(self) -> Path | TableInMemory:
+        """The path, or the table in memory; printed, its name for messages."""
+        found = self.data if self.path is None else self.path
+        assert found is not None
+        return found
