@@ -1,16 +1,19 @@
 """The value of a policy from the log of another one."""
 
+from recsim.estimators.difference import PolicyDifference
 from recsim.estimators.estimator import Estimator
 from recsim.estimators.impressions.clipping import Choice, choose
 from recsim.estimators.impressions.crossfitting import CrossFit, cross_fit
+from recsim.estimators.impressions.difference import evaluate_difference
 from recsim.estimators.impressions.estimators import ESTIMATORS, make_estimator, mrdr_weights
-from recsim.estimators.impressions.evaluate import evaluate, log_value, policy_samples
+from recsim.estimators.impressions.evaluate import evaluate, log_value
 from recsim.estimators.impressions.propensities import (
     LoggingSettings,
     estimate_logging,
     with_propensities,
 )
 from recsim.estimators.impressions.sample import Actions, ImpressionEstimator, Prediction, Sample
+from recsim.estimators.impressions.weighted_rows import policy_samples
 from recsim.estimators.named import by_name
 from recsim.estimators.overlap import Overlap
 from recsim.estimators.policies import HasActionProbabilities, HasPropensities, SampledPolicy
@@ -52,6 +55,7 @@ __all__ = [
     "LoggingSettings",
     "Overlap",
     "PlackettLuceSlates",
+    "PolicyDifference",
     "PolicyValue",
     "Prediction",
     "RewardModel",
@@ -69,6 +73,7 @@ __all__ = [
     "effective_sample_size",
     "estimate_logging",
     "evaluate",
+    "evaluate_difference",
     "evaluate_slates",
     "evaluate_trajectories",
     "log_value",

@@ -17,6 +17,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recsim.arrays import Floats
+from recsim.estimators.policies import (
+    MOST_CANDIDATES,
+    Policy,
+    knows_actions,
+    knows_only_logged,
+)
 from recsim.estimators.rows import Rows
 from recsim.estimators.tally import PolicyValue
 
@@ -127,3 +133,14 @@ class OverlapSums:
             added = ((0, positions - len(self._shown)), (0, items - self._shown.shape[1]))
             self._wanted = np.pad(self._wanted, added)
             self._shown = np.pad(self._shown, added)
+
+
+def can_count(policy: Policy, num_candidates: int) -> bool:
+    """Return whether the probability of every candidate can be computed without much work.
+
+    Args:
+        policy: The policy.
+        num_candidates: Candidates of a row, C.
+    """
+    one_by_one = num_candidates <= MOST_CANDIDATES and not knows_only_logged(policy)
+    return knows_actions(policy) or one_by_one

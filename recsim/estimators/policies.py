@@ -165,6 +165,11 @@ def knows_actions(policy: Policy) -> bool:
     return isinstance(policy, HasActionProbabilities)
 
 
+def knows_only_logged(policy: Policy) -> bool:
+    """Return whether a policy knows the probabilities of the logged items and no others."""
+    return bool(getattr(policy, "only_logged", False))
+
+
 def is_estimated(policy: Policy) -> bool:
     """Return whether a policy's probabilities are estimates of those of another policy."""
     return bool(getattr(policy, "estimated", False))
@@ -220,6 +225,12 @@ def action_probabilities(
     if isinstance(policy, HasActionProbabilities):
         answer = policy.action_probabilities(obs)
     if answer is None:
+        if knows_only_logged(policy):
+            raise UnknownProbabilities(
+                f"of the policy {name_of(policy)!r} the log has only the probabilities of the "
+                "items shown. Estimators with a reward model need that of every candidate: use "
+                "'ips', 'snips' or 'clipped_ips', or give the policy itself."
+            )
         check_candidates(policy, size, "action_probabilities(obs)")
         answer = np.empty((batch, slots, size))
         for column in range(size):

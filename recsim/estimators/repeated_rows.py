@@ -119,6 +119,7 @@ def _hashes(chunk: SlateLog) -> NDArray[np.uint64]:
         for column in (getattr(chunk, name) for name in OPTIONAL_ROW_COLUMNS)
         if column is not None
     ]
+    parts += [column for _, column in sorted(chunk.target_propensities.items())]
     total = np.zeros(len(chunk), dtype=np.uint64)
     rng = np.random.default_rng(0xD0B1E)
     for part in parts:

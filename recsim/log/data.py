@@ -17,6 +17,8 @@ OPTIONAL_ROW_COLUMNS = (
     *("propensity", "slate_propensity", "prefix_propensity"),
     *("position", "candidates", "time"),
 )
+# Mappings from names to such columns.
+MAPPED_COLUMNS = ("feedback", "target_propensities")
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,8 @@ class LogData:
         position: Position on the page of each slot, ``(M, K)``, or None for 0 ... K-1.
         candidates: Item ids that could have been shown, ``(M, C)``, or None for the catalogue.
         time: Time of the row in seconds since 1970 (UTC), ``(M,)`` float64, or None if unknown.
+        target_propensities: Probability that another policy puts the item at its position, by the
+            name of the policy, each ``(M, K)`` in [0, 1]; for `recsim.estimators.evaluate`.
         anonymous: True if the log does not identify its users: every row is then a user of its
             own, ``user`` is 0 ... M-1, and no row has a history.
         adaptive: True if the logging policy learned from these users while it made the log.
@@ -63,6 +67,7 @@ class LogData:
     position: Ints | None = None
     candidates: Ints | None = None
     time: Floats | None = None
+    target_propensities: dict[str, Floats] = field(default_factory=dict)
     anonymous: bool = False
     adaptive: bool = False
 
@@ -110,4 +115,7 @@ def difference(first: LogData, other: LogData) -> str:
             return f"only one of them has the column {name!r}"
     if set(first.feedback) != set(other.feedback):
         return f"the feedback is {sorted(other.feedback)}, not {sorted(first.feedback)}"
+    targets, others = sorted(first.target_propensities), sorted(other.target_propensities)
+    if targets != others:
+        return f"the target_propensities are {others}, not {targets}"
     return ""

@@ -11,6 +11,9 @@ from recsim.arrays import Ints
 from recsim.log import encode
 from recsim.log.data import LogData
 
+TARGET_KEY = "target_propensity."
+"""Begins the keys of the probabilities of other policies in the observations of a log."""
+
 
 def earlier_rows(log: LogData, rows: Ints, count: int) -> Ints:
     """Return the last ``count`` rows of the same user before each of ``rows``.
@@ -71,4 +74,6 @@ def observations(log: LogData, rows: Ints, slates: int) -> dict[str, NDArray[Any
         observation["user"] = log.user[rows]
     if log.position is not None:
         observation["position"] = log.position[rows]
+    for name, target in log.target_propensities.items():
+        observation[TARGET_KEY + name] = target[rows]
     return observation

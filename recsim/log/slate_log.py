@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from recsim.errors import LogError, UserError
 from recsim.log import history
-from recsim.log.data import OPTIONAL_ROW_COLUMNS, ROW_COLUMNS, LogData, difference
+from recsim.log.data import (
+    MAPPED_COLUMNS,
+    OPTIONAL_ROW_COLUMNS,
+    ROW_COLUMNS,
+    LogData,
+    difference,
+)
 from recsim.log.validation import validate
 from recsim.problem.names import joined
 
@@ -31,6 +37,7 @@ class SlateLog(LogData):
         parts.append(f"{self.problem.num_items} items")
         known = [name for name in OPTIONAL_ROW_COLUMNS if getattr(self, name) is not None]
         columns = [*known, *(f"feedback.{name}" for name in self.feedback)]
+        columns += [f"target_propensities.{name}" for name in self.target_propensities]
         return f"SlateLog({', '.join(parts)}; {', '.join(columns) or 'no optional columns'})"
 
     def validate(self) -> Self:
@@ -57,7 +64,9 @@ class SlateLog(LogData):
         for name in OPTIONAL_ROW_COLUMNS:
             column = getattr(self, name)
             columns[name] = None if column is None else column[chosen]
-        columns["feedback"] = {name: column[chosen] for name, column in self.feedback.items()}
+        for name in MAPPED_COLUMNS:
+            mapped: dict[str, Any] = getattr(self, name)
+            columns[name] = {key: column[chosen] for key, column in mapped.items()}
         if self.anonymous:
             columns["user_features"] = self.user_features[columns["user"]]
             columns["user"] = np.arange(len(columns["user"]))
@@ -77,6 +86,10 @@ class SlateLog(LogData):
             column = getattr(self, name)
             if column is not None:
                 columns[name] = np.pad(column, ((0, 0), (0, more)), constant_values=fill)
+        columns["target_propensities"] = {
+            name: np.pad(column, ((0, 0), (0, more)), constant_values=1.0)
+            for name, column in self.target_propensities.items()
+        }
         if self.prefix_propensity is not None:
             columns["prefix_propensity"] = np.pad(
                 self.prefix_propensity, ((0, 0), (0, more)), mode="edge"
@@ -111,9 +124,11 @@ class SlateLog(LogData):
         for name in OPTIONAL_ROW_COLUMNS:
             if getattr(first, name) is not None:
                 columns[name] = np.concatenate([getattr(log, name) for log in logs])
-        columns["feedback"] = {
-            name: np.concatenate([log.feedback[name] for log in logs]) for name in first.feedback
-        }
+        for name in MAPPED_COLUMNS:
+            columns[name] = {
+                key: np.concatenate([getattr(log, name)[key] for log in logs])
+                for key in getattr(first, name)
+            }
         if first.user_names is not None:
             if any(log.user_names != first.user_names for log in logs[1:]):
                 columns |= _users_by_name(logs)
@@ -179,8 +194,9 @@ class SlateLog(LogData):
         """Return one line per item shown, without padding.
 
         Columns: ``row`` of the log, ``user``, ``session``, ``day``, ``step``, ``position``,
-        ``item``, ``click``, ``propensity`` and ``slate_propensity`` if known, and the named rewards
-        of the whole slate as ``feedback.<name>``. Users and items are given by name if they have
+        ``item``, ``click``, ``propensity`` and ``slate_propensity`` if known, the probabilities of
+        other policies as ``target_propensity.<name>``, and the named rewards of the whole slate as
+        ``feedback.<name>``. Users and items are given by name if they have
         names.
         """
         import pandas as pd
@@ -199,6 +215,8 @@ class SlateLog(LogData):
             columns["propensity"] = self.propensity[row, slot]
         if self.slate_propensity is not None:
             columns["slate_propensity"] = self.slate_propensity[row]
+        for name, target in self.target_propensities.items():
+            columns[f"target_propensity.{name}"] = target[row, slot]
         columns |= {f"feedback.{name}": column[row] for name, column in self.feedback.items()}
         return pd.DataFrame(columns)
 

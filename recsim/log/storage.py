@@ -62,7 +62,7 @@ class _Meta(BaseModel):
 
 _PLAIN = ("user", "session", "day", "step", "slate_propensity", "time")
 _LISTS = ("slate", "clicks", "propensity", "prefix_propensity", "position", "candidates")
-_FEEDBACK, _NAME = "feedback.", "name"
+_FEEDBACK, _TARGET, _NAME = "feedback.", "target_propensity.", "name"
 
 
 def write_log(folder: str | Path, chunks: Iterable[LogData], *, overwrite: bool = False) -> Path:
@@ -274,6 +274,7 @@ def _to_table(log: LogData, first_user: int) -> pa.Table:
         if getattr(log, name) is not None:
             columns[name] = _lists(getattr(log, name))
     columns |= {_FEEDBACK + name: pa.array(column) for name, column in log.feedback.items()}
+    columns |= {_TARGET + name: _lists(column) for name, column in log.target_propensities.items()}
     return pa.table(columns)
 
 
@@ -282,9 +283,12 @@ def _from_table(
 ) -> Log:
     columns: dict[str, Any] = {}
     feedback: dict[str, Floats] = {}
+    targets: dict[str, Floats] = {}
     for name in table.column_names:
         if name.startswith(_FEEDBACK):
             feedback[name.removeprefix(_FEEDBACK)] = table[name].to_numpy()
+        elif name.startswith(_TARGET):
+            targets[name.removeprefix(_TARGET)] = _unlist(table[name])
         elif name in _LISTS:
             columns[name] = _unlist(table[name])
         elif name in _PLAIN:
@@ -295,6 +299,7 @@ def _from_table(
         return kind(
             problem=problem,
             feedback=feedback,
+            target_propensities=targets,
             user_features=features,
             anonymous=meta["anonymous"],
             adaptive=meta.get("adaptive", False),

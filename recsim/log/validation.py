@@ -17,6 +17,7 @@ TOO_LARGE = f"is too large to compute with in float32 (at most {LARGEST_VALUE:.0
 # Least propensity: a reward divided by it, squared, must not overflow.
 LEAST_PROPENSITY = 1e-150
 NOT_PROPENSITY = f"is not a probability in (0, 1] (at least {LEAST_PROPENSITY:.0e})"
+NOT_TARGET = "is not a probability in [0, 1]"
 
 
 def not_propensities(values: Floats) -> Bools:
@@ -76,6 +77,9 @@ def _check_entries(log: LogData) -> None:
             if name == "propensity":
                 wrong &= log.slate >= 0  # nothing was drawn at padding
             _refuse(wrong, values, NOT_PROPENSITY, name)
+    for name, column in log.target_propensities.items():
+        wrong = ~((column >= 0) & (column <= 1)) & (log.slate >= 0)
+        _refuse(wrong, column, NOT_TARGET, f"target_propensities {name!r}")
     if log.candidates is not None:
         outside = (log.candidates < 0) | (log.candidates >= items)
         message = f"is outside the catalogue (0 ... {items - 1})"
@@ -119,6 +123,10 @@ def _check_shapes(log: LogData) -> None:
         "candidates": (log.candidates, (rows, problem.num_candidates)),
         "user_features": (log.user_features, (len(log.user_features), problem.user_feature_dim)),
         **{f"feedback {name!r}": (column, (rows,)) for name, column in log.feedback.items()},
+        **{
+            f"target_propensities {name!r}": (column, slots)
+            for name, column in log.target_propensities.items()
+        },
     }
     for name, (column, shape) in shapes.items():
         if column is not None and column.shape != shape:

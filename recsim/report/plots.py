@@ -152,7 +152,7 @@ def estimates(values: pd.DataFrame, *, title: str = "") -> Figure:
     reward of the log that the evaluated policy collected itself, where there is one.
 
     Args:
-        values: As `recsim.trials.logs.values_table` gives it.
+        values: As `recsim.trials.log_tables.values_table` gives it.
         title: Written above.
     """
     groups = list(values.groupby("case", sort=False))

@@ -2,53 +2,56 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from recsim.contracts.reads import seen_by
 from recsim.contracts.slates import Agent
-from recsim.errors import AgentError, EstimationError, located
+from recsim.errors import AgentError, EstimationError, did_you_mean, located
 from recsim.estimators import (
     Intervals,
-    PolicyValue,
     RewardModel,
     SampledPolicy,
     evaluate,
+    evaluate_difference,
     make_estimator,
 )
+from recsim.estimators.estimator import PREDICTED
 from recsim.estimators.impressions.clipping import check_rule
 from recsim.estimators.impressions.estimators import LIMIT_OF
 from recsim.estimators.intervals import check_intervals
-from recsim.estimators.policies import (
-    MOST_CANDIDATES,
-    Policy,
-    action_probabilities,
-    knows_actions,
-)
+from recsim.estimators.overlap import can_count
+from recsim.estimators.policies import Policy, action_probabilities
 from recsim.estimators.tally import with_warnings
+from recsim.estimators.targets import policy_of
 from recsim.log import SlateLog
 from recsim.report.summary import Note, Summary, Table
-from recsim.report.words import interval_text, number
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.data import check_same_problem, forget_logs, read_data
 from recsim.scenario.estimation import EstimationSpec
-from recsim.scenario.keys import Seeds
+from recsim.scenario.keys import Label, Seeds, distinct
 from recsim.scenario.schema import training_log_of
 from recsim.scenario.sources import DataSpec, combinations
 from recsim.scenario.trial import Results, Trial, TrialResult
+from recsim.trials.log_tables import (
+    difference_cells,
+    difference_row,
+    differences_table,
+    several_logs,
+    value_cells,
+    value_row,
+    values_table,
+    warnings_of,
+)
 from recsim.trials.logging_policies import logging_of, mean_of, rows_from
 from recsim.trials.measured import fit_numbers, seen_text
 from recsim.trials.seeds import TrialSeeds
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # Rows of the table beside those of the agents: the mean reward of the log itself, and of the log
 # that the evaluated policy collected.
@@ -63,8 +66,6 @@ _INTERVALS = {
     "hoeffding": "Hoeffding",
 }
 
-Row = dict[str, Any]
-
 
 class Logs(EstimationSpec):
     """Agents are evaluated on one or several logs by off-policy estimators.
@@ -73,6 +74,11 @@ class Logs(EstimationSpec):
 
     Attributes:
         data: The logs.
+        agents: The agents that are evaluated.
+        policies: Policies whose probabilities stand in the log, by the names that the reader gave
+            them (``target_propensity``).
+        baseline: One of ``policies``; the others, and the agents, are compared with it. By default
+            with the log itself.
         training_log: What agents that need a log are fitted on.
         seeds: Seeds of the agents and of the intervals.
     """
@@ -82,6 +88,9 @@ class Logs(EstimationSpec):
     bootstrap_key: ClassVar[str] = "interval: bootstrap"
 
     data: DataSpec
+    agents: Annotated[tuple[AgentSpec, ...], Field(strict=False)] = ()
+    policies: Annotated[tuple[Label, ...], Field(strict=False)] = ()
+    baseline: str | None = None
     training_log: TrainingLogSpec | None = None
     seeds: Seeds = (0,)
 
@@ -93,9 +102,22 @@ class Logs(EstimationSpec):
 
     @model_validator(mode="after")
     def _rows_and_labels(self) -> Self:
+        labels = [*(agent.label for agent in self.agents), *self.policies]
+        if not labels:
+            raise ValueError("give 'agents', or 'policies' whose probabilities stand in the log")
+        for label in labels:
+            if label.lower() in RESERVED_LABELS:
+                raise ValueError(f"label {label!r} is reserved for a row of the log")
+        distinct(tuple(label.lower() for label in labels))
+        if self.baseline is not None and self.baseline not in self.policies:
+            near = did_you_mean(self.baseline, self.policies)
+            raise ValueError(f"baseline {self.baseline!r} is not one of 'policies'.{near}")
+        if self.baseline is not None and not self._has_differences:
+            raise ValueError(
+                f"'baseline' has no effect with the interval {self.interval!r}, which differences "
+                "cannot have; remove one of them"
+            )
         for agent in self.agents:
-            if agent.label.lower() in RESERVED_LABELS:
-                raise ValueError(f"label {agent.label!r} is reserved for a row of the log")
             if agent.training_log is not None and agent.training_log.share is not None:
                 raise ValueError(
                     f"agent {agent.label!r}: 'share' belongs to the scenario's own training_log, "
@@ -113,6 +135,19 @@ class Logs(EstimationSpec):
         """Return the reader options of every log, by a name fit for a folder."""
         return combinations(self.data)
 
+    @property
+    def _has_differences(self) -> bool:
+        return self.interval not in ("bernstein", "hoeffding")
+
+    def trials(self) -> list[Trial]:
+        """Return every trial; a policy of the log has no seed, and so one trial per log."""
+        trials = super().trials()
+        for place, case in enumerate(self.cases(), start=1):
+            own = [Trial(name, self.seeds[0], case) for name in self.policies]
+            end = place * (len(self.agents) * len(self.seeds) + len(own)) - len(own)
+            trials[end:end] = own
+        return trials
+
     def check(self) -> None:
         """Read every log, build every agent, and compute its propensities of the first rows."""
         forget_logs()
@@ -128,6 +163,9 @@ class Logs(EstimationSpec):
                 known = logging_of(log, self.logging)
                 rows = known.log.select(slice(0, 2))
                 evaluate(rows, _any_policy, ("ips",), logging=known.policy)
+            for name in self.policies:
+                with located(f"policies: {name}"):
+                    self._check_policy(name, sample)
             for spec in self.agents:
                 self._check_agent(spec, log, sample, options)
 
@@ -135,22 +173,22 @@ class Logs(EstimationSpec):
         """Estimate the value of an agent on one of the logs."""
         seeds = TrialSeeds.of(trial.seed)
         options = self.cases()[trial.case]
-        spec = self.agent(trial.agent)
         log = read_data(self.data, options)
-        training, evaluated = self._split(training_log_of(self, spec), log, options)
-        agent: Agent = spec.build(log.problem, seeds.agent)
-        fitted = None if training is None else agent.fit(training)
+        policy, evaluated, about, state = self._policy_of(trial, log, options)
         known = logging_of(evaluated, self.logging)
-        policy = self._policy(agent, evaluated)
-        values = evaluate(
-            known.log,
-            policy,
-            self.estimators,
+        settings: dict[str, Any] = {
             **self.limits,
             **self._intervals(seeds.bootstrap),
-            logging=known.policy,
-            overlap=knows_actions(policy) or log.problem.num_candidates <= MOST_CANDIDATES,
-        )
+            "logging": known.policy,
+            "overlap": can_count(policy, log.problem.num_candidates),
+        }
+        other = None if trial.agent == self.baseline else self.baseline
+        found = []
+        if self._has_differences:
+            found = evaluate_difference(known.log, policy, other, self.estimators, **settings)
+            values = [difference.first for difference in found]
+        else:
+            values = evaluate(known.log, policy, self.estimators, **settings)
         values = with_warnings(values, known.doubts)
         # Their intervals do not depend on the trial, so all trials report the same numbers.
         means = {"logged": evaluated}
@@ -162,13 +200,30 @@ class Logs(EstimationSpec):
             "agent": trial.agent,
             "seed": trial.seed,
             "case": trial.case,
-            "values": [_row(trial.agent, trial.seed, value) for value in values],
+            "values": [value_row(trial.agent, trial.seed, value) for value in values],
+            "differences": [
+                difference_row(trial.agent, trial.seed, other or "logged", difference)
+                for difference in found
+            ],
             "log": [
-                _row(name, "", value) | {"estimator": "mean"} for name, value in of_logs.items()
+                value_row(name, "", value) | {"estimator": "mean"}
+                for name, value in of_logs.items()
             ],
         }
-        numbers |= {"seen": seen_by(agent)} | fit_numbers(fitted)
-        return TrialResult(numbers, state=agent.state_dict())
+        return TrialResult(numbers | about, state=state)
+
+    def _policy_of(
+        self, trial: Trial, log: SlateLog, options: Mapping[str, Any]
+    ) -> tuple[Policy, SlateLog, dict[str, Any], Mapping[str, Any]]:
+        """Return the policy, what it is evaluated on, numbers about it, and its state to save."""
+        if trial.agent in self.policies:
+            return policy_of(trial.agent), self._split(None, log, options)[1], {}, {}
+        spec = self.agent(trial.agent)
+        training, evaluated = self._split(training_log_of(self, spec), log, options)
+        agent: Agent = spec.build(log.problem, TrialSeeds.of(trial.seed).agent)
+        fitted = None if training is None else agent.fit(training)
+        about = {"seen": seen_by(agent)} | fit_numbers(fitted)
+        return self._policy(agent, evaluated), evaluated, about, agent.state_dict()
 
     def summarise(self, results: Results) -> Summary:
         """Return one row per estimate, and per mean reward of the logs themselves."""
@@ -179,20 +234,42 @@ class Logs(EstimationSpec):
         if values.empty:
             return Summary([raw])
         level, kind = f"{self.level:.0%}", _INTERVALS[self.interval]
-        warnings, seen = _warnings(values), seen_text(self, results)
+        warnings, seen = warnings_of(values), seen_text(self, results)
         marks = "; ! marks a warning below" if warnings else ""
         shown = Table(
             "estimates",
-            _cells(values),
+            value_cells(values),
             title=f"{self.name}: mean reward [{level} {kind} interval]{marks}",
             notes=[Note(seen)] * bool(seen) + [Note(text, "warning") for text in warnings],
-            left=3 if _several_logs(values) else 2,
-            grouped=_several_logs(values),
+            left=3 if several_logs(values) else 2,
+            grouped=several_logs(values),
             console=True,
             report=True,
         )
         draw = partial(plots.estimates, values, title=self.name)
-        return Summary([raw, shown], {"estimates": draw})
+        return Summary([raw, shown, *self._differences(results)], {"estimates": draw})
+
+    def _differences(self, results: Results) -> list[Table]:
+        """Return the differences from the baseline and the log, for programs and for people."""
+        found = differences_table(self, results)
+        if found.empty:
+            return []
+        level, kind = f"{self.level:.0%}", _INTERVALS[self.interval]
+        note = Note(
+            "The same impressions under both policies. The last column: how many would tell the "
+            "difference from 0, if it is as estimated."
+        )
+        shown = Table(
+            "differences",
+            difference_cells(found),
+            title=f"{self.name}: differences [{level} {kind} interval]",
+            notes=[note],
+            left=3 if several_logs(found) else 2,
+            grouped=several_logs(found),
+            console=True,
+            report=True,
+        )
+        return [Table("comparisons", found, file="differences.csv", in_json=True), shown]
 
     def _intervals(self, seed: int) -> dict[str, Any]:
         return {
@@ -223,6 +300,20 @@ class Logs(EstimationSpec):
         RewardModel.of(self.reward_model)
         if self.logging is not None:
             _ = self.logging.settings
+
+    def _check_policy(self, name: str, sample: SlateLog) -> None:
+        """Refuse a policy whose probabilities are not in the log, or not enough for this."""
+        if name not in sample.target_propensities:
+            known = list(sample.target_propensities)
+            near = did_you_mean(name, known) if known else " It has those of no policy."
+            raise EstimationError(f"the log has no probabilities of {name!r}.{near}")
+        needs = {e: make_estimator(e).needs & (PREDICTED | {"actions"}) for e in self.estimators}
+        modelled = [e for e, wanted in needs.items() if wanted]
+        if modelled:
+            raise EstimationError(
+                f"{modelled[0]!r} needs the probability of every candidate, and of a policy of the "
+                "log only those of the items shown are known. Leave it out of 'estimators'."
+            )
 
     def _check_agent(
         self, spec: AgentSpec, log: SlateLog, sample: SlateLog, options: Mapping[str, Any]
@@ -279,85 +370,6 @@ class Logs(EstimationSpec):
         return read_data(own, {**options, **own.options} if same else None), evaluated
 
 
-def values_table(scenario: Logs, results: Results) -> pd.DataFrame:
-    """Return one row per estimate of a log scenario, and per reference.
-
-    The rows of an agent are one per estimator; ``logged`` is the mean reward of the evaluated
-    log itself, ``reference`` that of the log of the evaluated policy, where one is given.
-    """
-    import pandas as pd
-
-    rows: list[dict[str, Any]] = []
-    finished = scenario.finished(results)
-    for case, group in itertools.groupby(finished, key=lambda trial: trial.case):
-        contents = [results.result(trial) for trial in group]
-        rows += [{"case": case, **row} for content in contents for row in content["values"]]
-        # Every trial reports the means of its case's logs; they are the same in all.
-        rows += [{"case": case, **row} for row in contents[0]["log"]]
-    return pd.DataFrame(rows, columns=None if rows else ["case", "agent", "seed", "warnings"])
-
-
-def _row(agent: str, seed: int | str, value: PolicyValue) -> Row:
-    content = value.to_dict()
-    del content["level"]
-    return {"agent": agent, "seed": seed, **content, "warnings": list(value.warnings)}
-
-
 def _any_policy(obs: Mapping[str, Any], items: NDArray[Any]) -> NDArray[Any]:
     """Stand for a policy while only the log is checked."""
     return np.ones(items.shape)
-
-
-def _cells(values: pd.DataFrame) -> pd.DataFrame:
-    import pandas as pd
-
-    several = _several_logs(values)
-    rows = [
-        [
-            *([str(row["case"])] if several else []),
-            policy,
-            _estimator_text(row) + (" !" if row["warnings"] else ""),
-            interval_text(row["value"], row["low"], row["high"]),
-            number(row["ess"]),
-            number(row["effective_terms"]),
-            number(row["n"]),
-            number(row["max_weight"]),
-            "" if pd.isna(row["clip"]) else f"{row['clipped_share']:.2%}",
-            "" if pd.isna(row["unsupported"]) else number(row["unsupported"]),
-        ]
-        for policy, (_, row) in zip(_policy_texts(values), values.iterrows(), strict=True)
-    ]
-    heads = ["policy", "estimator", "value", "effective sample", "effective terms", "impressions"]
-    heads = [*(["log"] if several else []), *heads, "largest weight", "clipped", "unsupported"]
-    return pd.DataFrame(rows, columns=heads)
-
-
-def _several_logs(values: pd.DataFrame) -> bool:
-    return set(values["case"]) != {"all"}
-
-
-def _estimator_text(row: Any) -> str:
-    """Return the name of an estimator with its parameter, and how that was chosen."""
-    inside = [str(row[key]) for key in ("parameter", "rule") if row.get(key)]
-    return f"{row['estimator']} ({', '.join(inside)})" if inside else str(row["estimator"])
-
-
-def _policy_texts(values: pd.DataFrame) -> list[str]:
-    """Return whose value each estimate is, with the seed where there are several."""
-    several = values.loc[values["seed"] != "", "seed"].nunique() > 1
-    words = {"logged": "(as logged)", "reference": "(reference)"}
-    return [
-        f"{words.get(agent, agent)}{f', seed {seed}' if several and seed != '' else ''}"
-        for agent, seed in zip(values["agent"].astype(str), values["seed"], strict=True)
-    ]
-
-
-def _warnings(values: pd.DataFrame) -> list[str]:
-    """Return the warnings of all estimates, each with its estimate, without repetition."""
-    several = _several_logs(values)
-    texts = [
-        ", ".join([*([row["case"]] if several else []), policy, f"{row['estimator']}: {text}"])
-        for policy, (_, row) in zip(_policy_texts(values), values.iterrows(), strict=True)
-        for text in row["warnings"]
-    ]
-    return list(dict.fromkeys(texts))

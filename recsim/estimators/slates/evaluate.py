@@ -23,13 +23,14 @@ from recsim.estimators.slates.policies import next_probabilities
 from recsim.estimators.slates.rows import Evaluation, Logging, SlateRows
 from recsim.estimators.slates.sample import SlateEstimator, SlateSample
 from recsim.estimators.tally import PolicyValue, Tally, with_warnings
+from recsim.estimators.targets import policy_of
 from recsim.estimators.units import Unit
 from recsim.settings import one_or_more
 
 
 def evaluate_slates(
     log: Log,
-    policy: Policy,
+    policy: Policy | str,
     estimators: str | Sequence[str] = ("sips", "snsips", "iips", "sniips"),
     *,
     settings: Intervals | None = None,
@@ -90,7 +91,7 @@ def evaluate_slates(
     if modelled:
         check_read_twice(log, "cascade_dr first fits its model on the log")
     alpha = None if position_weights is None else np.asarray(position_weights, dtype=np.float64)
-    evaluation = Evaluation(policy, logging, reward, unit, history_slates, needs, alpha)
+    evaluation = Evaluation(policy_of(policy), logging, reward, unit, history_slates, needs, alpha)
     predicted = _cascade_values(log, evaluation, model, chosen.seed) if modelled else None
     tally: Tally | None = None
     unknown, total, counts, repeated = 0, 0, SlateOverlap(overlap), RepeatedRows()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from recsim.estimators.overlap import OverlapSums
+from recsim.estimators.overlap import OverlapSums, can_count
 from recsim.estimators.policies import (
-    MOST_CANDIDATES,
     UnknownProbabilities,
     is_estimated,
     knows_actions,
@@ -67,7 +66,7 @@ def _cheap(rows: SlateRows) -> bool:
     """Return whether the probability of every candidate is cheap to compute."""
     policy, problem = rows.evaluation.policy, rows.problem
     if problem.slate_size == 1:
-        return knows_actions(policy) or problem.num_candidates <= MOST_CANDIDATES
+        return can_count(policy, problem.num_candidates)
     knows = knows_actions(policy) or isinstance(policy, HasSlateDistribution)
     return knows and math.perm(problem.num_candidates, problem.slate_size) <= MOST_LISTED
 

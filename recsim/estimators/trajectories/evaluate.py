@@ -21,6 +21,7 @@ from recsim.estimators.slates.overlap import SlateOverlap
 from recsim.estimators.slates.policies import HasSlateDistribution
 from recsim.estimators.slates.rows import Evaluation, Logging, SlateRows
 from recsim.estimators.tally import PolicyValue, Tally, with_warnings
+from recsim.estimators.targets import policy_of
 from recsim.estimators.trajectories.estimators import make_trajectory_estimator
 from recsim.estimators.trajectories.sample import TrajectoryEstimator, TrajectorySample
 from recsim.settings import one_or_more
@@ -31,7 +32,7 @@ States = Callable[[Mapping[str, Any]], Ints]
 
 def evaluate_trajectories(
     log: Log,
-    policy: Policy,
+    policy: Policy | str,
     estimators: str | Sequence[str] = ("tis", "wis", "pdis", "snpdis"),
     *,
     settings: Intervals | None = None,
@@ -104,7 +105,7 @@ def evaluate_trajectories(
         )
     modelled = any("expected_values" in estimator.needs for estimator in build())
     needs = frozenset({"slate_weights"})
-    evaluation = Evaluation(policy, logging, reward, "user", history_slates, needs)
+    evaluation = Evaluation(policy_of(policy), logging, reward, "user", history_slates, needs)
     steps, counts, adaptive = [], SlateOverlap(overlap), False
     for rows in evaluation.read(log):
         adaptive = adaptive or rows.log.adaptive

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from recsim.log.readers.in_memory import TableSource
 from recsim.log.readers.item_table import ItemFile
@@ -14,17 +14,23 @@ from recsim.settings import RewardWeights
 Slots = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+def _by_name(value: Any) -> Any:
+    return {value: value} if isinstance(value, str) else value
+
+
 class ColumnMap(BaseModel):
     """Which column holds what; only ``item`` is required.
 
-    ``item``, ``click`` and ``propensity`` are one column, or in the layout ``columns`` a list
-    with one column per position. All others are one column per slate.
+    ``item``, ``click``, ``propensity`` and each of ``target_propensity`` are one column, or in the
+    layout ``columns`` a list with one column per position. All others are one column per slate.
 
     Attributes:
         item: Item shown.
         click: 1 where it was clicked, else 0. Without it and ``feedback`` every line is an event:
             an item that was clicked.
         propensity: Probability that the logging policy put the item at its position.
+        target_propensity: Probability that another policy puts the item there, from 0 to 1: a
+            column, whose name is that of the policy, or names of policies to columns.
         position: Position on the page; only in the layout ``impressions``.
         slate: Key of the slate; only in the layout ``impressions``. The lines with one key form
             one slate, consecutive or not, ordered by position if that is named, else as in the
@@ -45,6 +51,7 @@ class ColumnMap(BaseModel):
     item: Slots
     click: Slots | None = None
     propensity: Slots | None = None
+    target_propensity: Annotated[dict[str, Slots], BeforeValidator(_by_name)] = {}
     position: str | None = None
     slate: str | None = None
     slate_propensity: str | None = None
@@ -97,6 +104,7 @@ class TableLayout(TableSource):
         if self.num_items is not None and self.items is not None:
             raise ValueError("give num_items or items, not both")
         slots = {"item": names.item, "click": names.click, "propensity": names.propensity}
+        slots |= {f"target_propensity.{key}": of for key, of in names.target_propensity.items()}
         for name, value in slots.items():
             if value is None:
                 continue
@@ -122,8 +130,8 @@ class TableLayout(TableSource):
     def _check_events(self) -> None:
         """Refuse what lines that are clicks, for want of rewards, cannot have."""
         names = self.columns
-        shown = ("propensity", "slate_propensity", "position", "slate")
-        found = [f"columns.{name}" for name in shown if getattr(names, name) is not None]
+        shown = ("propensity", "slate_propensity", "target_propensity", "position", "slate")
+        found = [f"columns.{name}" for name in shown if getattr(names, name)]
         found += [f"layout {self.layout!r}"] if self.layout != "impressions" else []
         if found:
             raise ValueError(

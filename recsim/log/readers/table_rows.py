@@ -16,7 +16,7 @@ from recsim.log.readers.item_table import read_items
 from recsim.log.readers.table_layout import ColumnMap, TableLayout
 from recsim.log.readers.times import are_dates, whole_days
 from recsim.log.slate_log import SlateLog
-from recsim.log.validation import NOT_PROPENSITY, not_propensities
+from recsim.log.validation import NOT_PROPENSITY, NOT_TARGET, not_propensities
 from recsim.problem import Names, Problem
 
 
@@ -58,11 +58,14 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     names = source.columns
     table = _open(source)
     _check_keys(names, table)
-    shown, item, click, propensity = _items_shown(source, table)
+    shown, item, click, propensity, targets = _items_shown(source, table)
     if click is not None:
         _check(table, shown, names.click, (click != 0) & (click != 1), "is not a click: 0 or 1")
     if propensity is not None:
         _check(table, shown, names.propensity, not_propensities(propensity), NOT_PROPENSITY)
+    for name, target in targets.items():
+        wrong = ~((target >= 0) & (target <= 1))
+        _check(table, shown, names.target_propensity[name], wrong, NOT_TARGET)
     item, features, groups, items = _catalogue(source, table, shown, item)
     _check_repeats(names, table, shown, item)
     _check_constant(names, table, shown)
@@ -120,6 +123,9 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         feedback={name: feedback[name][order] for name in source.reward_names()},
         user_features=users,
         propensity=None if propensity is None else shown.spread(propensity, 1.0)[order],
+        target_propensities={
+            name: shown.spread(target, 1.0)[order] for name, target in targets.items()
+        },
         slate_propensity=None if of_slates is None else of_slates[lines],
         position=None if position is None else shown.spread(position, -1)[order],
         time=None if seconds is None else seconds[order],
@@ -134,6 +140,7 @@ def _open(source: TableLayout) -> Columns:
         (_several(names.item), _kind_of_items(source)),
         (_several(names.click), "int"),
         (_several(names.propensity), "float"),
+        *((_several(target), "float") for target in names.target_propensity.values()),
         (_given(names.position, names.day, names.step), "int"),
         ([*_given(names.slate_propensity), *names.user_features], "float"),
         (names.feedback.values(), "float"),
@@ -145,7 +152,7 @@ def _open(source: TableLayout) -> Columns:
     for columns, kind in roles:
         for name in columns:  # a column of several kinds is read as text, and converted for each
             kinds[name] = kind if kinds.get(name, kind) == kind else "text"
-    slots = (names.item, names.click, names.propensity)
+    slots = (names.item, names.click, names.propensity, *names.target_propensity.values())
     lists = [name for name in slots if isinstance(name, str)] if source.layout == "lists" else []
     advice = "Give the table of impressions or slates as 'path', relative to the working folder."
     return read_columns(
@@ -164,11 +171,12 @@ def _kind_of_items(source: TableLayout) -> Kind:
 
 def _items_shown(
     source: TableLayout, table: Columns
-) -> tuple[_Shown, NDArray[Any], NDArray[Any] | None, NDArray[Any] | None]:
-    """Return the items shown with their clicks and propensities, each ``(E,)``."""
+) -> tuple[_Shown, NDArray[Any], NDArray[Any] | None, NDArray[Any] | None, dict[str, NDArray[Any]]]:
+    """Return the items shown with their clicks and probabilities, each ``(E,)``."""
     names = source.columns
-    wanted = (names.item, names.click, names.propensity)
-    kinds: tuple[Kind, ...] = (_kind_of_items(source), "int", "float")
+    wanted = (names.item, names.click, names.propensity, *names.target_propensity.values())
+    kinds: list[Kind] = [_kind_of_items(source), "int"]
+    kinds += ["float"] * (len(wanted) - 2)
     lines = np.arange(table.length)
     values: list[NDArray[Any] | None]
     if source.layout == "impressions":
@@ -202,9 +210,14 @@ def _items_shown(
         row = np.repeat(lines, lengths)
         slot = encode.rank_within(row)
         shown = _Shown(line=row, row=row, slot=slot, first=lines, row_of_line=lines)
-    item, click, propensity = values
+    item, click, propensity, *others = values
     assert item is not None
-    return shown, item, click, propensity
+    targets = {
+        name: target
+        for name, target in zip(names.target_propensity, others, strict=True)
+        if target is not None
+    }
+    return shown, item, click, propensity, targets
 
 
 def _cells(table: Columns, name: str, kind: Kind) -> NDArray[Any]:

@@ -203,7 +203,7 @@ def test_a_model_fitted_with_another_unit_is_refused(random_log):
 def test_many_candidates_are_processed_a_few_rows_at_a_time(logged, monkeypatch):
     log = logged(300)
     (whole,) = evaluate(log, PI, ("dr",), samples=10)
-    monkeypatch.setattr("recsim.estimators.impressions.evaluate._CELLS", 12)
+    monkeypatch.setattr("recsim.estimators.impressions.weighted_rows._CELLS", 12)
     monkeypatch.setattr("recsim.estimators.impressions.crossfitting._TABLE", 100)
     (few,) = evaluate(log, PI, ("dr",), samples=10)
     assert few.value == pytest.approx(whole.value, rel=1e-9)

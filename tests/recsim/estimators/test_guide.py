@@ -48,9 +48,10 @@ def test_the_table_looks_as_shown(guide):
         assert [next(file) for _ in range(3)] == block(guide, "").splitlines(keepends=True)
 
 
-def test_the_code_prints_what_is_shown(guide, capsys):
-    exec(compile(block(guide, "python"), "guide", "exec"), {})
-    printed, shown = capsys.readouterr().out, block(guide, "", 1)
+@pytest.mark.parametrize(("code", "output"), [(0, 1), (2, 2)])
+def test_the_code_prints_what_is_shown(guide, capsys, code, output):
+    exec(compile(block(guide, "python", code), "guide", "exec"), {})
+    printed, shown = capsys.readouterr().out, block(guide, "", output)
     assert printed.count("\n") == shown.count("\n")
     numbers = r"-?\d+\.\d+"
     computed = [float(number) for number in re.findall(numbers, printed)]
@@ -71,11 +72,15 @@ def test_a_policy_can_be_written_by_name(guide):
     assert function == mapping
 
 
-def test_the_scenario_of_the_guide_is_valid(guide, tmp_path):
+def test_the_scenarios_of_the_guide_are_valid(guide, tmp_path):
     (tmp_path / "my_shop.yaml").write_text(block(guide, "yaml"), encoding="utf-8")
     scenario = load_scenario("my_shop.yaml")
     scenario.check()
     assert scenario.clip == "slope"
+    table = pd.read_csv("clicks.csv")
+    table.assign(p_new=table["p"], p_old=0.2).to_csv("clicks.csv", index=False)
+    (tmp_path / "new_policy.yaml").write_text(block(guide, "yaml", 1), encoding="utf-8")
+    load_scenario("new_policy.yaml").check()
 
 
 def test_the_code_of_the_page_on_slates_runs(root, capsys):

@@ -24,9 +24,11 @@ def assert_same(one: SlateLog, other: SlateLog) -> None:
         if column is not None:
             assert column.dtype == expected.dtype, name
             assert np.array_equal(column, expected), name
-    assert one.feedback.keys() == other.feedback.keys()
-    for name in one.feedback:
-        assert np.array_equal(one.feedback[name], other.feedback[name]), name
+    for mapped in ("feedback", "target_propensities"):
+        mine, theirs = getattr(one, mapped), getattr(other, mapped)
+        assert mine.keys() == theirs.keys()
+        for name in mine:
+            assert np.array_equal(mine[name], theirs[name]), name
     assert (one.anonymous, one.adaptive) == (other.anonymous, other.adaptive)
     assert one.problem.rewards == other.problem.rewards
     assert np.array_equal(one.problem.item_features, other.problem.item_features)
@@ -47,6 +49,7 @@ def test_a_saved_log_loads_unchanged(random_log, tmp_path, anonymous, features, 
             position=np.arange(80).reshape(40, 2),
             candidates=np.tile(np.arange(7), (40, 1)),
             adaptive=True,
+            target_propensities={"new": np.full((40, 2), 0.5), "p.old": np.zeros((40, 2))},
         )
     folder = log.save(tmp_path / "deep" / "log")
     assert_same(SlateLog.load(folder), log)

@@ -11,7 +11,7 @@ from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.sources import DataSpec, combinations
 from recsim.scenario.trial import Trial, TrialResult
 from recsim.statistics import iqm_interval, mean_interval
-from recsim.trials.logs import values_table
+from recsim.trials.log_tables import values_table
 from recsim.trials.over_seeds import comparisons_table, metrics_table, seeds_table
 
 CURVE = pd.DataFrame(
