@@ -114,7 +114,7 @@ class Comparison:
 
     @property
     def differences(self) -> pd.DataFrame:
-        """Differences of pairs of agents, paired by seed; empty for logs."""
+        """Differences of pairs of agents, paired by seed; for logs, from the same impressions."""
         return self._named("comparisons")
 
     @property

@@ -77,8 +77,8 @@ class Logs(EstimationSpec):
         agents: The agents that are evaluated.
         policies: Policies whose probabilities stand in the log, by the names that the reader gave
             them (``target_propensity``).
-        baseline: One of ``policies``; the others, and the agents, are compared with it. By default
-            with the log itself.
+        baseline: One of the policies or agents; the others are compared with it. By default with
+            the log itself.
         training_log: What agents that need a log are fitted on.
         seeds: Seeds of the agents and of the intervals.
     """
@@ -109,9 +109,11 @@ class Logs(EstimationSpec):
             if label.lower() in RESERVED_LABELS:
                 raise ValueError(f"label {label!r} is reserved for a row of the log")
         distinct(tuple(label.lower() for label in labels))
-        if self.baseline is not None and self.baseline not in self.policies:
-            near = did_you_mean(self.baseline, self.policies)
-            raise ValueError(f"baseline {self.baseline!r} is not one of 'policies'.{near}")
+        if self.baseline is not None and self.baseline not in labels:
+            near = did_you_mean(self.baseline, labels)
+            raise ValueError(
+                f"baseline {self.baseline!r} is none of the agents and policies.{near}"
+            )
         if self.baseline is not None and not self._has_differences:
             raise ValueError(
                 f"'baseline' has no effect with the interval {self.interval!r}, which differences "
@@ -182,9 +184,11 @@ class Logs(EstimationSpec):
             "logging": known.policy,
             "overlap": can_count(policy, log.problem.num_candidates),
         }
-        other = None if trial.agent == self.baseline else self.baseline
-        found = []
+        other, found = None, []
         if self._has_differences:
+            if self.baseline not in (None, trial.agent):
+                baseline = Trial(str(self.baseline), trial.seed, trial.case)
+                other = self._policy_of(baseline, log, options)[0]
             found = evaluate_difference(known.log, policy, other, self.estimators, **settings)
             values = [difference.first for difference in found]
         else:
@@ -202,7 +206,12 @@ class Logs(EstimationSpec):
             "case": trial.case,
             "values": [value_row(trial.agent, trial.seed, value) for value in values],
             "differences": [
-                difference_row(trial.agent, trial.seed, other or "logged", difference)
+                difference_row(
+                    trial.agent,
+                    trial.seed,
+                    "logged" if other is None else str(self.baseline),
+                    difference,
+                )
                 for difference in found
             ],
             "log": [

@@ -143,7 +143,12 @@ def test_agents_are_evaluated_on_a_log_in_memory(random_log):
     assert set(ips.index) == {"random", "popularity"}
     assert set(ips["n"]) == {100}
     assert result.curves.empty
-    assert result.differences.empty
+    assert set(result.differences["baseline"]) == {"logged"}
+    result = compare(log, ["random", "popularity"], training_log={"share": 0.5}, baseline="random")
+    found = result.differences.set_index(["agent", "baseline", "estimator"])["difference"]
+    assert found["popularity", "random", "ips"] == pytest.approx(
+        ips.loc["popularity", "value"] - ips.loc["random", "value"]
+    )
 
 
 def test_a_log_in_memory_trains_agents():

@@ -119,7 +119,11 @@ def test_the_baseline_is_one_of_the_agents():
     refused("'pairs: all' has no effect with one agent", agents=["random"], pairs="all")
     refused(r"axis: must be .* not 'dya'\. Did you mean 'day'\?", axis="dya")
     refused("'baseline' has no effect with 'pairs: all'", three, baseline="random", pairs="all")
-    refused("baseline 'random' is not one of 'policies'", LOGGED, baseline="random")
+    refused(
+        r"baseline 'randmo' is none of the agents and policies\. Did you mean",
+        LOGGED,
+        baseline="randmo",
+    )
     assert scenario(three, baseline="popularity").compared == [
         ("random", "popularity"),
         ("linucb", "popularity"),

@@ -104,7 +104,10 @@ def test_an_interval_for_means_has_no_differences(scenario):
     ("changes", "message"),
     [
         ({"policies": ["nwe"]}, r"policies: nwe: the log has no probabilities of 'nwe'\. Did you"),
-        ({"baseline": "odl"}, r"baseline 'odl' is not one of 'policies'\. Did you mean 'old'"),
+        (
+            {"baseline": "odl"},
+            r"baseline 'odl' is none of the agents and policies\. Did you mean 'old'",
+        ),
         ({"policies": []}, "give 'agents', or 'policies'"),
         ({"policies": ["new", "new"]}, "lists 'new' twice"),
         ({"policies": ["logged"]}, "label 'logged' is reserved"),
