@@ -229,7 +229,7 @@ def read_columns(
 
     Args:
         source: The file, whose content decides whether it is Parquet or CSV, which may be packed
-            with gzip or bz2; or the table.
+            (see `recsim.log.readers.packed_files`); or the table.
         kinds: Column name to kind.
         lists: Columns that hold lists; see `Columns.lists`.
         separator: Field separator of the CSV file.

@@ -101,8 +101,8 @@ class TableSource(BaseModel):
     """A table in a file or in memory.
 
     Attributes:
-        path: The file: Parquet, or CSV in UTF-8 with a header, which may be packed with gzip or
-            bz2. Its content decides which.
+        path: The file: Parquet, or CSV in UTF-8 with a header, which may be packed (gzip, bz2, xz,
+            zstd, lz4, or a zip archive of one file). Its content decides which.
         data: A table in memory instead: a pandas or polars DataFrame, an Arrow table or a DuckDB
             relation. An index of pandas is not read.
     """

@@ -31,7 +31,7 @@ class SequencesReader(Reader):
     files on which much of the literature on sequential recommendation reports.
 
     Attributes:
-        path: The file, in UTF-8, which may be packed with gzip or bz2.
+        path: The file, in UTF-8, which may be packed (gzip, bz2, xz, zstd, lz4 or zip).
         k_core: As in `recsim.log.readers.events.EventsReader`.
         items: As there; the column of ids is ``item`` if none is named.
         separator: Field separator of the file of items, if it is CSV.

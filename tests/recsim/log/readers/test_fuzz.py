@@ -112,12 +112,12 @@ def test_odd_csv_files_are_read_right_or_refused(tmp_path, block):
     assert outcomes == {"read", "refused"}
 
 
-@pytest.mark.parametrize("name", ["log.csv", "log.parquet", "log.csv.gz", "log.csv.bz2"])
-def test_damaged_files_are_refused_without_another_error(tmp_path, name):
+@pytest.mark.parametrize("ending", ["csv", "parquet", "csv.gz", "csv.bz2", "csv.xz", "csv.zip"])
+def test_damaged_files_are_refused_without_another_error(tmp_path, ending):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"item": rng.integers(0, 9, 100), "click": rng.integers(0, 2, 100)})
-    path = tmp_path / name
-    frame.to_parquet(path) if "parquet" in name else frame.to_csv(path, index=False)
+    path = tmp_path / f"log.{ending}"
+    frame.to_parquet(path) if ending == "parquet" else frame.to_csv(path, index=False)
     whole, refused = path.read_bytes(), 0
     for seed in range(40):
         damage = random.Random(seed)

@@ -2,17 +2,39 @@
 
 import bz2
 import gzip
+import io
+import lzma
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from recsim.errors import LogError
 from recsim.log import SlateLog, read_log
 
 ONE = {"item": "item", "click": "click"}
+
+
+def zipped(**files):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+PACKED = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": lambda text: pa.compress(text, "zstd", asbytes=True),
+    "lz4": lambda text: pa.compress(text, "lz4", asbytes=True),
+    "zip": lambda text: zipped(**{"__MACOSX/x": b"", "log.csv": text}),
+}
 
 
 def read(folder: Path, text: str, **options: Any) -> SlateLog:
@@ -74,7 +96,9 @@ def test_the_format_of_a_file_is_that_of_its_content(tmp_path):
     frame = pd.DataFrame({"item": ["a", "b"], "click": [1, 0]})
     text = frame.to_csv(index=False).encode()
     frame.to_parquet(tmp_path / "LOG.PARQUET")
-    files = {"log.CSV": text, "log.csv": gzip.compress(text), "log.csv.bz2": bz2.compress(text)}
+    files = {"log.CSV": text, "log.csv": gzip.compress(text)}
+    files |= {f"log.csv.{ending}": pack(text) for ending, pack in PACKED.items()}
+    files |= {f"{ending}.csv": pack(text) for ending, pack in PACKED.items()}
     files |= {"misnamed.csv": (tmp_path / "LOG.PARQUET").read_bytes(), "log": text}
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
@@ -82,13 +106,26 @@ def test_the_format_of_a_file_is_that_of_its_content(tmp_path):
         assert read_log("table", path=tmp_path / name, columns=ONE).reward.tolist() == [1, 0]
 
 
+@pytest.mark.parametrize("pack", PACKED.values(), ids=PACKED)
+def test_a_wrong_cell_of_a_packed_file_has_its_line(tmp_path, pack):
+    path = tmp_path / "log.csv"
+    path.write_bytes(pack(b"item,click\n" + b"a,1\n" * 5000 + b"b,7\n"))
+    with pytest.raises(LogError, match=r"log\.csv, line 5002, column 'click': 7 is not a click"):
+        read_log("table", path=path, columns=ONE)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("log.csv.zip", b"PK\x03\x04...", "is a zip archive or a spreadsheet: give the CSV"),
-        ("log.csv", b"PK\x03\x04...", "is a zip archive or a spreadsheet: give the CSV"),
-        ("log.csv.xz", b"\xfd7zXZ\x00...", "is compressed with xz"),
-        ("log.csv.zst", b"\x28\xb5\x2f\xfd...", "is compressed with zstd"),
+        ("log.csv.zip", b"PK\x03\x04...", "is not a valid zip file: near line 1: File is not"),
+        ("log.csv", b"PK\x03\x04...", "is not a valid zip file"),
+        ("log.csv.zip", zipped(), "is a zip archive without a file"),
+        ("log.csv.zip", zipped(a=b"i,c\n", b=b"i,c\n"), "is a zip archive of 2 files: a, b"),
+        ("log.csv.zip", zipped(a=b"PAR1...."), "is a zip archive of a Parquet file: unpack it"),
+        ("log.xlsx", zipped(**{"[Content_Types].xml": b"<x/>"}), "is a spreadsheet: save its"),
+        ("log.csv.zip", b"item,click\na,1\n", "is not a valid zip file: near line 1: unpack or"),
+        ("log.csv.xz", b"\xfd7zXZ\x00...", "is not a valid xz file: near line 1"),
+        ("log.csv.zst", b"\x28\xb5\x2f\xfd...", "is not a valid zstd file: near line 1"),
         ("log.csv", "item,click\na,1\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
         ("log.csv", "item,click\nå,1\n".encode("latin-1"), "the byte 0xe5 is not UTF-8 text"),
         ("log.csv.bz2", b"item,click\na,1\n", "is not a valid bz2 file"),
