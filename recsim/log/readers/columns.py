@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats, Ints
-from recsim.errors import LogError, did_you_mean, nearest
+from recsim.errors import LogError
 from recsim.log.readers.cells import (
     CellError,
     Kind,
@@ -32,8 +32,10 @@ from recsim.log.readers.csv_files import (
     read_csv_table,
     require_file,
 )
+from recsim.log.readers.headers import check_names
 from recsim.log.readers.in_memory import TableInMemory
 from recsim.log.readers.list_cells import looks_like_a_list, split_cells
+from recsim.log.readers.many_files import files_of, joined, partition_keys, with_keys
 from recsim.log.readers.times import TimeUnit, seconds
 from recsim.log.validation import NOT_PROPENSITY, TOO_LARGE, not_propensities, too_large
 
@@ -45,6 +47,7 @@ class Columns:
 
     Attributes:
         source: The file, or the table in memory; printed, its name for messages.
+        table: The columns as they were read.
         length: Rows, N.
     """
 
@@ -58,10 +61,12 @@ class Columns:
         csv_separator: str = "",
         header: bool = True,
         time_unit: TimeUnit | None = None,
+        parts: Sequence[Columns] = (),
     ) -> None:
         self.source = source
+        self._parts = parts  # of a table in several files
         self.length = len(table)
-        self._table = table
+        self.table = table
         self._kinds = kinds
         self._lists = lists
         self._sep = csv_separator  # empty for typed columns
@@ -74,7 +79,7 @@ class Columns:
 
     def read(self, name: str, kind: Kind) -> NDArray[Any]:
         """Return a column as another kind, ``(N,)``, which its text must allow."""
-        column = self._table[name]
+        column = self.table[name]
         try:
             return seconds(column, self._unit) if kind == "time" else converted(column, kind)
         except CellError as error:
@@ -83,7 +88,7 @@ class Columns:
     def ids(self, name: str) -> NDArray[Any]:
         """Return a column of ids as text, ``(N,)``; see `check_ids`."""
         try:
-            check_ids(self._table[name])
+            check_ids(self.table[name])
         except CellError as error:
             self._fail_at(error.place, name, error)
         return self[name]
@@ -93,7 +98,7 @@ class Columns:
 
         In CSV nothing else tells; in a typed column of text, ids are text.
         """
-        return bool(self._sep) or not any(_holds_text(self._table[name].type) for name in names)
+        return bool(self._sep) or not any(_holds_text(self.table[name].type) for name in names)
 
     def flags(self, name: str, message: str = "is neither 0 nor 1") -> Ints:
         """Return a column whose entries must be 0 or 1, ``(N,)``."""
@@ -123,7 +128,7 @@ class Columns:
 
     def mostly_numbers(self, name: str) -> bool:
         """Return whether a column holds numbers: of text, most cells that are not empty."""
-        column = plain(self._table[name])
+        column = plain(self.table[name])
         if not is_text(column.type):
             return not (_is_list(column.type) or pa.types.is_temporal(column.type))
         cells = [text for text in column.to_pylist() if text and text.strip()]
@@ -136,7 +141,7 @@ class Columns:
             name: The column.
             separator: As in `lists`.
         """
-        kind = plain(self._table[name]).type
+        kind = plain(self.table[name]).type
         if not (is_text(kind) or _is_list(kind)):
             return [[value] for value in self[name]]
         lengths, entries = self.lists(name, separator, missing=True)
@@ -154,7 +159,7 @@ class Columns:
                 `recsim.log.readers.list_cells`.
             missing: Whether a missing cell is an empty list. Otherwise it is refused.
         """
-        column = plain(self._table[name]).combine_chunks()
+        column = plain(self.table[name]).combine_chunks()
         if missing and is_text(column.type):
             column = pc.fill_null(column, "")
         if is_text(column.type):
@@ -179,7 +184,7 @@ class Columns:
 
     def refuse_lists(self, name: str, advice: str) -> None:
         """Raise for the first cell of text that is a printed list."""
-        column = plain(self._table[name])
+        column = plain(self.table[name])
         if is_text(column.type):
             self.refuse(looks_like_a_list(column), name, f"is a list: {advice}")
 
@@ -195,6 +200,10 @@ class Columns:
 
     def where(self, row: int) -> str:
         """Return file and line of a row, for a message."""
+        for part in self._parts:
+            if row < part.length:
+                return part.where(row)
+            row -= part.length
         if self._sep:
             assert isinstance(self.source, Path)
             for number, (line, _) in enumerate(csv_rows(self.source, self._sep)):
@@ -208,10 +217,10 @@ class Columns:
 
     def _shown(self, row: int, name: str) -> Any:
         """Return an entry for a message: as a number where the column holds numbers."""
-        value = self._table[name][row].as_py()
+        value = self.table[name][row].as_py()
         number = self._kinds[name] in ("int", "float") and name not in self._lists
         if isinstance(value, str) and number:
-            return converted(self._table[name].slice(row, 1), self._kinds[name])[0].item()
+            return converted(self.table[name].slice(row, 1), self._kinds[name])[0].item()
         return value
 
 
@@ -229,7 +238,8 @@ def read_columns(
 
     Args:
         source: The file, whose content decides whether it is Parquet or CSV, which may be packed
-            (see `recsim.log.readers.packed_files`); or the table.
+            (see `recsim.log.readers.packed_files`); several (`recsim.log.readers.many_files`); or
+            the table.
         kinds: Column name to kind.
         lists: Columns that hold lists; see `Columns.lists`.
         separator: Field separator of the CSV file.
@@ -241,10 +251,15 @@ def read_columns(
         LogError: If the file is missing, is not of the format that its name says, lacks a column,
             or has a malformed row; the message gives file, line and column.
     """
+    files = None if isinstance(source, TableInMemory) else files_of(Path(source))
+    if files is not None:
+        further: dict[str, Any] = {"lists": lists, "separator": separator}
+        further |= {"header": header, "time_unit": time_unit}
+        return _of_files(Path(str(source)), files, kinds, **further)
     source = _opened(source, missing)
     is_csv = not isinstance(source, TableInMemory) and file_format(source) == "csv"
     if isinstance(source, TableInMemory):
-        _check_names(source, source.names(), kinds)
+        check_names(source, source.names(), kinds)
         table = source.read(list(kinds))
     elif is_csv:
         table = _read_csv(source, kinds, list(lists), separator, header)
@@ -263,6 +278,37 @@ def read_columns(
     )
 
 
+def _of_files(
+    path: Path,
+    files: Sequence[Path],
+    kinds: Mapping[str, Kind],
+    *,
+    separator: str,
+    time_unit: TimeUnit | None,
+    **options: Any,
+) -> Columns:
+    """Return the columns of a table in several files; see `read_columns`."""
+    parts, tables = [], []
+    for file in files:
+        keys = {name: value for name, value in partition_keys(file).items() if name in kinds}
+        own = {name: kind for name, kind in kinds.items() if name not in keys}
+        part = read_columns(file, own, separator=separator, time_unit=time_unit, **options)
+        parts.append(part)
+        tables.append(with_keys(part.table, keys).select(list(kinds)))
+    formats = {file_format(file) for file in files}
+    if len(formats) > 1:
+        raise LogError(f"{path} holds CSV and Parquet files: read them one after the other.")
+    return Columns(
+        path,
+        joined(path, files, tables),
+        kinds,
+        lists=options["lists"],
+        csv_separator=separator if formats == {"csv"} else "",
+        time_unit=time_unit,
+        parts=parts,
+    )
+
+
 def column_names(
     source: str | Path | TableInMemory, separator: str, *, missing: str = ""
 ) -> list[str]:
@@ -276,6 +322,9 @@ def column_names(
     Raises:
         LogError: If the file is missing or damaged.
     """
+    if not isinstance(source, TableInMemory) and (files := files_of(Path(source))):
+        own = column_names(files[0], separator)
+        return [*own, *(name for name in partition_keys(files[0]) if name not in own)]
     source = _opened(source, missing)
     if isinstance(source, TableInMemory):
         return source.names()
@@ -297,7 +346,7 @@ def _opened(source: str | Path | TableInMemory, missing: str) -> Path | TableInM
 
 
 def _read_parquet(path: Path, kinds: Mapping[str, Kind]) -> pa.Table:
-    _check_names(path, column_names(path, ""), kinds)
+    check_names(path, column_names(path, ""), kinds)
     try:
         return pq.ParquetFile(path).read(columns=list(kinds))
     except (pa.ArrowInvalid, OSError) as error:
@@ -316,35 +365,10 @@ def _read_csv(
         empty = "has no rows" if header else "is empty; its first line must name the columns"
         raise LogError(f"{path} {empty}.")
     names = list(header or first)
-    _check_names(path, names, kinds, sep)
+    check_names(path, names, kinds, sep)
     table = read_csv_table(path, known_types(kinds, lists), sep, list(header) if header else None)
     check_quotes(path, sep, len(table) + (header is None))
     return table
-
-
-def _check_names(
-    source: Path | TableInMemory, names: list[str], wanted: Mapping[str, Kind], sep: str = ""
-) -> None:
-    for name in wanted:
-        if name not in names:
-            advice = _other_separator(names, wanted, sep)
-            raise LogError(f"{source} has no column {name!r}.{advice}")
-    for name in wanted:
-        if names.count(name) > 1:
-            raise LogError(f"{source} names the column {name!r} twice.")
-
-
-def _other_separator(names: list[str], wanted: Mapping[str, Kind], sep: str) -> str:
-    """Return advice about a header that lacks a column: its separator, or the nearest name."""
-    for mark, shown in ((";", "';'"), ("\t", "a tab"), ("|", "'|'"), (",", "','")):
-        parts = {part.strip() for part in names[0].split(mark)}
-        if sep and len(parts) > 1 and parts & set(wanted):
-            return f" Its fields are separated by {shown}: set separator."
-    missing = next(name for name in wanted if name not in names)
-    if sep and not set(names) & set(wanted) and not any(nearest(name, names) for name in wanted):
-        first = ", ".join(names)
-        return f" Its first line, which must name the columns, is {first!r}."
-    return did_you_mean(missing, names)
 
 
 def _holds_text(kind: pa.DataType) -> bool:

@@ -102,7 +102,9 @@ class TableSource(BaseModel):
 
     Attributes:
         path: The file: Parquet, or CSV in UTF-8 with a header, which may be packed (gzip, bz2, xz,
-            zstd, lz4, or a zip archive of one file). Its content decides which.
+            zstd, lz4, or a zip archive of one file). Its content decides which. Or several, see
+            `recsim.log.readers.many_files`: a pattern such as ``day-*.csv``, or a folder of
+            Parquet files, partitioned or not.
         data: A table in memory instead: a pandas or polars DataFrame, an Arrow table or a DuckDB
             relation. An index of pandas is not read.
     """
