@@ -1,5 +1,6 @@
 """The value of a policy from the log of another one."""
 
+from recsim.estimators.balanced import with_balanced_propensities
 from recsim.estimators.difference import PolicyDifference
 from recsim.estimators.estimator import Estimator
 from recsim.estimators.impressions.clipping import Choice, choose
@@ -83,5 +84,6 @@ __all__ = [
     "mrdr_weights",
     "policy_samples",
     "probability_ratio",
+    "with_balanced_propensities",
     "with_propensities",
 ]

@@ -15,7 +15,7 @@ from recsim.problem import Names, Problem
 ROW_COLUMNS = ("user", "session", "day", "step", "slate", "clicks")
 OPTIONAL_ROW_COLUMNS = (
     *("propensity", "slate_propensity", "prefix_propensity"),
-    *("position", "candidates", "time"),
+    *("position", "candidates", "time", "logger"),
 )
 # Mappings from names to such columns.
 MAPPED_COLUMNS = ("feedback", "target_propensities")
@@ -44,6 +44,9 @@ class LogData:
         position: Position on the page of each slot, ``(M, K)``, or None for 0 ... K-1.
         candidates: Item ids that could have been shown, ``(M, C)``, or None for the catalogue.
         time: Time of the row in seconds since 1970 (UTC), ``(M,)`` float64, or None if unknown.
+        logger: Which logging policy showed the row, an index of ``logger_names``, ``(M,)``; or None
+            if there is only one.
+        logger_names: Names of the logging policies.
         target_propensities: Probability that another policy puts the item at its position, by the
             name of the policy, each ``(M, K)`` in [0, 1]; for `recsim.estimators.evaluate`.
         anonymous: True if the log does not identify its users: every row is then a user of its
@@ -67,6 +70,8 @@ class LogData:
     position: Ints | None = None
     candidates: Ints | None = None
     time: Floats | None = None
+    logger: Ints | None = None
+    logger_names: tuple[str, ...] = ()
     target_propensities: dict[str, Floats] = field(default_factory=dict)
     anonymous: bool = False
     adaptive: bool = False
@@ -110,6 +115,8 @@ def difference(first: LogData, other: LogData) -> str:
         return "only one of them has names of users"
     if first.anonymous != other.anonymous:
         return "one is anonymous and the other is not"
+    if first.logger_names != other.logger_names:
+        return f"the logger_names are {other.logger_names}, not {first.logger_names}"
     for name in OPTIONAL_ROW_COLUMNS:
         if (getattr(first, name) is None) != (getattr(other, name) is None):
             return f"only one of them has the column {name!r}"

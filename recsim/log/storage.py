@@ -52,6 +52,7 @@ class _Meta(BaseModel):
     rows: NonNegativeInt
     anonymous: bool
     adaptive: bool = False  # since 0.2
+    logger_names: list[str] = []  # since 0.2
     num_items: PositiveInt
     slate_size: PositiveInt
     num_candidates: PositiveInt
@@ -60,7 +61,7 @@ class _Meta(BaseModel):
     rewards: RewardWeights
 
 
-_PLAIN = ("user", "session", "day", "step", "slate_propensity", "time")
+_PLAIN = ("user", "session", "day", "step", "slate_propensity", "time", "logger")
 _LISTS = ("slate", "clicks", "propensity", "prefix_propensity", "position", "candidates")
 _FEEDBACK, _TARGET, _NAME = "feedback.", "target_propensity.", "name"
 
@@ -253,6 +254,7 @@ def _write_into(folder: Path, chunks: Iterable[LogData]) -> None:
         "rows": rows,
         "anonymous": first.anonymous,
         "adaptive": adaptive,
+        "logger_names": list(first.logger_names),
         "num_items": problem.num_items,
         "slate_size": problem.slate_size,
         "num_candidates": problem.num_candidates,
@@ -303,6 +305,7 @@ def _from_table(
             user_features=features,
             anonymous=meta["anonymous"],
             adaptive=meta.get("adaptive", False),
+            logger_names=tuple(meta.get("logger_names", ())),
             **columns,
         )
     except TypeError as error:

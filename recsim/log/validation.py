@@ -80,6 +80,10 @@ def _check_entries(log: LogData) -> None:
     for name, column in log.target_propensities.items():
         wrong = ~((column >= 0) & (column <= 1)) & (log.slate >= 0)
         _refuse(wrong, column, NOT_TARGET, f"target_propensities {name!r}")
+    if log.logger is not None:
+        known = len(log.logger_names)
+        outside = (log.logger < 0) | (log.logger >= known)
+        _refuse(outside, log.logger, f"is not one of {known} logger_names", "logger")
     if log.candidates is not None:
         outside = (log.candidates < 0) | (log.candidates >= items)
         message = f"is outside the catalogue (0 ... {items - 1})"
@@ -120,6 +124,7 @@ def _check_shapes(log: LogData) -> None:
         "prefix_propensity": (log.prefix_propensity, slots),
         "position": (log.position, slots),
         "time": (log.time, (rows,)),
+        "logger": (log.logger, (rows,)),
         "candidates": (log.candidates, (rows, problem.num_candidates)),
         "user_features": (log.user_features, (len(log.user_features), problem.user_feature_dim)),
         **{f"feedback {name!r}": (column, (rows,)) for name, column in log.feedback.items()},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -29,6 +29,8 @@ class LoggingSpec(BaseModel):
         agent: The agent, which must not need a log itself. It provides the probability of every
             action, and that of the logged ones where the log has no propensities.
         config: Its settings.
+        weights: ``balanced`` for a log of several logging policies: propensities are those of their
+            mixture, see `recsim.estimators.balanced`.
         estimate: Kind of the estimate, which replaces the logged propensities; see
             `recsim.estimators.impressions.propensities`. Further keys are those of
             `LoggingSettings`.
@@ -38,6 +40,7 @@ class LoggingSpec(BaseModel):
 
     agent: str | None = None
     config: dict[str, Any] = {}
+    weights: Literal["balanced"] | None = None
     estimate: str | None = None
 
     @property
@@ -53,11 +56,11 @@ class LoggingSpec(BaseModel):
         own, settings = LoggingSpec.model_fields, LoggingSettings.model_fields
         for key in further.keys() - settings.keys():
             raise ValueError(f"unknown key {key!r}.{did_you_mean(key, {*own, *settings})}")
-        if (self.agent is None) == (self.estimate is None):
-            raise ValueError("give exactly one of 'agent' and 'estimate'")
+        if [self.agent, self.estimate, self.weights].count(None) != 2:
+            raise ValueError("give exactly one of 'agent', 'estimate' and 'weights'")
         if self.estimate is None and further:
             raise ValueError(f"{next(iter(further))!r} has no effect without 'estimate': remove it")
-        if self.estimate is not None and self.config:
+        if self.agent is None and self.config:
             raise ValueError("'config' has no effect without 'agent': remove it")
         return self
 
@@ -145,4 +148,6 @@ class EstimationSpec(Limits, IntervalChoice, Scenario):
     @field_validator("logging", mode="before")
     @classmethod
     def _estimate_alone(cls, value: Any) -> Any:
+        if value == "balanced":
+            return {"weights": value}
         return {"estimate": value} if isinstance(value, str) else value

@@ -17,6 +17,7 @@ from recsim.estimators import (
     PolicyValue,
     estimate_logging,
     log_value,
+    with_balanced_propensities,
     with_propensities,
 )
 from recsim.estimators.impressions.propensities import ignored_context
@@ -57,6 +58,8 @@ def logging_of(log: SlateLog, spec: LoggingSpec | None) -> KnownLogging:
     if spec is None:
         return KnownLogging(log)
     with located("logging"):
+        if spec.weights == "balanced":
+            return KnownLogging(_balanced(log))
         if spec.settings is not None:
             return _estimated(log, spec.settings)
         named = AgentSpec.model_validate({"name": spec.agent, "config": spec.config})
@@ -90,6 +93,11 @@ def _estimated(log: SlateLog, settings: LoggingSettings) -> KnownLogging:
     # Popularity is not a distribution over items: only logged actions have a probability.
     whole = estimated if knows_actions(estimated) else None
     return KnownLogging(with_propensities(log, estimated), whole)
+
+
+@functools.lru_cache(maxsize=2)
+def _balanced(log: SlateLog) -> SlateLog:
+    return with_balanced_propensities(log)
 
 
 @functools.lru_cache(maxsize=2)

@@ -31,6 +31,7 @@ class ColumnMap(BaseModel):
         propensity: Probability that the logging policy put the item at its position.
         target_propensity: Probability that another policy puts the item there, from 0 to 1: a
             column, whose name is that of the policy, or names of policies to columns.
+        logger: Name of the logging policy that showed the line, if there were several.
         position: Position on the page; only in the layout ``impressions``.
         slate: Key of the slate; only in the layout ``impressions``. The lines with one key form
             one slate, consecutive or not, ordered by position if that is named, else as in the
@@ -52,6 +53,7 @@ class ColumnMap(BaseModel):
     click: Slots | None = None
     propensity: Slots | None = None
     target_propensity: Annotated[dict[str, Slots], BeforeValidator(_by_name)] = {}
+    logger: str | None = None
     position: str | None = None
     slate: str | None = None
     slate_propensity: str | None = None
@@ -130,7 +132,10 @@ class TableLayout(TableSource):
     def _check_events(self) -> None:
         """Refuse what lines that are clicks, for want of rewards, cannot have."""
         names = self.columns
-        shown = ("propensity", "slate_propensity", "target_propensity", "position", "slate")
+        shown = (
+            *("propensity", "slate_propensity", "target_propensity"),
+            *("logger", "position", "slate"),
+        )
         found = [f"columns.{name}" for name in shown if getattr(names, name)]
         found += [f"layout {self.layout!r}"] if self.layout != "impressions" else []
         if found:
@@ -168,3 +173,13 @@ class TableLayout(TableSource):
         default = {"click" if "click" in names else names[0]: 1.0}
         given = default if self.rewards is None else self.rewards
         return {name: given.get(name, 0.0) for name in names}
+
+
+def several(columns: Slots | None) -> tuple[str, ...]:
+    """Return the columns that are named, one or several or none, as a tuple."""
+    return () if columns is None else (columns,) if isinstance(columns, str) else columns
+
+
+def given(*columns: str | None) -> list[str]:
+    """Return those columns that are named."""
+    return [name for name in columns if name is not None]

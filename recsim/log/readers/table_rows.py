@@ -13,7 +13,7 @@ from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.log import encode
 from recsim.log.readers.columns import Columns, Kind, read_columns
 from recsim.log.readers.item_table import read_items
-from recsim.log.readers.table_layout import ColumnMap, TableLayout
+from recsim.log.readers.table_layout import ColumnMap, TableLayout, given, several
 from recsim.log.readers.times import are_dates, whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.log.validation import NOT_PROPENSITY, NOT_TARGET, not_propensities
@@ -102,6 +102,10 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         feedback["click"] = shown.spread(click, 0).sum(axis=1).astype(np.float64)
     slate = shown.spread(item, -1)[order]
     position = table.read(names.position, "int")[shown.line] if names.position else None
+    logger: Ints | None = None
+    loggers: list[Any] = []
+    if names.logger:
+        logger, loggers = encode.numbered(table[names.logger][lines])
     of_slates = table.propensities(names.slate_propensity) if names.slate_propensity else None
     return SlateLog(
         problem=Problem(
@@ -129,6 +133,8 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         slate_propensity=None if of_slates is None else of_slates[lines],
         position=None if position is None else shown.spread(position, -1)[order],
         time=None if seconds is None else seconds[order],
+        logger=logger,
+        logger_names=tuple(str(name) for name in loggers),
         anonymous=names.user is None,
         adaptive=source.adaptive,
     ).validate()
@@ -137,15 +143,15 @@ def read_table_rows(source: TableLayout) -> SlateLog:
 def _open(source: TableLayout) -> Columns:
     names = source.columns
     roles: list[tuple[Iterable[str], Kind]] = [
-        (_several(names.item), _kind_of_items(source)),
-        (_several(names.click), "int"),
-        (_several(names.propensity), "float"),
-        *((_several(target), "float") for target in names.target_propensity.values()),
-        (_given(names.position, names.day, names.step), "int"),
-        ([*_given(names.slate_propensity), *names.user_features], "float"),
+        (several(names.item), _kind_of_items(source)),
+        (several(names.click), "int"),
+        (several(names.propensity), "float"),
+        *((several(target), "float") for target in names.target_propensity.values()),
+        (given(names.position, names.day, names.step), "int"),
+        ([*given(names.slate_propensity), *names.user_features], "float"),
         (names.feedback.values(), "float"),
-        (_given(names.time), "time"),
-        (_given(names.slate, names.user, names.session), "text"),
+        (given(names.time), "time"),
+        (given(names.slate, names.user, names.session, names.logger), "text"),
         (names.user_categories, "text"),
     ]
     kinds: dict[str, Kind] = {}
@@ -256,7 +262,7 @@ def _check(table: Columns, shown: _Shown, name: Any, wrong: Bools, message: str)
 
 def _check_keys(names: ColumnMap, table: Columns) -> None:
     """Refuse empty keys, which would merge unrelated rows into one user, session or slate."""
-    for name in _given(names.slate, names.user, names.session):
+    for name in given(names.slate, names.user, names.session, names.logger):
         empty = table.ids(name) == ""
         if empty.any():
             table.fail(int(np.argmax(empty)), name, "the entry is missing", show=False)
@@ -303,8 +309,9 @@ def _check_constant(names: ColumnMap, table: Columns, shown: _Shown) -> None:
     """Refuse a slate whose lines differ in a column that has one value per slate."""
     if names.slate is None:
         return
-    shared = _given(
-        names.user, names.session, names.day, names.time, names.step, names.slate_propensity
+    shared = given(
+        *(names.user, names.session, names.day, names.time, names.step),
+        *(names.slate_propensity, names.logger),
     )
     for name in (*shared, *names.user_features, *names.user_categories):
         values = table[name]
@@ -336,7 +343,7 @@ def _catalogue(
             ids = encode.codes(item, known)
         else:
             (ids, known), catalogue = encode.numbered(item), "the log"
-            whole = table.may_be_whole(*_several(source.columns.item))
+            whole = table.may_be_whole(*several(source.columns.item))
             features = np.zeros((len(known), 0), dtype=np.float32)
             groups = np.zeros(len(known), dtype=np.int64)
         items = encode.names(known, "item", whole=whole and not source.text_ids)
@@ -387,11 +394,3 @@ def _feedback(names: ColumnMap, table: Columns, shown: _Shown) -> dict[str, Floa
         name: np.bincount(shown.row_of_line, table.amounts(column), slates).astype(np.float64)
         for name, column in names.feedback.items()
     }
-
-
-def _several(names: Any) -> Iterable[str]:
-    return () if names is None else (names,) if isinstance(names, str) else names
-
-
-def _given(*names: str | None) -> list[str]:
-    return [name for name in names if name is not None]
