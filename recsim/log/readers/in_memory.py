@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -56,41 +57,63 @@ class TableInMemory:
         return TableInMemory(given)
 
     def __str__(self) -> str:
-        return _TITLES.get(type(self.given).__module__.partition(".")[0], "the table")
+        return _TITLES.get(self._library, "the table")
 
     def names(self) -> list[str]:
-        """Return the names of all columns; of those that are not text, how they print."""
-        columns = getattr(self.given, "columns", None)
-        if columns is None or isinstance(self.given, pa.Table):
-            columns = self._stream().schema.names
-        return [str(name) for name in columns]
+        """Return the names of all columns; of those that are not text, how they print.
+
+        Raises:
+            LogError: If the table cannot be read, such as a relation whose connection is closed.
+        """
+        if self._library == "pandas":
+            return [str(name) for name in self.given.columns]
+        with self._readable():
+            return list(self._stream().schema.names)
 
     def read(self, names: Sequence[str]) -> pa.Table:
         """Return some columns.
 
         Raises:
-            LogError: If a column holds values of several types.
+            LogError: If the table cannot be read, or a column holds values of several types.
         """
-        if type(self.given).__module__.startswith("pandas"):
-            return pa.table({name: self._of_pandas(name) for name in names})
-        stream = self._stream()
-        schema = pa.schema([stream.schema.field(name) for name in names])
-        return pa.Table.from_batches([batch.select(list(names)) for batch in stream], schema)
+        if self._library == "pandas":
+            own = self.names()
+            columns = {name: self.given.iloc[:, own.index(name)] for name in names}
+            return pa.table({name: self._of_pandas(name, of) for name, of in columns.items()})
+        with self._readable():
+            stream = self._stream()
+            schema = pa.schema([stream.schema.field(name) for name in names])
+            return pa.Table.from_batches([batch.select(list(names)) for batch in stream], schema)
+
+    @property
+    def _library(self) -> str:
+        return type(self.given).__module__.partition(".")[0]
 
     def _stream(self) -> pa.RecordBatchReader:
+        table = self.given
+        if self._library == "polars":  # its own types of text are not known everywhere
+            import polars
+
+            table = table.to_arrow(compat_level=polars.CompatLevel.oldest())
+        return pa.RecordBatchReader.from_stream(table)
+
+    @contextlib.contextmanager
+    def _readable(self) -> Iterator[None]:
         try:
-            return pa.RecordBatchReader.from_stream(self.given)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError) as error:
+            yield
+        except Exception as error:  # each library has its own; DuckDB runs the query only here
             raise LogError(f"{self} cannot be read as a table: {error}") from error
 
-    def _of_pandas(self, name: str) -> pa.Array | pa.ChunkedArray:
+    def _of_pandas(self, name: str, column: Any) -> pa.Array | pa.ChunkedArray:
+        advice = "A column must hold values of one type, such as text: df[...].astype(str)."
         try:
-            return pa.array(self.given[name], from_pandas=True)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            raise LogError(
-                f"{self}, column {name!r} cannot be read: {str(error).rstrip('.')}. A column must "
-                "hold values of one type, such as text: df[...].astype(str)."
-            ) from error
+            values = pa.array(column, from_pandas=True)
+        except (pa.ArrowException, TypeError) as error:
+            reason = str(error).rstrip(".")
+            raise LogError(f"{self}, column {name!r} cannot be read: {reason}. {advice}") from error
+        if isinstance(values.type, pa.BaseExtensionType):
+            raise LogError(f"{self}, column {name!r} holds {column.dtype}. {advice}")
+        return values
 
 
 def _in_memory(given: Any) -> TableInMemory | None:

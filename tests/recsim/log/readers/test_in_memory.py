@@ -164,6 +164,38 @@ def test_a_wrong_source_is_refused(options, message):
         read_log("table", columns=COLUMNS, **options)
 
 
+def test_names_of_columns_may_be_numbers():
+    numbered = FRAME.rename(columns={"sku": 0, "bought": 1})
+    log = read_log("table", data=numbered, columns={"item": "0", "click": "1"})
+    assert log.clicks.ravel().tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("kind", ["Categorical", "Enum"])
+def test_categories_of_polars_are_text(from_file, kind):
+    polars = pytest.importorskip("polars")
+    dtype = polars.Categorical if kind == "Categorical" else polars.Enum(["b2", "a1", "7"])
+    frame = as_polars(FRAME).with_columns(polars.col("sku").cast(dtype))
+    assert_same_log(read_log("table", data=frame, columns=COLUMNS), from_file)
+
+
+def test_a_type_that_is_no_value_is_refused():
+    days = pd.period_range("2024-05-01", periods=4, freq="D")
+    with pytest.raises(LogError, match=r"column 'sku' holds period\[D\]"):
+        read_log("table", data=FRAME.assign(sku=days), columns=COLUMNS)
+
+
+def test_a_relation_that_cannot_be_computed_is_refused():
+    duckdb = pytest.importorskip("duckdb")
+    connection = duckdb.connect()
+    wrong = connection.sql("select 'a' as sku, error('no such shop') as bought")
+    with pytest.raises(LogError, match=r"the DuckDB relation cannot be read .*no such shop"):
+        read_log("table", data=wrong, columns={"item": "sku", "click": "bought"})
+    relation = connection.from_df(FRAME)
+    connection.close()
+    with pytest.raises(LogError, match="already been closed"):
+        read_log("table", data=relation, columns=COLUMNS)
+
+
 def test_a_lazy_frame_is_refused():
     lazy = as_polars(FRAME).lazy()
     with pytest.raises(LogError, match=r"LazyFrame, which is not computed yet: give its collect"):
