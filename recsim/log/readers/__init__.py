@@ -53,6 +53,11 @@ def make_reader(name: str, **options: Any) -> Reader:
     Raises:
         LogError: If the name is unknown, or an option is unknown, missing or wrong.
     """
+    if not isinstance(name, str):
+        raise LogError(
+            f"the first argument is the name of a reader, not a {type(name).__name__}. A table in "
+            "memory is data: read_log('table', data=..., columns={...})."
+        )
     model = READERS.load(name)
     try:
         reader: Reader = validated(model, options, name)

@@ -88,10 +88,22 @@ def converted(column: pa.ChunkedArray, kind: Kind) -> NDArray[Any]:
 
 
 def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column in a plain type: no dictionary (a pandas categorical), no view."""
+    """Return a column in a plain type: no dictionary (a categorical), no view, UUIDs as text."""
     if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
+        values = column.type.value_type
+        if pa.types.is_string_view(values):  # what polars has; no cast leads to a view
+            values = pa.string()
+            column = column.cast(pa.dictionary(column.type.index_type, values))
+        column = column.cast(values)
+    if is_uuid(column.type):
+        texts = [None if value is None else str(value) for value in column.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
     return column.cast(pa.string()) if pa.types.is_string_view(column.type) else column
+
+
+def is_uuid(kind: pa.DataType) -> bool:
+    """Return whether a column holds UUIDs."""
+    return bool(getattr(kind, "extension_name", "") == "arrow.uuid")
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -119,6 +131,8 @@ def _texts(column: pa.ChunkedArray) -> NDArray[Any]:
         if (values == np.floor(values)).all():
             column = column.cast(pa.int64())
     try:
+        if pa.types.is_fixed_size_binary(column.type):
+            raise pa.ArrowInvalid("These are bytes.")
         text = column.cast(pa.string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise CellError(0, None, f"the column holds {column.type}, not text") from None

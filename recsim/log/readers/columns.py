@@ -252,11 +252,27 @@ def read_columns(
             or has a malformed row; the message gives file, line and column.
     """
     files = None if isinstance(source, TableInMemory) else files_of(Path(source))
-    if files is not None:
-        further: dict[str, Any] = {"lists": lists, "separator": separator}
-        further |= {"header": header, "time_unit": time_unit}
-        return _of_files(Path(str(source)), files, kinds, **further)
-    source = _opened(source, missing)
+    further: dict[str, Any] = {"lists": lists, "separator": separator}
+    further |= {"header": header, "time_unit": time_unit}
+    if files is None:
+        found = _of_one(_opened(source, missing), kinds, **further)
+    else:
+        found = _of_files(Path(str(source)), files, kinds, **further)
+    if not found.length:
+        raise LogError(f"{source} has no rows.")
+    return found
+
+
+def _of_one(
+    source: Path | TableInMemory,
+    kinds: Mapping[str, Kind],
+    *,
+    lists: Sequence[str],
+    separator: str,
+    header: Sequence[str] | None,
+    time_unit: TimeUnit | None,
+) -> Columns:
+    """Return the columns of a table in one file or in memory; see `read_columns`."""
     is_csv = not isinstance(source, TableInMemory) and file_format(source) == "csv"
     if isinstance(source, TableInMemory):
         check_names(source, source.names(), kinds)
@@ -265,8 +281,6 @@ def read_columns(
         table = _read_csv(source, kinds, list(lists), separator, header)
     else:
         table = _read_parquet(source, kinds)
-    if len(table) == 0:
-        raise LogError(f"{source} has no rows.")
     return Columns(
         source,
         table,
@@ -292,7 +306,7 @@ def _of_files(
     for file in files:
         keys = {name: value for name, value in partition_keys(file).items() if name in kinds}
         own = {name: kind for name, kind in kinds.items() if name not in keys}
-        part = read_columns(file, own, separator=separator, time_unit=time_unit, **options)
+        part = _of_one(file, own, separator=separator, time_unit=time_unit, **options)
         parts.append(part)
         tables.append(with_keys(part.table, keys).select(list(kinds)))
     formats = {file_format(file) for file in files}

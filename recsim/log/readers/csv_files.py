@@ -77,8 +77,15 @@ def file_format(path: Path) -> FileFormat:
 
 
 def column_names_of_csv(path: Path, sep: str) -> list[str]:
-    """Return the fields of the first row of a CSV file; none if it is empty."""
-    return next((fields for _, fields in csv_rows(path, sep)), [])
+    """Return the fields of the first row of a CSV file; none if it is empty.
+
+    Raises:
+        LogError: If it is an archive or another file that is not text.
+    """
+    fields = next((fields for _, fields in csv_rows(path, sep)), [])
+    if any("\0" in field for field in fields):
+        raise LogError(f"{path} is not text, perhaps a tar archive: unpack it.")
+    return fields
 
 
 def csv_rows(path: Path, sep: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
 
 from recsim.errors import LogError
+from recsim.log.readers.cells import is_uuid
 
 _TITLES = {
     "pandas": "the pandas DataFrame",
@@ -65,10 +66,12 @@ class TableInMemory:
         Raises:
             LogError: If the table cannot be read, such as a relation whose connection is closed.
         """
-        if self._library == "pandas":
-            return [str(name) for name in self.given.columns]
         with self._readable():
-            return list(self._stream().schema.names)
+            # Not those of the stream, for which DuckDB would run its query once more.
+            columns = getattr(self.given, "columns", None)
+            if columns is None or isinstance(self.given, pa.Table):
+                columns = self._stream().schema.names
+            return [str(name) for name in columns]
 
     def read(self, names: Sequence[str]) -> pa.Table:
         """Return some columns.
@@ -106,18 +109,26 @@ class TableInMemory:
 
     def _of_pandas(self, name: str, column: Any) -> pa.Array | pa.ChunkedArray:
         advice = "A column must hold values of one type, such as text: df[...].astype(str)."
+        if hasattr(column, "sparse"):
+            column = column.sparse.to_dense()
         try:
             values = pa.array(column, from_pandas=True)
         except (pa.ArrowException, TypeError) as error:
             reason = str(error).rstrip(".")
             raise LogError(f"{self}, column {name!r} cannot be read: {reason}. {advice}") from error
-        if isinstance(values.type, pa.BaseExtensionType):
+        if isinstance(values.type, pa.BaseExtensionType) and not is_uuid(values.type):
             raise LogError(f"{self}, column {name!r} holds {column.dtype}. {advice}")
         return values
 
 
 def _in_memory(given: Any) -> TableInMemory | None:
     return None if given is None else TableInMemory.of(given)
+
+
+def _path(given: Any) -> Any:
+    if hasattr(given, "__arrow_c_stream__"):
+        raise ValueError(f"is {TableInMemory(given)}, not the name of a file: give it as 'data'")
+    return given
 
 
 class TableSource(BaseModel):
@@ -134,7 +145,7 @@ class TableSource(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    path: Path | None = None
+    path: Annotated[Path | None, BeforeValidator(_path)] = None
     data: Annotated[TableInMemory | None, BeforeValidator(_in_memory)] = None
 
     @model_validator(mode="after")

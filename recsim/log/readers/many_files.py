@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from recsim.errors import LogError
+from recsim.log.readers.cells import plain
 
 # What engines write for a missing value of a partition key.
 _NO_KEY = "__HIVE_DEFAULT_PARTITION__"
@@ -76,19 +77,23 @@ def joined(path: Path, files: Sequence[Path], tables: Sequence[pa.Table]) -> pa.
         for name in tables[0].column_names
         if any(pa.types.is_string(table.schema.field(name).type) for table in tables)
     ]
-    plain = []
+    casts = []
     for table in tables:
+        for name in table.column_names:
+            if pa.types.is_dictionary(table.schema.field(name).type):  # a categorical of pandas
+                place = table.schema.get_field_index(name)
+                table = table.set_column(place, name, plain(table[name]))
         for name in texts:
             kind = table.schema.field(name).type
             if not pa.types.is_string(kind) and not pa.types.is_nested(kind):
                 place = table.schema.get_field_index(name)
                 table = table.set_column(place, name, table[name].cast(pa.string()))
-        plain.append(table)
+        casts.append(table)
     try:
-        return pa.concat_tables(plain, promote_options="permissive")
+        return pa.concat_tables(casts, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        for name in plain[0].column_names:
-            kinds = [table.schema.field(name).type for table in plain]
+        for name in casts[0].column_names:
+            kinds = [table.schema.field(name).type for table in casts]
             other = next((at for at, kind in enumerate(kinds) if kind != kinds[0]), None)
             if other is not None:
                 raise LogError(

@@ -11,6 +11,7 @@ from recsim.log.readers.item_table import ItemFile
 from recsim.log.readers.times import TimeUnit
 from recsim.settings import RewardWeights
 
+_Named = Annotated[str, Field(min_length=1)]
 Slots = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
@@ -52,7 +53,7 @@ class ColumnMap(BaseModel):
     item: Slots
     click: Slots | None = None
     propensity: Slots | None = None
-    target_propensity: Annotated[dict[str, Slots], BeforeValidator(_by_name)] = {}
+    target_propensity: Annotated[dict[_Named, Slots], BeforeValidator(_by_name)] = {}
     logger: str | None = None
     position: str | None = None
     slate: str | None = None

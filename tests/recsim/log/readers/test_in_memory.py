@@ -1,3 +1,5 @@
+import uuid
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -24,6 +26,12 @@ def as_polars(frame):
     return pytest.importorskip("polars").from_pandas(frame)
 
 
+def as_arrow_of_polars(frame):
+    """Return an Arrow table with the types that polars itself has."""
+    pl = pytest.importorskip("polars")
+    return as_polars(frame).with_columns(pl.col("sku").cast(pl.Categorical)).to_arrow()
+
+
 def as_duckdb(frame):
     duckdb = pytest.importorskip("duckdb")
     return duckdb.connect().from_df(frame)
@@ -44,7 +52,15 @@ KINDS = {
     "pandas, objects": lambda frame: frame.astype(
         {name: object for name in ("sku", "who") if name in frame}
     ),
+    "pandas, sparse": lambda frame: frame.assign(
+        **{
+            name: pd.arrays.SparseArray(frame[name])
+            for name in ("bought", "price")
+            if name in frame
+        }
+    ),
     "polars": as_polars,
+    "arrow of polars, categories": as_arrow_of_polars,
     "duckdb": as_duckdb,
     "arrow": as_arrow,
     "batches": as_batches,
@@ -110,6 +126,27 @@ def test_ids_and_their_types_are_kept(rows):
         assert_same_log(read_log("table", data=kind(frame), columns=columns), log)
 
 
+def test_uuids_are_text():
+    ids = [uuid.UUID(int=number) for number in (3, 1, 2, 3)]
+    frames = FRAME.assign(sku=ids), FRAME.assign(sku=[str(own) for own in ids])
+    mine, theirs = (read_log("table", data=frame, columns=COLUMNS) for frame in frames)
+    assert_same_log(mine, theirs)
+    assert next(iter(mine.problem.item_names)) == "00000000-0000-0000-0000-000000000001"
+
+
+def test_bytes_are_no_ids():
+    table = as_arrow(FRAME).set_column(1, "sku", pa.array([b"ab"] * 4, pa.binary(2)))
+    with pytest.raises(LogError, match="column 'sku': the column holds fixed_size_binary"):
+        read_log("table", data=table, columns=COLUMNS)
+
+
+def test_a_table_in_the_place_of_a_name_is_refused():
+    with pytest.raises(
+        LogError, match=r"not a DataFrame\. A table in memory is data: read_log\('t"
+    ):
+        read_log(FRAME, columns=COLUMNS)
+
+
 def test_without_rewards_every_line_is_a_click():
     frame = FRAME[["who", "sku", "at"]]
     log = read_log("table", data=frame, columns={"item": "sku", "user": "who", "time": "at"})
@@ -152,6 +189,10 @@ def test_a_wrong_cell_is_named(change, message):
         ({}, "path is missing: give a file, or a table in memory as 'data'"),
         ({"data": FRAME, "path": "a.csv"}, "path is one of two sources"),
         ({"data": "log.csv"}, "data: must be a table in memory; give the name of a file as 'path'"),
+        (
+            {"path": FRAME},
+            "path: is the pandas DataFrame, not the name of a file: give it as 'data'",
+        ),
         ({"data": {"sku": [1]}}, "Arrow table or a DuckDB relation, not dict"),
         ({"data": FRAME["sku"]}, "is a Series"),
         ({"data": FRAME.rename(columns={"sku": "skus"})}, "no column 'sku'. Did you mean 'skus'"),

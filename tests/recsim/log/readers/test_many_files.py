@@ -1,5 +1,7 @@
 """Tables in several files."""
 
+import tarfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,3 +114,33 @@ def test_nothing_to_read_is_refused(tmp_path):
     FRAME.to_parquet(tmp_path / "b.parquet", index=False)
     with pytest.raises(LogError, match="holds CSV and Parquet files"):
         read(tmp_path / "?.*")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_files_without_rows_count_for_nothing(tmp_path, whole, ending):
+    folder = tmp_path / "days"
+    folder.mkdir()
+    for number, part in enumerate((FRAME[:0], FRAME[:3], FRAME[3:3], FRAME[3:])):
+        path = folder / f"{number}.{ending}"
+        part.to_csv(path, index=False) if ending == "csv" else part.to_parquet(path)
+    assert_same(read(folder / f"*.{ending}"), whole)
+    with pytest.raises(LogError, match=r"0\.\w+ has no rows"):
+        read(folder / f"0.{ending}")
+    with pytest.raises(LogError, match=r"\[02\]\.\w+ has no rows"):
+        read(folder / f"[02].{ending}")
+
+
+def test_a_categorical_in_one_file_fits_text_in_another(tmp_path, whole):
+    folder = tmp_path / "days"
+    folder.mkdir()
+    FRAME[:3].astype({"sku": "category"}).to_parquet(folder / "0.parquet")
+    FRAME[3:].to_parquet(folder / "1.parquet")
+    assert_same(read(folder), whole)
+
+
+def test_an_archive_of_files_is_no_text(tmp_path):
+    FRAME.to_csv(tmp_path / "log.csv", index=False)
+    with tarfile.open(tmp_path / "log.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "log.csv", "log.csv")
+    with pytest.raises(LogError, match=r"log\.tar\.gz is not text, perhaps a tar archive: unpack"):
+        read(tmp_path / "log.tar.gz")
