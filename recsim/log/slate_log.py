@@ -113,6 +113,7 @@ class SlateLog(LogData):
         """
         if not logs:
             raise LogError("concat needs at least one log, got none.")
+        logs = _with_all_loggers(logs)
         first = logs[0]
         for number, log in enumerate(logs[1:], start=1):
             reason = difference(first, log)
@@ -194,10 +195,10 @@ class SlateLog(LogData):
         """Return one line per item shown, without padding.
 
         Columns: ``row`` of the log, ``user``, ``session``, ``day``, ``step``, ``position``,
-        ``item``, ``click``, ``propensity`` and ``slate_propensity`` if known, the probabilities of
-        other policies as ``target_propensity.<name>``, and the named rewards of the whole slate as
-        ``feedback.<name>``. Users and items are given by name if they have
-        names.
+        ``item``, ``click``, ``propensity``, ``slate_propensity`` and ``logger`` if known, the
+        probabilities of other policies as ``target_propensity.<name>``, and the named rewards of
+        the whole slate as ``feedback.<name>``. Users, items and loggers are given by name if they
+        have names.
         """
         import pandas as pd
 
@@ -215,10 +216,27 @@ class SlateLog(LogData):
             columns["propensity"] = self.propensity[row, slot]
         if self.slate_propensity is not None:
             columns["slate_propensity"] = self.slate_propensity[row]
+        if self.logger is not None:
+            columns["logger"] = np.array(self.logger_names, dtype=object)[self.logger[row]]
         for name, target in self.target_propensities.items():
             columns[f"target_propensity.{name}"] = target[row, slot]
         columns |= {f"feedback.{name}": column[row] for name, column in self.feedback.items()}
         return pd.DataFrame(columns)
+
+
+def _with_all_loggers(logs: Sequence[SlateLog]) -> Sequence[SlateLog]:
+    """Return logs whose loggers are numbered alike, by the names of all of them."""
+    if all(log.logger_names == logs[0].logger_names for log in logs):
+        return logs
+    if any(log.logger is None for log in logs):
+        return logs  # refused later, with the name of the column
+    names = tuple(dict.fromkeys(name for log in logs for name in log.logger_names))
+    numbered = []
+    for log in logs:
+        assert log.logger is not None
+        numbers = np.array([names.index(name) for name in log.logger_names], dtype=np.int64)
+        numbered.append(replace(log, logger=numbers[log.logger], logger_names=names))
+    return numbered
 
 
 def _users_by_name(logs: Sequence[SlateLog]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from recsim.estimators import (
     with_balanced_propensities,
     with_propensities,
 )
+from recsim.estimators.balanced import ONE_AFTER_THE_OTHER, one_after_the_other
 from recsim.estimators.impressions.propensities import ignored_context
 from recsim.estimators.policies import Policy, knows_actions
 from recsim.log import SlateLog
@@ -59,7 +60,8 @@ def logging_of(log: SlateLog, spec: LoggingSpec | None) -> KnownLogging:
         return KnownLogging(log)
     with located("logging"):
         if spec.weights == "balanced":
-            return KnownLogging(_balanced(log))
+            apart = (ONE_AFTER_THE_OTHER,) if one_after_the_other(log) else ()
+            return KnownLogging(_balanced(log), doubts=apart)
         if spec.settings is not None:
             return _estimated(log, spec.settings)
         named = AgentSpec.model_validate({"name": spec.agent, "config": spec.config})

@@ -11,6 +11,7 @@ import numpy as np
 
 from recsim.arrays import Bools, Floats
 from recsim.errors import EstimationError
+from recsim.estimators.balanced import refuse_balanced
 from recsim.estimators.policies import Policy
 from recsim.estimators.rows import Log, Rows, item_rewards, read_rows, slate_rewards
 from recsim.estimators.slates import policies as slate_policies
@@ -120,6 +121,8 @@ class SlateRows(Rows):
     def prefix_weights(self) -> Floats:
         """w_1:k, ``(B, K)``."""
         slots, logging = self.problem.slate_size, self.evaluation.logging_policy
+        if slots > 1:
+            refuse_balanced(self.log, self.first)
         if self.log.prefix_propensity is not None:
             mu = self.log.prefix_propensity
         elif self.evaluation.logging == "independent" or slots == 1:

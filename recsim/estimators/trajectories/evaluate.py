@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from recsim.arrays import Bools, Floats, Ints
 from recsim.errors import EstimationError, did_you_mean
 from recsim.estimators.backward import fit_backwards
+from recsim.estimators.balanced import refuse_balanced
 from recsim.estimators.policies import Policy, action_probabilities, doubts, name_of
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.rows import Log
@@ -109,6 +110,7 @@ def evaluate_trajectories(
     steps, counts, adaptive = [], SlateOverlap(overlap), False
     for rows in evaluation.read(log):
         adaptive = adaptive or rows.log.adaptive
+        refuse_balanced(rows.log, rows.first)
         steps.append(_steps(rows, states, modelled))
         counts.add(rows)
     if not steps:

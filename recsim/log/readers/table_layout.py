@@ -32,7 +32,8 @@ class ColumnMap(BaseModel):
         propensity: Probability that the logging policy put the item at its position.
         target_propensity: Probability that another policy puts the item there, from 0 to 1: a
             column, whose name is that of the policy, or names of policies to columns.
-        logger: Name of the logging policy that showed the line, if there were several.
+        logger: Name of the logging policy that showed the line, if there were several. Without
+            ``propensity`` it is that of the line's logger, if all are in ``target_propensity``.
         position: Position on the page; only in the layout ``impressions``.
         slate: Key of the slate; only in the layout ``impressions``. The lines with one key form
             one slate, consecutive or not, ordered by position if that is named, else as in the

@@ -66,6 +66,11 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     for name, target in targets.items():
         wrong = ~((target >= 0) & (target <= 1))
         _check(table, shown, names.target_propensity[name], wrong, NOT_TARGET)
+    if propensity is None and names.logger and set(table[names.logger]) <= set(targets):
+        own = table[names.logger][shown.line]
+        propensity = np.select([own == name for name in targets], list(targets.values()))
+        never = not_propensities(propensity)
+        _check(table, shown, names.logger, never, "has the probability 0 of this item")
     item, features, groups, items = _catalogue(source, table, shown, item)
     _check_repeats(names, table, shown, item)
     _check_constant(names, table, shown)
@@ -102,10 +107,8 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         feedback["click"] = shown.spread(click, 0).sum(axis=1).astype(np.float64)
     slate = shown.spread(item, -1)[order]
     position = table.read(names.position, "int")[shown.line] if names.position else None
-    logger: Ints | None = None
-    loggers: list[Any] = []
-    if names.logger:
-        logger, loggers = encode.numbered(table[names.logger][lines])
+    key = table[names.logger][lines] if names.logger else None
+    logger, loggers = (None, []) if key is None else encode.numbered(key)
     of_slates = table.propensities(names.slate_propensity) if names.slate_propensity else None
     return SlateLog(
         problem=Problem(

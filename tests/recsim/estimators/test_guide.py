@@ -48,7 +48,7 @@ def test_the_table_looks_as_shown(guide):
         assert [next(file) for _ in range(3)] == block(guide, "").splitlines(keepends=True)
 
 
-@pytest.mark.parametrize(("code", "output"), [(0, 1), (2, 2)])
+@pytest.mark.parametrize(("code", "output"), [(0, 1), (2, 2), (3, 3)])
 def test_the_code_prints_what_is_shown(guide, capsys, code, output):
     exec(compile(block(guide, "python", code), "guide", "exec"), {})
     printed, shown = capsys.readouterr().out, block(guide, "", output)
