@@ -220,6 +220,11 @@ def _content(source: str | Mapping[str, Any] | SlateLog) -> dict[str, Any]:
     raise ScenarioError(
         "compare takes the id of an environment, its settings, a scenario or a log, not "
         f"{type(source).__name__}."
+        + (
+            " Read the table with read_log('table', data=..., columns={...})."
+            if hasattr(source, "__arrow_c_stream__")
+            else ""
+        )
     )
 
 

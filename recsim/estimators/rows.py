@@ -133,7 +133,16 @@ def check_items(policy: Any, problem: Problem) -> None:
 
 
 def chunks(log: Log) -> Iterable[SlateLog]:
-    """Return the pieces of a log, which may be a single one."""
+    """Return the pieces of a log, which may be a single one.
+
+    Raises:
+        EstimationError: If it is a table that was not read as a log.
+    """
+    if hasattr(log, "__arrow_c_stream__"):
+        raise EstimationError(
+            f"a log is needed, not a {type(log).__name__}: read it with "
+            "read_log('table', data=..., columns={...})."
+        )
     if isinstance(log, str | Path):
         return SlateLog.scan(log)
     return [log] if isinstance(log, SlateLog) else log

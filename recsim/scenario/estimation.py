@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -148,6 +148,11 @@ class EstimationSpec(Limits, IntervalChoice, Scenario):
     @field_validator("logging", mode="before")
     @classmethod
     def _estimate_alone(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
         if value == "balanced":
             return {"weights": value}
-        return {"estimate": value} if isinstance(value, str) else value
+        kinds = get_args(LoggingSettings.model_fields["estimate"].annotation)
+        if value not in kinds:
+            raise ValueError(f"unknown kind {value!r}.{did_you_mean(value, (*kinds, 'balanced'))}")
+        return {"estimate": value}

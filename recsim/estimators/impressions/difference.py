@@ -18,7 +18,7 @@ from recsim.estimators.policies import Policy
 from recsim.estimators.reward_models import RewardModel
 from recsim.estimators.rows import Log, check_read_twice
 from recsim.estimators.settings import ImpressionKeywords, ImpressionSettings, Intervals
-from recsim.estimators.tally import Tally
+from recsim.estimators.tally import PolicyValue, Tally
 from recsim.estimators.targets import policy_of
 from recsim.estimators.units import Unit
 from recsim.settings import one_or_more
@@ -103,14 +103,25 @@ def evaluate_difference(
             level=difference.level,
             first=value,
             second=reference,
-            warnings=tuple(
-                dict.fromkeys((*value.warnings, *reference.warnings, *difference.warnings))
-            ),
+            warnings=_warnings(value, reference, difference, second),
         )
         for value, reference, difference in zip(
             values, references, tallies[2].values(), strict=True
         )
     ]
+
+
+def _warnings(
+    value: PolicyValue, reference: PolicyValue, difference: PolicyValue, second: Policy | None
+) -> tuple[str, ...]:
+    """Return the reasons to doubt a difference, with the policy that each is about."""
+    both = [text for text in value.warnings if text in reference.warnings]
+    other = "the log" if second is None else "the second policy"
+    of_one = [f"the first policy: {text}" for text in value.warnings if text not in both]
+    of_other = [f"{other}: {text}" for text in reference.warnings if text not in both]
+    known = {*value.warnings, *reference.warnings}  # its weights are those of the first policy
+    own = [f"the difference: {text}" for text in difference.warnings if text not in known]
+    return (*both, *of_one, *of_other, *own)
 
 
 def _pairs(log: Log, mine: Plan, theirs: Plan | None) -> Iterator[Pair]:

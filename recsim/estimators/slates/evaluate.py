@@ -63,7 +63,8 @@ def evaluate_slates(
             of the items multiply.
         reward: Name of the reward; by default the weighted sum of the log's problem. Estimators
             with weights for each position need clicks, or slates of one item.
-        position_weights: Factors of the rewards at each position, ``(K,)``.
+        position_weights: Factors of the rewards at each position, ``(K,)``; 1 at one of them and
+            else 0 gives the value of this position.
         unit: What is independent of the rest: the ``user`` with all their slates, a ``session`` of
             theirs, or the ``row``, which is one slate.
         history_slates: Slates of history in the policy's observations.

@@ -209,7 +209,8 @@ def test_mistakes(scenario):
     assert "unknown reward model 'rigde'" in error_of(
         scenario(reward_model="rigde", estimators=["dm"])
     )
-    assert "not 'freq'. Did you mean 'frequencies'?" in error_of(scenario(logging="freq"))
+    assert "'freq'. Did you mean 'frequencies'?" in error_of(scenario(logging="freq"))
+    assert "'balaned'. Did you mean 'balanced'?" in error_of(scenario(logging="balaned"))
     assert "draws: 100' in a scenario" in error_of(scenario(agents=["ts_mnl"]))
     assert "logging: agent: 'popularity' cannot be evaluated on a log" in error_of(
         scenario(logging={"agent": "popularity"})

@@ -176,3 +176,25 @@ def test_what_the_log_does_not_say_is_refused(log):
         evaluate(log, "new", "dr")
     with pytest.raises(EstimationError, match="'bernstein' is for means"):
         evaluate_difference(log, "new", interval="bernstein", bound=10.0)
+
+
+def test_warnings_say_which_policy_they_are_about(data):
+    few = data[:20]
+    rare = log_of(few.assign(new=np.where(np.arange(20) == 0, 1.0, 0.001)))
+    (found,) = evaluate_difference(rare, "new", "old", "ips")
+    for whose, share in (("first", 98), ("second", 13)):
+        assert any(
+            text.startswith(f"the {whose} policy: one impression of 20 carries {share}%")
+            for text in found.warnings
+        )
+    assert not any(text.startswith("the difference: one impr") for text in found.warnings)
+    (found,) = evaluate_difference(rare, "new", None, "ips")
+    assert any(text.startswith("the log: only") for text in found.warnings)
+    adaptive = replace(rare, adaptive=True)
+    (found,) = evaluate_difference(adaptive, "new", "old", "ips")
+    assert sum("learned" in text for text in found.warnings) == 1
+
+
+def test_a_table_is_no_log(data):
+    with pytest.raises(EstimationError, match=r"a log is needed, not a DataFrame: read it with"):
+        evaluate_difference(data, "new", "old")
