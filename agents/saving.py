@@ -7,7 +7,7 @@ state, and the problem that the agent was built for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from recsim.settings import validated
 
 _FORMAT = "slaterec-agent"
 _VERSION = 1
-_PROBLEMS: dict[str, type[Any]] = {
-    "slates": Problem,
+_PROBLEMS: dict[str, Callable[..., Any]] = {
+    "slates": lambda **values: Problem.of_plain(values),
     "conversations": ConversationProblem,
     "critiquing": CritiquingProblem,
 }

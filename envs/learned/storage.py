@@ -79,7 +79,7 @@ def load_model(folder: str | Path, device: str | None = None) -> UserModel:
     if device is not None:
         config = config.model_copy(update={"device": device})
     torch_device(config.device)
-    problem = Problem(**state["problem"])
+    problem = Problem.of_plain(state["problem"])
     returns = ReturnClasses(**state["returns"]) if "returns" in state else None
     classes = 0 if returns is None else len(returns.values)
     response, returning = build_networks(config, problem, state["population"], classes)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 import numpy as np
 
 from recsim.arrays import Floats32, Ints
-from recsim.errors import UserError
+from recsim.errors import UserError, listed
 from recsim.problem.names import Names
 
 # Default of a field that follows from the number of items.
@@ -71,9 +72,26 @@ class Problem:
             )
 
     def plain(self) -> dict[str, Any]:
-        """Return the fields as arrays and plain data, with which ``Problem(**plain)`` equals it."""
+        """Return the fields as arrays and plain data, from which `of_plain` builds it again."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
             key: value.plain() if isinstance(value, Names) else value
             for key, value in values.items()
         }
+
+    @staticmethod
+    def of_plain(values: Mapping[str, Any]) -> Problem:
+        """Return the problem of which `plain` returned the fields.
+
+        Nothing takes a default but names, which problems saved before version 0.2 do not have.
+
+        Raises:
+            UserError: If a field is missing or unknown, or names are wrong.
+        """
+        names = [each.name for each in fields(Problem)]
+        missing = [name for name in names if name not in values and not name.endswith("_names")]
+        unknown = sorted(set(values) - set(names))
+        if missing or unknown:
+            word = f"missing {listed(missing)}" if missing else f"unknown {listed(unknown)}"
+            raise UserError(f"the fields of the problem are not complete: {word}")
+        return Problem(**values)

@@ -158,7 +158,7 @@ def test_a_problem_turns_lists_into_names():
     named = problem(item_names=["a", "b"], user_names=[3])
     assert named.item_names == Names(["a", "b"])
     assert named.user_names[0] == 3
-    assert Problem(**named.plain()).item_names == named.item_names
+    assert Problem.of_plain(named.plain()).item_names == named.item_names
     assert problem().item_names is None
     with pytest.raises(UserError, match="item_names has 1 names, but there are 2 items"):
         problem(item_names=["a"])

@@ -1,5 +1,7 @@
 import numpy as np
+import pytest
 
+from recsim.errors import UserError
 from recsim.problem import Problem
 
 
@@ -23,7 +25,23 @@ def test_rewards_of_two_problems_are_apart():
 
 def test_plain_fields_build_the_same_problem():
     problem = Problem(2, num_candidates=1, item_groups=np.array([1, 0]), item_names=["a", "b"])
-    again = Problem(**problem.plain())
+    again = Problem.of_plain(problem.plain())
     assert again.num_candidates == 1
     assert again.item_groups.tolist() == [1, 0]
     assert again.item_names == problem.item_names
+
+
+@pytest.mark.parametrize("name", ["num_items", "rewards", "item_features"])
+def test_plain_fields_take_no_defaults(name):
+    values = Problem(2).plain()
+    del values[name]
+    with pytest.raises(UserError, match=f"not complete: missing {name}"):
+        Problem.of_plain(values)
+    with pytest.raises(UserError, match="unknown other"):
+        Problem.of_plain({**Problem(2).plain(), "other": 1})
+
+
+def test_plain_fields_of_before_names_are_complete():
+    values = Problem(2).plain()
+    del values["item_names"], values["user_names"]
+    assert Problem.of_plain(values).num_items == 2
