@@ -209,14 +209,14 @@ def test_mistakes(scenario):
     assert "unknown reward model 'rigde'" in error_of(
         scenario(reward_model="rigde", estimators=["dm"])
     )
-    assert "'freq'. Did you mean 'frequencies'?" in error_of(scenario(logging="freq"))
-    assert "'balaned'. Did you mean 'balanced'?" in error_of(scenario(logging="balaned"))
     assert "draws: 100' in a scenario" in error_of(scenario(agents=["ts_mnl"]))
     assert "logging: agent: 'popularity' cannot be evaluated on a log" in error_of(
         scenario(logging={"agent": "popularity"})
     )
     for wrong, words in (
         ({"logging": {"agent": "random", "estimate": "frequencies"}}, "exactly one of 'agent'"),
+        ({"logging": "freq"}, "unknown kind 'freq'. Did you mean 'frequencies'"),
+        ({"logging": "balaned"}, "unknown kind 'balaned'. Did you mean 'balanced'"),
         ({"logging": {"agent": "random", "power": 1}}, "'power' has no effect without"),
         ({"logging": {"estimat": "auto"}}, "unknown key 'estimat'. Did you mean 'estimate'"),
         ({"logging": {"estimate": "auto", "flor": 0.1}}, "unknown key 'flor'. Did you mean 'floor"),
