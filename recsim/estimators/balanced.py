@@ -60,6 +60,11 @@ def with_balanced_propensities(log: SlateLog) -> SlateLog:
         EstimationError: If one of these is missing, or a row contradicts the probabilities of its
             logger; names the row.
     """
+    if not isinstance(log, SlateLog):
+        raise EstimationError(
+            "the shares of the loggers are those of a whole log: give a SlateLog, such as "
+            f"SlateLog.load(folder), not a {type(log).__name__}."
+        )
     if log.logger is None:
         raise EstimationError(
             "The log does not say which logging policy showed a row: name the column 'logger' "

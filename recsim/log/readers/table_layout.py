@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -16,6 +17,8 @@ Slots = str | Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 def _by_name(value: Any) -> Any:
+    if isinstance(value, Mapping):  # loggers may be numbers: {0: p_0, 1: p_1}
+        return {str(key) if type(key) is int else key: of for key, of in value.items()}
     return {value: value} if isinstance(value, str) else value
 
 

@@ -136,6 +136,15 @@ def test_propensities_follow_from_those_of_the_loggers():
         log_of(table.assign(B=np.where(np.arange(20) == 12, 0, table["B"])), propensity=None)
 
 
+def test_loggers_may_be_numbers():
+    items, loggers = np.array([0, 1, 2]), ["A", "B", "A"]
+    table = frame(items, loggers, 1.0).assign(logger=[0, 1, 0])
+    log = log_of(table, target_propensity={0: "A", 1: "B"})
+    assert log.logger_names == ("0", "1")
+    assert list(log.target_propensities) == ["0", "1"]
+    with_balanced_propensities(log)
+
+
 def test_where_one_logger_lacks_an_item_only_balanced_weights_are_unbiased():
     mu = {"A": np.array([0.8, 0.2, 0.0]), "B": np.array([0.1, 0.3, 0.6])}
     items = np.repeat(
@@ -230,6 +239,9 @@ def test_intervals_cover():
 
 def test_what_is_missing_or_contradicts_is_named():
     log = expected(10, 10)
+    for whole in ([log], "folder"):
+        with pytest.raises(EstimationError, match=r"give a SlateLog, such as SlateLog\.load"):
+            with_balanced_propensities(whole)
     with pytest.raises(EstimationError, match="name the column 'logger'"):
         with_balanced_propensities(replace(log, logger=None))
     targets = {"A": log.target_propensities["A"]}
