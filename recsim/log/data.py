@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from recsim.arrays import Floats, Floats32, Ints
+from recsim.arrays import Bools, Floats, Floats32, Ints
 from recsim.problem import Names, Problem
 
 # Columns with one entry per row; all others describe the whole log.
@@ -16,6 +16,7 @@ ROW_COLUMNS = ("user", "session", "day", "step", "slate", "clicks")
 OPTIONAL_ROW_COLUMNS = (
     *("propensity", "slate_propensity", "prefix_propensity"),
     *("position", "candidates", "time", "logger"),
+    *("terminated", "truncated"),
 )
 # Mappings from names to such columns.
 MAPPED_COLUMNS = ("feedback", "target_propensities")
@@ -47,6 +48,10 @@ class LogData:
         logger: Which logging policy showed the row, an index of ``logger_names``, ``(M,)``; or None
             if there is only one.
         logger_names: Names of the logging policies.
+        terminated: True where the user left for good after the row, ``(M,)``, or None if unknown.
+            An episode ends there; later rows of the user are of another one.
+        truncated: True where the episode was cut off after the row, ``(M,)``, or None: what the
+            user would have done next is unknown. Rows before the last of an episode have neither.
         target_propensities: Probability that another policy puts the item at its position, by the
             name of the policy, each ``(M, K)`` in [0, 1]; for `recsim.estimators.evaluate`.
         anonymous: True if the log does not identify its users: every row is then a user of its
@@ -72,6 +77,8 @@ class LogData:
     time: Floats | None = None
     logger: Ints | None = None
     logger_names: tuple[str, ...] = ()
+    terminated: Bools | None = None
+    truncated: Bools | None = None
     target_propensities: dict[str, Floats] = field(default_factory=dict)
     anonymous: bool = False
     adaptive: bool = False

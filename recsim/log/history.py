@@ -44,9 +44,38 @@ def last_rows(log: LogData, count: int) -> Ints:
 
 
 def observations(log: LogData, rows: Ints, slates: int) -> dict[str, NDArray[Any]]:
-    """Build the observation of every row; see `recsim.log.SlateLog.observations`."""
+    """Build the observation before every row; see `recsim.log.SlateLog.observations`."""
+    return _seen(log, rows, earlier_rows(log, rows, max(slates, 1)), slates)
+
+
+def observations_after(log: LogData, rows: Ints, slates: int) -> dict[str, NDArray[Any]]:
+    """Build the observation after every row.
+
+    It is that before the user's next row. After their last row the time is one step later in the
+    same session, and ``candidates`` and ``position`` are those of the row, as no others are known.
+    """
+    count = max(slates, 1)
+    past = np.concatenate([earlier_rows(log, rows, count)[:, 1:], rows[:, None]], axis=1)  # (B, H)
+    following = next_rows(log)[rows]
+    last = following < 0
+    found = _seen(log, np.where(last, rows, following), past, slates)
+    found["time"][last, 2] += 1
+    return found
+
+
+def next_rows(log: LogData) -> Ints:
+    """Return the next row of the same user after each row, ``(M,)``; -1 if there is none."""
+    following = np.full(len(log), -1)
+    if not log.anonymous:
+        order = log.by_user
+        same = log.user[order][1:] == log.user[order][:-1]
+        following[order[:-1][same]] = order[1:][same]
+    return following
+
+
+def _seen(log: LogData, rows: Ints, past: Ints, slates: int) -> dict[str, NDArray[Any]]:
+    """Return observations of B users at the time of ``rows`` ``(B,)`` after ``past`` ``(B, H)``."""
     problem, size = log.problem, len(rows)
-    past = earlier_rows(log, rows, max(slates, 1))  # (B, H)
     last = past[:, -1]
     feedback = np.zeros((size, len(problem.rewards)), dtype=np.float32)
     for column, name in enumerate(problem.rewards):

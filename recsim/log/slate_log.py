@@ -25,6 +25,8 @@ from recsim.problem.names import joined
 if TYPE_CHECKING:
     import pandas as pd
 
+    from recsim.log.transitions import Encoder, Layout
+
 
 @dataclass(frozen=True, eq=False)
 class SlateLog(LogData):
@@ -191,11 +193,80 @@ class SlateLog(LogData):
 
         return scan_log(folder, batch_rows, SlateLog)
 
+    def to_transitions(
+        self,
+        layout: Layout = "d3rlpy",
+        *,
+        history_slates: int = 5,
+        encode: Encoder | None = None,
+    ) -> dict[str, Any]:
+        """Return the log as the arrays that libraries of offline reinforcement learning take.
+
+        The N rows are user by user, in the order of time. Actions are slates ``(N, K)``, -1 where
+        empty; rewards are the scalar ones. An episode ends where the log has ``terminated`` or
+        ``truncated``, and at a user's last row.
+
+        Args:
+            layout: ``d3rlpy``: ``observations``, ``actions``, ``rewards``, ``terminals`` and
+                ``timeouts``, which ``d3rlpy.dataset.MDPDataset`` takes, and ``next_observations``;
+                or ``torchrl``: ``observation``, ``action`` and ``next`` with ``observation``,
+                ``reward``, ``terminated``, ``truncated`` and ``done``, the last four ``(N, 1)``,
+                which ``tensordict.TensorDict(..., batch_size=[N])`` takes.
+            history_slates: Slates of history in an observation, H.
+            encode: A function from the arrays of `observations`, N rows each, to an array
+                ``(N, ...)``; by default `recsim.log.transitions.flat_observations`.
+
+        Raises:
+            LogError: If the log is anonymous, the layout is unknown, or items have neither features
+                nor groups and there is no ``encode``.
+        """
+        from recsim.log.transitions import transitions
+
+        return transitions(self, layout, history_slates, encode)
+
+    def to_minari(
+        self,
+        folder: str | Path,
+        *,
+        dataset_id: str | None = None,
+        history_slates: int = 5,
+        data_format: str = "arrow",
+    ) -> Path:
+        """Write the log as a dataset of Minari, an episode per user; see `recsim.log.minari`.
+
+        ``minari.MinariDataset(folder)`` opens it, and ``read_log("minari", path=folder)`` reads the
+        same log again, sorted by user.
+
+        Args:
+            folder: Folder to write to, which must not exist yet; parent folders are created.
+            dataset_id: Name of the dataset; by default that of the folder, with ``-v0``.
+            history_slates: Slates of history in an observation.
+            data_format: ``arrow``, ``parquet`` or ``hdf5``, which needs h5py.
+
+        Returns:
+            The folder.
+
+        Raises:
+            LogError: If Minari is not installed, the folder exists, or the log is empty or
+                anonymous.
+        """
+        from recsim.log.minari import write_minari
+
+        return write_minari(
+            self,
+            self.select(slice(0, 0)),
+            Path(folder),
+            dataset_id=dataset_id,
+            history_slates=history_slates,
+            data_format=data_format,
+        )
+
     def to_pandas(self) -> pd.DataFrame:
         """Return one line per item shown, without padding.
 
         Columns: ``row`` of the log, ``user``, ``session``, ``day``, ``step``, ``position``,
-        ``item``, ``click``, ``propensity``, ``slate_propensity`` and ``logger`` if known, the
+        ``item``, ``click``, and if known ``propensity``, ``slate_propensity``, ``logger``,
+        ``terminated`` and ``truncated``, the
         probabilities of other policies as ``target_propensity.<name>``, and the named rewards of
         the whole slate as ``feedback.<name>``. Users, items and loggers are given by name if they
         have names.
@@ -218,6 +289,9 @@ class SlateLog(LogData):
             columns["slate_propensity"] = self.slate_propensity[row]
         if self.logger is not None:
             columns["logger"] = np.array(self.logger_names, dtype=object)[self.logger[row]]
+        for name in ("terminated", "truncated"):
+            if (ends := getattr(self, name)) is not None:
+                columns[name] = ends[row]
         for name, target in self.target_propensities.items():
             columns[f"target_propensity.{name}"] = target[row, slot]
         columns |= {f"feedback.{name}": column[row] for name, column in self.feedback.items()}

@@ -61,7 +61,10 @@ class _Meta(BaseModel):
     rewards: RewardWeights
 
 
-_PLAIN = ("user", "session", "day", "step", "slate_propensity", "time", "logger")
+_PLAIN = (
+    *("user", "session", "day", "step", "slate_propensity", "time", "logger"),
+    *("terminated", "truncated"),
+)
 _LISTS = ("slate", "clicks", "propensity", "prefix_propensity", "position", "candidates")
 _FEEDBACK, _TARGET, _NAME = "feedback.", "target_propensity.", "name"
 

@@ -84,6 +84,16 @@ def _check_entries(log: LogData) -> None:
         known = len(log.logger_names)
         outside = (log.logger < 0) | (log.logger >= known)
         _refuse(outside, log.logger, f"is not one of {known} logger_names", "logger")
+    for name in ("terminated", "truncated"):
+        ends = getattr(log, name)
+        if ends is not None and ends.dtype != np.bool_:
+            raise LogError(f"Log column {name} holds {ends.dtype}; it must be bool.")
+    if (log.terminated is None) != (log.truncated is None):
+        one, other = ("terminated", "truncated")[:: 1 if log.truncated is None else -1]
+        raise LogError(f"The log has the column {one}, but not {other}: give both or neither.")
+    if log.terminated is not None and log.truncated is not None:
+        both = log.terminated & log.truncated
+        _refuse(both, log.terminated, "and truncated are both set", "terminated")
     if log.candidates is not None:
         outside = (log.candidates < 0) | (log.candidates >= items)
         message = f"is outside the catalogue (0 ... {items - 1})"
@@ -125,6 +135,8 @@ def _check_shapes(log: LogData) -> None:
         "position": (log.position, slots),
         "time": (log.time, (rows,)),
         "logger": (log.logger, (rows,)),
+        "terminated": (log.terminated, (rows,)),
+        "truncated": (log.truncated, (rows,)),
         "candidates": (log.candidates, (rows, problem.num_candidates)),
         "user_features": (log.user_features, (len(log.user_features), problem.user_feature_dim)),
         **{f"feedback {name!r}": (column, (rows,)) for name, column in log.feedback.items()},

@@ -235,6 +235,9 @@ class Rollout:
             return None if values is None else values.swapaxes(0, 1)[active]
 
         slate, propensity = rows(self.items), rows(recording.propensities)
+        followed = np.pad(self.active[1:], ((0, 1), (0, 0)))  # False at a user's last step
+        terminated = self.terminated & ~followed
+        truncated = ~terminated & ~followed  # by the environment, or as the rollout ended
         return SlateLog(
             problem=replace(self.problem, user_names=None),  # these users are simulated
             user=np.nonzero(active)[0],
@@ -249,6 +252,8 @@ class Rollout:
             slate_propensity=rows(recording.slate_propensities),
             prefix_propensity=rows(recording.prefix_propensities),
             candidates=rows(recording.candidates),
+            terminated=rows(terminated),
+            truncated=rows(truncated),
         )
 
 

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Columns that only some logs of the same world may have.
-_PROPENSITIES = ("propensity", "slate_propensity", "prefix_propensity")
+_DROPPED = (
+    *("propensity", "slate_propensity", "prefix_propensity"),
+    *("terminated", "truncated"),
+)
 
 
 @dataclass(eq=False)
@@ -131,11 +134,9 @@ def refitted(
 def join(logs: Sequence[SlateLog]) -> SlateLog:
     """Concatenate logs of different users.
 
-    Kinds of propensities that some of the logs lack are dropped.
+    Propensities and ends of episodes that some of the logs lack are dropped.
     """
-    unknown = {
-        name: None for name in _PROPENSITIES if any(getattr(log, name) is None for log in logs)
-    }
+    unknown = {name: None for name in _DROPPED if any(getattr(log, name) is None for log in logs)}
     return SlateLog.concat([replace(log, **unknown) for log in logs])  # type: ignore[arg-type]
 
 

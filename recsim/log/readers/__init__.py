@@ -32,6 +32,7 @@ READERS = Registry(
         "events": "recsim.log.readers.events:EventsReader",
         "finn": "recsim.log.readers.finn:FinnReader",
         "kuairand": "recsim.log.readers.kuairand:KuaiRandReader",
+        "minari": "recsim.log.readers.minari:MinariReader",
         "movielens": "recsim.log.readers.movielens:MovieLensReader",
         "open_bandit": "recsim.log.readers.open_bandit:OpenBanditReader",
         "saved": "recsim.log.readers.saved:SavedReader",

@@ -47,6 +47,9 @@ class ColumnMap(BaseModel):
         day: Day, a whole number.
         time: Time of the row; orders the log, and gives the day if ``day`` is not named.
         step: Step of the session, a whole number. Without it, the order of the log.
+        terminated: Whether the user left for good after the slate, 0 or 1. Without it, and with
+            ``truncated``, nobody did.
+        truncated: Whether the record of the user was cut off after the slate, 0 or 1.
         feedback: Reward name to column. Summed over the lines of a slate.
         user_features: Columns of numbers, taken from a user's first line.
         user_categories: Columns of categories, which become one-hot features.
@@ -67,6 +70,8 @@ class ColumnMap(BaseModel):
     day: str | None = None
     time: str | None = None
     step: str | None = None
+    terminated: str | None = None
+    truncated: str | None = None
     feedback: dict[str, str] = {}
     user_features: tuple[str, ...] = ()
     user_categories: tuple[str, ...] = ()

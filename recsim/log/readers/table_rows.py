@@ -14,6 +14,7 @@ from recsim.log import encode
 from recsim.log.readers.columns import Columns, Kind, read_columns
 from recsim.log.readers.item_table import read_items
 from recsim.log.readers.table_layout import ColumnMap, TableLayout, given, several
+from recsim.log.readers.table_users import ends_of_episodes, user_features, users_and_sessions
 from recsim.log.readers.times import are_dates, whole_days
 from recsim.log.slate_log import SlateLog
 from recsim.log.validation import NOT_PROPENSITY, NOT_TARGET, not_propensities
@@ -81,8 +82,8 @@ def read_table_rows(source: TableLayout) -> SlateLog:
     if seconds is not None:
         order = np.argsort(seconds, kind="stable")
     lines = first[order]  # (M,) the line of every row of the log, in the log's order
-    user, session, known_users = _users_and_sessions(source, table, lines)
-    users = _user_features(names, table, lines, user)
+    user, session, known_users = users_and_sessions(source, table, lines)
+    users = user_features(names, table, lines, user)
     day = np.zeros(len(lines), dtype=np.int64)
     if names.day:
         day = table.read(names.day, "int")[lines]
@@ -138,6 +139,7 @@ def read_table_rows(source: TableLayout) -> SlateLog:
         time=None if seconds is None else seconds[order],
         logger=logger,
         logger_names=tuple(str(name) for name in loggers),
+        **ends_of_episodes(names, table, lines),
         anonymous=names.user is None,
         adaptive=source.adaptive,
     ).validate()
@@ -150,7 +152,7 @@ def _open(source: TableLayout) -> Columns:
         (several(names.click), "int"),
         (several(names.propensity), "float"),
         *((several(target), "float") for target in names.target_propensity.values()),
-        (given(names.position, names.day, names.step), "int"),
+        (given(names.position, names.day, names.step, names.terminated, names.truncated), "int"),
         ([*given(names.slate_propensity), *names.user_features], "float"),
         (names.feedback.values(), "float"),
         (given(names.time), "time"),
@@ -314,7 +316,7 @@ def _check_constant(names: ColumnMap, table: Columns, shown: _Shown) -> None:
         return
     shared = given(
         *(names.user, names.session, names.day, names.time, names.step),
-        *(names.slate_propensity, names.logger),
+        *(names.slate_propensity, names.logger, names.terminated, names.truncated),
     )
     for name in (*shared, *names.user_features, *names.user_categories):
         values = table[name]
@@ -352,42 +354,6 @@ def _catalogue(
         items = encode.names(known, "item", whole=whole and not source.text_ids)
     _check(table, shown, source.columns.item, ids < 0, f"is not an item of {catalogue}")
     return ids, features, groups, items
-
-
-def _users_and_sessions(
-    source: TableLayout, table: Columns, lines: Ints
-) -> tuple[Ints, Ints, Names | None]:
-    """Return user and session of every row, numbered within the user, and names of users."""
-    names = source.columns
-    if names.user is None:
-        return np.arange(len(lines)), np.zeros(len(lines), dtype=np.int64), None
-    text = table[names.user][lines]
-    user, known = encode.numbered(text)
-    whole = table.may_be_whole(names.user) and not source.text_ids
-    users = encode.names(known, "user", whole=whole)
-    if names.session is None:
-        return user, np.zeros(len(lines), dtype=np.int64), users
-    text = table[names.session][lines]
-    key = encode.codes(text, encode.first_seen(text))
-    _, first, of_pair = np.unique(
-        user * (key.max(initial=0) + 1) + key, return_index=True, return_inverse=True
-    )
-    pairs = np.argsort(first)  # by first occurrence
-    number = np.empty(len(pairs), dtype=np.int64)
-    number[pairs] = encode.rank_within(user[first[pairs]])
-    return user, number[of_pair], users
-
-
-def _user_features(names: ColumnMap, table: Columns, lines: Ints, user: Ints) -> Floats32:
-    """Return the features of every user, ``(U, F)``, from their first row."""
-    _, first = np.unique(user, return_index=True)
-    chosen = lines[first]
-    hot = []
-    for name in names.user_categories:
-        values = table[name]
-        hot.append(encode.one_hot(values[chosen], encode.distinct(values)))
-    numbers = [table.amounts(name)[chosen] for name in names.user_features]
-    return encode.stack([*numbers, *hot], len(chosen))
 
 
 def _feedback(names: ColumnMap, table: Columns, shown: _Shown) -> dict[str, Floats]:

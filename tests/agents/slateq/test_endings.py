@@ -36,3 +36,16 @@ def test_rows_of_an_anonymous_log_have_no_successor(sequences):
     assert successors(log, "auto").next.tolist() == [-1, -1, -1]
     assert not successors(log, "auto").left.any()
     assert successors(log, "left").left.all()
+
+
+def test_a_log_that_says_why_rows_end_is_followed(sequences):
+    log = sequences(lengths=(3, 2, 2))
+    terminated = np.array([False, True, False, False, False, False, True])
+    truncated = np.array([False, False, False, False, True, False, False])
+    log = replace(log, terminated=terminated, truncated=truncated)
+    found = successors(log, "auto")
+    # User 0 leaves after the second row and comes back for another episode, which is not finished.
+    assert found.next.tolist() == [1, -1, -1, 4, -1, 6, -1]
+    assert np.flatnonzero(found.left).tolist() == [1, 6]
+    # Asked for explicitly, an ending of all users overrides it.
+    assert np.flatnonzero(successors(log, "left").left).tolist() == [2, 4, 6]

@@ -312,6 +312,20 @@ def test_log_of_a_recorded_rollout():
     np.testing.assert_allclose(log.reward, log.feedback["click"])
 
 
+def test_the_log_says_why_episodes_end():
+    run = play(record=True)
+    log = run.to_log()
+    last = np.array([1, 4, 8])  # of users with two, three and four rows
+    assert np.flatnonzero(log.terminated | log.truncated).tolist() == last.tolist()
+    ends = run.active.sum(axis=0) - 1
+    assert log.terminated[last].tolist() == run.terminated[ends, range(3)].tolist()
+    assert log.terminated.any()
+    assert log.truncated.any()
+    # A rollout that stops first cuts everybody off who is still there.
+    short = rollout(ScriptedEnv(), FirstItems(), seed=1, max_steps=1, record=True).to_log()
+    assert short.truncated.tolist() == (~run.terminated[0]).tolist()
+
+
 def test_the_log_has_candidates_if_they_are_not_the_whole_catalogue():
     log = play(ScriptedEnv(num_candidates=3), record=True).to_log()
     np.testing.assert_array_equal(log.candidates, [[1, 2, 3]] * 9)

@@ -289,3 +289,36 @@ def test_a_missing_key_is_refused_with_its_place(tmp_path, key):
     text = "\n".join(["item,click,user,session,slate", *rows, ""])
     with pytest.raises(LogError, match=rf"log\.csv, line 3, column '{key}': the entry is missing"):
         read(tmp_path, text, columns=columns)
+
+
+ENDS = "who,item,click,left,cut\nann,x,1,0,0\nann,y,0,1,0\nbob,x,0,0,0\nbob,y,1,0,1\n"
+LEFT = ONE | {"user": "who", "terminated": "left"}
+
+
+def test_ends_of_episodes(tmp_path):
+    log = read(tmp_path, ENDS, columns=LEFT | {"truncated": "cut"})
+    assert log.terminated.tolist() == [False, True, False, False]
+    assert log.truncated.tolist() == [False, False, False, True]
+    log = read(tmp_path, ENDS.replace("0,0\n", "False,False\n"), columns=LEFT)
+    assert log.terminated.tolist() == [False, True, False, False]
+    assert not log.truncated.any()
+    assert read(tmp_path, ENDS, columns=ONE).terminated is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (ENDS.replace("0,1,0", "0,2,0"), r"log.csv, line 3, column 'left': 2 is neither 0 nor 1"),
+        (ENDS.replace("0,1,0", "0,1,1"), r"log.csv, line 3, column 'left': 1 is set, and so is"),
+        (ENDS.replace("0,1,0", "0,,0"), r"log.csv, line 3, column 'left': the entry is missing"),
+    ],
+)
+def test_wrong_ends_of_episodes_are_refused(tmp_path, text, message):
+    with pytest.raises(LogError, match=message):
+        read(tmp_path, text, columns=LEFT | {"truncated": "cut"})
+
+
+def test_lines_of_a_slate_end_alike(tmp_path):
+    text = "page,item,click,left\n1,x,1,0\n1,y,0,1\n"
+    with pytest.raises(LogError, match="line 3, column 'left': 1 differs from the first line"):
+        read(tmp_path, text, columns=ONE | {"slate": "page", "terminated": "left"})
