@@ -187,6 +187,6 @@ def test_torchrl_takes_them():
 def test_the_example_of_the_guide_runs(capsys):
     guide = Path(__file__).parents[3] / "docs" / "logs.md"
     section = guide.read_text(encoding="utf-8").partition("## Transitions")[2]
-    exec(re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], {})
+    exec(re.search(r"```python\n(.*?)```", section, re.DOTALL)[1], {"log": small_log()})
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(small_log().to_transitions())
