@@ -19,7 +19,8 @@ from envs.learned.error import ModelError
 from envs.learned.networks import ResponseNetwork, ReturnNetwork
 from envs.learned.outcomes import FeedbackValues, ReturnClasses
 from envs.learned.rows import CLOCK, clock_numbers
-from envs.world.choice import ChoiceModel, MultinomialLogit, PositionBased
+from envs.world.choice import MultinomialLogit, PositionBased
+from envs.world.contracts import ChoicePart
 from recsim.arrays import Floats, Floats32, Ints
 from recsim.problem import Problem
 
@@ -60,7 +61,7 @@ class UserModel:
     returns: ReturnClasses | None = None
 
     @cached_property
-    def choice(self) -> ChoiceModel:
+    def choice(self) -> ChoicePart:
         """Choice model for items of given utility."""
         if self.at_most_one:
             return MultinomialLogit(no_click=0.0)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from envs.slates.transcript import item_label
 from recsim.arrays import Ints
+from recsim.problem import Names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +29,7 @@ class Story:
 
     Attributes:
         groups: Group of each item, ``(I,)``, for its colour.
+        names: Names of the items; None to show their numbers.
         slates: Items and clicks of every slate, ``(K,)`` each.
         satisfaction: Before the first slate and after every slate; empty in a world without it.
         ends: Slates that were the last of a session, from 1.
@@ -34,6 +37,7 @@ class Story:
     """
 
     groups: Ints
+    names: Names | None = None
     slates: list[tuple[Ints, Ints]] = field(default_factory=list)
     satisfaction: list[float] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
@@ -90,7 +94,7 @@ class Story:
             box = {"facecolor": colour, "edgecolor": edge, "linewidth": width, "alpha": 0.85}
             axes.add_patch(_rectangle((slot + 0.08, 0.08), 0.84, 0.84, **box))
             middle = {"ha": "center", "va": "center", "fontsize": text}
-            axes.text(slot + 0.5, 0.5, "" if empty else str(item), **middle)
+            axes.text(slot + 0.5, 0.5, item_label(item, self.names), **middle)
             if clicked:
                 axes.text(slot + 0.5, -0.14, "clicked", **middle)
 

@@ -197,11 +197,12 @@ def _build(num_users: int, settings: SlateRecSettings, backend: Backend) -> Slat
         )
     users = World(config, backend)
     problem = Problem(
-        num_items=config.catalogue.num_items,
+        num_items=len(users.items),
         slate_size=start.slate_size,
-        user_feature_dim=config.catalogue.dim,
+        user_feature_dim=users.population.feature_bounds(users.dim).shape[1],
         item_features=users.items.features,
         item_groups=users.items.group,
+        item_names=users.items.names,
         rewards={name: start.rewards.get(name, 0.0) for name in config.reward_names},
     )
     limits = {

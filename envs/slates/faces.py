@@ -26,7 +26,7 @@ class SlateEnv(ScalarEnv[SlateSimulation]):
         super().__init__(simulation, render_mode)
         self._story: Story | None = None
         if render_mode in ("rgb_array", "human"):
-            self._story = Story(self.problem.item_groups)
+            self._story = Story(self.problem.item_groups, self.problem.item_names)
         self._window = Window(1 / self.metadata["render_fps"])
 
     @property

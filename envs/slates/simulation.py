@@ -228,7 +228,8 @@ class SlateSimulation(Simulation):
     def describe(self) -> str:
         """Return the last slate of the first user as text."""
         last = self._last
-        return transcript({} if last is None else last.first(self.problem.rewards, self.backend))
+        info = {} if last is None else last.first(self.problem.rewards, self.backend)
+        return transcript(info, self.problem.item_names)
 
     def _copied(self, info: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from recsim.problem import Names
 
-def transcript(info: Mapping[str, Any]) -> str:
+
+def transcript(info: Mapping[str, Any], names: Names | None = None) -> str:
     """Describe a step of one user.
 
     Args:
         info: Info of `envs.slates.env.SlateRecEnv`; empty before the first slate.
+        names: Of the items, in place of their numbers.
     """
     if not info:
         return "a new user; nothing shown yet"
-    items = [str(item) if item >= 0 else "-" for item in info["items"]]
+    items = [item_label(item, names) or "-" for item in info["items"]]
     clicked = [item for item, click in zip(items, info["clicks"], strict=True) if click]
     parts = [
         f"shown {' '.join(items)}",
@@ -26,3 +29,10 @@ def transcript(info: Mapping[str, Any]) -> str:
     elif info["session_end"]:
         parts.append(f"the session ends; back after {info['gap_days']} days")
     return " | ".join(parts)
+
+
+def item_label(item: int, names: Names | None) -> str:
+    """Return the name of an item, or its number; nothing for -1, an empty slot."""
+    if item < 0:
+        return ""
+    return str(item if names is None else names[item])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from envs.world.part import Part
+from envs.world.contracts import CataloguePart
+from envs.world.items import Items, unit
 
 
-class Catalogue(Part):
+class Catalogue(CataloguePart):
     r"""Items drawn from a Gaussian mixture of groups.
 
     Group centres are uniform on the unit sphere. An item is
@@ -32,6 +33,7 @@ class Catalogue(Part):
     arXiv 1909.04847, section 5); the copula of bait and quality is our own.
     """
 
+    kind: Literal["drawn"] = "drawn"
     num_items: int = Field(200, ge=2, le=10_000_000, description="items in the catalogue, I")
     num_groups: int = Field(10, ge=1, le=10_000_000, description="groups (topics), G")
     dim: int = Field(8, ge=2, le=10_000, description="dimensions of embeddings and interests, d")
@@ -47,15 +49,14 @@ class Catalogue(Part):
     def draw(self) -> Items:
         """Draw the items."""
         rng = np.random.default_rng([self.seed, 0x51A7E])
-        centres = _unit(rng.standard_normal((self.num_groups, self.dim)))
+        centres = unit(rng.standard_normal((self.num_groups, self.dim)))
         share = np.arange(1, self.num_groups + 1.0) ** -self.group_skew
         groups = rng.choice(self.num_groups, self.num_items, p=share / share.sum())
         noise = rng.standard_normal((self.num_items, self.dim)) / math.sqrt(self.dim)
-        embedding = _unit(centres[groups] + self.spread * noise)
+        embedding = unit(centres[groups] + self.spread * noise)
         rho = self.bait_quality_correlation
         z = rng.standard_normal((2, self.num_items))
-        quality = _normal_cdf(z[0])
-        bait = _normal_cdf(rho * z[0] + math.sqrt(1 - rho**2) * z[1])
+        quality, bait = normal_cdf(z[0]), normal_cdf(rho * z[0] + math.sqrt(1 - rho**2) * z[1])
         log_length = self.length_spread * rng.standard_normal(self.num_items)
         length = self.length * np.exp(log_length - self.length_spread**2 / 2)
         error = rng.standard_normal((self.num_items, self.dim)) / math.sqrt(self.dim)
@@ -78,34 +79,7 @@ class Catalogue(Part):
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Items:
-    """The drawn catalogue.
-
-    Attributes:
-        embedding: Unit vectors, ``(I, d)``.
-        centres: Unit vectors of the groups, ``(G, d)``.
-        group: Group of each item, ``(I,)``.
-        quality: Long-term value in [0, 1], ``(I,)``.
-        bait: Short-term temptation in [0, 1], ``(I,)``.
-        minutes: Minutes watched when clicked, ``(I,)``.
-        features: Item features that the system observes, ``(I, d + 1)``.
-    """
-
-    embedding: NDArray[np.float32]
-    centres: NDArray[np.float32]
-    group: NDArray[np.int64]
-    quality: NDArray[np.float32]
-    bait: NDArray[np.float32]
-    minutes: NDArray[np.float32]
-    features: NDArray[np.float32]
-
-
-def _unit(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    unit: NDArray[np.float64] = x / np.linalg.norm(x, axis=-1, keepdims=True)
-    return unit
-
-
-def _normal_cdf(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def normal_cdf(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distribution function of the standard normal distribution, same shape."""
     cdf: NDArray[np.float64] = 0.5 * (1 + np.vectorize(math.erf)(z / math.sqrt(2)))
     return cdf

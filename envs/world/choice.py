@@ -8,33 +8,14 @@ that every slot shows an item. ``at_most_one`` is True if a slate gets at most o
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from envs.world.backend import Array
-from envs.world.part import Part
-from recsim.draws import Draws, Purpose
-
-CLICKS = Purpose("clicks")
-
-
-def draw_one(draws: Draws, cumulative: Array, total: Array) -> Array:
-    """Draw at most one slot per user, with probability proportional to its weight.
-
-    Args:
-        draws: Random numbers of the users; one uniform number each is used.
-        cumulative: Cumulative sum of the weights over slots, ``(B, K)``.
-        total: ``(B, 1)`` or a number, at least the sum; the remainder is the weight of no click.
-
-    Returns:
-        One-hot or zero rows, bool ``(B, K)``.
-    """
-    below = cumulative <= draws.uniform(CLICKS, 1) * total  # (B, K)
-    # The clicked slot is the first whose cumulative weight exceeds the uniform number.
-    clicks = ~below
-    clicks[:, 1:] &= below[:, :-1]
-    return clicks
+from envs.world.clicks import draw_one
+from envs.world.contracts import ChoicePart
+from recsim.draws import Draws
 
 
 def attraction(xp: Any, utility: Array) -> Array:
@@ -42,7 +23,7 @@ def attraction(xp: Any, utility: Array) -> Array:
     return 1 / (1 + xp.exp(xp.clip(-utility, None, 80.0)))
 
 
-class MultinomialLogit(Part):
+class MultinomialLogit(ChoicePart):
     r"""At most one click, by a multinomial logit with a no-click option.
 
     .. math:: P(\text{click } k) = \frac{e^{u_k}}{e^{u_\varnothing} + \sum_j e^{u_j}}
@@ -71,7 +52,7 @@ class MultinomialLogit(Part):
         return draw_one(draws, cumulative, cumulative[:, -1:] + math.exp(self.no_click))
 
 
-class _Attracting(Part):
+class _Attracting(ChoicePart):
     """Choice models in which an examined item is clicked by itself, with its attraction."""
 
     threshold: float = Field(2.0, ge=-50, le=50, description="utility that attracts half the time")
@@ -110,10 +91,6 @@ class Cascade(_Attracting):
         reached[:, 1:] = passing[:, :-1].cumprod(1)
         return attraction * reached
 
-    def draw(self, xp: Any, draws: Draws, utility: Array, shown: Array | None = None) -> Array:
-        """Draw clicks, bool ``(B, K)``."""
-        return draw_one(draws, self.probabilities(xp, utility, shown).cumsum(1), 1.0)
-
 
 class PositionBased(_Attracting):
     r"""Every slot is examined with its own probability; several clicks are possible.
@@ -140,10 +117,3 @@ class PositionBased(_Attracting):
         """Return the click probability of each slot, ``(B, K)``."""
         clicked = self.examination(xp, utility) * self.attraction(xp, utility)
         return clicked if shown is None else clicked * shown
-
-    def draw(self, xp: Any, draws: Draws, utility: Array, shown: Array | None = None) -> Array:
-        """Draw clicks, bool ``(B, K)``."""
-        return draws.uniform(CLICKS, utility.shape[1]) < self.probabilities(xp, utility, shown)
-
-
-ChoiceModel = Annotated[MultinomialLogit | Cascade | PositionBased, Field(discriminator="kind")]

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from envs.world.backend import Array
-from envs.world.choice import Cascade, ChoiceModel, MultinomialLogit, PositionBased
+from envs.world.choice import Cascade, MultinomialLogit, PositionBased
+from envs.world.contracts import ChoicePart
 
 
 def best_slate(
-    xp: Any, choice: ChoiceModel, utility: Array, payoff: Array, slate_size: int
+    xp: Any, choice: ChoicePart, utility: Array, payoff: Array, slate_size: int
 ) -> Array:
     """Return indices of the slate with the largest expected payoff, ``(B, K)``.
 
@@ -34,6 +35,7 @@ def best_slate(
         gain = choice.attraction(xp, utility) * payoff
         best = top_k(gain, slate_size)
         return _drop(xp, best, xp.take_along_axis(gain, best, axis=1) > 0)
+    assert isinstance(choice, Cascade)
     return _best_cascade(xp, choice, utility, payoff, slate_size)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from envs.world.backend import Array
-from envs.world.part import Part
+from envs.world.contracts import PopulationPart
+from recsim.arrays import Floats
 from recsim.draws import MAX_NORMAL, Draws, Purpose
 
 GROUP, INTEREST, FEATURES = Purpose("group"), Purpose("interest"), Purpose("features")
 
 
-class Population(Part):
+class Population(PopulationPart):
     r"""New users prefer one group and have a small random interest in everything else.
 
     .. math:: u \propto c_g + \text{spread}\,\epsilon / \sqrt{d}, \qquad \|u\| = 1,
@@ -23,13 +25,15 @@ class Population(Part):
     standard deviation ``feature_noise / sqrt(d)`` per coordinate.
     """
 
+    kind: Literal["drawn"] = "drawn"
     spread: float = Field(0.8, ge=0)
     feature_noise: float = Field(0.5, ge=0)
 
-    def largest_feature(self, dim: int) -> float:
-        """Return a number that no coordinate of the features exceeds in size."""
+    def feature_bounds(self, dim: int) -> Floats:
+        """Return the lowest and highest value of every user feature, ``(2, d)``."""
         deviation = self.feature_noise / math.sqrt(dim)
-        return (1 + deviation * MAX_NORMAL) * (1 + 1e-4)  # sums are rounded in float32
+        largest = (1 + deviation * MAX_NORMAL) * (1 + 1e-4)  # sums are rounded in float32
+        return np.outer([-1, 1], np.full(dim, largest))
 
     def draw(self, xp: Any, draws: Draws, centres: Array) -> tuple[Array, Array]:
         """Draw users.

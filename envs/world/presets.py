@@ -12,6 +12,7 @@ from envs.world.choice import Cascade, MultinomialLogit, PositionBased
 from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
 from envs.world.part import Part
 from envs.world.population import Population
+from envs.world.registry import CONTRACTS, merged, part_of
 from envs.world.retention import Retention
 from envs.world.world import WorldConfig
 from recsim.errors import EnvError, did_you_mean
@@ -125,15 +126,24 @@ def override(world: WorldConfig, changes: Mapping[str, Any]) -> WorldConfig:
     Raises:
         EnvError: If a key or a value is wrong.
     """
-    return validated(WorldConfig, _merged(world.model_dump(), changes), "world", error=EnvError)
-
-
-def _merged(base: Any, changes: Any) -> Any:
-    if not (isinstance(base, dict) and isinstance(changes, Mapping)):
-        return changes
-    if changes.get("kind", base.get("kind")) != base.get("kind"):
-        return dict(changes)
-    merged = dict(base)
+    if not isinstance(changes, Mapping):
+        return validated(WorldConfig, changes, "world", error=EnvError)
+    settings: dict[str, Any] = dict(world)
+    faults = []
     for key, value in changes.items():
-        merged[key] = _merged(base.get(key), value)
-    return merged
+        base = settings.get(key)
+        if key in CONTRACTS:
+            try:
+                settings[key] = part_of(key, value, f"world.{key}", base)
+            except EnvError as error:
+                faults.append(str(error))
+        else:
+            plain = base.model_dump() if isinstance(base, Part) else base
+            settings[key] = merged(plain, value)
+    try:
+        changed = validated(WorldConfig, settings, "world", error=EnvError)
+    except EnvError as error:
+        faults.append(str(error))
+    if faults:
+        raise EnvError("\n".join(faults))
+    return changed

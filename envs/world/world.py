@@ -15,7 +15,7 @@ named rewards click, watch and return. Parts that a world does not have cost not
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +23,15 @@ from pydantic import Field, model_validator
 
 from envs.world.backend import Array, Backend, to_numpy
 from envs.world.bounds import Bounds
-from envs.world.catalogue import Catalogue, Items
-from envs.world.choice import ChoiceModel, MultinomialLogit
+from envs.world.catalogue import Catalogue
+from envs.world.choice import MultinomialLogit
+from envs.world.contracts import CataloguePart, ChoicePart, PopulationPart
 from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
+from envs.world.items import Items
 from envs.world.oracle import best_slate
 from envs.world.part import Part
 from envs.world.population import Population
+from envs.world.registry import open_slot
 from envs.world.retention import Retention
 from envs.world.users import Users
 from recsim.draws import Draws
@@ -53,9 +56,9 @@ class WorldConfig(Part):
     satisfaction to `World.long_term_slate`, in units of immediate reward; it does not affect users.
     """
 
-    catalogue: Catalogue = Catalogue()
-    population: Population = Population()
-    choice: ChoiceModel = MultinomialLogit()
+    catalogue: Annotated[CataloguePart, open_slot("catalogue")] = Catalogue()
+    population: Annotated[PopulationPart, open_slot("population")] = Population()
+    choice: Annotated[ChoicePart, open_slot("choice")] = MultinomialLogit()
     drift: InterestDrift | None = None
     satisfaction: Satisfaction | None = None
     fatigue: GroupFatigue | None = None
@@ -145,8 +148,9 @@ class World:
         self.items = config.catalogue.draw()
         self.table = backend.asarray(_item_table(config, self.items))  # (I, D)
         self.centres = backend.asarray(self.items.centres)
-        self.dim = config.catalogue.dim
-        self.groups = config.catalogue.num_groups if config.fatigue else 0
+        self.population = config.population.bind(self.items, backend)
+        self.dim = self.items.dim
+        self.groups = self.items.num_groups if config.fatigue else 0
         self.reward_names = config.reward_names
 
     @property
@@ -167,11 +171,10 @@ class World:
         if config.satisfaction:
             minutes *= 1 + config.satisfaction.engagement
         most = [clicks, minutes * ROUNDING, 1][: len(self.reward_names)]
-        feature = config.population.largest_feature(self.dim)
         session, retention = config.session, config.retention
         value = float(to_numpy(self.table[:, self.dim + 1]).max())
         return Bounds(
-            features=np.outer([-1, 1], np.full(self.dim, feature)),
+            features=self.population.feature_bounds(self.dim),
             rewards=np.array([[0.0] * len(most), most]),
             gap=retention.longest_gap() if retention else 0,
             session=session.longest(clicks * value) if session else None,
@@ -180,7 +183,7 @@ class World:
     def draw_users(self, draws: Draws) -> State:
         """Draw a new user for each row of the random numbers, at the start of a first session."""
         xp, config, num = self.xp, self.config, len(draws)
-        interest, features = config.population.draw(xp, draws, self.centres)
+        interest, features = self.population.draw(xp, draws, self.centres)
         weights = self._zeros(num, self.table.shape[1])
         weights[:, : self.dim] = interest
         weights[:, self.dim] = 1
@@ -391,5 +394,5 @@ def _item_table(config: WorldConfig, items: Items) -> NDArray[np.float32]:
         np.zeros(len(items.group)),
     ]
     if config.fatigue:
-        columns.append(np.eye(config.catalogue.num_groups)[items.group])
+        columns.append(np.eye(items.num_groups)[items.group])
     return np.column_stack(columns).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -17,7 +17,6 @@ from recsim.log import encode
 from recsim.log.readers.columns import Columns, Kind, column_names, read_columns
 from recsim.log.readers.in_memory import TableSource
 
-_MISSING = "Give the table of items as 'items.path', or leave 'items' out."
 # A column that the settings do not name is not a category but a title, or another id, if it has
 # more values than this, or than half of the items.
 _MOST_CATEGORIES, _ALWAYS_ALLOWED = 1000, 20
@@ -66,6 +65,7 @@ class Items:
         numbers: Features that are numbers, each ``(N,)``.
         categories: For each column of categories, those of every item.
         groups: None or one group of every item; None if there are no groups.
+        number_names: Columns of the numbers.
         may_be_whole: See `recsim.log.readers.columns.Columns.may_be_whole`, of the ids.
     """
 
@@ -73,6 +73,7 @@ class Items:
     numbers: Sequence[Floats]
     categories: Sequence[list[list[str]]]
     groups: list[list[str]] | None
+    number_names: Sequence[str]
     may_be_whole: bool
 
     def take(self, rows: Ints) -> Items:
@@ -100,60 +101,77 @@ class Items:
         """
         if self.groups is None:
             return np.zeros(len(self.ids), dtype=np.int64)
-        return encode.first_codes(self.groups, _values(self.groups))
+        return encode.first_codes(self.groups, self.group_names)
+
+    @property
+    def group_names(self) -> list[str]:
+        """The names of the groups in the order of their numbers; empty without groups."""
+        return [] if self.groups is None else _values(self.groups)
 
 
-def read_items(source: ItemTable, item: str, separator: str) -> Items:
+def read_items(
+    source: ItemTable,
+    item: str,
+    separator: str,
+    *,
+    leave_out: Collection[str] = (),
+    key: str = "items",
+) -> Items:
     """Read the table of items.
 
     Args:
         source: The file and its columns.
         item: Column of the id, if ``source`` names none.
         separator: Field separator of CSV files.
+        leave_out: Columns that are not among the others of ``all_columns``.
+        key: Key under which a person writes the settings of the table, for messages.
 
     Raises:
         LogError: If the file is missing, lacks a column, or has a malformed cell; says which.
     """
     item = source.item or item
+    missing = f"Give the table of items as '{key}.path', or leave '{key}' out."
     named = dict.fromkeys([item, *source.features, *source.categories])
     kinds: dict[str, Kind] = dict.fromkeys(named, "text")
     if source.group is not None:
         kinds[source.group] = "text"
     others: list[str] = []
     if source.all_columns:
-        names = column_names(source.source, separator, missing=_MISSING)
-        others = [name for name in names if name not in kinds]
+        names = column_names(source.source, separator, missing=missing)
+        others = [name for name in names if name not in kinds and name not in leave_out]
         kinds |= dict.fromkeys(others, "text")
-    table = read_columns(source.source, kinds, separator=separator, missing=_MISSING)
+    table = read_columns(source.source, kinds, separator=separator, missing=missing)
     ids = table.unique(item)
     table.refuse(ids == "", item, "is empty, but must be an id")
     numeric = [name for name in others if table.mostly_numbers(name)]
-    numbers = [_numbers(table, name) for name in (*source.features, *numeric)]
+    number_names = [*source.features, *numeric]
+    numbers = [_numbers(table, name, key) for name in number_names]
     columns = {name: table.labels(name, source.list_separator) for name in source.categories}
     for name in others:
         if name not in numeric:
-            columns[name] = _unnamed(table, name, source.list_separator)
+            columns[name] = _unnamed(table, name, source.list_separator, key)
     groups: list[list[str]] | None = None
     if source.group is not None:
         groups = [[name] if name else [] for name in table[source.group]]
     elif source.all_columns and columns:
         groups = next(iter(columns.values()))
-    return Items(ids, numbers, list(columns.values()), groups, table.may_be_whole(item))
+    categories = list(columns.values())
+    return Items(ids, numbers, categories, groups, number_names, table.may_be_whole(item))
 
 
-def _numbers(table: Columns, name: str) -> Floats:
+def _numbers(table: Columns, name: str, key: str) -> Floats:
     try:
         return table.amounts(name)
     except LogError as error:
-        raise LogError(f"{error} A column of categories is named in items.categories.") from None
+        raise LogError(f"{error} A column of categories is named in {key}.categories.") from None
 
 
-def _unnamed(table: Columns, name: str, separator: str) -> list[list[str]]:
+def _unnamed(table: Columns, name: str, separator: str, key: str) -> list[list[str]]:
     """Return a column that the settings do not name as categories; refuse mostly unique values."""
     found = table.source
     source = f"path: {found.name}" if isinstance(found, Path) else "data: ..."
     advice = (
-        f"Name the columns to read, such as items: {{{source}, categories: [genre], "
+        f"Name the columns to read, such as {key}: {{{source}, categories: [genre], "
         "features: [price]}."
     )
     try:

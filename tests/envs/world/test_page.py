@@ -1,0 +1,48 @@
+"""What docs/own_worlds.md says can be copied and runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from recsim.run import run_scenario
+from recsim.scenario.files import load_scenario
+
+PAGE = (Path(__file__).parents[3] / "docs" / "own_worlds.md").read_text()
+
+
+def block(begin):
+    """Return the first block of the page that begins with some text."""
+    return next(text for text in re.findall(r"```\w*\n(.*?)```", PAGE, re.S) if begin in text)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "items.csv").write_text(block("item,group"))
+    (tmp_path / "users.csv").write_text(block("user,group"))
+    (tmp_path / "shop.yaml").write_text(block("name: my_shop"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_scenario_of_the_page_runs(folder):
+    scenario = load_scenario("shop.yaml", ["users=5", "steps=5", "seeds=1"])
+    run = run_scenario(scenario, workers=1)
+    summary = (run.folder.path / "summary.csv").read_text()
+    assert "random" in summary
+    assert "linucb" in summary
+
+
+def test_the_arrays_of_the_page_are_a_world():
+    names = {}
+    exec(block("import numpy as np"), names)
+    names["env"].reset(seed=0)
+    assert list(names["env"].unwrapped.problem.item_names) == list(range(50))
+
+
+def test_the_message_of_the_page_is_the_real_one(folder):
+    text = (folder / "items.csv").read_text().replace("3.5", "n/a")
+    (folder / "items.csv").write_text(text)
+    with pytest.raises(Exception, match="n/a") as caught:
+        run_scenario(load_scenario("shop.yaml"))
+    assert str(caught.value).splitlines()[-1] in PAGE
