@@ -54,7 +54,7 @@ class Simulation(ABC):
         self.episodes = Episodes(self.size)
 
     @abstractmethod
-    def observation_space(self) -> spaces.Dict:
+    def observation_space(self) -> spaces.Dict | spaces.Box:
         """Return the observation space of one episode."""
 
     @abstractmethod
@@ -84,8 +84,12 @@ class Simulation(ABC):
         """
 
     @abstractmethod
-    def observe(self) -> Arrays:
-        """Return the observations, ``(B, ...)`` each; no later step changes the arrays."""
+    def observe(self) -> Any:
+        """Return the observations; no later step changes the arrays.
+
+        Returns:
+            A dict of arrays ``(B, ...)``, or one array ``(B, P)``.
+        """
 
     @abstractmethod
     def info(self) -> dict[str, Any]:
@@ -106,7 +110,7 @@ class Simulation(ABC):
     def describe(self) -> str:
         """Return the last step of the first row as text."""
 
-    def first_observation(self) -> Arrays:
+    def first_observation(self) -> Any:
         """Return the observation of the first row."""
         return {name: array[0] for name, array in self.observe().items()}
 
@@ -118,7 +122,7 @@ class Simulation(ABC):
 SimulationT = TypeVar("SimulationT", bound=Simulation)
 
 
-class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
+class ScalarEnv(gym.Env[Any, Any], Generic[SimulationT]):
     """The scalar face: a batch of one episode, without the batch axis.
 
     Args:
@@ -146,7 +150,7 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Arrays, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Start a new episode.
 
         All random numbers of an episode are a function of the seed, the user's number, the number
@@ -167,7 +171,7 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
         self._running = True
         return self.simulation.first_observation(), self.simulation.first_info()
 
-    def step(self, action: Any) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one step.
 
         Raises:
@@ -197,7 +201,7 @@ class ScalarEnv(gym.Env[dict[str, Any], Any], Generic[SimulationT]):
         return self.simulation.describe() if self.render_mode == "ansi" else None
 
 
-class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
+class BatchEnv(VectorEnv[Any, Any, Any], Generic[SimulationT]):
     """The vector face: many episodes, each followed by a new one as ``autoreset_mode`` says.
 
     Args:
@@ -252,7 +256,7 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
         *,
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
-    ) -> tuple[Arrays, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Start new episodes; see `ScalarEnv.reset`.
 
         Args:
@@ -289,7 +293,7 @@ class BatchEnv(VectorEnv[dict[str, Any], Any, Any], Generic[SimulationT]):
         self._over[slice(None) if rows is None else rows] = False
         return self.simulation.observe(), self.simulation.info()
 
-    def step(self, actions: Any) -> tuple[Arrays, Array, Array, Array, dict[str, Any]]:
+    def step(self, actions: Any) -> tuple[Any, Array, Array, Array, dict[str, Any]]:
         """Take one step in every row; the action of a row that is only reset is ignored.
 
         Raises:

@@ -55,8 +55,8 @@ class SB3VecEnv(VecEnv):
         obs, reward, terminated, truncated, info = self.env.step(self._actions)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         done = terminated | truncated
-        for row in np.flatnonzero(done):
-            last = {name: array[row] for name, array in info["final_obs"].items()}
+        for row in np.flatnonzero(done).tolist():
+            last = _row(info["final_obs"], row)
             infos[row] = {
                 "terminal_observation": last,
                 "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
@@ -90,3 +90,10 @@ class SB3VecEnv(VecEnv):
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """Return None for every row: there are no images."""
         return [None] * self.num_envs
+
+
+def _row(obs: Any, row: int) -> Any:
+    """Return the observation of one row, from a dict of arrays or one array."""
+    if isinstance(obs, dict):
+        return {name: array[row] for name, array in obs.items()}
+    return obs[row]

@@ -79,7 +79,7 @@ class LearnedRecEnv(_Learned, SlateEnv):
     * ``slate_size``: K; None for that of the log. ``num_candidates``: C, drawn at each step;
       None for the whole catalogue. ``history``: H.
     * ``max_steps``, ``max_days``: limits; 0 for no limit.
-    * ``action``, ``reveal_state``, ``render_mode``: as in ``SlateRec-v0``.
+    * ``action``, ``observation``, ``reveal_state``, ``render_mode``: as in ``SlateRec-v0``.
     * ``device``: torch device of the networks.
 
     ## Vectorized environment

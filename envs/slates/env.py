@@ -54,6 +54,25 @@ class SlateRecEnv(SlateEnv):
 
     Item features and groups are public too: ``env.unwrapped.problem``.
 
+    With ``observation="features"`` the observation is one flat float32 vector in a ``Box`` with
+    real bounds, for learners that read numbers rather than ids. ``env.unwrapped.feature_layout``
+    gives the slice of each block, in this order (D item features):
+
+    | block | length | content |
+    |---|---|---|
+    | ``user`` | F | ``user_features`` |
+    | ``time`` | 3 | day, session, step: divided by the limit, or n / (n + 10) if there is none |
+    | ``feedback`` | R | named rewards of the last step |
+    | ``clicked`` | D | mean features of the items in the history that were clicked, or zeros |
+    | ``not_clicked`` | D | of those that were shown and not clicked |
+    | ``rates`` | 2 | clicks per item in the history; its length divided by H |
+    | ``slate`` | D + 1 | with slots: mean features of the items in the slate; their number / K |
+    | ``candidates`` | C * W | W numbers for each candidate in turn |
+
+    The numbers of a candidate are its D features, how often it was shown and how often it was
+    clicked in the history, both divided by H, and with slots 1 if it is in the slate already. The
+    vector has at most 20,000 numbers: a larger catalogue is refused, and needs ``num_candidates``.
+
     ## Rewards
     The scalar is the weighted sum of the named rewards in ``info["rewards"]``: ``click`` (number
     of clicks), ``watch`` (minutes) and, with retention, ``return`` (1 / days until the return, at
@@ -86,7 +105,8 @@ class SlateRecEnv(SlateEnv):
       catalogue, in the order of the ids. ``history``: H.
     * ``max_steps``, ``max_days``: limits; 0 for no limit, None for the preset's. Days pass only in
       worlds with retention.
-    * ``action``: ``"slate"`` or ``"slot"``. ``reveal_state``: see above.
+    * ``action``: ``"slate"`` or ``"slot"``. ``observation``: ``"ids"`` or ``"features"``.
+      ``reveal_state``: see above.
     * ``render_mode``: ``"ansi"`` renders the last step as text; ``"rgb_array"`` as a picture of the
       slate, clicks and satisfaction over time, uint8 (400, 640, 3); ``"human"`` shows the picture
       in a window at every reset and step.

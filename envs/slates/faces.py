@@ -6,7 +6,7 @@ from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
-from envs.faces import Arrays, BatchEnv, ScalarEnv
+from envs.faces import BatchEnv, ScalarEnv
 from envs.slates.drawing import Story, Window, image
 from envs.slates.simulation import SlateSimulation
 from envs.world.backend import Array
@@ -34,9 +34,14 @@ class SlateEnv(ScalarEnv[SlateSimulation]):
         """The public facts: catalogue, slate size, reward names and weights."""
         return self.simulation.problem
 
+    @property
+    def feature_layout(self) -> dict[str, slice]:
+        """Blocks of an observation with ``observation="features"``, by name; empty with ids."""
+        return self.simulation.feature_layout
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Arrays, dict[str, Any]]:
+    ) -> tuple[Any, dict[str, Any]]:
         """Start a new episode; see `ScalarEnv.reset`."""
         obs, info = super().reset(seed=seed, options=options)
         if self._story is not None:
@@ -44,7 +49,7 @@ class SlateEnv(ScalarEnv[SlateSimulation]):
             self._show()
         return obs, info
 
-    def step(self, action: Any) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take one step; see `ScalarEnv.step`."""
         obs, reward, terminated, truncated, info = super().step(action)
         if self._story is not None:
@@ -110,6 +115,11 @@ class SlateBatchEnv(BatchEnv[SlateSimulation]):
     def problem(self) -> Problem:
         """The public facts: catalogue, slate size, reward names and weights."""
         return self.simulation.problem
+
+    @property
+    def feature_layout(self) -> dict[str, slice]:
+        """Blocks of an observation with ``observation="features"``, by name; empty with ids."""
+        return self.simulation.feature_layout
 
     @property
     def user_groups(self) -> Array | None:

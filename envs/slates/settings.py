@@ -23,6 +23,8 @@ class SlateSettings(EnvSettings):
         max_steps: Slates after which an episode is truncated; 0 for no limit.
         max_days: Day from which on an episode is truncated; 0 for no limit.
         action: ``"slate"`` for a slate at a time, ``"slot"`` for an item at a time.
+        observation: ``"ids"`` for a dict with the ids of items, ``"features"`` for one flat vector
+            with their features.
         reveal_state: Whether info holds the latent state and the oracle.
     """
 
@@ -33,6 +35,7 @@ class SlateSettings(EnvSettings):
     max_steps: Limit | None = None
     max_days: Limit | None = None
     action: Literal["slate", "slot"] = "slate"
+    observation: Literal["ids", "features"] = "ids"
     reveal_state: bool = False
 
 

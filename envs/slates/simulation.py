@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
 from envs.actions import ignored, whole_numbers
-from envs.faces import Arrays, Simulation, first_row
+from envs.faces import Simulation, first_row
+from envs.slates.candidates import DrawnCandidates
+from envs.slates.features import FeatureObservation
 from envs.slates.settings import SlateSettings
 from envs.slates.shown import Shown
 from envs.slates.spaces import action_space, observation_space
@@ -19,10 +22,8 @@ from envs.world.backend import Array, Backend, to_numpy
 from envs.world.users import Users
 from envs.world.world import Outcome
 from recsim.arrays import Bools, Ints
-from recsim.draws import Draws, Purpose
+from recsim.draws import Draws
 from recsim.problem import Problem
-
-CANDIDATES = Purpose("candidates")
 
 
 class SlateSimulation(Simulation):
@@ -32,7 +33,8 @@ class SlateSimulation(Simulation):
         world: The users' world.
         problem: The public facts; its rewards are those of the world's outcomes, in their order.
         size: B.
-        settings: Candidates, history, limits, kind of action, and whether the state is revealed.
+        settings: Candidates, history, limits, kinds of action and observation, and whether the
+            state is revealed.
         backend: Where the arrays live.
     """
 
@@ -66,18 +68,14 @@ class SlateSimulation(Simulation):
         self.steps_per_slate = problem.slate_size if self.slots else 1
         self.reveal_state = settings.reveal_state
         self.whole_catalogue = settings.num_candidates is None
-        items = problem.num_items
+        self._as_features = settings.observation == "features"
         self._weights = backend.asarray(
             np.array(list(self.problem.rewards.values()), dtype=np.float32)
         )
         self._width = settings.history * problem.slate_size
         self._history = backend.asarray(np.array([settings.history]))
-        # Candidate c of a user is drawn from its own stratum of the catalogue, so that the
-        # candidates of a step are distinct and every item has nearly the same chance.
-        edges = np.arange(problem.num_candidates + 1) * items // problem.num_candidates
-        self._low = backend.asarray(edges[None, :-1])
-        self._size = backend.asarray(np.diff(edges)[None].astype(np.float32))
-        self._ids = backend.asarray(np.tile(np.arange(items), (size, 1)))
+        self._strata = DrawnCandidates(problem, backend)
+        self._ids = backend.asarray(np.tile(np.arange(problem.num_items), (size, 1)))
         self._last: Shown | None = None  # with the last complete slate of the first user
         self._revealed: dict[str, Any] = {}
 
@@ -86,13 +84,27 @@ class SlateSimulation(Simulation):
         """The array namespace."""
         return self.backend.xp
 
+    @cached_property
+    def features(self) -> FeatureObservation | None:
+        """What turns observations into features; None if they are ids."""
+        if not self._as_features:
+            return None
+        bounds = self.world.bounds(self.problem.slate_size)
+        return FeatureObservation(self.problem, bounds, self.backend, **self._shape)
+
+    @property
+    def feature_layout(self) -> dict[str, slice]:
+        """Blocks of the vectors of observations, by name; empty if observations are ids."""
+        return {} if self.features is None else dict(self.features.layout)
+
     def begin(self, rows: Ints | None, options: Mapping[str, Any]) -> None:
         """Draw new users; there are no options. See `Simulation.begin`."""
         if rows is None:
             self.draws = self.backend.draws(self.episodes.keys())
             self.state = self.world.draw_users(self.draws)
             self._forget()
-            self._draw_candidates()
+            if not self.whole_catalogue:
+                self.candidates = self._strata.draw(self.draws)
             self._revealed = self._reveal()
             shape, count = (self.size, self.problem.slate_size), len(self.problem.rewards)
             oracle = self._oracle_reward if self.reveal_state else None
@@ -109,7 +121,7 @@ class SlateSimulation(Simulation):
         self.feedback[at] = 0
         self._partial[at], self._filled[rows] = -1, 0
         if not self.whole_catalogue:
-            self.candidates[at] = self._strata(new)
+            self.candidates[at] = self._strata.draw(new)
         self._shown = self._shown.put(at, self._nothing.take(at), self.backend)
         if rows[0] == 0:
             self._last = None
@@ -189,7 +201,7 @@ class SlateSimulation(Simulation):
         self._store("history_clicks", rows, xp.concat([clicks, shown.clicks], axis=1))
         self._store("feedback", rows, shown.rewards)
         if not self.whole_catalogue:
-            self._store("candidates", rows, self._strata(draws))
+            self._store("candidates", rows, self._strata.draw(draws))
         revealed = self._reveal(rows)
         self._revealed = revealed if rows is None else self._put(rows, self._revealed, revealed)
         return self._ends(state.clock, outcome)
@@ -218,8 +230,10 @@ class SlateSimulation(Simulation):
         first = self._shown.first(self.problem.rewards, self.backend)
         return first | first_row(self.outlook()) if self._revealed else first
 
-    def first_observation(self) -> Arrays:
+    def first_observation(self) -> Any:
         """Return the observation of the first user."""
+        if self.features is not None:
+            return self.observe()[0]
         first = super().first_observation()
         if self.whole_catalogue:
             first["candidates"] = first["candidates"].copy()
@@ -248,8 +262,8 @@ class SlateSimulation(Simulation):
                 merged[name][rows] = value
         return merged
 
-    def observe(self) -> Arrays:
-        """Return the observation of every user.
+    def observe(self) -> Any:
+        """Return the observation of every user: a dict of arrays, or vectors ``(B, P)``.
 
         Where the whole catalogue is offered, ``candidates`` is the same array at every step.
         """
@@ -266,7 +280,7 @@ class SlateSimulation(Simulation):
         if self.slots:
             obs["partial_slate"] = self._partial_items()
             obs["action_mask"] = self.action_mask()
-        return obs
+        return obs if self.features is None else self.features.of(obs)
 
     def action_mask(self) -> Array:
         """Return 1 for each candidate that is not in the slate yet, int8 ``(B, C)``."""
@@ -286,16 +300,22 @@ class SlateSimulation(Simulation):
         mask: Bools = to_numpy(self.action_mask()) > 0
         return mask if self.slots else np.tile(mask, (1, self.problem.slate_size))
 
-    def observation_space(self) -> spaces.Dict:
+    def observation_space(self) -> spaces.Dict | spaces.Box:
         """Return the observation space of one user."""
-        return observation_space(
-            self.problem,
-            self.world.bounds(self.problem.slate_size),
-            history=self._width // self.problem.slate_size,
-            slots=self.slots,
-            max_steps=self.max_steps,
-            max_days=self.max_days,
-        )
+        if self.features is not None:
+            return self.features.space()
+        bounds = self.world.bounds(self.problem.slate_size)
+        return observation_space(self.problem, bounds, **self._shape)
+
+    @property
+    def _shape(self) -> dict[str, Any]:
+        """Arguments of `observation_space` and `FeatureObservation`."""
+        return {
+            "history": self._width // self.problem.slate_size,
+            "slots": self.slots,
+            "max_steps": self.max_steps,
+            "max_days": self.max_days,
+        }
 
     def action_space(self) -> spaces.MultiDiscrete | spaces.Discrete:
         """Return the action space of one user."""
@@ -322,16 +342,6 @@ class SlateSimulation(Simulation):
 
     def _lookup(self, action: Array) -> Array:
         return self.xp.take_along_axis(self.candidates, action, axis=1)
-
-    def _strata(self, draws: Draws) -> Array:
-        """Draw the candidates of users, item ids ``(N, C)``."""
-        xp = self.xp
-        chance = draws.uniform(CANDIDATES, self.problem.num_candidates)
-        return self._low + xp.astype(xp.minimum(chance * self._size, self._size - 1), xp.int64)
-
-    def _draw_candidates(self) -> None:
-        if not self.whole_catalogue:
-            self.candidates = self._strata(self.draws)
 
     def _forget(self) -> None:
         users, xp = self.size, self.xp

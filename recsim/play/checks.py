@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 from numpy.typing import NDArray
 
 from recsim.arrays import Bools, Floats
@@ -65,3 +66,17 @@ def check_autoreset(env: Any) -> None:
     mode = getattr(metadata.get("autoreset_mode"), "name", "SAME_STEP")
     if mode != "SAME_STEP":
         raise EnvError(f"autoreset_mode of the environment is {mode}; agents need SAME_STEP.")
+
+
+def check_observations(env: Any) -> None:
+    """Refuse a vector environment whose observations are not dicts.
+
+    Raises:
+        EnvError: If they are vectors; says which setting gives dicts.
+    """
+    if isinstance(getattr(env, "single_observation_space", None), spaces.Box):
+        raise EnvError(
+            "Observations of the environment are vectors; agents need those by name, such as "
+            "'candidates': make SlateRec-v0 with observation='ids', the default, and without "
+            "wrappers that flatten observations."
+        )

@@ -15,7 +15,12 @@ from recsim.contracts.slates import Agent, Feedback, begin_users
 from recsim.log import SlateLog
 from recsim.metrics import coverage, distinct_groups, gini
 from recsim.play.arrays import as_numpy, like
-from recsim.play.checks import check_autoreset, check_rewards, checked_propensities
+from recsim.play.checks import (
+    check_autoreset,
+    check_observations,
+    check_rewards,
+    checked_propensities,
+)
 from recsim.problem import Problem
 
 if TYPE_CHECKING:
@@ -303,11 +308,12 @@ def rollout(
         ValueError: If ``max_steps`` is below 1.
         AgentError: If a propensity to be recorded is outside (0, 1]; names the agent and the row.
         EnvError: If a reward is not finite, or the environment has another ``autoreset_mode`` than
-            ``SAME_STEP``.
+            ``SAME_STEP``, or vectors as observations.
     """
     if max_steps < 1:
         raise ValueError(f"max_steps must be positive, not {max_steps}")
     check_autoreset(env)
+    check_observations(env)
     problem: Problem = env.unwrapped.problem
     columns: dict[str, list[NDArray[Any]]] = {}
 

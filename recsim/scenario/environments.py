@@ -97,15 +97,16 @@ def environment_kind(content: Mapping[str, Any]) -> str:
     return kind_of_environment(EnvSpec.model_validate(spec))
 
 
-def check_action(env: EnvSpec, wanted: str) -> None:
-    """Refuse an action form that the agents of a scenario do not use.
+def check_forms(env: EnvSpec, wanted: str) -> None:
+    """Refuse actions and observations in a form that the agents of a scenario do not use.
 
     Raises:
         ScenarioError: Names the form that is needed.
     """
-    given = env.options.get("action", wanted)
-    if given != wanted:
-        raise ScenarioError(f"env.action: must be {wanted!r} in a scenario, not {given!r}.")
+    for key, form in {"action": wanted, "observation": "ids"}.items():
+        given = env.options.get(key, form)
+        if given != form:
+            raise ScenarioError(f"env.{key}: must be {form!r} in a scenario, not {given!r}.")
 
 
 def problem_of(env: VectorEnv[Any, Any, Any]) -> Problem:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pydantic import PositiveInt
 
 from recsim.play.episodes import with_names
-from recsim.scenario.environments import check_action, environment_kind, make_env
+from recsim.scenario.environments import check_forms, environment_kind, make_env
 from recsim.scenario.sources import EnvSpec
 from recsim.scenario.trial import Results, Trial, TrialResult
 from recsim.trials.measured import Measured
@@ -73,7 +73,7 @@ class Sessions(Measured):
 
     def check(self) -> None:
         """Build the environment and every agent."""
-        check_action(self.env, self.action)
+        check_forms(self.env, self.action)
         with closing(make_env(self.env, 2)) as env:
             problem = env.unwrapped.problem  # type: ignore[attr-defined]
             for spec in self.agents:

@@ -23,7 +23,7 @@ from recsim.report.summary import Table
 from recsim.scenario.agents import AgentSpec, TrainingLogSpec
 from recsim.scenario.data import check_same_problem, forget_logs, read_data
 from recsim.scenario.environments import (
-    check_action,
+    check_forms,
     check_memory,
     environment_kind,
     make_env,
@@ -139,7 +139,7 @@ class Simulation(Measured):
             check_memory(env, self.users)
             for spec in self.agents:
                 self._check_agent(env, spec, problem)
-            check_action(self.env, "slate")
+            check_forms(self.env, "slate")
             played = rollout(env, agents.make("random", problem), seed=0, max_steps=1)
             if self.by is not None:
                 check_groups(played, self.by)

@@ -41,6 +41,23 @@ def test_ends_of_episodes_are_reported_as_stable_baselines3_expects():
     assert limits == {True, False}
 
 
+def test_the_last_observation_may_be_a_vector():
+    settings = {"preset": "retention", "max_steps": 3, "observation": "features"}
+    twin, env = SlateRecVectorEnv(8, **settings), SB3VecEnv(SlateRecVectorEnv(8, **settings))
+    env.seed(4)
+    assert np.array_equal(env.reset(), twin.reset(seed=4)[0])
+    action, ends = np.tile(np.arange(5), (8, 1)), 0
+    for _ in range(7):
+        obs, _, done, infos = env.step(action)
+        expected, *_, info = twin.step(action)
+        assert np.array_equal(obs, expected)
+        for row in np.flatnonzero(done):
+            assert np.array_equal(infos[row]["terminal_observation"], info["final_obs"][row])
+            ends += 1
+    assert ends >= 16
+    assert env.get_attr("feature_layout")[0] == twin.feature_layout
+
+
 def test_ppo_learns_on_it():
     """Five items, one of which every user clicks: PPO must learn to show it."""
     world = {
