@@ -11,13 +11,20 @@ TESTS ?=
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint types check test test-slow test-long test-avx2 wheel quickstart
+.PHONY: help install install-lowest resolve format lint types check test test-slow test-long test-avx2 wheel quickstart
 
 help:  ## list these targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
 
 install:  ## install the packages, in place, and the tools of development
 	$(PYTHON) -m pip install -c constraints.txt -e '.[dev]'
+
+install-lowest:  ## install the oldest release of every dependency that is supported
+	$(PYTHON) -m pip install -c constraints-lowest.txt -e '.[test,tables]'
+
+resolve:  ## check that other libraries of reinforcement learning can share an environment
+	$(PYTHON) -m pip install --dry-run --quiet -c constraints.txt . 'ray[rllib]' hydra-core tianshou \
+	  torchrl sb3-contrib minari
 
 format:  ## format the code and sort imports
 	$(PYTHON) -m ruff check --fix .

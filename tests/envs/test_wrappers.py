@@ -1,4 +1,4 @@
-"""Gymnasium's own wrappers of vector environments around ours."""
+"""Wrappers of vector environments around ours: Gymnasium's own, and ours in their place."""
 
 import gymnasium
 import numpy as np
@@ -10,10 +10,11 @@ from gymnasium.wrappers.vector import (
     FlattenObservation,
     NormalizeObservation,
     NormalizeReward,
-    RecordEpisodeStatistics,
 )
 
 from envs.slates.env import SlateRecVectorEnv
+from envs.wrappers import RecordEpisodeStatistics
+from recsim.errors import EnvError
 from tests.envs.families import FAMILIES, MANY, flat, stacked
 
 USERS = 3
@@ -36,8 +37,6 @@ def played(env, steps=20):
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("name", ["slates", "slots", "conversations", "critiques"])
 def test_statistics_of_episodes_are_sums_of_rewards(name, mode):
-    if mode == AutoresetMode.SAME_STEP and gymnasium.__version__ < "1.4":
-        pytest.skip("Gymnasium's wrapper counts wrong lengths before 1.4")
     env = RecordEpisodeStatistics(MANY[name](USERS, autoreset_mode=mode))
     total, length, ends, fresh = np.zeros(USERS), np.zeros(USERS, dtype=int), 0, np.zeros(USERS)
     for _, reward, terminated, truncated, info in played(env):
@@ -53,6 +52,33 @@ def test_statistics_of_episodes_are_sums_of_rewards(name, mode):
         # In this mode the step after the last one only resets.
         fresh = done if mode == AutoresetMode.NEXT_STEP else np.zeros(USERS)
     assert ends > 2
+    assert env.episode_count == ends == len(env.length_queue) == len(env.return_queue)
+
+
+@pytest.mark.parametrize("mode", AutoresetMode)
+def test_statistics_of_episodes_are_those_of_gymnasium(mode):
+    if mode == AutoresetMode.SAME_STEP and gymnasium.__version__ < "1.4":
+        pytest.skip("Gymnasium's wrapper counts wrong returns and lengths before 1.4")
+    theirs, ours = (
+        wrapper(SlateRecVectorEnv(USERS, preset="boredom", max_steps=5, autoreset_mode=mode))
+        for wrapper in (gymnasium.wrappers.vector.RecordEpisodeStatistics, RecordEpisodeStatistics)
+    )
+    ends = 0
+    for (*_, info), (*_, own) in zip(played(theirs, 40), played(ours, 40), strict=True):
+        assert ("episode" in info) == ("episode" in own)
+        if "episode" in own:
+            ends += 1
+            for key in ("r", "l"):
+                assert info["episode"][key] == pytest.approx(own["episode"][key])
+    assert ends >= 6
+    assert list(theirs.length_queue) == list(ours.length_queue)
+
+
+def test_statistics_need_a_mode_of_resetting():
+    env = SlateRecVectorEnv(USERS)
+    env.metadata = {}
+    with pytest.raises(EnvError, match="autoreset_mode"):
+        RecordEpisodeStatistics(env)
 
 
 @pytest.mark.parametrize("mode", ["NEXT_STEP", "DISABLED"])

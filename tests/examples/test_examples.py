@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 FOLDER = Path(__file__).parents[2] / "examples"
 
 
@@ -44,3 +46,33 @@ def test_own_log(tmp_path):
 def test_train_sb3(tmp_path):
     printed = run("train_sb3.py", "--steps", "2048", cwd=tmp_path)
     assert re.fullmatch(r"random 0\.\d{3}\nPPO    0\.\d{3}\n", printed)
+
+
+def assert_learned(printed, name):
+    """Both lines are there, and the learner earns more than random items."""
+    random, learned = re.search(rf"random +(\d+\.\d\d)\n{name} +(\d+\.\d\d)\n", printed).groups()
+    assert float(learned) > float(random) + 0.2
+
+
+@pytest.mark.slow
+def test_train_maskable_ppo(tmp_path):
+    pytest.importorskip("sb3_contrib", reason="sb3-contrib is not installed")
+    assert_learned(run("train_maskable_ppo.py", cwd=tmp_path), "MaskablePPO")
+
+
+@pytest.mark.slow
+def test_train_torchrl(tmp_path):
+    pytest.importorskip("torchrl", reason="TorchRL is not installed")
+    assert_learned(run("train_torchrl.py", cwd=tmp_path), "PPO")
+
+
+@pytest.mark.long
+def test_train_tianshou(tmp_path):
+    pytest.importorskip("tianshou", reason="Tianshou is not installed")
+    assert_learned(run("train_tianshou.py", cwd=tmp_path), "DQN")
+
+
+@pytest.mark.long
+def test_train_rllib(tmp_path):
+    pytest.importorskip("ray.rllib", reason="RLlib is not installed")
+    assert_learned(run("train_rllib.py", cwd=tmp_path), "PPO")

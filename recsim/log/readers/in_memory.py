@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
+from uuid import UUID
 
 import pyarrow as pa
 from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
@@ -48,13 +49,13 @@ class TableInMemory:
             raise ValueError("is a LazyFrame, which is not computed yet: give its collect()")
         if isinstance(given, str | Path):
             raise ValueError("must be a table in memory; give the name of a file as 'path'")
+        if kind == "Series":
+            raise ValueError("is a Series, one column without others: give a DataFrame")
         if not hasattr(given, "__arrow_c_stream__"):
             raise ValueError(
                 "must be a table in memory: a pandas or polars DataFrame, an Arrow table or a "
                 f"DuckDB relation, not {kind}"
             )
-        if kind == "Series":
-            raise ValueError("is a Series, one column without others: give a DataFrame")
         return TableInMemory(given)
 
     def __str__(self) -> str:
@@ -111,6 +112,8 @@ class TableInMemory:
         advice = "A column must hold values of one type, such as text: df[...].astype(str)."
         if hasattr(column, "sparse"):
             column = column.sparse.to_dense()
+        if len(column) and isinstance(column.iloc[0], UUID):  # which Arrow knows since version 21
+            column = column.map(lambda own: str(own) if isinstance(own, UUID) else own)
         try:
             values = pa.array(column, from_pandas=True)
         except (pa.ArrowException, TypeError) as error:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.utils.env_checker import check_env
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
 from stable_baselines3 import A2C, PPO
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import recsim  # noqa: F401  (registers the environments)
 from envs.slates.env import SlateRecEnv, SlateRecVectorEnv
 from envs.world.presets import PRESETS
+from envs.wrappers import RecordEpisodeStatistics
 from recsim.errors import UserError
 
 torch.set_num_threads(1)

@@ -67,7 +67,8 @@ def in_memory():
     polars = pytest.importorskip("polars")
     yield "polars", polars.from_pandas
     duckdb = pytest.importorskip("duckdb")
-    yield "duckdb", lambda frame: duckdb.connect().from_df(frame)
+    connection = duckdb.connect()
+    yield "duckdb", connection.from_df
 
 
 def assert_same(log, other, way):

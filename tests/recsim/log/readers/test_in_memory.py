@@ -32,9 +32,13 @@ def as_arrow_of_polars(frame):
     return as_polars(frame).with_columns(pl.col("sku").cast(pl.Categorical)).to_arrow()
 
 
+CONNECTIONS = []  # before version 2, DuckDB closes them with the last reference
+
+
 def as_duckdb(frame):
     duckdb = pytest.importorskip("duckdb")
-    return duckdb.connect().from_df(frame)
+    CONNECTIONS.append(duckdb.connect())
+    return CONNECTIONS[-1].from_df(frame)
 
 
 def as_arrow(frame):
