@@ -2,8 +2,8 @@
 
     python examples/train_maskable_ppo.py [--steps 20000]
 
-With ``action="slot"`` a slate is chosen item by item, each a discrete action, and ``action_masks()``
-rules out the items that the slate already has. It needs ``pip install sb3-contrib``.
+With ``action="slot"`` a slate is chosen item by item, and ``action_masks()`` rules out the items that
+the slate already has. It needs ``pip install sb3-contrib``.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ def reward_per_user(act) -> float:
         obs, _ = env.reset(seed=seed)
         over = False
         while not over:
-            obs, reward, terminated, truncated, _ = env.step(
-                act(obs, env.unwrapped.action_masks())
-            )
+            obs, reward, terminated, truncated, _ = env.step(act(obs, env.unwrapped.action_masks()))
             total += reward / 100
             over = terminated or truncated
     return total

@@ -2,8 +2,8 @@
 
     python examples/train_rllib.py [--iterations 15]
 
-It needs ``pip install 'ray[rllib]'``. RLlib takes vectors as observations and a number as the action,
-so observations are flattened, and the slate is chosen slot by slot.
+It needs ``pip install 'ray[rllib]'``. RLlib takes vectors as observations and a number as the
+action, so observations are flattened, and the slate is chosen slot by slot.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python examples/train_torchrl.py [--steps 40000]
 
-It needs ``pip install torchrl``. Observations are flattened to one vector, and the slate is chosen slot
-by slot, so that an action is one number.
+It needs ``pip install torchrl``. Observations are flattened to one vector, and the slate is chosen
+slot by slot, so that an action is one number.
 """
 
 from __future__ import annotations
