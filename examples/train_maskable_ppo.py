@@ -2,8 +2,8 @@
 
     python examples/train_maskable_ppo.py [--steps 20000]
 
-With ``action="slot"`` a slate is chosen item by item, and ``action_masks()`` rules out the items that
-the slate already has. It needs ``pip install sb3-contrib``.
+With ``action="slot"`` a slate is chosen item by item, and ``action_masks()`` rules out the items
+that the slate already has. It needs ``pip install sb3-contrib``.
 """
 
 from __future__ import annotations
