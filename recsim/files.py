@@ -37,6 +37,16 @@ def csv_text(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, lineterminator="\n", float_format=_repr)
 
 
+def read_csv(path: Path, **options: Any) -> pd.DataFrame:
+    """Read a CSV file with every number as it was written; older pandas rounds by default."""
+    import pandas as pd
+
+    if tuple(int(part) for part in pd.__version__.split(".")[:2]) < (3, 1):
+        options["float_precision"] = "round_trip"
+    frame: pd.DataFrame = pd.read_csv(path, **options)
+    return frame
+
+
 def _repr(value: Any) -> str:
     return repr(float(value))
 

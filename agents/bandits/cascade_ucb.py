@@ -155,7 +155,7 @@ def largest_mean(mean: Floats, level: Floats) -> Floats:
         middle = (low + high) / 2
         within = rel_entr(mean, middle) + rel_entr(1 - mean, 1 - middle) <= level
         low, high = np.where(within, middle, low), np.where(within, high, middle)
-    return low
+    return np.where(level > 0, low, mean)  # at 0 a divergence near 0 may be rounded to it
 
 
 def _mean(clicks: Floats, looks: Floats) -> Floats:

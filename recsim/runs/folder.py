@@ -33,7 +33,7 @@ import pandas as pd
 import yaml
 
 from recsim.errors import RunError, UserError
-from recsim.files import csv_text, plain, save_state, with_nan, write_atomically
+from recsim.files import csv_text, plain, read_csv, save_state, with_nan, write_atomically
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Trial, TrialResult
@@ -214,12 +214,12 @@ class RunFolder:
 
     def curves(self, trial: Trial) -> pd.DataFrame:
         """Return the reward curves of a finished trial, indexed by their axis."""
-        return pd.read_csv(self._folder(trial) / "curves.csv", index_col=0)
+        return read_csv(self._folder(trial) / "curves.csv", index_col=0)
 
     def users(self, trial: Trial) -> pd.DataFrame | None:
         """Return the sums by user of a finished trial, where it has any."""
         file = self._folder(trial) / "users.csv"
-        return pd.read_csv(file) if file.is_file() else None
+        return read_csv(file) if file.is_file() else None
 
     def remove(self) -> None:
         """Delete the folder."""

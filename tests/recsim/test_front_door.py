@@ -12,6 +12,7 @@ import pytest
 import recsim
 from recsim import AgentConfig, Decision, compare
 from recsim.errors import AgentError, UserError
+from recsim.files import read_csv
 from recsim.run import run_scenario
 
 WORLD = {"preset": "retention", "max_days": 4}
@@ -84,7 +85,7 @@ def test_a_comparison_has_the_numbers_of_the_scenario(tmp_path):
     content = {"name": "s", "description": "d", "env": WORLD, "agents": agents, "seeds": 3}
     scenario = recsim.load_scenario({**content, "users": 20, **keys, "output": str(tmp_path)})
     run = run_scenario(scenario, workers=1)
-    written = pd.read_csv(run.folder.path / "summary.csv")
+    written = read_csv(run.folder.path / "summary.csv")
     pd.testing.assert_frame_equal(result.table, written, check_exact=True)
     assert result.table.set_index(["agent", "metric"])["mean"].notna()[
         "watch", "immediate_regret_per_step"

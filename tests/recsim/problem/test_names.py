@@ -84,7 +84,7 @@ def test_text_of_any_type_is_text(values):
         (np.array([1.0, 2.0]), "name of item 0: 1.0 is neither text nor a whole number"),
         ([1, True], "name of item 1: True is neither text nor a whole number"),
         (["a", None], "name of item 1: None is neither text nor a whole number"),
-        (pd.Series(["a", None]), "name of item 1: nan is neither text nor a whole number"),
+        (pd.Series(["a", np.nan]), "name of item 1: nan is neither text nor a whole number"),
         (["a", b"b"], "name of item 1: b'b' is neither text nor a whole number"),
         (["a", ""], "name of item 1: '' is empty"),
         (["a", "\ud800"], "cannot be written as UTF-8"),

@@ -95,7 +95,8 @@ def test_what_limits_intervals_stands_under_the_tables_of_groups():
     assert "clicks per item shown of Narrow in group" in notes
     paired = " ".join(note.text for note in result.summary.table("paired_by_group").notes)
     assert "clicks per item shown of Narrow - random in group" in paired
-    shown = result.groups.set_index(["agent", "metric"]).loc["Narrow", "clicks_per_item_shown"]
+    groups = result.groups.set_index(["agent", "metric"]).sort_index()
+    shown = groups.loc["Narrow", "clicks_per_item_shown"]
     assert ((shown["seeds"] > 0) & (shown["seeds"] < 6)).any()
     assert shown["mean"].notna().tolist() == (shown["seeds"] > 0).tolist()
 
