@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -14,6 +16,9 @@ from recsim.errors import AgentError, UserError
 from recsim.log import SlateLog
 from recsim.problem import Names, Problem
 from recsim.problem.names import Name
+
+_GUARD = threading.Lock()
+_LOCKS: weakref.WeakKeyDictionary[Agent, threading.RLock] = weakref.WeakKeyDictionary()
 
 
 def recommend(
@@ -32,7 +37,8 @@ def recommend(
 
     These are the agent's slate and, if more items are wanted, its slates from the candidates that
     are left. A stochastic agent draws them. The agent begins anew with this user (`Agent.begin`),
-    so do not call this in the middle of a rollout.
+    so do not call this in the middle of a rollout. Calls from several threads wait for each other,
+    agent by agent.
 
     Args:
         agent: The agent; fitted, if it needs to be.
@@ -89,8 +95,16 @@ def recommend(
         else:
             raise AgentError(f"{title}: users have no names, so user must be a number: {user!r}.")
         obs |= {"user": known} if len(known) else {}
-    chosen = _slates(agent, obs, offered, problem.slate_size if k is None else k, problem, title)
+    with _lock_of(agent):
+        k = problem.slate_size if k is None else k
+        chosen = _slates(agent, obs, offered, k, problem, title)
     return [items[number] for number in chosen.tolist()]
+
+
+def _lock_of(agent: Agent) -> threading.RLock:
+    """Return the lock of an agent: it serves one user at a time, as it remembers them."""
+    with _GUARD:
+        return _LOCKS.setdefault(agent, threading.RLock())
 
 
 def _slates(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from agents.recipes import recipe_of
 from recsim.arrays import Bools
 from recsim.chat.session import Session, Terminal, check_fixed, fitted
 from recsim.contracts.conversations import ConversationAgent
 from recsim.contracts.slates import Observation
 from recsim.conversation import ConversationProblem
-from recsim.errors import UserError
+from recsim.errors import UserError, did_you_mean
 from recsim.scenario.agents import AgentSpec
 from recsim.trials.conversations import Conversations
 from recsim.trials.seeds import TrialSeeds
@@ -27,18 +29,60 @@ _FIXED = {"question": "binary", "opening": "none", "free_recommendations": 0}
 _LISTED = 5
 
 
+@dataclass(frozen=True)
+class Question:
+    """The agent asks about an attribute.
+
+    Attributes:
+        attribute: Its name.
+        number: Its number.
+        reason: Why the agent asks, in words; empty if it does not say.
+    """
+
+    attribute: str
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The agent shows items.
+
+    Attributes:
+        items: Their names.
+        numbers: Their numbers.
+        reason: Why the agent shows them, in words; empty if it does not say.
+    """
+
+    items: tuple[str, ...]
+    numbers: tuple[int, ...]
+    reason: str
+
+
 class Conversation(Session):
     """One conversation; keeps the state that the environment would show to the agent.
 
+    The agent must be in no other session meanwhile, see `Session.check_agent`. In code, answer
+    `next_turn` by `reply` until the conversation is `over`; `hold` does so with a person at a
+    terminal.
+
+    Attributes:
+        accepted: Name of the item that was accepted by `reply`, or None.
+
     Args:
         agent: Fitted.
-        problem: Public facts.
+        problem: Public facts; by default those that the agent was built for.
         unknown: Whether "I do not care" is an answer of its own; else it counts as a no.
     """
 
     def __init__(
-        self, agent: ConversationAgent, problem: ConversationProblem, *, unknown: bool = False
+        self,
+        agent: ConversationAgent,
+        problem: ConversationProblem | None = None,
+        *,
+        unknown: bool = False,
     ) -> None:
+        problem = recipe_of(agent).problem if problem is None else problem
         self.agent, self.problem, self._unknown = agent, problem, unknown
         self.introduction = (
             f"Think of an item. I have {problem.max_turns} turns, and show {problem.slate_size} "
@@ -48,12 +92,15 @@ class Conversation(Session):
         self.answers = np.zeros(problem.num_attributes, dtype=np.int8)
         self.shown = np.full((1, problem.max_turns * problem.slate_size), -1)
         self.history = np.zeros((1, problem.max_turns), dtype=np.int8)
+        self.accepted: str | None = None
+        self._turn: Question | Offer | None = None
         agent.begin(1)
+        self.hold_agent(agent)
 
     @property
     def over(self) -> bool:
-        """Whether all turns are taken."""
-        return self.turns >= self.problem.max_turns
+        """Whether an item was accepted, or all turns are taken."""
+        return self.accepted is not None or self.turns >= self.problem.max_turns
 
     def observation(self) -> Observation:
         """Return the agent's observation, for a batch of one."""
@@ -91,24 +138,71 @@ class Conversation(Session):
     def _end_turn(self, entry: int) -> None:
         self.history[0, self.turns] = entry
         self.turns += 1
+        self._turn = None
+
+    def next_turn(self) -> Question | Offer:
+        """Return the agent's turn: a question, or items that it shows.
+
+        Until it is answered by `reply`, it stays the same.
+
+        Raises:
+            UserError: If the conversation is over.
+            AgentError: If the agent has begun another session since.
+        """
+        if self.over:
+            raise UserError("The conversation is over.")
+        self.check_agent(self.agent)
+        if self._turn is None:
+            turn = self.agent.act(self.observation())
+            explain = getattr(self.agent, "explain", None)
+            reason = "" if explain is None else explain(0)
+            attribute = int(turn.ask[0])
+            if attribute >= 0:
+                name = self.problem.attribute_names[attribute]
+                self._turn = Question(name, attribute, reason)
+            else:
+                items = tuple(item for item in turn.slates[0].tolist() if item >= 0)
+                names = tuple(self.problem.item_names[item] for item in items)
+                self._turn = Offer(names, items, reason)
+        return self._turn
+
+    def reply(self, answer: str | None) -> None:
+        """Answer the agent's turn.
+
+        Args:
+            answer: To a question ``yes``, ``no`` or ``?`` (does not care); to items the name of the
+                one that is accepted, or None if none is.
+
+        Raises:
+            UserError: If there is no such answer to this turn, or the conversation is over.
+            AgentError: If the agent has begun another session since.
+        """
+        turn = self.next_turn()
+        if isinstance(turn, Question):
+            self.answer(turn.number, _answer(answer or ""))
+        elif answer is None:
+            self.reject(list(turn.numbers))
+        elif answer in turn.items:
+            self.accepted = answer
+            self.turns += 1
+        else:
+            raise UserError(
+                f"{answer!r} is none of the items shown.{did_you_mean(answer, turn.items)}"
+            )
 
     def take_turn(self, terminal: Terminal) -> bool:
         """Let the agent ask or show; return whether the person accepted an item."""
-        turn = self.agent.act(self.observation())
-        explain = getattr(self.agent, "explain", None)
-        terminal.say("" if explain is None else explain(0), style="dim")
-        number, attribute = self.turns + 1, int(turn.ask[0])
-        if attribute >= 0:
-            name = self.problem.attribute_names[attribute]
-            self.answer(attribute, terminal.ask(f"{number}. {name}? ", _answer))
+        number, turn = self.turns + 1, self.next_turn()
+        terminal.say(turn.reason, style="dim")
+        if isinstance(turn, Question):
+            self.answer(turn.number, terminal.ask(f"{number}. {turn.attribute}? ", _answer))
             return False
-        items = [item for item in turn.slates[0].tolist() if item >= 0]
-        for place, item in enumerate(items, start=1):
+        for place, item in enumerate(turn.numbers, start=1):
             terminal.say(f"  {place:2d}  {self._describe(item)}")
         question = f"{number}. Which one is it? (number, or Enter for none) "
-        if terminal.ask(question, lambda text: _accepts(text, len(items))):
+        if terminal.ask(question, lambda text: _accepts(text, len(turn.numbers))):
             return True
-        self.reject(items)
+        self.reject(list(turn.numbers))
         return False
 
     def _describe(self, item: int) -> str:

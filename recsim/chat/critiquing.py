@@ -73,6 +73,7 @@ class CritiquingSession(Session):
         self.critiqued = np.zeros(shape, dtype=np.int8)
         self.shown = np.full((1, problem.max_turns), -1)
         agent.begin(np.array([number]))
+        self.hold_agent(agent)
 
     @property
     def over(self) -> bool:
@@ -106,6 +107,7 @@ class CritiquingSession(Session):
 
     def take_turn(self, terminal: Terminal) -> bool:
         """Let the agent show an item; return whether the person accepted it."""
+        self.check_agent(self.agent)
         obs, problem = self.observation(), self.problem
         showing = self.agent.act(obs)
         item = int(best_allowed(showing.scores, obs["action_mask"])[0])

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from rich.console import Console
 
-from recsim.errors import UserError
+from recsim.errors import AgentError, UserError
 from recsim.scenario.agents import AgentSpec
 from recsim.trials.seeds import TrialSeeds
 
 Ask = Callable[[str], str]
 """Prints a question and returns the line that the person types."""
 T = TypeVar("T")
+
+
+# The session that an agent is in; agents keep one conversation, that with which they began last.
+_HELD: weakref.WeakKeyDictionary[Any, weakref.ref[Session]] = weakref.WeakKeyDictionary()
 
 
 class InputEnded(Exception):
@@ -68,6 +73,24 @@ class Session(ABC):
 
     introduction: str
     turns: int
+
+    def hold_agent(self, agent: Any) -> None:
+        """Note that an agent is in this session from now on, and in no other."""
+        _HELD[agent] = weakref.ref(self)
+
+    def check_agent(self, agent: Any) -> None:
+        """Check that an agent has not begun another session since this one.
+
+        Raises:
+            AgentError: If it has: it would mix what two users said.
+        """
+        held = _HELD.get(agent)
+        if held is None or held() is not self:
+            raise AgentError(
+                f"agent {getattr(agent, 'name', type(agent).__name__)!r} has begun another session "
+                "since, and an agent remembers one: give every session an agent of its own, "
+                "copy.deepcopy(agent)."
+            )
 
     @property
     @abstractmethod
