@@ -2,9 +2,9 @@
 
     python examples/serve.py slates.pt [--conversations conversation.pt] [--port 8000]
 
-The files are those of `recsim.save_agent`. It needs ``pip install 'slaterec[serve]'``. FastAPI calls the
-functions below in several threads: `recommend` lets them wait for each other, and every conversation
-has a lock and a copy of the agent of its own.
+The files are those of `recsim.save_agent`. It needs ``pip install 'slaterec[serve]'``. FastAPI
+calls the functions below in several threads: `recommend` lets them wait for each other, and every
+conversation has a lock and a copy of the agent of its own.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Agents and the names of items and users."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +11,10 @@ from hypothesis import strategies as st
 
 import agents
 from agents.saving import load_agent, save_agent
+from agents.shared.base import BaseSlateAgent
 from agents.shared.recommending import recommend
 from recsim.contracts.kinds import kind_of
+from recsim.contracts.slates import Decision
 from recsim.errors import AgentError
 from recsim.log import SlateLog
 from recsim.problem import Problem
@@ -224,3 +228,25 @@ def test_a_loaded_agent_recommends_the_same(fitted, folder):
     save_agent(agent, folder / "sasrec.pt")
     loaded = load_agent(folder / "sasrec.pt")
     assert loaded.recommend(["item 3"], k=6) == agent.recommend(["item 3"], k=6)
+
+
+class Remembering(BaseSlateAgent):
+    """Shows the first items; remembers the history for a while."""
+
+    def act(self, obs):
+        last = obs["history_items"].max()
+        self.last = last
+        time.sleep(0.002)  # another thread may run meanwhile
+        assert self.last == last
+        return Decision(np.arange(self.slate_size)[None])
+
+    def propensities(self, obs, items):
+        return None
+
+
+def test_calls_from_several_threads_wait_for_each_other(named_problem):
+    agent = Remembering(Remembering.Config(), named_problem, 0)
+    histories = [[f"item {number % 9}"] for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(agent.recommend, histories))
+    assert all(len(items) == 3 for items in found)

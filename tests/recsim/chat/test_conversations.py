@@ -1,17 +1,20 @@
 """A person, here a list of answers, holds conversations."""
 
+import copy
 import re
 
 import numpy as np
 import pytest
 
 import agents
+from envs.conversation.env import ConvRecEnv
 from recsim.chat.__main__ import main
-from recsim.chat.conversations import Conversation
+from recsim.chat.conversations import Conversation, Offer, Question
 from recsim.chat.session import Terminal
 from recsim.conversation import ConversationProblem
-from recsim.errors import UserError
+from recsim.errors import AgentError, UserError
 
+PLANTED = {"num_items": 60, "num_attributes": 8, "users": 40, "interactions": 6, "per_user": 4}
 SMALL = ["env.planted={num_items: 60, num_attributes: 8, users: 40, interactions: 6, per_user: 4}"]
 SETTINGS = [*SMALL, "env.slate_size=3", "env.max_turns=4"]
 
@@ -185,3 +188,57 @@ def test_the_agent_sees_what_an_environment_would_show():
         if terminated[0] or truncated[0]:
             break
     assert session.over or terminated[0]
+
+
+def small_agent(name="conv_bayes"):
+    env = ConvRecEnv(planted=PLANTED, slate_size=3, max_turns=4)
+    agent = agents.make(name, env.problem)
+    agent.fit(env.training_data)
+    return agent
+
+
+def test_a_conversation_in_code():
+    conversation = Conversation(small_agent())
+    turns = []
+    while not conversation.over:
+        turn = conversation.next_turn()
+        assert conversation.next_turn() is turn, "asked twice, it is the same turn"
+        turns.append(turn)
+        conversation.reply("?" if isinstance(turn, Question) else None)
+    assert len(turns) == conversation.turns == 4
+    assert conversation.accepted is None
+    assert isinstance(turns[-1], Offer)
+    with pytest.raises(UserError, match="is over"):
+        conversation.next_turn()
+
+
+def test_an_item_is_accepted_by_its_name():
+    conversation = Conversation(small_agent())
+    while isinstance(turn := conversation.next_turn(), Question):
+        with pytest.raises(UserError, match="answer y, n or"):
+            conversation.reply(None)
+        conversation.reply("no")
+    with pytest.raises(
+        UserError, match=rf"none of the items shown\. Did you mean '{turn.items[0]}"
+    ):
+        conversation.reply(turn.items[0] + "x")
+    conversation.reply(turn.items[0])
+    assert conversation.over
+    assert conversation.accepted == turn.items[0]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_an_agent_holds_one_conversation(answered):
+    agent = small_agent()
+    first = Conversation(agent)
+    if answered:
+        first.next_turn()
+    second = Conversation(agent)
+    with pytest.raises(AgentError, match=r"begun another session since.*copy\.deepcopy"):
+        first.next_turn()
+    with pytest.raises(AgentError, match="begun another session since"):
+        first.reply("no")
+    second.next_turn()
+    copied = Conversation(copy.deepcopy(agent))
+    copied.next_turn()
+    second.next_turn()
