@@ -4,8 +4,8 @@
 
 Every agent is fitted on a small random log, saved and loaded. A request is a call of
 ``agent.recommend`` for a user with ten items of history, or one turn of a conversation. The last
-columns are the ratio of the median to that of `popularity`, and the size of the agent's state, which
-every conversation has a copy of. One thread.
+columns are the ratio of the median to that of `popularity`, and the size of the agent's state, of
+which every conversation has a copy. One thread.
 """
 
 from __future__ import annotations

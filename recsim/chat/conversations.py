@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -82,7 +82,8 @@ class Conversation(Session):
         *,
         unknown: bool = False,
     ) -> None:
-        problem = recipe_of(agent).problem if problem is None else problem
+        if problem is None:
+            problem = cast(ConversationProblem, recipe_of(agent).problem)
         self.agent, self.problem, self._unknown = agent, problem, unknown
         self.introduction = (
             f"Think of an item. I have {problem.max_turns} turns, and show {problem.slate_size} "
