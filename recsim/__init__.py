@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from recsim.metrics.metric import Metric
     from recsim.play.rollout import Rollout, rollout
     from recsim.problem import Problem
-    from recsim.run import run_scenario
+    from recsim.run import run_scenario, run_sweep
     from recsim.scenario.available import available
     from recsim.scenario.files import load_scenario
 
@@ -50,6 +50,7 @@ __all__ = [
     "read_log",
     "rollout",
     "run_scenario",
+    "run_sweep",
     "save_agent",
 ]
 
@@ -65,7 +66,7 @@ _NAMES = {
     "recsim.metrics.metric": ["Metric"],
     "recsim.play.rollout": ["Rollout", "rollout"],
     "recsim.problem": ["Problem"],
-    "recsim.run": ["run_scenario"],
+    "recsim.run": ["run_scenario", "run_sweep"],
     "recsim.scenario.available": ["available"],
     "recsim.scenario.files": ["load_scenario"],
 }

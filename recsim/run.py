@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from recsim.errors import UserError, located
 from recsim.scenario.files import find_scenario, load_scenario
 from recsim.scenario.schema import Scenario
+from recsim.scenario.sweeps import Sweep, load
 
 if TYPE_CHECKING:
     from recsim.report.summary import Summary
     from recsim.runs.executor import Executor
     from recsim.runs.folder import RunFolder
+    from recsim.runs.sweeps import SweepRun
 
 _EPILOG = """\
 examples:
@@ -105,6 +107,49 @@ def run_scenario(
     return Run(folder, failed, summary)
 
 
+def run_sweep(
+    sweep: Sweep | str | Path | Mapping[str, Any],
+    *,
+    workers: int | None = None,
+    resume: bool | str | Path = False,
+    executor: Executor | None = None,
+    console: Any = None,
+) -> SweepRun:
+    """Run every point of a sweep that is not finished yet, and put all of them into one table.
+
+    Args:
+        sweep: A scenario with a block ``sweep``: a path, the name of a packaged scenario, or a
+            mapping; or what `recsim.scenario.sweeps.load` made of it.
+        workers: Processes; by default as many as there are cores.
+        resume: Continue an earlier sweep: True for the newest one with these settings, or its
+            folder.
+        executor: Another engine to run on, in place of local processes.
+        console: A ``rich.console.Console`` for progress; by default nothing is printed.
+
+    Returns:
+        The table of all points, the best one, and the folder.
+
+    Raises:
+        UserError: If there is no sweep, a point of it cannot run, or there is nothing to resume.
+            Nothing is written.
+        KeyboardInterrupt: After an interrupt; finished trials are kept and can be resumed.
+    """
+    from rich.console import Console
+
+    from recsim.runs.executor import refuse_unguarded
+    from recsim.runs.sweeps import folder_of, run_points
+
+    refuse_unguarded()
+    if not isinstance(sweep, Sweep):
+        loaded = load(sweep)
+        if not isinstance(loaded, Sweep):
+            raise UserError("this scenario has no 'sweep': run it by recsim.run_scenario.")
+        sweep = loaded
+    sweep.check()
+    path = folder_of(sweep, resume)
+    return run_points(sweep, path, workers, executor, console or Console(quiet=True))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = _parse(arguments)
@@ -134,8 +179,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
-def _scenario(given: argparse.Namespace) -> tuple[Scenario, Path]:
-    """Return the scenario that the command line asks for, and its file."""
+def _scenario(given: argparse.Namespace) -> tuple[Scenario | Sweep, Path]:
+    """Return the scenario or sweep that the command line asks for, and its file."""
     # A change may be longer than a file name can be: `Path.is_file` fails on that.
     names = [word for word in given.words if "=" not in word or os.path.isfile(word)]
     overrides = [word for word in given.words if word not in names]
@@ -145,25 +190,34 @@ def _scenario(given: argparse.Namespace) -> tuple[Scenario, Path]:
         )
     if names:
         source = find_scenario(names[0])
-        return load_scenario(source, overrides), source
+        return load(source, overrides), source
     if isinstance(given.resume, str):
         from recsim.runs.folder import RunFolder
+        from recsim.runs.sweeps import MARKER
 
+        if (Path(given.resume) / MARKER).is_file():
+            source = Path(given.resume) / MARKER
+            return load(source, overrides), source
         folder = RunFolder.open(given.resume)
         source = folder.path / "scenario.yaml"
         return load_scenario(source, overrides) if overrides else folder.scenario, source
     raise UserError("which scenario? Give a name or a file; --list shows the names.")
 
 
-def _run(scenario: Scenario, source: Path, given: argparse.Namespace) -> int:
+def _run(scenario: Scenario | Sweep, source: Path, given: argparse.Namespace) -> int:
     from recsim.report.console import make_console, print_summary
 
     console = make_console()
-    run = run_scenario(
-        scenario, workers=given.workers, resume=given.resume, console=console, source=source
-    )
+    options = {"workers": given.workers, "resume": given.resume, "console": console}
+    run: Run | SweepRun
+    if isinstance(scenario, Sweep):
+        run = run_sweep(scenario, **options)
+        path = run.path
+    else:
+        run = run_scenario(scenario, source=source, **options)
+        path = run.folder.path
     print_summary(run.summary, console)
-    console.print(f"report: {run.folder.path / 'report.html'}", soft_wrap=True, highlight=False)
+    console.print(f"report: {path / 'report.html'}", soft_wrap=True, highlight=False)
     if run.failed:
         print(
             f"error: {len(run.failed)} of the trials failed: {'; '.join(run.failed)}. "
@@ -174,7 +228,14 @@ def _run(scenario: Scenario, source: Path, given: argparse.Namespace) -> int:
     return 0
 
 
-def _validate(scenario: Scenario, source: Path) -> int:
+def _validate(scenario: Scenario | Sweep, source: Path) -> int:
+    if isinstance(scenario, Sweep):
+        scenario.check()
+        print(
+            f"{scenario.base.name} is valid: {scenario.size} points of "
+            f"{len(scenario.base.trials())} trials, digest {scenario.digest()}."
+        )
+        return 0
     with located(str(source)):
         scenario.check()
     print(f"{scenario.name} is valid: {len(scenario.trials())} trials, digest {scenario.digest()}.")

@@ -68,7 +68,7 @@ class RunFolder:
         stem = f"{datetime.now():%Y%m%d-%H%M%S}-{scenario.digest()}"
         try:
             parent.mkdir(parents=True, exist_ok=True)
-            path = _new_folder(parent, stem)
+            path = new_folder(parent, stem)
         except OSError as error:
             raise RunError(
                 f"run folders cannot be written to {parent}: {error.strerror}. "
@@ -249,7 +249,7 @@ def versions() -> dict[str, str]:
     return known
 
 
-def _new_folder(parent: Path, stem: str) -> Path:
+def new_folder(parent: Path, stem: str) -> Path:
     """Make and return a folder that did not exist."""
     for attempt in range(1, 1000):
         path = parent / (stem if attempt == 1 else f"{stem}-{attempt}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -63,7 +64,28 @@ def load_scenario(name: str | Path | Mapping[str, Any], overrides: Sequence[str]
         if overrides:
             raise ScenarioError("overrides change a file; change the mapping itself.")
         return parse_scenario(name)
-    path = find_scenario(str(name))
+    return checked_scenario(read_content(find_scenario(str(name)), overrides))
+
+
+@dataclass(frozen=True, eq=False)
+class Content:
+    """A scenario as plain data, and where it comes from.
+
+    Attributes:
+        path: Its file.
+        text: The text of the file.
+        changed: Paths of the keys that overrides set.
+        content: All keys, with references resolved.
+    """
+
+    path: Path
+    text: str
+    changed: Sequence[Path_]
+    content: dict[str, Any]
+
+
+def read_content(path: Path, overrides: Sequence[str] = ()) -> Content:
+    """Read a file as plain data; arguments and errors as in `load_scenario`."""
     text = _read_text(path)
     config = _parse(path, text)
     changed = _apply_all(config, overrides)
@@ -78,8 +100,23 @@ def load_scenario(name: str | Path | Mapping[str, Any], overrides: Sequence[str]
         ) from None
     except OmegaConfBaseException as error:
         raise ScenarioError(f"{path}: {_first_line(error)}") from None
+    return Content(path, text, changed, cast(dict[str, Any], content))
+
+
+def checked_scenario(read: Content) -> Scenario:
+    """Return the scenario of a file.
+
+    Raises:
+        ScenarioError: Lists every mistake with file, line and key path.
+    """
+    path, text, changed = read.path, read.text, read.changed
+    if "sweep" in read.content:
+        raise ScenarioError(
+            f"{path}: sweep: this file is a sweep over several scenarios: run it by python -m "
+            "recsim.run, or by recsim.run_sweep in Python."
+        )
     with located(str(path)):
-        kind, keys = kind_and_keys(cast(dict[str, Any], content))
+        kind, keys = kind_and_keys(read.content)
     try:
         return kind.model_validate(keys)
     except ValidationError as error:
