@@ -32,6 +32,17 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     os.replace(draft, path)
 
 
+def found_beside(path: str, folder: Path) -> str:
+    """Return a path; if it leads nowhere from the working directory, but does from a folder, there.
+
+    Args:
+        path: Absolute, or relative to the working directory or to the folder.
+        folder: That of the file in which the path is written.
+    """
+    beside = folder / path
+    return str(beside) if not Path(path).exists() and beside.exists() else path
+
+
 def csv_text(frame: pd.DataFrame) -> str:
     """Return a table as CSV, with the shortest digits that restore each number; NaN is empty."""
     return frame.to_csv(index=False, lineterminator="\n", float_format=_repr)

@@ -11,8 +11,8 @@ from envs.learned.sessions import RETURN
 from envs.world.backend import Array, Backend
 from envs.world.bounds import Bounds
 from envs.world.oracle import best_slate
+from envs.world.state import Outcome, shown_slots
 from envs.world.users import Users
-from envs.world.world import Outcome, shown_slots
 from recsim.arrays import Floats, Floats32, Ints
 from recsim.draws import Draws, Purpose
 
@@ -49,6 +49,7 @@ class LearnedWorld:
     """
 
     foresighted = False
+    inexact = ()
 
     def __init__(self, model: UserModel, slate_size: int, backend: Backend) -> None:
         self.model = model
@@ -150,6 +151,10 @@ class LearnedWorld:
         return best_slate(np, self.model.choice, utility, payoff, slate_size)
 
     long_term_slate = oracle_slate  # the model does not look ahead
+
+    def draw_candidates(self, state: LearnedUsers, draws: Draws, count: int) -> None:
+        """Return None: there is no generator of candidates."""
+        del state, draws, count
 
     def latent(self, state: LearnedUsers) -> dict[str, Array]:
         """Return the state that is not observed: the days since the previous session."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 from envs.slates.settings import SlateSettings
@@ -38,6 +39,12 @@ def simulation_of(
         raise EnvError(f"num_candidates is {offered}; the catalogue has {items} items.")
     if slate > offered:
         raise EnvError(f"slate_size is {slate}; there are {offered} candidates to fill it with.")
+    if settings.reveal_state and world.inexact:
+        warnings.warn(
+            f"The oracle is a guess in this world: {'; '.join(world.inexact)}. Its slates may not "
+            "be the best, and info has neither 'expected_reward' nor 'oracle_reward'.",
+            stacklevel=2,
+        )
     rewards = settings.rewards or {}
     for name in rewards:
         if name not in problem.rewards:

@@ -11,9 +11,11 @@ from envs.slates.faces import SlateBatchEnv, SlateEnv
 from envs.slates.settings import SlateRecSettings, SlateRecVectorSettings
 from envs.slates.simulation import SlateSimulation
 from envs.world.backend import Array, Backend
+from envs.world.config import WorldConfig
 from envs.world.presets import override
 from envs.world.presets import preset as preset_of
-from envs.world.world import World, WorldConfig
+from envs.world.rewards import named_rewards
+from envs.world.world import World
 from recsim.errors import EnvError
 from recsim.problem import Problem
 
@@ -85,7 +87,8 @@ class SlateRecEnv(SlateEnv):
     candidate indices with the largest expected immediate reward) and ``long_term_slate`` (see
     `World.long_term_slate`), all three for the returned observation; and ``expected_reward`` of the
     slate just shown with the largest possible one, ``oracle_reward``. Their difference is the
-    regret.
+    regret. In a world with parts of your own whose best slate is not known, a warning names them,
+    and these two are not there.
 
     ## Starting State
     A new user with interests drawn from `Population`, at the first step of the first session on
@@ -98,9 +101,12 @@ class SlateRecEnv(SlateEnv):
     of the session. Truncated after ``max_steps`` slates, or from day ``max_days`` on.
 
     ## Arguments
-    * ``preset``: world to start from.
-    * ``world``: changes to it, nested as in `WorldConfig`, e.g. ``{"drift": {"rate": 0.3}}``.
+    * ``preset``: world to start from: a name, a YAML file, or an `envs.world.presets.Preset`.
+    * ``world``: changes to it, nested as in `WorldConfig`, e.g. ``{"drift": {"rate": 0.3}}``; parts
+      of your own are objects, or the ``kind`` under which a package registers them.
     * ``rewards``: weights of named rewards, e.g. ``{"return": 5}``; the others keep the preset's.
+      Further names are ``skip`` (1 for a slate without a click), columns of numbers of your own
+      items (the sum over clicks), and functions: ``{"bonus": (0.5, function)}``.
     * ``slate_size``: K. ``num_candidates``: C, drawn at each step; None for the whole
       catalogue, in the order of the ids. ``history``: H.
     * ``max_steps``, ``max_days``: limits; 0 for no limit, None for the preset's. Days pass only in
@@ -215,7 +221,13 @@ def _build(num_users: int, settings: SlateRecSettings, backend: Backend) -> Slat
         raise EnvError(
             f"max_days is {settings.max_days}, but no days pass in a world without retention."
         )
+    if config.candidates and settings.num_candidates is None:
+        raise EnvError("world.candidates draws candidates: set num_candidates, how many.")
     users = World(config, backend)
+    weights, sources = named_rewards({**start.rewards, **(settings.rewards or {})}, users.items)
+    users.add_rewards(weights, sources)
+    # Those of a preset's part that was taken out count nothing.
+    changed = {name: weights[name] for name in settings.rewards or {}}
     problem = Problem(
         num_items=len(users.items),
         slate_size=start.slate_size,
@@ -223,9 +235,10 @@ def _build(num_users: int, settings: SlateRecSettings, backend: Backend) -> Slat
         item_features=users.items.features,
         item_groups=users.items.group,
         item_names=users.items.names,
-        rewards={name: start.rewards.get(name, 0.0) for name in config.reward_names},
+        rewards={name: weights.get(name, 0.0) for name in users.reward_names},
     )
-    limits = {
+    limits: dict[str, Any] = {
+        "rewards": changed,
         "max_steps": start.max_steps if settings.max_steps is None else settings.max_steps,
         "max_days": start.max_days if settings.max_days is None else settings.max_days,
     }

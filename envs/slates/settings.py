@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from envs.settings import EnvSettings
+from envs.world.presets import Preset, Weight
 
 Limit = Annotated[int, Field(ge=0)]
 
@@ -39,17 +40,26 @@ class SlateSettings(EnvSettings):
     reveal_state: bool = False
 
 
+def _preset(value: Any) -> Any:
+    if not isinstance(value, str | Preset):
+        raise ValueError(f"must be the name of a preset, a YAML file or a Preset, not {value!r}")
+    return value
+
+
 class SlateRecSettings(SlateSettings):
     """Settings of ``SlateRec-v0``; limits of None are those of the preset.
 
     Attributes:
-        preset: World to start from.
-        world: Changes to it, nested as in `envs.world.world.WorldConfig`.
+        rewards: Weights of named rewards; also functions of `envs.world.contracts.Step`, or pairs
+            of weight and function.
+        preset: World to start from: a name, a YAML file, or an `envs.world.presets.Preset`.
+        world: Changes to it, nested as in `envs.world.config.WorldConfig`.
     """
 
     env_id: ClassVar[str] = "SlateRec-v0"
 
-    preset: str = "interest_evolution"
+    rewards: Mapping[str, Weight] | None = None
+    preset: Annotated[Any, AfterValidator(_preset)] = "interest_evolution"
     world: Mapping[str, Any] | None = None
 
 

@@ -19,8 +19,8 @@ from envs.slates.spaces import action_space, observation_space
 from envs.slates.transcript import transcript
 from envs.slates.users import UserWorld
 from envs.world.backend import Array, Backend, to_numpy
+from envs.world.state import Outcome
 from envs.world.users import Users
-from envs.world.world import Outcome
 from recsim.arrays import Bools, Ints
 from recsim.draws import Draws
 from recsim.problem import Problem
@@ -67,14 +67,14 @@ class SlateSimulation(Simulation):
         self.slots = settings.action == "slot"
         self.steps_per_slate = problem.slate_size if self.slots else 1
         self.reveal_state = settings.reveal_state
+        self._exact = self.reveal_state and not world.inexact
         self.whole_catalogue = settings.num_candidates is None
         self._as_features = settings.observation == "features"
-        self._weights = backend.asarray(
-            np.array(list(self.problem.rewards.values()), dtype=np.float32)
-        )
+        weights = list(problem.rewards.values())
+        self._weights = backend.asarray(np.array(weights, dtype=np.float32))
         self._width = settings.history * problem.slate_size
         self._history = backend.asarray(np.array([settings.history]))
-        self._strata = DrawnCandidates(problem, backend)
+        self._strata = DrawnCandidates(world, problem, backend)
         self._ids = backend.asarray(np.tile(np.arange(problem.num_items), (size, 1)))
         self._last: Shown | None = None  # with the last complete slate of the first user
         self._revealed: dict[str, Any] = {}
@@ -104,10 +104,10 @@ class SlateSimulation(Simulation):
             self.state = self.world.draw_users(self.draws)
             self._forget()
             if not self.whole_catalogue:
-                self.candidates = self._strata.draw(self.draws)
+                self.candidates = self._strata.draw(self.state, self.draws)
             self._revealed = self._reveal()
             shape, count = (self.size, self.problem.slate_size), len(self.problem.rewards)
-            oracle = self._oracle_reward if self.reveal_state else None
+            oracle = self._oracle_reward if self._exact else None
             self._shown = self._nothing = Shown.nothing(self.backend, shape, count, oracle)
             self._last = None
             return
@@ -121,7 +121,7 @@ class SlateSimulation(Simulation):
         self.feedback[at] = 0
         self._partial[at], self._filled[rows] = -1, 0
         if not self.whole_catalogue:
-            self.candidates[at] = self._strata.draw(new)
+            self.candidates[at] = self._strata.draw(self.state.take(at), new)
         self._shown = self._shown.put(at, self._nothing.take(at), self.backend)
         if rows[0] == 0:
             self._last = None
@@ -172,7 +172,7 @@ class SlateSimulation(Simulation):
         if rows is not None:
             state, draws, none = state.take(rows), draws.take(rows), none.take(rows)
         expected = oracle = None
-        if self.reveal_state:
+        if self._exact:
             expected = self.world.expected_reward(state, items, self.problem.rewards)
             oracle = self._oracle_reward if rows is None else self._oracle_reward[rows]
         outcome = self.world.step(state, items, draws)
@@ -201,7 +201,7 @@ class SlateSimulation(Simulation):
         self._store("history_clicks", rows, xp.concat([clicks, shown.clicks], axis=1))
         self._store("feedback", rows, shown.rewards)
         if not self.whole_catalogue:
-            self._store("candidates", rows, self._strata.draw(draws))
+            self._store("candidates", rows, self._strata.draw(state, draws))
         revealed = self._reveal(rows)
         self._revealed = revealed if rows is None else self._put(rows, self._revealed, revealed)
         return self._ends(state.clock, outcome)

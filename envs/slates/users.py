@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from envs.world.backend import Array
 from envs.world.bounds import Bounds
-from envs.world.world import Outcome
+from envs.world.state import Outcome
 from recsim.draws import Draws
 
 
@@ -16,6 +16,11 @@ class UserWorld(Protocol):
     @property
     def foresighted(self) -> bool:
         """Whether `long_term_slate` may differ from `oracle_slate`."""
+        ...
+
+    @property
+    def inexact(self) -> tuple[str, ...]:
+        """Why `oracle_slate` is a guess, a sentence per reason; empty where it is exact."""
         ...
 
     def bounds(self, slate_size: int) -> Bounds:
@@ -58,6 +63,10 @@ class UserWorld(Protocol):
         self, state: Any, candidates: Array | None, slate_size: int, weights: dict[str, float]
     ) -> Array:
         """Return candidate indices of a slate that looks ahead, ``(B, K)``."""
+        ...
+
+    def draw_candidates(self, state: Any, draws: Draws, count: int) -> Array | None:
+        """Draw candidates ``(B, count)`` by a generator of the world; None if it has none."""
         ...
 
     def latent(self, state: Any) -> dict[str, Array]:

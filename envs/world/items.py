@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.errors import EnvError, did_you_mean
 from recsim.problem import Names
 
 
@@ -41,6 +42,17 @@ class Items:
 
     def __len__(self) -> int:
         return len(self.group)
+
+    def column(self, name: str) -> NDArray[np.float32]:
+        """Return one of ``columns``, ``(I,)``.
+
+        Raises:
+            EnvError: If the catalogue does not have it; names the nearest.
+        """
+        if name not in self.columns:
+            near = did_you_mean(name, self.columns) or " It has no further columns."
+            raise EnvError(f"the catalogue has no column {name!r}.{near}")
+        return self.columns[name]
 
     @property
     def dim(self) -> int:

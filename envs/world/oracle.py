@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from envs.world.backend import Array
+from envs.world.checked import called, shaped
 from envs.world.choice import Cascade, MultinomialLogit, PositionBased
 from envs.world.contracts import ChoicePart
 
@@ -29,14 +30,26 @@ def best_slate(
         payoff: Reward of a click on it, ``(B, C)``; may be negative.
         slate_size: K, at most C.
     """
-    if isinstance(choice, MultinomialLogit):
+    if type(choice).best_slate is not ChoicePart.best_slate:
+        found = choice.best_slate(xp, utility, payoff, slate_size)
+        shape = (utility.shape[0], slate_size)
+        return shaped(found, [shape], f"choice {called(choice)!r}: best_slate")
+    if type(choice) is MultinomialLogit:
         return _best_multinomial(xp, choice, utility, payoff, slate_size)
-    if isinstance(choice, PositionBased):
+    if type(choice) is PositionBased:
         gain = choice.attraction(xp, utility) * payoff
         best = top_k(gain, slate_size)
         return _drop(xp, best, xp.take_along_axis(gain, best, axis=1) > 0)
-    assert isinstance(choice, Cascade)
-    return _best_cascade(xp, choice, utility, payoff, slate_size)
+    if type(choice) is Cascade:
+        return _best_cascade(xp, choice, utility, payoff, slate_size)
+    return _best_alone(xp, choice, utility, payoff, slate_size)
+
+
+def finds_best(choice: ChoicePart) -> bool:
+    """Return whether `best_slate` is exact for a choice model."""
+    if type(choice).best_slate is not ChoicePart.best_slate:
+        return True
+    return type(choice) in (MultinomialLogit, PositionBased, Cascade)
 
 
 def top_k(scores: Array, k: int) -> Array:
@@ -54,6 +67,16 @@ def top_k(scores: Array, k: int) -> Array:
 def _drop(xp: Any, slate: Array, keep: Array) -> Array:
     """Replace slots that are not kept with repeats of the first."""
     return xp.where(keep, slate, slate[:, :1])
+
+
+def _best_alone(
+    xp: Any, choice: ChoicePart, utility: Array, payoff: Array, slate_size: int
+) -> Array:
+    """Return the items that are worth most when they are shown alone: a guess."""
+    gain = choice.probabilities(xp, xp.reshape(utility, (-1, 1))).reshape(utility.shape) * payoff
+    best = top_k(gain, slate_size)
+    keep = xp.take_along_axis(gain, best, axis=1) > 0
+    return _drop(xp, best, keep)
 
 
 def _best_multinomial(

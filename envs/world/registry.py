@@ -12,7 +12,15 @@ from typing import Any
 
 from pydantic import BeforeValidator
 
-from envs.world.contracts import CataloguePart, ChoicePart, PopulationPart
+from envs.world.contracts import (
+    CandidatesPart,
+    CataloguePart,
+    ChoicePart,
+    DynamicsPart,
+    PopulationPart,
+    RetentionPart,
+    RewardPart,
+)
 from envs.world.part import Part
 from recsim.errors import EnvError, did_you_mean
 from recsim.registry import Registry
@@ -23,9 +31,18 @@ CONTRACTS: dict[str, type[Part]] = {
     "catalogue": CataloguePart,
     "population": PopulationPart,
     "choice": ChoicePart,
+    "retention": RetentionPart,
+    "dynamics": DynamicsPart,
+    "candidates": CandidatesPart,
+    "reward": RewardPart,
 }
 # The kind of settings without any, where there is no part yet.
-_DEFAULTS = {"catalogue": "drawn", "population": "drawn", "choice": "multinomial_logit"}
+_DEFAULTS = {
+    "catalogue": "drawn",
+    "population": "drawn",
+    "choice": "multinomial_logit",
+    "retention": "hazard",
+}
 # Keys that only one kind of the slot has, so that ``kind`` need not be written.
 _IMPLIED = {
     "catalogue": {"path": "table", "data": "table"},
@@ -35,11 +52,13 @@ _IMPLIED = {
 
 def _check(name: str, target: str, loaded: Any) -> None:
     slot = name.partition(".")[0]
+    if slot == "preset":  # see `envs.world.presets.preset`
+        return
     contract = CONTRACTS.get(slot)
     if contract is None:
         raise EnvError(
             f"world part {name!r} ({target}): names are <slot>.<kind>, and there is no slot "
-            f"{slot!r}.{did_you_mean(slot, CONTRACTS)}"
+            f"{slot!r}.{did_you_mean(slot, [*CONTRACTS, 'preset'])}"
         )
     if not (inspect.isclass(loaded) and issubclass(loaded, contract)):
         raise EnvError(
@@ -57,12 +76,26 @@ PARTS = Registry(
         "choice.cascade": "envs.world.choice:Cascade",
         "choice.multinomial_logit": "envs.world.choice:MultinomialLogit",
         "choice.position_based": "envs.world.choice:PositionBased",
+        "retention.hazard": "envs.world.retention:Retention",
         "population.drawn": "envs.world.population:Population",
         "population.table": "envs.world.own_users:TablePopulation",
     },
     _check,
     EnvError,
 )
+
+
+def describe_parts() -> dict[str, str]:
+    """Return every part with the first line of its docstring; of a wrong one, what is wrong."""
+    described = {}
+    for name, line in PARTS.describe().items():
+        slot = name.partition(".")[0]
+        if slot in CONTRACTS:
+            described[name] = line
+        elif slot != "preset":
+            near = did_you_mean(slot, [*CONTRACTS, "preset"])
+            described[name] = f"names are <slot>.<kind>; there is no slot {slot!r}.{near}"
+    return described
 
 
 def kinds(slot: str) -> list[str]:
@@ -99,6 +132,8 @@ def part_of(slot: str, given: Any, where: str, base: Part | None = None) -> Any:
     known = kinds(slot)
     default = getattr(base, "kind", _DEFAULTS.get(slot))
     kind = given.get("kind", _implied(slot, given) or default)
+    if kind is None:
+        raise EnvError(f"{where}: 'kind' is missing.{did_you_mean('', known)}")
     if kind not in known:
         raise EnvError(f"{where}: unknown kind {kind!r}.{did_you_mean(str(kind), known)}")
     settings: Mapping[str, Any] = given
@@ -118,6 +153,30 @@ def open_slot(slot: str) -> BeforeValidator:
             raise ValueError(str(error)) from None
 
     return BeforeValidator(resolve)
+
+
+def open_slots(slot: str) -> BeforeValidator:
+    """Return the validator of a slot that holds any number of parts."""
+
+    def resolve(given: Any) -> Any:
+        try:
+            return parts_of(slot, given, slot)
+        except EnvError as error:
+            raise ValueError(str(error)) from None
+
+    return BeforeValidator(resolve)
+
+
+def parts_of(slot: str, given: Any, where: str) -> Any:
+    """Return the parts of a list; arguments and errors are those of `part_of`."""
+    if not isinstance(given, list | tuple):
+        return given
+    return tuple(part_of(slot, each, f"{where}.{place}") for place, each in enumerate(given))
+
+
+def is_own(part: Part) -> bool:
+    """Return whether a part is not one of this package, so that what it returns is checked."""
+    return not type(part).__module__.startswith(__name__.partition(".")[0] + ".")
 
 
 def merged(base: Any, changes: Any) -> Any:

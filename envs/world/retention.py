@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from envs.world.backend import Array
-from envs.world.part import Part
+from envs.world.contracts import RetentionPart
 from recsim.draws import Draws, Purpose
 
 RETURN = Purpose("return")
@@ -16,7 +16,7 @@ RETURN = Purpose("return")
 MIN_HAZARD = 1e-6
 
 
-class Retention(Part):
+class Retention(RetentionPart):
     r"""After a session the user leaves for good, or returns after a number of days.
 
     With satisfaction s, the user churns with probability
@@ -33,6 +33,7 @@ class Retention(Part):
     recommendation) and Zou et al. 2019 (arXiv 1902.05570, delayed retention reward).
     """
 
+    kind: Literal["hazard"] = "hazard"
     churn: float = Field(-3.0, ge=-50, le=50, description="log-odds of leaving at s = 1/2")
     churn_slope: float = Field(6.0, ge=0, le=50)
     hazard: float = Field(0.0, ge=-50, le=50, description="log-odds of returning on a day")

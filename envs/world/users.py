@@ -10,7 +10,9 @@ from envs.world.backend import Array
 
 @dataclass(eq=False)
 class Users:
-    """The state of B users; every field is an array whose rows are independent users.
+    """The state of B users.
+
+    Every field is an array whose rows are independent users, or a dict of such arrays.
 
     Attributes:
         features: User features that the system observes, ``(B, F)`` float32.
@@ -22,9 +24,20 @@ class Users:
 
     def take(self, rows: Array) -> Self:
         """Return copies of ``rows`` (indices)."""
-        return type(self)(**{name: array[rows] for name, array in vars(self).items()})
+        return type(self)(**{name: _taken(value, rows) for name, value in vars(self).items()})
 
     def put(self, rows: Array, other: Any) -> None:
         """Overwrite ``rows`` (indices) with the users of ``other``."""
-        for name, array in vars(self).items():
-            array[rows] = getattr(other, name)
+        for name, value in vars(self).items():
+            theirs = getattr(other, name)
+            if isinstance(value, dict):
+                for key, array in value.items():
+                    array[rows] = theirs[key]
+            else:
+                value[rows] = theirs
+
+
+def _taken(value: Any, rows: Array) -> Any:
+    if isinstance(value, dict):
+        return {key: array[rows] for key, array in value.items()}
+    return value[rows]

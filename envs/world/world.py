@@ -14,124 +14,33 @@ named rewards click, watch and return. Parts that a world does not have cost not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
 from envs.world.backend import Array, Backend, to_numpy
 from envs.world.bounds import Bounds
-from envs.world.catalogue import Catalogue
-from envs.world.choice import MultinomialLogit
-from envs.world.contracts import CataloguePart, ChoicePart, PopulationPart
-from envs.world.dynamics import GroupFatigue, InterestDrift, Satisfaction, SessionBudget
+from envs.world.checked import (
+    refuse_other_candidates,
+    refuse_other_chances,
+    refuse_other_clicks,
+    refuse_other_gaps,
+    refuse_other_items,
+    refuse_other_users,
+)
+from envs.world.config import MAX_UTILITY, WorldConfig
+from envs.world.effects import Effects
 from envs.world.items import Items
 from envs.world.oracle import best_slate
-from envs.world.part import Part
-from envs.world.population import Population
-from envs.world.registry import open_slot
-from envs.world.retention import Retention
-from envs.world.users import Users
+from envs.world.registry import is_own
+from envs.world.rewards import Rewards
+from envs.world.state import Outcome, State, shown_slots
 from recsim.draws import Draws
 
 # Allows for the rounding of sums in float32.
 ROUNDING = 1 + 1e-4
-# Largest utility whose exponentials can be summed in float32.
-MAX_UTILITY = 80.0
-
-
-class WorldConfig(Part):
-    r"""The parts of a world; a part that is None is absent.
-
-    The utility of item i for a user with interest u, satisfaction s and fatigue f is
-
-    .. math:: \text{affinity}\,\langle u, e_i \rangle + \text{bait_appeal}\,(b_i - \tfrac12)
-       + \text{quality_appeal}\,(q_i - \tfrac12) + \text{appeal}\,(s - \tfrac12)
-       - \text{weight}\, f_{g(i)}.
-
-    The rewards are ``click`` (number of clicks), ``watch`` (minutes) and, where there is
-    retention, ``return`` (1 / days until the return). ``foresight`` is the value of one unit of
-    satisfaction to `World.long_term_slate`, in units of immediate reward; it does not affect users.
-    """
-
-    catalogue: Annotated[CataloguePart, open_slot("catalogue")] = Catalogue()
-    population: Annotated[PopulationPart, open_slot("population")] = Population()
-    choice: Annotated[ChoicePart, open_slot("choice")] = MultinomialLogit()
-    drift: InterestDrift | None = None
-    satisfaction: Satisfaction | None = None
-    fatigue: GroupFatigue | None = None
-    session: SessionBudget | None = None
-    retention: Retention | None = None
-    affinity: float = Field(4.0, gt=0, description="weight of interest in utility")
-    bait_appeal: float = Field(0.0, ge=0, description="weight of bait in utility")
-    quality_appeal: float = Field(0.0, ge=0, description="weight of quality in utility")
-    foresight: float = Field(0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> WorldConfig:
-        if self.retention and not (self.session and self.satisfaction):
-            raise ValueError("retention needs both a session and a satisfaction part")
-        if self.foresight and not self.satisfaction:
-            raise ValueError("foresight needs a satisfaction part")
-        largest = self.affinity + (self.bait_appeal + self.quality_appeal) / 2
-        largest += self.satisfaction.appeal / 2 if self.satisfaction else 0
-        if largest > MAX_UTILITY:
-            raise ValueError(
-                f"utilities can reach {largest:g}, whose exponential overflows; "
-                f"lower the weights so that they stay below {MAX_UTILITY:g}"
-            )
-        return self
-
-    @property
-    def changes_users(self) -> bool:
-        """Whether what is shown changes users: their interest, mood, time or return."""
-        parts = (self.drift, self.satisfaction, self.fatigue, self.session, self.retention)
-        return any(part is not None for part in parts)
-
-    @property
-    def reward_names(self) -> tuple[str, ...]:
-        """Names of the rewards, in the order of the feedback vector."""
-        return ("click", "watch", "return") if self.retention else ("click", "watch")
-
-
-@dataclass(eq=False)
-class State(Users):
-    """The latent state of B users.
-
-    Attributes:
-        weights: Weight vector of the module docstring, ``(B, D)``.
-        satisfaction: In [0, 1], ``(B,)``; zeros in a world without satisfaction.
-        fatigue: Per group, ``(B, G)``; ``(B, 0)`` in a world without fatigue.
-        budget: Minutes left in the session, ``(B,)``; zeros if sessions do not end.
-    """
-
-    weights: Array
-    satisfaction: Array
-    fatigue: Array
-    budget: Array
-
-
-class Outcome(NamedTuple):
-    """The outcome of one step for B users.
-
-    Attributes:
-        clicks: Clicked slots, bool ``(B, K)``.
-        shown: Slots that showed an item, bool ``(B, K)``; None if all did.
-        rewards: Named rewards, ``(B, R)`` float32, in the order of ``reward_names``.
-        session_end: Whether the session ended, ``(B,)`` bool; None if no session did.
-        gap: Days until the return, ``(B,)`` int64, 0 if no session ended or the user never
-            returns; None if it is 0 for all users.
-        churned: Whether the user left for good, ``(B,)`` bool; None if no user did.
-    """
-
-    clicks: Array
-    shown: Array | None
-    rewards: Array
-    session_end: Array | None = None
-    gap: Array | None = None
-    churned: Array | None = None
 
 
 class World:
@@ -146,17 +55,39 @@ class World:
         self.config = config
         self.backend = backend
         self.items = config.catalogue.draw()
-        self.table = backend.asarray(_item_table(config, self.items))  # (I, D)
+        refuse_other_items(self.items, config.catalogue)
+        table = _item_table(config, self.items)
+        room = MAX_UTILITY - config.largest_utility
+        self.effects: Effects | None = None
+        if config.dynamics:
+            self.effects = Effects(config.dynamics, self.items, backend, table.shape[1], room)
+            table = np.hstack([table, self.effects.table])
+        self.table = backend.asarray(table)  # (I, D)
         self.centres = backend.asarray(self.items.centres)
+        self.candidates = config.candidates.bind(self.items, backend) if config.candidates else None
         self.population = config.population.bind(self.items, backend)
         self.dim = self.items.dim
         self.groups = self.items.num_groups if config.fatigue else 0
+        self._fatigued = slice(self.dim + 5, self.dim + 5 + self.groups)
         self.reward_names = config.reward_names
+        self.further: Rewards | None = None
+
+    def add_rewards(self, weights: Mapping[str, float], sources: Mapping[str, Any]) -> None:
+        """Give users further rewards; arguments are those of `Rewards`."""
+        if sources:
+            one = self.config.choice.at_most_one
+            self.further = Rewards(weights, sources, one, self.items, self.backend)
+            self.reward_names = (*self.config.reward_names, *sources)
 
     @property
     def xp(self) -> Any:
         """The array namespace."""
         return self.backend.xp
+
+    @property
+    def inexact(self) -> tuple[str, ...]:
+        """Why `oracle_slate` is a guess, a sentence per part; empty where it is exact."""
+        return self.config.inexact + (self.further.inexact if self.further else ())
 
     @property
     def foresighted(self) -> bool:
@@ -170,12 +101,15 @@ class World:
         minutes = float(np.sort(self.items.minutes)[-clicks:].sum())
         if config.satisfaction:
             minutes *= 1 + config.satisfaction.engagement
-        most = [clicks, minutes * ROUNDING, 1][: len(self.reward_names)]
+        most = [clicks, minutes * ROUNDING, 1][: len(config.reward_names)]
+        rewards = np.array([[0.0] * len(most), most])
+        if self.further:
+            rewards = np.hstack([rewards, self.further.bounds(slate_size)])
         session, retention = config.session, config.retention
         value = float(to_numpy(self.table[:, self.dim + 1]).max())
         return Bounds(
             features=self.population.feature_bounds(self.dim),
-            rewards=np.array([[0.0] * len(most), most]),
+            rewards=rewards,
             gap=retention.longest_gap() if retention else 0,
             session=session.longest(clicks * value) if session else None,
         )
@@ -184,6 +118,8 @@ class World:
         """Draw a new user for each row of the random numbers, at the start of a first session."""
         xp, config, num = self.xp, self.config, len(draws)
         interest, features = self.population.draw(xp, draws, self.centres)
+        if is_own(config.population):
+            refuse_other_users(xp, interest, features, num, config.population)
         weights = self._zeros(num, self.table.shape[1])
         weights[:, : self.dim] = interest
         weights[:, self.dim] = 1
@@ -197,6 +133,9 @@ class World:
         )
         if config.satisfaction:
             self._satisfy(state, state.satisfaction + config.satisfaction.start)
+        if self.effects:
+            self.effects.start(state, draws)
+            self.effects.weigh(state)
         return state
 
     def step(self, state: State, slate: Array, draws: Draws) -> Outcome:
@@ -208,12 +147,29 @@ class World:
             draws: Random numbers of the users, at the step that `draw_users` or the last call of
                 this method has not used.
         """
+        before = None
+        if self.further and self.further.needs_users:
+            before = state.take(self.xp.arange(len(slate), device=self.backend.device)).view(
+                self.dim
+            )
+        outcome = self._react(state, slate, draws)
+        if self.further:
+            names = self.config.reward_names
+            outcome = self.further.after(outcome, slate, before, names)
+        if self.effects:  # their weights depend on the clock, too
+            self.effects.weigh(state)
+        return outcome
+
+    def _react(self, state: State, slate: Array, draws: Draws) -> Outcome:
+        """Take a step without the weights of own dynamics for the next one."""
         xp, config = self.xp, self.config
         shown, rows, utility = self._look(state, slate)
         clicks = config.choice.draw(xp, draws, utility, shown)  # (B, K) bool
+        if is_own(config.choice):
+            refuse_other_clicks(self.backend, clicks, slate, shown, config.choice)
         # (B, 1, K) @ (B, K, D) -> (B, D)
         consumed = (xp.astype(clicks, xp.float32)[:, None, :] @ rows)[:, 0]
-        rewards = consumed[:, self.dim + 2 : self.dim + 2 + len(self.reward_names)]
+        rewards = consumed[:, self.dim + 2 : self.dim + 2 + len(config.reward_names)]
         if config.satisfaction:
             rewards[:, 1] *= config.satisfaction.engaged(state.satisfaction)
         self._change(state, draws, consumed)
@@ -234,18 +190,19 @@ class World:
     def click_probabilities(self, state: State, slate: Array) -> Array:
         """Return the exact click probability of each slot, ``(B, K)``; arguments as in `step`."""
         shown, _, utility = self._look(state, slate)
-        return self.config.choice.probabilities(self.xp, utility, shown)
+        return self._chances(utility, shown)
 
     def expected_reward(self, state: State, slate: Array, weights: dict[str, float]) -> Array:
         """Return the exact expected immediate reward of a slate, ``(B,)``.
 
         The immediate rewards are ``click`` and ``watch``; ``return`` comes later and is left out.
         """
-        xp = self.xp
         shown, rows, utility = self._look(state, slate)
-        click = self.config.choice.probabilities(xp, utility, shown)
+        click = self._chances(utility, shown)
         payoff = self._payoff(state, rows[:, :, self.dim + 3], weights)
-        return (click * payoff).sum(1)
+        if self.further is None:
+            return (click * payoff).sum(1)
+        return (click * (payoff + self.further.gain[slate])).sum(1) + self.further.constant
 
     def oracle_slate(
         self, state: State, candidates: Array | None, slate_size: int, weights: dict[str, float]
@@ -260,6 +217,9 @@ class World:
         """
         utility, minutes, _ = self._candidates(state, candidates)
         payoff = self._payoff(state, minutes, weights) + 0 * utility  # (B, C)
+        if self.further:
+            gain = self.further.gain
+            payoff = payoff + (gain[None] if candidates is None else gain[candidates])
         return best_slate(self.xp, self.config.choice, utility, payoff, slate_size)
 
     def long_term_slate(
@@ -277,6 +237,9 @@ class World:
         """
         utility, minutes, value = self._candidates(state, candidates)
         payoff = self._payoff(state, minutes, weights) + 0 * utility  # (B, C)
+        if self.further:
+            gain = self.further.gain
+            payoff = payoff + (gain[None] if candidates is None else gain[candidates])
         part = self.config.satisfaction
         if part:
             base = part.neglect if self.config.choice.at_most_one else state.satisfaction[:, None]
@@ -292,7 +255,26 @@ class World:
             parts["fatigue"] = state.fatigue
         if self.config.session:
             parts["budget"] = state.budget
+        parts |= state.own
         return {name: self.xp.asarray(array, copy=True) for name, array in parts.items()}
+
+    def draw_candidates(self, state: State, draws: Draws, count: int) -> Array | None:
+        """Draw candidates ``(B, count)`` by the world's own generator; None if it has none."""
+        if self.candidates is None:
+            return None
+        found = self.candidates.draw(self.xp, draws, state.view(self.dim), count)
+        shape = (len(state.clock), count)
+        part = self.config.candidates
+        refuse_other_candidates(self.backend, found, shape, len(self.items), part)
+        return found
+
+    def _chances(self, utility: Array, shown: Array | None) -> Array:
+        """Return the click probability of each slot, ``(B, K)``."""
+        choice = self.config.choice
+        chances = choice.probabilities(self.xp, utility, shown)
+        if is_own(choice):
+            refuse_other_chances(self.xp, chances, utility, choice)
+        return chances
 
     def _look(self, state: State, slate: Array) -> tuple[Array | None, Array, Array]:
         """Return shown slots, item rows ``(B, K, D)`` and utilities ``(B, K)``."""
@@ -330,7 +312,9 @@ class World:
             value, count = consumed[:, dim + 1], consumed[:, dim + 2]
             self._satisfy(state, config.satisfaction.step(xp, state.satisfaction, value, count))
         if config.fatigue:
-            self._tire(state, config.fatigue.step(state.fatigue, consumed[:, dim + 5 :]))
+            self._tire(state, config.fatigue.step(state.fatigue, consumed[:, self._fatigued]))
+        if self.effects:
+            self.effects.after_step(state, draws, consumed)
 
     def _satisfy(self, state: State, satisfaction: Array) -> None:
         state.satisfaction = satisfaction
@@ -340,7 +324,7 @@ class World:
     def _tire(self, state: State, fatigue: Array) -> None:
         state.fatigue = fatigue
         if self.config.fatigue:
-            state.weights[:, self.dim + 5 :] = -self.config.fatigue.weight * fatigue
+            state.weights[:, self._fatigued] = -self.config.fatigue.weight * fatigue
 
     def _leave(self, state: State, draws: Draws, ended: Array) -> tuple[Array, Array]:
         """Draw whether and when users return after the sessions that ended, ``(B,)``.
@@ -356,10 +340,14 @@ class World:
         assert config.retention
         assert config.satisfaction
         gap, churned = config.retention.draw(xp, draws, state.satisfaction)
+        if is_own(config.retention):
+            refuse_other_gaps(xp, gap, churned, len(gap), config.retention)
         gap = xp.where(ended, gap, xp.zeros_like(gap))
         self._satisfy(state, config.satisfaction.rest(state.satisfaction, gap))
         if config.fatigue:
             self._tire(state, config.fatigue.rest(state.fatigue, gap))
+        if self.effects:
+            self.effects.after_session(state, draws, gap)
         state.budget = xp.where(ended, config.session.draw(xp, draws), state.budget)
         ended_number = xp.astype(ended, xp.int64)
         state.clock[:, 0] += xp.astype(gap, xp.int64)
@@ -369,17 +357,6 @@ class World:
 
     def _zeros(self, *shape: int) -> Array:
         return self.xp.zeros(shape, dtype=self.xp.float32, device=self.backend.device)
-
-
-def shown_slots(backend: Backend, slate: Array) -> Array | None:
-    """Return the slots that show an item, bool ``(B, K)``: first occurrences; None if all do."""
-    ordered = backend.sort_rows(slate)
-    if not backend.any(ordered[:, 1:] == ordered[:, :-1]):
-        return None
-    same = slate[:, :, None] == slate[:, None, :]  # (B, K, K), slot by earlier slot
-    slots = backend.xp.arange(slate.shape[1], device=slate.device)
-    earlier = slots[None, :] < slots[:, None]  # (K, K)
-    return ~(same & earlier).any(2)
 
 
 def _item_table(config: WorldConfig, items: Items) -> NDArray[np.float32]:

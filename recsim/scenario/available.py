@@ -12,8 +12,8 @@ def available(what: str = "") -> dict[str, dict[str, str]] | dict[str, str]:
     """Return the names that a scenario can use, with one line each.
 
     Args:
-        what: ``environments``, ``presets``, ``agents``, ``readers``, ``estimators``, ``scenarios``,
-            ``trials`` or ``metrics``; empty for all of them, by these words.
+        what: ``environments``, ``presets``, ``parts``, ``agents``, ``readers``, ``estimators``,
+            ``scenarios``, ``trials`` or ``metrics``; empty for all of them, by these words.
 
     Raises:
         UserError: If there is no such section.
@@ -35,6 +35,12 @@ def _presets() -> dict[str, str]:
     from recsim.scenario.environments import environment_presets
 
     return environment_presets()
+
+
+def _parts() -> dict[str, str]:
+    from envs.world.registry import describe_parts
+
+    return describe_parts()
 
 
 def _agents() -> dict[str, str]:
@@ -94,6 +100,7 @@ _SECTIONS: dict[str, Callable[[], dict[str, str]]] = {
     "readers": _readers,
     "estimators": _estimators,
     "scenarios": _scenarios,
+    "parts": _parts,
     "trials": _trials,
     "metrics": _metrics,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import os
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,12 +41,14 @@ def registered_environments() -> dict[str, str]:
 
 def environment_presets() -> dict[str, str]:
     """Return the presets of ``SlateRec-v0``, each with a one-line description."""
-    from envs.world.presets import PRESETS
+    from envs.world.presets import describe_presets
 
-    return {name: preset.description for name, preset in PRESETS.items()}
+    return describe_presets()
 
 
-def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any, Any, Any]:
+def make_env(
+    spec: EnvSpec, users: int, *, reveal: bool = True, quiet: bool = True
+) -> VectorEnv[Any, Any, Any]:
     """Build the environment of a scenario.
 
     Args:
@@ -53,6 +56,8 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
         users: Users at a time, B.
         reveal: Whether to reveal the state, so that immediate regret is exact, unless the scenario
             says otherwise.
+        quiet: Whether to leave out the warning that the oracle is a guess, which would appear once
+            for every trial.
 
     Raises:
         UserError: If the id is unknown, a setting is unknown or wrong, or the environment is not
@@ -64,7 +69,9 @@ def make_env(spec: EnvSpec, users: int, *, reveal: bool = True) -> VectorEnv[Any
         validated(settings, options, "env", error=EnvError, also_known=["id"])
         if "reveal_state" in settings.model_fields:
             options.setdefault("reveal_state", reveal)
-    with located("env"):
+    with located("env"), warnings.catch_warnings():
+        if quiet:
+            warnings.filterwarnings("ignore", "The oracle is a guess", UserWarning)
         try:
             env = gymnasium.make_vec(spec.id, num_envs=users, **options)
         except (OverflowError, gymnasium.error.Error) as error:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from recsim.errors import ScenarioError, did_you_mean, located
+from recsim.files import found_beside
 from recsim.scenario.kinds import explain_fault, kind_and_keys, parse_scenario, relevant_faults
 from recsim.scenario.schema import Scenario, flatten
 
@@ -100,6 +101,7 @@ def read_content(path: Path, overrides: Sequence[str] = ()) -> Content:
         ) from None
     except OmegaConfBaseException as error:
         raise ScenarioError(f"{path}: {_first_line(error)}") from None
+    _find_files(content, path.parent)
     return Content(path, text, changed, cast(dict[str, Any], content))
 
 
@@ -122,6 +124,19 @@ def checked_scenario(read: Content) -> Scenario:
     except ValidationError as error:
         faults = [_explain(fault, kind, path, text, changed) for fault in relevant_faults(error)]
         raise ScenarioError("\n".join(dict.fromkeys(faults))) from None
+
+
+def _find_files(content: Any, folder: Path) -> None:
+    """Look beside the scenario for files of its world that the working directory does not have."""
+    env = content.get("env") if isinstance(content, dict) else None
+    if not isinstance(env, dict):
+        return
+    if str(env.get("preset")).endswith((".yaml", ".yml")):
+        env["preset"] = found_beside(str(env["preset"]), folder)
+    world = env["world"] if isinstance(env.get("world"), dict) else {}
+    for part in (world.get(key) for key in ("catalogue", "population")):
+        if isinstance(part, dict) and isinstance(part.get("path"), str):
+            part["path"] = found_beside(part["path"], folder)
 
 
 def _read_text(path: Path) -> str:

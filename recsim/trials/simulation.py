@@ -134,7 +134,7 @@ class Simulation(Measured):
     def check(self) -> None:
         """Build everything for two users, and show them one slate."""
         forget_logs()
-        with closing(make_env(self.env, 2)) as env:
+        with closing(make_env(self.env, 2, quiet=False)) as env:
             problem = problem_of(env)
             check_memory(env, self.users)
             for spec in self.agents:

@@ -44,6 +44,14 @@ def test_own_log(tmp_path):
     ]
 
 
+def test_own_world(tmp_path):
+    head, *rows = run("own_world.py", cwd=tmp_path).splitlines()
+    assert head.split() == ["agent", "mean", "low", "high"]
+    clicks = {name: float(mean) for name, mean, *_ in map(str.split, rows)}
+    assert clicks.keys() == {"random", "linucb", "oracle"}
+    assert clicks["oracle"] > clicks["random"] + 0.05
+
+
 def test_train_sb3(tmp_path):
     printed = run("train_sb3.py", "--steps", "2048", cwd=tmp_path)
     assert re.fullmatch(r"random 0\.\d{3}\nPPO    0\.\d{3}\n", printed)

@@ -1,10 +1,12 @@
 """What docs/own_worlds.md says can be copied and runs."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from envs.slates.env import SlateRecEnv
 from recsim.run import run_scenario
 from recsim.scenario.files import load_scenario
 
@@ -46,3 +48,28 @@ def test_the_message_of_the_page_is_the_real_one(folder):
     with pytest.raises(Exception, match="n/a") as caught:
         run_scenario(load_scenario("shop.yaml"))
     assert str(caught.value).splitlines()[-1] in PAGE
+
+
+def test_the_package_of_the_page_has_a_choice_model_and_a_preset():
+    names = {}
+    exec(block("class Coin"), names)
+    env = SlateRecEnv(preset=names["FAIR"], world={"choice": names["Coin"](chance=1.0)})
+    env.reset(seed=0)
+    assert env.step([0, 1, 2, 3, 4])[4]["clicks"].sum() == 5
+    entries = tomllib.loads(block('name = "coins"'))["project"]["entry-points"]["recsim.world"]
+    assert all(target.partition(":")[2] in names for target in entries.values())
+
+
+def test_the_preset_of_the_page_is_read(folder):
+    (folder / "my_shop.yaml").write_text(block("base: retention"))
+    env = SlateRecEnv(preset="my_shop.yaml")
+    assert list(env.problem.item_names) == ["oolong", "assam", "espresso", "decaf"]
+    assert env.problem.rewards == {"click": 1.0, "watch": 0.0, "return": 5.0}
+
+
+def test_the_rewards_of_the_page_are_those_of_a_world():
+    names = {}
+    exec(block("def late"), names)
+    names["env"].reset(seed=0)
+    info = names["env"].step([0, 2])[4]
+    assert info["rewards"].keys() == {"click", "watch", "skip", "margin", "late"}
