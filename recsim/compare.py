@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from recsim.report.html import Page, write_report
 from recsim.report.summary import Summary
 from recsim.runs.executor import one_thread
 from recsim.runs.folder import versions
+from recsim.runs.tracking import Tracker, Tracking
 from recsim.scenario.agents import AgentSpec
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.schema import Scenario
@@ -36,6 +37,7 @@ def compare(
     seeds: int | Iterable[int] | None = None,
     users: int | None = None,
     progress: bool | None = None,
+    trackers: Sequence[Tracker] = (),
     **keys: Any,
 ) -> Comparison:
     """Compare agents among simulated users or on a log; everything runs in this process.
@@ -51,6 +53,7 @@ def compare(
         seeds: Number of seeds, or the seeds themselves.
         users: Simulated users at a time.
         progress: Whether progress is shown on standard error; by default on a terminal only.
+        trackers: Objects that finished trials are logged to; see `recsim.runs.tracking`.
         **keys: Further keys of a scenario, such as ``steps``, ``baseline``, ``training_log`` (also
             a log) or ``estimators``.
 
@@ -75,11 +78,19 @@ def compare(
     results = _Memory()
     trials = scenario.trials()
     show = sys.stderr.isatty() if progress is None else progress
-    with Reporter(Console(stderr=True, quiet=not show), len(trials)) as reporter:
-        for trial in trials:
-            with one_thread():
-                results.keep(trial, scenario.run(trial))
-            reporter.finished(trial)
+    console = Console(stderr=True, quiet=not show)
+    tracking = Tracking(trackers, Console(stderr=True))
+    tracking.start(scenario.name, scenario.resolved() if trackers else {})
+    try:
+        with Reporter(console, len(trials)) as reporter:
+            for trial in trials:
+                with one_thread():
+                    result = scenario.run(trial)
+                results.keep(trial, result)
+                reporter.finished(trial)
+                tracking.finished(trial, with_nan(dict(result.numbers)), result.curves)
+    finally:
+        tracking.finish()
     return Comparison(scenario, results)
 
 

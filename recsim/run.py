@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from recsim.runs.executor import Executor
     from recsim.runs.folder import RunFolder
     from recsim.runs.sweeps import SweepRun
+    from recsim.runs.tracking import Tracker
 
 _EPILOG = """\
 examples:
@@ -55,6 +56,7 @@ def run_scenario(
     workers: int | None = None,
     resume: bool | str | Path = False,
     executor: Executor | None = None,
+    trackers: Sequence[Tracker] = (),
     console: Any = None,
     source: str | Path = "",
 ) -> Run:
@@ -68,6 +70,7 @@ def run_scenario(
         resume: Continue an earlier run: True for the newest one of the same scenario, or its
             folder.
         executor: Another engine to run on, in place of local processes.
+        trackers: Objects that finished trials are logged to; see `recsim.runs.tracking`.
         console: A ``rich.console.Console`` for progress; by default nothing is printed.
         source: File of the scenario, named in messages.
 
@@ -85,6 +88,7 @@ def run_scenario(
     from recsim.runs.executor import refuse_unguarded
     from recsim.runs.folder import RunFolder
     from recsim.runs.lock import locked
+    from recsim.runs.tracking import check_trackers
     from recsim.runs.work import work
 
     refuse_unguarded()
@@ -92,6 +96,7 @@ def run_scenario(
         scenario = load_scenario(scenario)
     with located(str(source)):
         scenario.check()
+        check_trackers(scenario.track)
     if resume is False:
         folder = RunFolder.create(scenario)
     else:
@@ -99,7 +104,9 @@ def run_scenario(
         folder.check_matches(scenario)
     with locked(folder.path):
         try:
-            failed, summary = work(folder, workers, executor, console or Console(quiet=True))
+            failed, summary = work(
+                folder, workers, executor, console or Console(quiet=True), trackers
+            )
         except UserError:
             if resume is False:
                 folder.remove()
@@ -113,6 +120,7 @@ def run_sweep(
     workers: int | None = None,
     resume: bool | str | Path = False,
     executor: Executor | None = None,
+    trackers: Sequence[Tracker] = (),
     console: Any = None,
 ) -> SweepRun:
     """Run every point of a sweep that is not finished yet, and put all of them into one table.
@@ -124,6 +132,7 @@ def run_sweep(
         resume: Continue an earlier sweep: True for the newest one with these settings, or its
             folder.
         executor: Another engine to run on, in place of local processes.
+        trackers: Objects that finished trials are logged to, a run for every point.
         console: A ``rich.console.Console`` for progress; by default nothing is printed.
 
     Returns:
@@ -138,6 +147,7 @@ def run_sweep(
 
     from recsim.runs.executor import refuse_unguarded
     from recsim.runs.sweeps import folder_of, run_points
+    from recsim.runs.tracking import check_trackers
 
     refuse_unguarded()
     if not isinstance(sweep, Sweep):
@@ -146,8 +156,9 @@ def run_sweep(
             raise UserError("this scenario has no 'sweep': run it by recsim.run_scenario.")
         sweep = loaded
     sweep.check()
+    check_trackers(sweep.base.track)
     path = folder_of(sweep, resume)
-    return run_points(sweep, path, workers, executor, console or Console(quiet=True))
+    return run_points(sweep, path, workers, executor, console or Console(quiet=True), trackers)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ indices into ``candidates``, which no real system has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -124,6 +124,19 @@ class AgentConfig(BaseModel):
     @classmethod
     def _within_float32(cls, value: Any) -> Any:
         return limited(value)
+
+
+def loss_rows(losses: Iterable[Mapping[str, float]]) -> Iterator[tuple[int, dict[str, float]]]:
+    """Return the step and the named numbers of every row of `FitReport.losses`.
+
+    Names begin with the stage, if there are several: ``stage 2/loss``. The step is that of the
+    row, or else its epoch, or its position.
+    """
+    for position, row in enumerate(losses):
+        step = int(row.get("step", row.get("epoch", position)))
+        stage = f"stage {row['stage']:g}/" if "stage" in row else ""
+        values = {key: v for key, v in row.items() if key not in ("step", "epoch", "stage")}
+        yield step, {f"{stage}{key}": value for key, value in values.items()}
 
 
 @runtime_checkable

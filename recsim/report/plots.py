@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from recsim.contracts.slates import loss_rows
 from recsim.statistics import band
 
 # Okabe and Ito's palette: distinct with any colour vision, and in print.
@@ -217,6 +218,45 @@ def metrics(
         plot.xaxis.set_major_locator(MaxNLocator(4))
         plot.set_title(_words(name))
         plot.set_xlabel(f"{level:.0%} interval" if rows["seeds"].min() > 1 else "")
+    return figure
+
+
+def losses(
+    fits: Mapping[str, Sequence[Sequence[Mapping[str, float]]]], *, title: str = ""
+) -> Figure:
+    """Draw the losses of training, one panel per agent and a line per seed.
+
+    Args:
+        fits: Per agent, ``FitReport.losses`` of each seed.
+        title: Written above.
+    """
+    figure, axes = _grid(len(fits), title)
+    for plot, (label, seeds) in zip(axes, fits.items(), strict=True):
+        lines: dict[str, list[list[tuple[int, float]]]] = {}
+        for rows in seeds:
+            own: dict[str, list[tuple[int, float]]] = {}
+            for step, values in loss_rows(rows):
+                for name, value in values.items():
+                    if math.isfinite(value):
+                        own.setdefault(name, []).append((step, value))
+            for name, points in own.items():
+                lines.setdefault(name, []).append(points)
+        look = looks(list(lines))
+        for name, of_seeds in lines.items():
+            for number, points in enumerate(of_seeds):
+                steps, values_of_seed = zip(*points, strict=True)
+                plot.plot(
+                    steps,
+                    values_of_seed,
+                    color=look[name]["color"],
+                    linestyle=look[name]["linestyle"],
+                    marker=look[name]["marker"] if len(points) == 1 else "",
+                    alpha=0.6,
+                    label="" if number else name,
+                )
+        plot.set_title(label)
+        plot.set_xlabel("step of training")
+        plot.legend(fontsize="small")
     return figure
 
 

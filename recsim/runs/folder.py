@@ -11,6 +11,7 @@
         result.json       the numbers
         agent.pt          the agent after the run
       errors/...txt       traceback of each trial that failed
+      track.jsonl, tensorboard/              (with the key track)
       summary.csv, summary.json, seeds.csv, *.png, report.html
 
 A trial is written to a temporary folder that is then renamed, so it exists in full or not at all.
@@ -215,6 +216,10 @@ class RunFolder:
     def curves(self, trial: Trial) -> pd.DataFrame:
         """Return the reward curves of a finished trial, indexed by their axis."""
         return read_csv(self._folder(trial) / "curves.csv", index_col=0)
+
+    def has_curves(self, trial: Trial) -> bool:
+        """Return whether a finished trial has curves."""
+        return (self._folder(trial) / "curves.csv").is_file()
 
     def users(self, trial: Trial) -> pd.DataFrame | None:
         """Return the sums by user of a finished trial, where it has any."""

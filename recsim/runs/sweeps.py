@@ -16,7 +16,7 @@ chooses the same points again, because the sampler has a seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from recsim.report.words import interval_text
 from recsim.runs.executor import Executor
 from recsim.runs.folder import RunFolder, new_folder, versions
 from recsim.runs.lock import locked
+from recsim.runs.tracking import Tracker
 from recsim.runs.work import work
 from recsim.scenario.schema import Scenario
 from recsim.scenario.sweeps import Range, Sweep, Values, in_words
@@ -98,7 +99,12 @@ def folder_of(sweep: Sweep, resume: bool | str | Path) -> Path:
 
 
 def run_points(
-    sweep: Sweep, path: Path, workers: int | None, executor: Executor | None, console: Console
+    sweep: Sweep,
+    path: Path,
+    workers: int | None,
+    executor: Executor | None,
+    console: Console,
+    trackers: Sequence[Tracker] = (),
 ) -> SweepRun:
     """Run what the folder of a sweep lacks, and write its tables and report.
 
@@ -108,6 +114,7 @@ def run_points(
         workers: Processes.
         executor: Another engine to run on, in place of local processes.
         console: Where progress is shown.
+        trackers: Objects that finished trials are logged to.
 
     Raises:
         KeyboardInterrupt: After an interrupt; finished trials are kept.
@@ -123,7 +130,7 @@ def run_points(
         scenario = sweep.scenario(values)
         if sweep.spec.grid is None:
             scenario.check()
-        faults, table = _run(scenario, path / "points", workers, executor, console)
+        faults, table = _run(scenario, path / "points", workers, executor, console, trackers)
         failed.extend(f"{fault} of point {number}" for fault in faults)
         head = {"point": number, **values}
         for place, (key, value) in enumerate(head.items()):
@@ -146,7 +153,7 @@ def run_points(
             first = max(sweep.base.seeds) + 1
             seeds = range(first, first + sweep.spec.select.seeds)
             faults, checked = _run(
-                sweep.scenario(chosen, seeds), path / "chosen", workers, executor, console
+                sweep.scenario(chosen, seeds), path / "chosen", workers, executor, console, trackers
             )
             failed.extend(f"{fault} of the best point" for fault in faults)
         summary = _summary(sweep, points, table, chosen, checked)

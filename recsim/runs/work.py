@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +15,16 @@ from recsim.report.html import Page, write_report
 from recsim.report.summary import Summary, write_summary
 from recsim.runs.executor import Executor, ProcessExecutor, SerialExecutor
 from recsim.runs.folder import RunFolder
+from recsim.runs.tracking import BUILTIN, Tracker, Tracking, of_folder
 from recsim.scenario.trial import Trial
 
 
 def work(
-    folder: RunFolder, workers: int | None, executor: Executor | None, console: Console
+    folder: RunFolder,
+    workers: int | None,
+    executor: Executor | None,
+    console: Console,
+    trackers: Sequence[Tracker] = (),
 ) -> tuple[list[str], Summary]:
     """Run the trials that a folder lacks, write tables and report; return failures and summary.
 
@@ -27,6 +33,7 @@ def work(
         workers: Processes; by default as many as there are cores.
         executor: Another engine, in place of local processes.
         console: Where progress is shown.
+        trackers: Trackers beside those that the scenario names.
 
     Raises:
         KeyboardInterrupt: After an interrupt; finished trials are kept and can be resumed.
@@ -47,11 +54,19 @@ def work(
     for trial in todo:
         executor.submit(trial, run_trial, str(folder.path), trial)
     failed = []
+    own = [BUILTIN[name](folder.path) for name in folder.scenario.track]
+    tracking = Tracking([*own, *trackers], console)
+    tracking.start(folder.path.name, folder.scenario.resolved())
     try:
+        if own or trackers:
+            for trial in folder.scenario.finished(folder):
+                tracking.finished_before(trial, *of_folder(folder, trial))
         with Reporter(console, len(trials), len(trials) - len(todo)) as reporter:
             for outcome in executor.gather():
                 if outcome.error is None:
                     reporter.finished(outcome.key)
+                    if own or trackers:
+                        tracking.finished(outcome.key, *of_folder(folder, outcome.key))
                     continue
                 path = folder.write_error(outcome.key, outcome.error)
                 reporter.failed(outcome.key, outcome.error, str(path))
@@ -65,6 +80,8 @@ def work(
             soft_wrap=True,
         )
         raise
+    finally:
+        tracking.finish()
     return failed, summary
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,7 +21,7 @@ from recsim.scenario.keys import Keys, Label, Seeds, distinct
 from recsim.scenario.trial import Results, Trial, TrialResult
 
 # Keys that do not change a number.
-_TEXTS = ("output", "description", "question")
+_TEXTS = ("output", "description", "question", "track")
 
 
 class Scenario(Keys, ABC):
@@ -45,6 +45,8 @@ class Scenario(Keys, ABC):
         seeds: Seeds; ``3`` means 0, 1, 2.
         level: Nominal coverage of intervals.
         output: Where run folders go.
+        track: Where trials are logged beside the run folder's own files: ``jsonl``,
+            ``tensorboard``.
     """
 
     name_of_kind: ClassVar[str]
@@ -59,6 +61,7 @@ class Scenario(Keys, ABC):
     seeds: Seeds = tuple(range(10))
     level: Annotated[float, Field(gt=0, lt=1)] = 0.95
     output: str = "runs"
+    track: Annotated[tuple[Literal["jsonl", "tensorboard"], ...], Field(strict=False)] = ()
 
     @classmethod
     def claims(cls, content: dict[str, Any]) -> bool:
@@ -117,6 +120,8 @@ class Scenario(Keys, ABC):
         for agent in content["agents"]:
             if not agent["practice"]:
                 agent.pop("practice")
+        if not content["track"]:
+            content.pop("track")
         for holder in (content, *content["agents"]):
             spec = holder.get("training_log")
             while spec:
@@ -166,6 +171,11 @@ class Scenario(Keys, ABC):
         if "\n" in text:
             raise ValueError("must be one line")
         return text
+
+    @field_validator("track")
+    @classmethod
+    def _trackers_differ(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        return distinct(values)
 
     @field_validator("seeds")
     @classmethod

@@ -34,7 +34,18 @@ from recsim.scenario.schema import Scenario
 from recsim.settings import validated
 
 # Keys that change no number, or by which numbers are averaged.
-_FIXED = ("name", "description", "question", "output", "seeds", "sweep", "kind", "level", "metrics")
+_FIXED = (
+    "name",
+    "description",
+    "question",
+    "output",
+    "seeds",
+    "sweep",
+    "kind",
+    "level",
+    "metrics",
+    "track",
+)
 Values = dict[str, Any]
 
 

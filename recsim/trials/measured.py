@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from recsim.contracts.reads import reads_text, seen_by
-from recsim.contracts.slates import FitReport
+from recsim.contracts.slates import FitReport, loss_rows
 from recsim.errors import ScenarioError, did_you_mean
 from recsim.metrics.metric import Metric, added_metrics, metric_of
 from recsim.metrics.model_error import model_error_text
@@ -222,7 +222,7 @@ class Measured(Scenario):
                 report=True,
             )
         )
-        figures = self.figures(results, seeds, table)
+        figures = {**self.figures(results, seeds, table), **self._losses_figure(results)}
         return Summary(tables, {name: partial(_noted, draw, few) for name, draw in figures.items()})
 
     @property
@@ -313,6 +313,17 @@ class Measured(Scenario):
             level=self.level,
             title=self.name,
         )
+
+    def _losses_figure(self, results: Results) -> dict[str, Callable[[], Figure]]:
+        """Return a function that draws the losses of training, if agents report some."""
+        from recsim.report import plots
+
+        fits: dict[str, list[Any]] = {}
+        for trial in self.finished(results):
+            rows = results.result(trial).get("fit", {}).get("losses", [])
+            if any(values for _, values in loss_rows(rows)):
+                fits.setdefault(trial.agent, []).append(rows)
+        return {"losses": partial(plots.losses, fits, title=self.name)} if fits else {}
 
     def _units(self, names: Sequence[str]) -> pd.DataFrame:
         """Return what is declared of metrics, one row each."""
