@@ -15,6 +15,7 @@ import gymnasium as gym
 if TYPE_CHECKING:
     from agents import make as make_agent
     from agents.saving import load_agent, save_agent
+    from envs.slates.checking import check_world
     from recsim.compare import Comparison, compare
     from recsim.contracts.slates import Agent, AgentConfig, Decision, Feedback, FitReport
     from recsim.errors import UserError
@@ -40,6 +41,7 @@ __all__ = [
     "SlateLog",
     "UserError",
     "available",
+    "check_world",
     "compare",
     "evaluate",
     "evaluate_slates",
@@ -58,6 +60,7 @@ __all__ = [
 _NAMES = {
     "agents": ["make_agent"],
     "agents.saving": ["load_agent", "save_agent"],
+    "envs.slates.checking": ["check_world"],
     "recsim.compare": ["Comparison", "compare"],
     "recsim.contracts.slates": ["Agent", "AgentConfig", "Decision", "Feedback", "FitReport"],
     "recsim.errors": ["UserError"],

@@ -139,6 +139,9 @@ def part_of(slot: str, given: Any, where: str, base: Part | None = None) -> Any:
     settings: Mapping[str, Any] = given
     if base is not None and getattr(base, "kind", None) == kind:
         settings = merged(base.model_dump(exclude_unset=True), given)
+        for one, other in (("path", "data"), ("data", "path")):
+            if one in given and other not in given:  # another source replaces the first
+                settings = {key: value for key, value in settings.items() if key != other}
     part = PARTS.load(f"{slot}.{kind}")
     return validated(part, {**settings, "kind": kind}, where, error=EnvError)
 

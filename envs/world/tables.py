@@ -27,7 +27,7 @@ def _listed(value: Any) -> Any:
 
 
 Listing = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Columns = Annotated[str | tuple[str, ...], BeforeValidator(_listed)]
+Columns = Annotated[str | Annotated[tuple[str, ...], Field(min_length=1)], BeforeValidator(_listed)]
 
 
 class TablePart(Part):

@@ -12,8 +12,10 @@ from gymnasium.utils.env_checker import check_env
 
 from envs.slates.env import SlateRecEnv, SlateRecVectorEnv
 from envs.world.backend import Backend
+from envs.world.config import WorldConfig
 from envs.world.own_items import TableCatalogue
 from envs.world.own_users import TablePopulation
+from envs.world.presets import Preset, override
 from envs.world.tables import projected, standardised
 from recsim.draws import Draws, chain, key_of
 from recsim.errors import EnvError
@@ -212,6 +214,7 @@ def test_damaged_catalogues_are_refused(tmp_path, text, message):
     ("settings", "message"),
     [
         ({"path": "none.csv"}, "none.csv does not exist"),
+        ({"data": {"item": [1, 2]}, "embedding": []}, "embedding"),
         ({"path": "x", "data": {}}, "give either 'path', a file, or 'data'"),
         ({"kind": "table"}, "give either 'path', a file, or 'data'"),
         ({"kind": "tabel", "path": "x"}, "unknown kind 'tabel'. Did you mean 'table'"),
@@ -255,6 +258,16 @@ def test_damaged_users_are_refused(files, tmp_path, text, message):
     (tmp_path / "users.csv").write_text(text)
     with pytest.raises(EnvError, match=r"world\.population: .*" + message):
         SlateRecEnv(world=files, slate_size=1)
+
+
+def test_another_source_replaces_the_first(files):
+    mine = {"catalogue": files["catalogue"]}
+    mine = Preset(description="d", world=override(WorldConfig(), mine), slate_size=1)
+    env = SlateRecEnv(preset=mine, world={"catalogue": {"data": {"item": [4, 5], "p": [1, 2]}}})
+    assert list(env.problem.item_names) == [4, 5]
+    changed = SlateRecEnv(preset=mine, world={"catalogue": {"dim": 3}})
+    assert changed.simulation.world.items.embedding.shape == (3, 3)
+    assert list(changed.problem.item_names) == ["tea", "rice", "wine"]
 
 
 def test_a_part_of_another_slot_is_refused(files):

@@ -67,6 +67,10 @@ def test_the_preset_of_the_page_is_read(folder):
     assert env.problem.rewards == {"click": 1.0, "watch": 0.0, "return": 5.0}
 
 
+def test_the_check_of_the_page_passes():
+    exec(block("recsim.check_world"))
+
+
 def test_the_rewards_of_the_page_are_those_of_a_world():
     names = {}
     exec(block("def late"), names)
