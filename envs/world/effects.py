@@ -92,7 +92,9 @@ class Effects:
                 shape = len(state.clock)
                 what = f"dynamics {effect.label!r}: the state {name!r}"
                 shaped(values, [(shape,), (shape, -1)], what)
-                state.own[f"{effect.label}.{name}"] = values
+                # A copy: rows of the state are overwritten, and draws may be used again.
+                copied = self._backend.xp.asarray(values, copy=True)
+                state.own[f"{effect.label}.{name}"] = copied
 
     def weigh(self, state: State) -> None:
         """Set the weights of all columns for the next slate.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,16 @@ class Items:
             near = did_you_mean(name, self.columns) or " It has no further columns."
             raise EnvError(f"the catalogue has no column {name!r}.{near}")
         return self.columns[name]
+
+    def conformed(self) -> Items:
+        """Return the items with arrays of the types above, copied only where they differ."""
+        single = ("embedding", "centres", "quality", "bait", "minutes", "features")
+        arrays: dict[str, Any] = {
+            name: np.asarray(getattr(self, name), dtype=np.float32) for name in single
+        }
+        columns = {name: np.asarray(of, dtype=np.float32) for name, of in self.columns.items()}
+        group = np.asarray(self.group, dtype=np.int64)
+        return replace(self, **arrays, group=group, columns=columns)
 
     @property
     def dim(self) -> int:

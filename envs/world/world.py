@@ -54,8 +54,9 @@ class World:
     def __init__(self, config: WorldConfig, backend: Backend) -> None:
         self.config = config
         self.backend = backend
-        self.items = config.catalogue.draw()
-        refuse_other_items(self.items, config.catalogue)
+        items = config.catalogue.draw()
+        refuse_other_items(items, config.catalogue)
+        self.items = items.conformed()
         table = _item_table(config, self.items)
         room = MAX_UTILITY - config.largest_utility
         self.effects: Effects | None = None
@@ -120,6 +121,7 @@ class World:
         interest, features = self.population.draw(xp, draws, self.centres)
         if is_own(config.population):
             refuse_other_users(xp, interest, features, num, config.population)
+            features = xp.asarray(features, dtype=xp.float32, copy=True)  # rows are overwritten
         weights = self._zeros(num, self.table.shape[1])
         weights[:, : self.dim] = interest
         weights[:, self.dim] = 1
@@ -266,7 +268,7 @@ class World:
         shape = (len(state.clock), count)
         part = self.config.candidates
         refuse_other_candidates(self.backend, found, shape, len(self.items), part)
-        return found
+        return self.backend.copy(found)  # rows are overwritten
 
     def _chances(self, utility: Array, shown: Array | None) -> Array:
         """Return the click probability of each slot, ``(B, K)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -135,3 +136,35 @@ class Window(CandidatesPart):
         place = xp.astype(draws.uniform(OFFER, 1) * self.num_items, xp.int64)  # (B, 1)
         near = xp.arange(count, device=place.device)[None, :]
         return (place + users.day[:, None] + near) % self.num_items
+
+
+class Shared(DynamicsPart):
+    """Two states that begin as one array, the memory of the random numbers."""
+
+    kind: Literal["shared"] = "shared"
+
+    def item_columns(self, items):
+        return {"one": np.ones(len(items))}
+
+    def start(self, xp, draws, users):
+        one = draws.uniform(MOOD, 1)[:, 0]
+        return {"first": one, "second": one}
+
+    def weigh(self, xp, users):
+        return {"one": users.own["first"] - users.own["second"]}
+
+    def after_step(self, xp, draws, users, consumed):
+        return {"first": users.own["first"] + 1 + 0 * draws.uniform(MOOD, 1)[:, 0]}
+
+
+class Doubles(Four):
+    """Items and users in double precision, and candidates that are one array for all."""
+
+    kind: Literal["doubles"] = "doubles"
+
+    def draw(self):
+        items = super().draw()
+        double = {
+            name: getattr(items, name).astype(np.float64) for name in ("embedding", "centres")
+        }
+        return replace(items, **double, features=items.features.astype(np.float64))

@@ -16,11 +16,13 @@ from envs.world.oracle import best_slate
 from recsim.errors import EnvError
 from tests.envs.world.own_parts import (
     Corners,
+    Doubles,
     Four,
     Luce,
     Moody,
     Patient,
     Separate,
+    Shared,
     Window,
 )
 from tests.envs.world.test_oracle import best_of_all, value
@@ -177,6 +179,28 @@ def test_click_probabilities_are_those_of_the_draws():
         clicks = env.step(slate)[4]["clicks"]
         assert abs(clicks.mean(axis=0) - chance.mean(axis=0)).max() < 5 * 0.5 / np.sqrt(20_000)
         assert not clicks[:, 2].any()
+
+
+def test_states_that_begin_as_one_array_are_two():
+    """Rows of the state are overwritten where a slate is complete and the others are not."""
+    world = {"catalogue": Four(), "dynamics": [Shared()], "session": None}
+    settings = {"world": world, "slate_size": 2, "action": "slot", "reveal_state": True}
+    env = SlateRecVectorEnv(3, autoreset_mode="DISABLED", **settings)
+    env.reset(seed=0)
+    env.step(np.zeros(3, dtype=np.int64))
+    _, info = env.reset(options={"reset_mask": np.array([True, False, False])})
+    start = info["state"]["shared.second"].copy()
+    state = env.step(np.ones(3, dtype=np.int64))[4]["state"]
+    assert state["shared.first"] - start == pytest.approx([0, 1, 1])
+    assert state["shared.second"] == pytest.approx(start)
+
+
+def test_double_precision_is_made_single():
+    for backend in ("numpy", "torch"):
+        env = SlateRecVectorEnv(3, world={"catalogue": Doubles()}, slate_size=2, backend=backend)
+        assert env.problem.item_features.dtype == np.float32
+        obs, _ = env.reset(seed=0)
+        assert str(obs["user_features"].dtype).endswith("float32")
 
 
 def shown(slate, users, **settings):
