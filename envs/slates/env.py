@@ -231,7 +231,7 @@ def _build(num_users: int, settings: SlateRecSettings, backend: Backend) -> Slat
     problem = Problem(
         num_items=len(users.items),
         slate_size=start.slate_size,
-        user_feature_dim=users.population.feature_bounds(users.dim).shape[1],
+        user_feature_dim=users.feature_bounds.shape[1],
         item_features=users.items.features,
         item_groups=users.items.group,
         item_names=users.items.names,

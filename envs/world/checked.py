@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from envs.world.backend import Array, Backend
+from envs.world.backend import Array, Backend, to_numpy
 from envs.world.items import Items
+from recsim.arrays import Floats
 from recsim.errors import EnvError
 
 # Allows for vectors of length 1 in float32.
@@ -74,20 +75,65 @@ def refuse_other_items(items: Any, part: Any) -> None:
         raise EnvError(f"{what}: group must be whole numbers from 0 to {len(centres) - 1}.")
 
 
-def refuse_other_users(xp: Any, interest: Array, features: Array, num: int, part: Any) -> None:
+def feature_bounds(source: Any, dim: int, part: Any) -> Floats:
+    """Return the bounds of a population's features, ``(2, F)``.
+
+    Raises:
+        EnvError: If they are none; names the population.
+    """
+    what = f"population {called(part)!r}: feature_bounds"
+    found = np.asarray(shaped(source.feature_bounds(dim), [(2, -1)], what), dtype=np.float64)
+    if not (found[0] <= found[1]).all():
+        raise EnvError(f"{what} must be the lowest values, and then the highest.")
+    return found
+
+
+def longest_gap(part: Any) -> int:
+    """Return the days that no gap of a retention part exceeds.
+
+    Raises:
+        EnvError: If it is no whole number of days.
+    """
+    days = part.longest_gap()
+    if isinstance(days, bool) or not isinstance(days, int | np.integer) or days < 1:
+        raise EnvError(
+            f"retention {called(part)!r}: longest_gap must be a whole number of at least 1, not "
+            f"{days!r}."
+        )
+    return int(days)
+
+
+def refuse_other_users(
+    xp: Any, interest: Array, features: Array, shape: tuple[int, int], bounds: Floats, part: Any
+) -> None:
     """Refuse drawn users that a world cannot compute with.
+
+    Args:
+        xp: Array namespace.
+        interest: Interests, ``(B, d)``.
+        features: Features, ``(B, F)``.
+        shape: B and d.
+        bounds: Lowest and highest features, ``(2, F)``.
+        part: The population.
 
     Raises:
         EnvError: Names the population.
     """
     what = f"population {called(part)!r}"
-    shaped(interest, [(num, -1)], f"{what}: interests")
-    shaped(features, [(num, -1)], f"{what}: features")
+    shaped(interest, [shape], f"{what}: interests")
+    shaped(features, [(shape[0], bounds.shape[1])], f"{what}: features")
     # Not "longer than": NaN compares with nothing.
     if not bool((xp.vecdot(interest, interest) <= _LONGEST).all()):
         raise EnvError(f"{what}: interests must be vectors of length 1.")
     if not bool(xp.isfinite(features).all()):
         raise EnvError(f"{what}: features must be finite.")
+    lowest, highest = to_numpy(xp.min(features, axis=0)), to_numpy(xp.max(features, axis=0))
+    slack = 1e-5 * (1 + np.abs(np.where(np.isfinite(bounds), bounds, 0)).max())
+    if (lowest < bounds[0] - slack).any() or (highest > bounds[1] + slack).any():
+        raise EnvError(
+            f"{what}: features are outside feature_bounds: from {lowest.min():g} to "
+            f"{highest.max():g}."
+        )
 
 
 def refuse_other_clicks(

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from envs.world.backend import Array, Backend, to_numpy
 from envs.world.bounds import Bounds
 from envs.world.checked import (
+    feature_bounds,
+    longest_gap,
     refuse_other_candidates,
     refuse_other_chances,
     refuse_other_clicks,
@@ -68,6 +70,7 @@ class World:
         self.candidates = config.candidates.bind(self.items, backend) if config.candidates else None
         self.population = config.population.bind(self.items, backend)
         self.dim = self.items.dim
+        self.feature_bounds = feature_bounds(self.population, self.dim, config.population)
         self.groups = self.items.num_groups if config.fatigue else 0
         self._fatigued = slice(self.dim + 5, self.dim + 5 + self.groups)
         self.reward_names = config.reward_names
@@ -109,9 +112,9 @@ class World:
         session, retention = config.session, config.retention
         value = float(to_numpy(self.table[:, self.dim + 1]).max())
         return Bounds(
-            features=self.population.feature_bounds(self.dim),
+            features=self.feature_bounds,
             rewards=rewards,
-            gap=retention.longest_gap() if retention else 0,
+            gap=longest_gap(retention) if retention else 0,
             session=session.longest(clicks * value) if session else None,
         )
 
@@ -120,7 +123,9 @@ class World:
         xp, config, num = self.xp, self.config, len(draws)
         interest, features = self.population.draw(xp, draws, self.centres)
         if is_own(config.population):
-            refuse_other_users(xp, interest, features, num, config.population)
+            shape = (num, self.dim)
+            bounds = self.feature_bounds
+            refuse_other_users(xp, interest, features, shape, bounds, config.population)
             features = xp.asarray(features, dtype=xp.float32, copy=True)  # rows are overwritten
         weights = self._zeros(num, self.table.shape[1])
         weights[:, : self.dim] = interest

@@ -303,6 +303,22 @@ class Far(Corners):
         return 2 * interest, features
 
 
+class Liar(Corners):
+    """Bounds that do not hold, or are none."""
+
+    bounds: tuple[tuple[float, ...], ...] = ((0.0,), (0.1,))
+
+    def feature_bounds(self, dim):
+        return np.array(self.bounds)
+
+
+class Endless(Patient):
+    """Gaps without a bound."""
+
+    def longest_gap(self):
+        return 2.5
+
+
 class Same(Window):
     """Candidates with repeats."""
 
@@ -324,6 +340,11 @@ class Grouped(Four):
     [
         ({"retention": Late()}, "retention 'patient': gaps must be whole days from 1 to"),
         ({"population": Far()}, "population 'corners': interests must be vectors of length 1"),
+        ({"population": Liar()}, "population 'corners': features are outside feature_bounds"),
+        ({"population": Liar(bounds=((0.0, 0.0), (1.0, 1.0)))}, "must be an array of shape (300"),
+        ({"population": Liar(bounds=((1.0,), (0.0,)))}, "must be the lowest values, and then"),
+        ({"population": Liar(bounds=((1.0,),))}, "feature_bounds must be an array of shape (2, n)"),
+        ({"retention": Endless()}, "longest_gap must be a whole number of at least 1, not 2.5"),
         ({"candidates": Same()}, "candidates 'window' must be distinct in every row"),
         ({"candidates": Window(num_items=90)}, "candidates 'window' must be items from 0 to 23"),
         ({"catalogue": Grouped()}, "catalogue 'four': group must be whole numbers from 0 to 3"),
