@@ -20,6 +20,9 @@ Differences from the paper and from stable-baselines3's own loop:
   of each further item is exact given the items drawn before it. The gradient ignores how the policy
   changes the distribution of those items.
 - The learning rate and the clip range are constant.
+
+For stable-baselines3's own PPO and A2C on an environment, `agents.sb3.scoring` has a policy that is
+not this agent's: it reads ``observation="features"``. `agents.sb3.maskable` has it for sb3-contrib.
 """
 
 from agents.sb3.agent import PPOAgent, PPOConfig

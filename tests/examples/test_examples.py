@@ -54,7 +54,7 @@ def test_own_world(tmp_path):
 
 def test_train_sb3(tmp_path):
     printed = run("train_sb3.py", "--steps", "2048", cwd=tmp_path)
-    assert re.fullmatch(r"random 0\.\d{3}\nPPO    0\.\d{3}\n", printed)
+    assert re.fullmatch(r"random 1\d\.\d\d\nPPO    \d\d\.\d\d\n", printed)
 
 
 def assert_learned(printed, name):

@@ -11,7 +11,7 @@ import torch
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import FlattenObservation
-from gymnasium.wrappers.vector import NormalizeObservation, RecordEpisodeStatistics
+from gymnasium.wrappers.vector import NormalizeObservation
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import agents
@@ -21,6 +21,7 @@ from envs.slates.env import SlateRecEnv, SlateRecVectorEnv
 from envs.slates.features import FeatureObservation
 from envs.world.backend import Backend
 from envs.world.bounds import Bounds
+from envs.wrappers import RecordEpisodeStatistics
 from recsim.errors import EnvError, UserError
 from recsim.play.rollout import rollout
 from recsim.problem import Problem
