@@ -18,7 +18,7 @@ from recsim.estimators import evaluate, log_value
 from recsim.log import read_log
 
 COLUMNS = {
-    "item": "item",
+    "item": "sku",
     "click": "clicked",
     "propensity": "p",
     "user": "visitor",
