@@ -63,7 +63,8 @@ def write_minari(
     validate(log)
     episodes = _episodes(log)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    # Minari looks for the files of a relative path within the folder itself.
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent.absolute()))
     try:
         example = {
             key: values

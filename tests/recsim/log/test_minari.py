@@ -186,6 +186,13 @@ def test_folders_that_are_no_dataset(random_log, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
 
 
+def test_a_relative_folder(random_log, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    log = random_log(6)
+    assert str(log.to_minari("log")) == "log"
+    assert_same(log.select(log.by_user), read_log("minari", path="log"))
+
+
 def test_damage_is_named(random_log, tmp_path):
     whole = random_log(30).to_minari(tmp_path / "whole")
     files = [path for path in whole.rglob("*") if path.is_file() and "slaterec" not in path.parts]
