@@ -33,8 +33,9 @@ from typing import Any, Self
 import pandas as pd
 import yaml
 
-from recsim.errors import RunError, UserError
+from recsim.errors import RunError, UserError, listed
 from recsim.files import csv_text, plain, read_csv, save_state, with_nan, write_atomically
+from recsim.runs.inputs import fingerprints
 from recsim.scenario.kinds import parse_scenario
 from recsim.scenario.schema import Scenario
 from recsim.scenario.trial import Trial, TrialResult
@@ -81,6 +82,7 @@ class RunFolder:
             "scenario": scenario.name,
             "digest": scenario.digest(),
             "versions": versions(),
+            "inputs": fingerprints(scenario.resolved()),
         }
         text = yaml.safe_dump(scenario.resolved(), sort_keys=False, allow_unicode=True)
         write_atomically(path / "scenario.yaml", text)
@@ -152,6 +154,13 @@ class RunFolder:
             RunError: If the scenarios differ; names the keys.
         """
         if self.info["digest"] == scenario.digest():
+            before, now = self.info.get("inputs", {}), fingerprints(scenario.resolved())
+            changed = [name for name, known in before.items() if now.get(name) != known]
+            if changed:
+                raise RunError(
+                    f"{listed(changed)} changed since the run in {self.path} began, whose finished "
+                    "trials have used the former content. Run without --resume to start a new run."
+                )
             return
         keys = self.scenario.differences(scenario)
         raise RunError(

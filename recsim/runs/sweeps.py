@@ -178,6 +178,7 @@ def _run(scenario: Scenario, parent: Path, *options: Any) -> tuple[list[str], pd
     scenario = scenario.model_copy(update={"output": str(parent)})
     begun = any(parent.glob(f"{scenario.name}/*-{scenario.digest()}*/run.json"))
     folder = RunFolder.newest(scenario) if begun else RunFolder.create(scenario)
+    folder.check_matches(scenario)
     with locked(folder.path):
         failed, summary = work(folder, *options)
     tables = [table.data for table in summary.tables if table.file == "summary.csv"]

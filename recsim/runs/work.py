@@ -120,7 +120,8 @@ def write_tables(folder: RunFolder) -> Summary:
     """Write the tables of a run, and return them with its pictures."""
     summary = folder.scenario.summarise(folder)
     level = folder.scenario.level
-    head = {**folder.info, "missing": _missing(folder), "level": level}
+    facts = {key: value for key, value in folder.info.items() if key != "inputs"}
+    head = {**facts, "missing": _missing(folder), "level": level}
     write_summary(folder.path, summary, head)
     return summary
 
