@@ -92,7 +92,7 @@ def app(slates: Any = None, conversations: Any = None) -> FastAPI:
 
         @served.post("/conversations")
         def begin() -> dict[str, Any]:
-            with guard:  # nobody begins with the original, which is only copied
+            with guard:  # no conversation uses the loaded agent itself, only copies of it
                 own = copy.deepcopy(conversations)
             begun, key = Open(Conversation(own)), uuid.uuid4().hex
             with guard:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
 import pickle
+import shutil
+import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +44,35 @@ def found_beside(path: str, folder: Path) -> str:
     """
     beside = folder / path
     return str(beside) if not Path(path).exists() and beside.exists() else path
+
+
+@contextlib.contextmanager
+def complete_folder(folder: Path) -> Iterator[Path]:
+    """Let a folder be written under a temporary name beside it; renamed when that is done.
+
+    A folder of the same name is replaced. After an error nothing is left but what was there.
+
+    Args:
+        folder: The folder; parent folders are created.
+
+    Yields:
+        The temporary folder, as an absolute path.
+    """
+    parent = folder.parent.absolute()
+    parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=parent))
+    try:
+        yield building
+        building.chmod(0o755)
+        if folder.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=parent))
+            os.replace(folder, old / folder.name)
+            os.replace(building, folder)
+            shutil.rmtree(old)
+        else:
+            os.replace(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
 
 
 def csv_text(frame: pd.DataFrame) -> str:

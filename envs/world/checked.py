@@ -25,7 +25,7 @@ def shaped(array: Any, shapes: Sequence[tuple[int, ...]], what: str) -> Array:
     """Return an array that has one of some shapes; -1 stands for any length.
 
     Raises:
-        EnvError: If it has another shape, or is no array.
+        EnvError: If it has another shape, or is not an array.
     """
     found = tuple(getattr(array, "shape", ()))
     for shape in shapes:
@@ -92,7 +92,7 @@ def longest_gap(part: Any) -> int:
     """Return the days that no gap of a retention part exceeds.
 
     Raises:
-        EnvError: If it is no whole number of days.
+        EnvError: If it is not a whole number of days.
     """
     days = part.longest_gap()
     if isinstance(days, bool) or not isinstance(days, int | np.integer) or days < 1:

@@ -212,7 +212,7 @@ def _content(path: Path) -> dict[str, Any]:
     """Return the keys of a YAML file.
 
     Raises:
-        EnvError: If there is no such file, or it holds anything else.
+        EnvError: If there is no such file, or it holds something else.
     """
     import yaml
     from omegaconf import OmegaConf

@@ -36,7 +36,7 @@ CONTRACTS: dict[str, type[Part]] = {
     "candidates": CandidatesPart,
     "reward": RewardPart,
 }
-# The kind of settings without any, where there is no part yet.
+# The kind that settings without ``kind`` are of, where the preset has no part in the slot.
 _DEFAULTS = {
     "catalogue": "drawn",
     "population": "drawn",

@@ -151,7 +151,7 @@ class Table:
         """Return the column of a role, ``(N,)``; None if there is none.
 
         Raises:
-            LogError: If a cell is no number, or is outside ``low`` to ``high``.
+            LogError: If a cell is not a number, or is outside ``low`` to ``high``.
         """
         if not self.played[role]:
             return None
@@ -167,7 +167,7 @@ class Table:
         """Return the vectors of a role scaled to length 1, ``(N, d)``; None if there are none.
 
         Raises:
-            LogError: If a cell is no number, lists differ in length, or a vector is zero.
+            LogError: If a cell is not a number, lists differ in length, or a vector is zero.
         """
         names = self.played[role]
         if not names:

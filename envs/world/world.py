@@ -223,10 +223,7 @@ class World:
             weights: Weight of each named reward.
         """
         utility, minutes, _ = self._candidates(state, candidates)
-        payoff = self._payoff(state, minutes, weights) + 0 * utility  # (B, C)
-        if self.further:
-            gain = self.further.gain
-            payoff = payoff + (gain[None] if candidates is None else gain[candidates])
+        payoff = self._payoffs(state, candidates, minutes, weights) + 0 * utility  # (B, C)
         return best_slate(self.xp, self.config.choice, utility, payoff, slate_size)
 
     def long_term_slate(
@@ -243,10 +240,7 @@ class World:
         Arguments are those of `oracle_slate`.
         """
         utility, minutes, value = self._candidates(state, candidates)
-        payoff = self._payoff(state, minutes, weights) + 0 * utility  # (B, C)
-        if self.further:
-            gain = self.further.gain
-            payoff = payoff + (gain[None] if candidates is None else gain[candidates])
+        payoff = self._payoffs(state, candidates, minutes, weights) + 0 * utility  # (B, C)
         part = self.config.satisfaction
         if part:
             base = part.neglect if self.config.choice.at_most_one else state.satisfaction[:, None]
@@ -308,6 +302,16 @@ class World:
         if self.config.satisfaction:
             minutes = minutes * self.config.satisfaction.engaged(state.satisfaction)[:, None]
         return weights.get("click", 0.0) + weights.get("watch", 0.0) * minutes
+
+    def _payoffs(
+        self, state: State, candidates: Array | None, minutes: Array, weights: dict[str, float]
+    ) -> Array:
+        """Return the immediate reward of a click on each candidate, those of one's own included."""
+        payoff = self._payoff(state, minutes, weights)
+        if self.further is None:
+            return payoff
+        gain = self.further.gain
+        return payoff + (gain[None] if candidates is None else gain[candidates])
 
     def _change(self, state: State, draws: Draws, consumed: Array) -> None:
         """Update interests, satisfaction and fatigue after what was consumed, ``(B, D)``."""

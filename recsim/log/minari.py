@@ -8,9 +8,6 @@ An episode of a user is an episode of the dataset. Observations have the keys of
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,9 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from recsim.arrays import Bools
 from recsim.errors import LogError
+from recsim.files import complete_folder
 from recsim.log.data import MAPPED_COLUMNS, LogData
 from recsim.log.history import observations, observations_after
 from recsim.log.storage import write_log
@@ -61,19 +60,17 @@ def write_minari(
     if not len(log):
         raise LogError("The log is empty: there are no episodes to write.")
     validate(log)
-    episodes = _episodes(log)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    # Minari looks for the files of a relative path within the folder itself.
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent.absolute()))
-    try:
-        example = {
-            key: values
-            for key, values in observations(log, np.arange(1), history_slates).items()
-            if key in _KEYS and values.shape[1]
-        }
-        if log.candidates is None:  # the whole catalogue, in every row
-            del example["candidates"]
-        observation_space, action_space = _spaces(log, example)
+    ends = ends_of_episodes(log)
+    example = {
+        key: values
+        for key, values in observations(log, np.arange(1), history_slates).items()
+        if key in _KEYS and values.shape[1]
+    }
+    if log.candidates is None:  # the whole catalogue, in every row
+        del example["candidates"]
+    observation_space, action_space = _spaces(log, example)
+    # The temporary path is absolute: Minari looks for files of a relative one within itself.
+    with complete_folder(folder) as building:
         storage = MinariStorage.new(
             building,
             observation_space=observation_space,
@@ -87,35 +84,29 @@ def write_minari(
                 "description": f"Logged slates: {log!r}",
             }
         )
-        storage.update_episodes(_buffers(log, episodes, list(example), history_slates))
+        storage.update_episodes(_buffers(log, ends, list(example), history_slates))
         write_log(building / CATALOGUE, [empty])
-        building.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        os.replace(building, folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return folder
 
 
-def _episodes(log: LogData) -> list[NDArray[Any]]:
-    """Return the rows of every episode, user by user."""
-    terminated, truncated = ends_of_episodes(log)
-    order = log.by_user
-    last = (terminated | truncated)[order]
-    return np.split(order, np.flatnonzero(last)[:-1] + 1)
-
-
 def _buffers(
-    log: LogData, episodes: list[NDArray[Any]], keys: list[str], history_slates: int
+    log: LogData, ends: tuple[Bools, Bools], keys: list[str], history_slates: int
 ) -> Iterator[Any]:
+    """Return the episodes, user by user.
+
+    Args:
+        log: The log.
+        ends: Where episodes are terminated and truncated, ``(M,)`` each.
+        keys: Keys of the observations.
+        history_slates: Slates of history in an observation.
+    """
     from minari.data_collector import EpisodeBuffer
 
-    rows = np.concatenate(episodes)
-    last = np.cumsum([len(episode) for episode in episodes]) - 1  # of each episode, within rows
+    (terminated, truncated), rows = ends, log.by_user
+    last = np.flatnonzero((terminated | truncated)[rows])  # of each episode, within rows
+    episodes = np.split(rows, last[:-1] + 1)
     before = observations(log, rows, history_slates)
     after = observations_after(log, rows[last], history_slates)
-    terminated, truncated = ends_of_episodes(log)
     infos, reward = _infos(log), log.reward
     for number, episode in enumerate(episodes):
         own = slice(last[number] + 1 - len(episode), last[number] + 1)

@@ -17,9 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +30,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 from recsim.arrays import Floats, Floats32
 from recsim.errors import LogError, UserError
+from recsim.files import complete_folder
 from recsim.log.data import LogData, difference
 from recsim.log.validation import validate
 from recsim.problem import Names, Problem
@@ -86,20 +84,8 @@ def write_log(folder: str | Path, chunks: Iterable[LogData], *, overwrite: bool 
     """
     folder = Path(folder)
     _check_free(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with complete_folder(folder) as building:
         _write_into(building, chunks)
-        building.chmod(0o755)
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-            os.replace(folder, old / folder.name)
-            os.replace(building, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(building, folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
     return folder
 
 

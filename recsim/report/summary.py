@@ -94,6 +94,13 @@ class Summary:
         return next(table for table in self.tables if table.name == name)
 
 
+def write_csv_files(folder: Path, summary: Summary) -> None:
+    """Write the tables of a summary that have a file."""
+    for table in summary.tables:
+        if table.file:
+            write_atomically(folder / table.file, table.csv())
+
+
 def write_summary(folder: Path, summary: Summary, head: Mapping[str, Any]) -> None:
     """Write the CSV files of a summary and ``summary.json``.
 
@@ -102,9 +109,7 @@ def write_summary(folder: Path, summary: Summary, head: Mapping[str, Any]) -> No
         summary: What to write.
         head: First entries of ``summary.json``.
     """
-    for table in summary.tables:
-        if table.file:
-            write_atomically(folder / table.file, table.csv())
+    write_csv_files(folder, summary)
     content = {
         **head,
         **{t.name: t.data.to_dict(orient="records") for t in summary.tables if t.in_json},

@@ -68,14 +68,7 @@ class RunFolder:
         """
         parent = Path(scenario.output) / scenario.name
         stem = f"{datetime.now():%Y%m%d-%H%M%S}-{scenario.digest()}"
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            path = new_folder(parent, stem)
-        except OSError as error:
-            raise RunError(
-                f"run folders cannot be written to {parent}: {error.strerror}. "
-                "Give another place with output=..."
-            ) from None
+        path = new_folder(parent, stem)
         info = {
             "format": _FORMAT,
             "format_version": _FORMAT_VERSION,
@@ -136,9 +129,7 @@ class RunFolder:
         Raises:
             RunError: If there is none.
         """
-        parent = Path(scenario.output) / scenario.name
-        digest = scenario.digest()
-        runs = [p for p in parent.glob(f"*-{digest}*") if (p / MARKER).is_file()]
+        parent, runs = Path(scenario.output) / scenario.name, _runs_of(scenario)
         if not runs:
             others = len(list(parent.glob(f"*/{MARKER}")))
             hint = f" ({others} there, of other settings)" if others else ""
@@ -146,6 +137,19 @@ class RunFolder:
                 f"nothing to resume: no run of this scenario with these settings in {parent}{hint}."
             )
         return cls.open(max(runs, key=lambda p: p.name))
+
+    @classmethod
+    def newest_or_new(cls, scenario: Scenario) -> Self:
+        """Open the newest run folder of the same scenario, or make one.
+
+        Raises:
+            RunError: If input files have changed, or the place cannot be written to.
+        """
+        if not _runs_of(scenario):
+            return cls.create(scenario)
+        folder = cls.newest(scenario)
+        folder.check_matches(scenario)
+        return folder
 
     def check_matches(self, scenario: Scenario) -> None:
         """Refuse a scenario that would not compute what this folder holds.
@@ -264,7 +268,28 @@ def versions() -> dict[str, str]:
 
 
 def new_folder(parent: Path, stem: str) -> Path:
-    """Make and return a folder that did not exist."""
+    """Make and return a folder that did not exist; its name is the stem, or the stem and a number.
+
+    Raises:
+        RunError: If the place for run folders cannot be written to.
+    """
+    try:
+        return _first_free(parent, stem)
+    except OSError as error:
+        raise RunError(
+            f"run folders cannot be written to {parent}: {error.strerror}. "
+            "Give another place with output=..."
+        ) from None
+
+
+def _runs_of(scenario: Scenario) -> list[Path]:
+    """Return the run folders of the same scenario."""
+    parent = Path(scenario.output) / scenario.name
+    return [p for p in parent.glob(f"*-{scenario.digest()}*") if (p / MARKER).is_file()]
+
+
+def _first_free(parent: Path, stem: str) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, 1000):
         path = parent / (stem if attempt == 1 else f"{stem}-{attempt}")
         try:

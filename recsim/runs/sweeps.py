@@ -28,9 +28,9 @@ import yaml
 from rich.console import Console
 
 from recsim.errors import RunError, ScenarioError, did_you_mean
-from recsim.files import csv_text, write_atomically
+from recsim.files import write_atomically
 from recsim.report.html import Page, write_report
-from recsim.report.summary import Note, Summary, Table
+from recsim.report.summary import Note, Summary, Table, write_csv_files
 from recsim.report.words import interval_text
 from recsim.runs.executor import Executor
 from recsim.runs.folder import RunFolder, new_folder, versions
@@ -71,14 +71,7 @@ def folder_of(sweep: Sweep, resume: bool | str | Path) -> Path:
     """
     parent, digest = Path(sweep.base.output) / sweep.base.name, sweep.digest()
     if resume is False:
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            path = new_folder(parent, f"sweep-{datetime.now():%Y%m%d-%H%M%S}-{digest}")
-        except OSError as error:
-            raise RunError(
-                f"run folders cannot be written to {parent}: {error.strerror}. "
-                "Give another place with output=..."
-            ) from None
+        path = new_folder(parent, f"sweep-{datetime.now():%Y%m%d-%H%M%S}-{digest}")
         text = yaml.safe_dump(sweep.resolved(), sort_keys=False, allow_unicode=True)
         write_atomically(path / MARKER, text)
         return path
@@ -157,9 +150,7 @@ def run_points(
             )
             failed.extend(f"{fault} of the best point" for fault in faults)
         summary = _summary(sweep, points, table, chosen, checked)
-        for of_programs in summary.tables:
-            if of_programs.file:
-                write_atomically(path / of_programs.file, csv_text(of_programs.data))
+        write_csv_files(path, summary)
         base = sweep.base
         page = Page(
             title=f"{base.name}, a sweep",
@@ -176,9 +167,7 @@ def run_points(
 def _run(scenario: Scenario, parent: Path, *options: Any) -> tuple[list[str], pd.DataFrame]:
     """Run a scenario in a folder below ``parent``; return what failed and its table."""
     scenario = scenario.model_copy(update={"output": str(parent)})
-    begun = any(parent.glob(f"{scenario.name}/*-{scenario.digest()}*/run.json"))
-    folder = RunFolder.newest(scenario) if begun else RunFolder.create(scenario)
-    folder.check_matches(scenario)
+    folder = RunFolder.newest_or_new(scenario)
     with locked(folder.path):
         failed, summary = work(folder, *options)
     tables = [table.data for table in summary.tables if table.file == "summary.csv"]

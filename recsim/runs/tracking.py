@@ -137,6 +137,10 @@ class Tracking:
     def __init__(self, trackers: Sequence[Tracker], console: Console) -> None:
         self._trackers, self._console = list(trackers), console
 
+    def __bool__(self) -> bool:
+        """Return whether there is a tracker."""
+        return bool(self._trackers)
+
     def start(self, run: str, settings: Mapping[str, Any]) -> None:
         """Begin a run in all trackers."""
         self._each("start", self._trackers, lambda tracker: tracker.start(run, settings))

@@ -58,14 +58,14 @@ def work(
     tracking = Tracking([*own, *trackers], console)
     tracking.start(folder.path.name, folder.scenario.resolved())
     try:
-        if own or trackers:
+        if tracking:
             for trial in folder.scenario.finished(folder):
                 tracking.finished_before(trial, *of_folder(folder, trial))
         with Reporter(console, len(trials), len(trials) - len(todo)) as reporter:
             for outcome in executor.gather():
                 if outcome.error is None:
                     reporter.finished(outcome.key)
-                    if own or trackers:
+                    if tracking:
                         tracking.finished(outcome.key, *of_folder(folder, outcome.key))
                     continue
                 path = folder.write_error(outcome.key, outcome.error)

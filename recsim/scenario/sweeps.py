@@ -18,6 +18,7 @@ import copy
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -164,7 +165,8 @@ class Sweep:
         """The number of points."""
         if self.spec.optuna is not None:
             return self.spec.optuna.trials
-        return len(list(self.grid()))
+        assert self.spec.grid is not None
+        return math.prod(map(len, self.spec.grid.values()))
 
     def scenario(self, values: Values, seeds: Sequence[int] | None = None) -> Scenario:
         """Return the scenario of a point.
