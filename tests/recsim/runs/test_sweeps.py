@@ -82,19 +82,11 @@ def test_lower_is_better_where_it_is(tmp_path):
     assert not (run.path / "chosen.csv").exists()
 
 
-def test_an_interrupted_sweep_ends_with_the_same_bytes(whole, tmp_path, monkeypatch):
-    given, done = content(tmp_path), []
-    run_trial = work_module.run_trial
-
-    def interrupted(folder, trial):
-        if len(done) == 6:
-            raise KeyboardInterrupt
-        done.append(trial)
-        run_trial(folder, trial)
-
-    monkeypatch.setattr(work_module, "run_trial", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run_sweep(given, workers=1)
+def test_an_interrupted_sweep_ends_with_the_same_bytes(
+    whole, tmp_path, monkeypatch, interrupt_after
+):
+    given, run_trial = content(tmp_path), work_module.run_trial
+    interrupt_after(6, lambda: run_sweep(given, workers=1))
     (path,) = (tmp_path / "runs" / "alpha").iterdir()
     assert not (path / "sweep.csv").exists()
     again = []
@@ -103,7 +95,7 @@ def test_an_interrupted_sweep_ends_with_the_same_bytes(whole, tmp_path, monkeypa
     )
     run = run_sweep(given, workers=1, resume=True)
     assert run.path == path
-    assert len(again) == 4 * 4 + 6 - len(done)
+    assert len(again) == 4 * 4 + 6 - 6
     assert results(path) == results(whole.path)
     # A third time nothing is left to do.
     again.clear()
@@ -159,7 +151,7 @@ OPTUNA = {
 }
 
 
-def test_optuna_chooses_the_same_points_again(tmp_path, monkeypatch):
+def test_optuna_chooses_the_same_points_again(tmp_path, interrupt_after):
     pytest.importorskip("optuna", reason="the extra 'optuna' is not installed")
     first = run_sweep(content(tmp_path / "a", OPTUNA), workers=1)
     points = first.table.drop_duplicates("point")
@@ -167,19 +159,8 @@ def test_optuna_chooses_the_same_points_again(tmp_path, monkeypatch):
     assert points["users"].between(4, 9).all()
     assert points["agents.lin.config.alpha"].between(0.01, 10).all()
     assert len(set(points["agents.lin.config.alpha"])) == 5
-    run_trial, done = work_module.run_trial, []
-
-    def interrupted(folder, trial):
-        if len(done) == 9:
-            raise KeyboardInterrupt
-        done.append(trial)
-        run_trial(folder, trial)
-
     given = content(tmp_path / "b", OPTUNA)
-    monkeypatch.setattr(work_module, "run_trial", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run_sweep(given, workers=1)
-    monkeypatch.setattr(work_module, "run_trial", run_trial)
+    interrupt_after(9, lambda: run_sweep(given, workers=1))
     second = run_sweep(given, workers=1, resume=True)
     assert results(first.path) == results(second.path)
 

@@ -11,7 +11,6 @@ from recsim.contracts.slates import loss_rows
 from recsim.errors import UserError
 from recsim.files import read_csv
 from recsim.run import main
-from recsim.runs import work as work_module
 from recsim.runs.tracking import JsonLines, values_of
 from recsim.scenario.files import load_scenario
 
@@ -111,20 +110,9 @@ def test_tracking_changes_no_number(tmp_path):
     assert tracked.resolved()["track"] == ["jsonl"]
 
 
-def test_a_run_that_is_continued_has_every_line_once(tmp_path, monkeypatch):
+def test_a_run_that_is_continued_has_every_line_once(tmp_path, interrupt_after):
     given = content(tmp_path, track=["jsonl"])
-    run_trial, done = work_module.run_trial, []
-
-    def interrupted(folder, trial):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(trial)
-        run_trial(folder, trial)
-
-    monkeypatch.setattr(work_module, "run_trial", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        run_scenario(given, workers=1)
-    monkeypatch.setattr(work_module, "run_trial", run_trial)
+    interrupt_after(2, lambda: run_scenario(given, workers=1))
     notebook = Notebook()
     run = run_scenario(given, workers=1, resume=True, trackers=[notebook])
     rows = lines(run.folder.path)
