@@ -1,0 +1,1 @@
+"""The kinds of inputs; each module has its kind as `KIND`."""
