@@ -11,13 +11,26 @@ TESTS ?=
 PYTEST = $(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-lowest resolve format lint types check test test-slow test-long test-avx2 wheel quickstart
+.PHONY: help install install-locked install-lowest lock audit resolve format lint types check test test-slow test-long test-avx2 wheel quickstart
 
 help:  ## list these targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*## /\t/' | expand -t 14
 
 install:  ## install the packages, in place, and the tools of development
 	$(PYTHON) -m pip install -c constraints.txt -e '.[dev]'
+
+# Without isolation, because a build environment is filled without checking hashes.
+install-locked:  ## install what requirements.lock names, checked by hash: Linux, Python 3.11, CPU
+	$(PYTHON) -m pip install --require-hashes -r requirements.lock
+	$(PYTHON) -m pip install --no-deps --no-build-isolation -e .
+
+lock:  ## write requirements.lock again, with the newest versions; needs uv
+	uv pip compile pyproject.toml --extra dev --constraints constraints.txt --upgrade --quiet \
+	  --generate-hashes --no-annotate --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+	  --custom-compile-command 'make lock' --output-file requirements.lock
+
+audit:  ## look up the packages of requirements.lock among known vulnerabilities
+	.ci/audit
 
 install-lowest:  ## install the oldest release of every dependency that is supported
 	$(PYTHON) -m pip install -c constraints-lowest.txt -e '.[test,tables]'
